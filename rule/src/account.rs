@@ -1,0 +1,219 @@
+//! The account in question: whose credentials are used, and the clients that use them.
+
+use crate::{
+    calls::{CallError, Calls, Failure},
+    error::Error,
+    event::Home,
+};
+use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_sdk_iam::config::Credentials;
+use chrono::{DateTime, TimeDelta, Utc};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// How long an assumed role's credentials last: the most that AWS grants a role that assumes another.
+const SESSION: Duration = Duration::from_secs(3600);
+/// Cached credentials are used while they outlast the longest invocation of Lambda (15 minutes) and some minutes more.
+const LEAST_LEFT: TimeDelta = TimeDelta::minutes(20);
+/// A warm function keeps clients for so many accounts: those of some hundred would cost it its memory.
+const CACHED_ACCOUNTS: usize = 32;
+
+/// One account, with clients that act in it, for one invocation.
+#[derive(Debug)]
+pub struct Account<'a> {
+    /// Twelve digits.
+    pub id: String,
+    /// IAM, with credentials of this account.
+    pub iam: aws_sdk_iam::Client,
+    /// AWS Config, in the rule's Region, with credentials of this account.
+    pub config: aws_sdk_config::Client,
+    /// Makes and counts the calls.
+    pub calls: &'a Calls,
+    /// When reads stop, so that what they brought can still be delivered.
+    pub reads_end: Instant,
+    /// When deliveries stop: just before Lambda ends the invocation.
+    pub deliveries_end: Instant,
+    principal: String,
+}
+
+impl Account<'_> {
+    /// What a failed call means for the invocation that cannot do without it.
+    pub fn error(&self, error: &CallError) -> Error {
+        match error.kind {
+            Failure::Denied => Error::AccessDenied(format!(
+                "{} may not call {} in account {}. Deploy the current template there, and check that no service control \
+                 policy or permissions boundary denies it.",
+                self.principal, error.action, self.id
+            )),
+            Failure::TimeUp => Error::DeadlineExceeded(format!("no time left for {error} in account {}", self.id)),
+            Failure::NotFound | Failure::Other => Error::AwsError(format!("{error} in account {}", self.id)),
+        }
+    }
+}
+
+/// The clients for each account, made once and kept while their credentials are good.
+#[derive(Debug)]
+pub struct Accounts {
+    shared: SdkConfig,
+    sts: aws_sdk_sts::Client,
+    evaluation_role_name: Option<String>,
+    cache: Mutex<HashMap<String, Clients>>,
+}
+
+#[derive(Clone, Debug)]
+struct Clients {
+    iam: aws_sdk_iam::Client,
+    config: aws_sdk_config::Client,
+    /// `None`: renewed by the SDK.
+    expires: Option<DateTime<Utc>>,
+}
+
+/// The SDK's settings, to be completed with a Region or credentials where the environment has none.
+pub fn settings() -> ConfigLoader {
+    // Pinned, since `latest()` moves timeouts and retries with each update of the SDK.
+    aws_config::defaults(BehaviorVersion::v2026_01_12()).retry_config(RetryConfig::disabled()).timeout_config(
+        TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(3))
+            // A credential report of 5,000 users is 2 MB.
+            .operation_attempt_timeout(Duration::from_secs(20))
+            .build(),
+    )
+}
+
+impl Accounts {
+    /// `evaluation_role_name`: the role to assume in accounts other than the function's own.
+    ///
+    /// # Errors
+    /// [`Error::AccessDenied`] if it is not the name of a role (IAM's model: letters, digits and `+=,.@_-`, 1 to 64).
+    pub fn new(shared: SdkConfig, evaluation_role_name: Option<String>) -> Result<Accounts, Error> {
+        let is_name = |name: &str| {
+            (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"+=,.@_-".contains(&b))
+        };
+        if evaluation_role_name.as_deref().is_some_and(|name| !is_name(name)) {
+            return Err(Error::AccessDenied("EVALUATION_ROLE_NAME is not the name of an IAM role".to_owned()));
+        }
+        let sts = aws_sdk_sts::Client::new(&shared);
+        Ok(Accounts { shared, sts, evaluation_role_name, cache: Mutex::default() })
+    }
+
+    /// Opens an account: the function's own with its own credentials, any other through the evaluation role.
+    ///
+    /// # Errors
+    /// [`Error::AccessDenied`] if the role cannot be assumed, else that of the failed call.
+    pub async fn open<'a>(
+        &self,
+        id: &str,
+        home: &Home,
+        now: DateTime<Utc>,
+        calls: &'a Calls,
+        (reads_end, deliveries_end): (Instant, Instant),
+    ) -> Result<Account<'a>, Error> {
+        let role_arn = self.role_arn(id, home)?;
+        let clients = match self.cached(id, now) {
+            Some(clients) => clients,
+            None => {
+                let credentials = match &role_arn {
+                    Some(role_arn) => Some(self.assume(role_arn, id, calls, reads_end).await?),
+                    None => None,
+                };
+                self.keep(id, self.clients(credentials), now)
+            }
+        };
+        let principal = role_arn.map_or_else(
+            || "The function's role (templates/hub.yaml)".to_owned(),
+            |arn| format!("The role {arn} (templates/member.yaml)"),
+        );
+        let Clients { iam, config, .. } = clients;
+        Ok(Account { id: id.to_owned(), iam, config, calls, reads_end, deliveries_end, principal })
+    }
+
+    fn role_arn(&self, account: &str, home: &Home) -> Result<Option<String>, Error> {
+        if account == home.account {
+            return Ok(None);
+        }
+        let Some(name) = &self.evaluation_role_name else {
+            return Err(Error::AccessDenied(format!(
+                "account {account} is not the function's own, and EVALUATION_ROLE_NAME does not say which role to assume there"
+            )));
+        };
+        Ok(Some(format!("arn:{}:iam::{account}:role/{name}", home.partition)))
+    }
+
+    async fn assume(
+        &self,
+        role_arn: &str,
+        account: &str,
+        calls: &Calls,
+        until: Instant,
+    ) -> Result<(Credentials, DateTime<Utc>), Error> {
+        let request = self
+            .sts
+            .assume_role()
+            .role_arn(role_arn)
+            .role_session_name("access-key-rotation")
+            .duration_seconds(SESSION.as_secs().try_into().unwrap_or(i32::MAX));
+        let answer =
+            calls.call("sts:AssumeRole", until, || request.clone().send()).await.map_err(|error| match error.kind {
+                Failure::Denied => Error::AccessDenied(format!(
+                    "the function may not call sts:AssumeRole on {role_arn}. Deploy templates/member.yaml to account \
+                     {account}, with the function's role as the one that it trusts."
+                )),
+                Failure::TimeUp => Error::DeadlineExceeded(format!("no time left for {error} on {role_arn}")),
+                _ => Error::AwsError(format!("{error} on {role_arn}")),
+            })?;
+        let incomplete = || Error::AwsError(format!("sts:AssumeRole: an answer without credentials for {role_arn}"));
+        let given = answer.credentials.ok_or_else(incomplete)?;
+        let expires = DateTime::from_timestamp(given.expiration.secs(), 0).ok_or_else(incomplete)?;
+        // The expiry stays out of the SDK's hands: the cache below renews, by the invocation's clock.
+        let credentials = Credentials::new(
+            given.access_key_id,
+            given.secret_access_key,
+            Some(given.session_token),
+            None,
+            "evaluation role",
+        );
+        Ok((credentials, expires))
+    }
+
+    fn clients(&self, credentials: Option<(Credentials, DateTime<Utc>)>) -> Clients {
+        let mut iam = aws_sdk_iam::config::Builder::from(&self.shared);
+        let mut config = aws_sdk_config::config::Builder::from(&self.shared);
+        let expires = credentials.map(|(credentials, expires)| {
+            iam = iam.clone().credentials_provider(credentials.clone());
+            config = config.clone().credentials_provider(credentials);
+            expires
+        });
+        Clients {
+            iam: aws_sdk_iam::Client::from_conf(iam.build()),
+            config: aws_sdk_config::Client::from_conf(config.build()),
+            expires,
+        }
+    }
+
+    fn cached(&self, account: &str, now: DateTime<Utc>) -> Option<Clients> {
+        let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        cache.get(account).filter(|clients| clients.good_at(now)).cloned()
+    }
+
+    fn keep(&self, account: &str, clients: Clients, now: DateTime<Utc>) -> Clients {
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        cache.retain(|_, clients| clients.good_at(now));
+        if cache.len() >= CACHED_ACCOUNTS
+            && let Some(first_to_expire) = cache.iter().min_by_key(|(_, c)| c.expires).map(|(id, _)| id.clone())
+        {
+            cache.remove(&first_to_expire);
+        }
+        cache.insert(account.to_owned(), clients.clone());
+        clients
+    }
+}
+
+impl Clients {
+    fn good_at(&self, now: DateTime<Utc>) -> bool {
+        self.expires.is_none_or(|expires| expires - now > LEAST_LEFT)
+    }
+}

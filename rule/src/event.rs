@@ -1,0 +1,476 @@
+//! What AWS Config asks: its message, checked and reduced to what is to be evaluated.
+//!
+//! Whoever can invoke the function can write an event, so nothing in it is believed before the accounts and Regions in it
+//! agree. Errors name the field that is wrong and never quote the event.
+//!
+//! Source of the shapes: "Example Events for AWS Config Rules" in the AWS Config developer guide.
+
+use crate::error::Error;
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use std::fmt;
+
+/// The resource type that the rule is about.
+pub const IAM_USER: &str = "AWS::IAM::User";
+
+/// What AWS Config wants evaluated, and how the results go back to it.
+#[derive(Debug)]
+pub struct Event {
+    /// The account in question, twelve digits.
+    pub account: String,
+    /// The rule's name, as the member account has it.
+    pub rule_name: String,
+    /// Goes back with the results.
+    pub result_token: ResultToken,
+    /// `ruleParameters`, still a JSON string.
+    pub rule_parameters: Option<String>,
+    /// What to evaluate.
+    pub target: Target,
+    /// `OrderingTimestamp` of the results.
+    pub ordering_timestamp: DateTime<Utc>,
+}
+
+/// What to evaluate.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Target {
+    /// One user, after a change.
+    User {
+        /// `AIDA…`, which is Config's resource id.
+        id: String,
+        /// The name at the time of the change.
+        name: String,
+    },
+    /// A resource that is gone, or that the rule is not about.
+    NotApplicable {
+        /// Config's resource type.
+        resource_type: String,
+        /// Config's resource id.
+        id: String,
+    },
+    /// All users of the account, on the schedule.
+    Account,
+}
+
+/// The token that lets the holder write results for the rule. It does not print itself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ResultToken(String);
+
+impl ResultToken {
+    /// Whether results are only to be checked, not kept: the convention of the console and of the RDK.
+    pub fn is_test(&self) -> bool {
+        self.0 == "TESTMODE"
+    }
+
+    /// The token itself, for `PutEvaluations` only.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ResultToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ResultToken(..)")
+    }
+}
+
+/// Where the function itself is, from its own ARN in the Lambda context.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Home {
+    /// `aws`, `aws-cn`, `aws-us-gov`, …
+    pub partition: String,
+    /// The function's Region, which is also the rule's.
+    pub region: String,
+    /// The function's account, twelve digits.
+    pub account: String,
+}
+
+impl Home {
+    /// Reads `arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidEvent`] if it is none.
+    pub fn from_function_arn(arn: &str) -> Result<Home, Error> {
+        match arn.split(':').collect::<Vec<_>>()[..] {
+            ["arn", partition, "lambda", region, account, "function", ..] if is_account_id(account) => {
+                Ok(Home { partition: partition.to_owned(), region: region.to_owned(), account: account.to_owned() })
+            }
+            _ => Err(invalid("the invoked function's ARN is not one of a Lambda function")),
+        }
+    }
+}
+
+impl Event {
+    /// Reads and checks an event, sent to the function at `home`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidEvent`], naming the field.
+    pub fn parse(event: &Value, home: &Home) -> Result<Event, Error> {
+        let account = text(event, "accountId")?;
+        if !is_account_id(account) {
+            return Err(invalid("accountId is not twelve digits"));
+        }
+        check_rule_arn(text(event, "configRuleArn")?, account, home)?;
+        match event.get("evaluationMode") {
+            None | Some(Value::Null) => {}
+            Some(mode) if mode == "DETECTIVE" => {}
+            Some(_) => {
+                return Err(invalid("evaluationMode is not DETECTIVE, the only one that AWS Config has for IAM users"));
+            }
+        }
+        let left_scope = match event.get("eventLeftScope") {
+            None | Some(Value::Null) => false,
+            Some(value) => value.as_bool().ok_or_else(|| invalid("eventLeftScope is neither true nor false"))?,
+        };
+        let rule_parameters = match event.get("ruleParameters") {
+            None | Some(Value::Null) => None,
+            Some(value) => Some(value.as_str().ok_or_else(|| invalid("ruleParameters is not a string"))?.to_owned()),
+        };
+        let invoking_event: Value =
+            serde_json::from_str(text(event, "invokingEvent")?).map_err(|_| invalid("invokingEvent is not JSON"))?;
+        let (target, ordering_timestamp) = Message { event: &invoking_event, account, left_scope }.read()?;
+        Ok(Event {
+            account: account.to_owned(),
+            rule_name: text(event, "configRuleName")?.to_owned(),
+            result_token: ResultToken(text(event, "resultToken")?.to_owned()),
+            rule_parameters,
+            target,
+            ordering_timestamp,
+        })
+    }
+}
+
+/// `invokingEvent`, and what is known of the event around it.
+struct Message<'a> {
+    event: &'a Value,
+    account: &'a str,
+    left_scope: bool,
+}
+
+impl Message<'_> {
+    fn read(&self) -> Result<(Target, DateTime<Utc>), Error> {
+        self.check_account(self.event)?;
+        match text(self.event, "messageType")? {
+            "ScheduledNotification" | "ConfigurationSnapshotDeliveryCompleted" => {
+                Ok((Target::Account, time(self.event, "notificationCreationTime")?))
+            }
+            "ConfigurationItemChangeNotification" => self.changed(&self.event["configurationItem"]),
+            "OversizedConfigurationItemChangeNotification" => self.changed(&self.event["configurationItemSummary"]),
+            _ => Err(invalid(
+                "messageType is none of ConfigurationItemChangeNotification, \
+                 OversizedConfigurationItemChangeNotification, ScheduledNotification and \
+                 ConfigurationSnapshotDeliveryCompleted",
+            )),
+        }
+    }
+
+    fn changed(&self, item: &Value) -> Result<(Target, DateTime<Utc>), Error> {
+        if !item.is_object() {
+            return Err(invalid(
+                "invokingEvent has no configurationItem (configurationItemSummary, if it is oversized)",
+            ));
+        }
+        self.check_account(item)?;
+        let resource_type = text(item, "resourceType")?;
+        let id = text(item, "resourceId")?.to_owned();
+        let ordering_timestamp = time(item, "configurationItemCaptureTime")?;
+        let exists = match text(item, "configurationItemStatus")? {
+            "OK" | "ResourceDiscovered" => true,
+            "ResourceDeleted" | "ResourceDeletedNotRecorded" | "ResourceNotRecorded" => false,
+            _ => {
+                return Err(invalid(
+                    "configurationItemStatus is none of OK, ResourceDiscovered, ResourceDeleted, \
+                     ResourceDeletedNotRecorded and ResourceNotRecorded",
+                ));
+            }
+        };
+        let target = if exists && !self.left_scope && resource_type == IAM_USER {
+            Target::User { id, name: self.user_name(item)? }
+        } else {
+            Target::NotApplicable { resource_type: resource_type.to_owned(), id }
+        };
+        Ok((target, ordering_timestamp))
+    }
+
+    /// The ARN is `arn:PARTITION:iam::ACCOUNT:user/PATH/NAME`; an oversized item may have no `resourceName` beside it.
+    fn user_name(&self, item: &Value) -> Result<String, Error> {
+        let arn = item.get("ARN").and_then(Value::as_str);
+        if let Some(arn) = arn
+            && arn.split(':').nth(4) != Some(self.account)
+        {
+            return Err(invalid("the configuration item's ARN is not of the account in accountId"));
+        }
+        match item.get("resourceName").and_then(Value::as_str).filter(|name| !name.is_empty()) {
+            Some(name) => Ok(name.to_owned()),
+            None => arn
+                .and_then(|arn| arn.rsplit_once('/'))
+                .map(|(_, name)| name.to_owned())
+                .filter(|name| !name.is_empty())
+                .ok_or_else(|| invalid("the configuration item has neither resourceName nor an ARN that ends in one")),
+        }
+    }
+
+    fn check_account(&self, object: &Value) -> Result<(), Error> {
+        match object.get("awsAccountId") {
+            None | Some(Value::Null) => Ok(()),
+            Some(account) if account == self.account => Ok(()),
+            Some(_) => Err(invalid("awsAccountId is not the account in accountId")),
+        }
+    }
+}
+
+/// `arn:PARTITION:config:REGION:ACCOUNT:config-rule/ID`
+fn check_rule_arn(arn: &str, account: &str, home: &Home) -> Result<(), Error> {
+    let ["arn", partition, "config", region, rule_account, rule] = arn.splitn(6, ':').collect::<Vec<_>>()[..] else {
+        return Err(invalid("configRuleArn is not the ARN of an AWS Config rule"));
+    };
+    if !rule.starts_with("config-rule/") {
+        return Err(invalid("configRuleArn is not the ARN of an AWS Config rule"));
+    }
+    if rule_account != account {
+        return Err(invalid("the account in configRuleArn is not the one in accountId"));
+    }
+    if partition != home.partition {
+        return Err(invalid("configRuleArn is of another partition than the function"));
+    }
+    if region != home.region {
+        // A rule in a second Region would mean every finding twice, and two remediations racing.
+        return Err(invalid(&format!(
+            "configRuleArn is of another Region than the function: deploy the rule to {} only",
+            home.region
+        )));
+    }
+    Ok(())
+}
+
+fn is_account_id(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn text<'a>(object: &'a Value, field: &str) -> Result<&'a str, Error> {
+    match object.get(field).and_then(Value::as_str) {
+        Some(text) if !text.is_empty() => Ok(text),
+        _ => Err(invalid(&format!("{field} is missing or not a string"))),
+    }
+}
+
+fn time(object: &Value, field: &str) -> Result<DateTime<Utc>, Error> {
+    DateTime::parse_from_rfc3339(text(object, field)?)
+        .map(|time| time.to_utc())
+        .map_err(|_| invalid(&format!("{field} is not a time as in 2026-03-01T12:00:00.000Z")))
+}
+
+fn invalid(what: &str) -> Error {
+    Error::InvalidEvent(format!("not an event from AWS Config for this function: {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    const TOKEN: &str = "a-token-that-must-not-be-seen";
+
+    fn home() -> Home {
+        Home::from_function_arn("arn:aws:lambda:us-east-1:111122223333:function:rotation:live").unwrap()
+    }
+
+    fn scheduled() -> Value {
+        json!({
+            "awsAccountId": "123456789012",
+            "notificationCreationTime": "2016-07-13T21:50:00.373Z",
+            "messageType": "ScheduledNotification",
+            "recordVersion": "1.0",
+        })
+    }
+
+    fn item(status: &str) -> Value {
+        json!({
+            "configurationItemCaptureTime": "2019-10-30T11:39:10.807Z",
+            "configurationItemStatus": status,
+            "awsAccountId": "123456789012",
+            "resourceType": "AWS::IAM::User",
+            "resourceId": "AIDABOT",
+            "resourceName": "bot",
+            "ARN": "arn:aws:iam::123456789012:user/path/bot",
+        })
+    }
+
+    fn change(item: Value) -> Value {
+        json!({
+            "configurationItem": item,
+            "notificationCreationTime": "2019-10-30T14:27:59.587Z",
+            "messageType": "ConfigurationItemChangeNotification",
+        })
+    }
+
+    fn event(invoking_event: &Value) -> Value {
+        json!({
+            "version": "1.0",
+            "accountId": "123456789012",
+            "configRuleName": "rotation",
+            "configRuleArn": "arn:aws:config:us-east-1:123456789012:config-rule/config-rule-abcdef",
+            "resultToken": TOKEN,
+            "invokingEvent": invoking_event.to_string(),
+        })
+    }
+
+    fn with(mut object: Value, field: &str, value: Value) -> Value {
+        object[field] = value;
+        object
+    }
+
+    fn without(mut object: Value, field: &str) -> Value {
+        object.as_object_mut().unwrap().remove(field);
+        object
+    }
+
+    fn target(invoking_event: &Value) -> Target {
+        Event::parse(&event(invoking_event), &home()).unwrap().target
+    }
+
+    fn bot() -> Target {
+        Target::User { id: "AIDABOT".to_owned(), name: "bot".to_owned() }
+    }
+
+    fn gone(resource_type: &str) -> Target {
+        Target::NotApplicable { resource_type: resource_type.to_owned(), id: "AIDABOT".to_owned() }
+    }
+
+    #[test]
+    fn a_schedule_and_a_snapshot_are_about_the_account() {
+        let parsed = Event::parse(&event(&scheduled()), &home()).unwrap();
+        assert_eq!(parsed.target, Target::Account);
+        assert_eq!(parsed.ordering_timestamp.timestamp_millis(), 1_468_446_600_373);
+        assert!(!parsed.result_token.is_test());
+        let snapshot =
+            without(with(scheduled(), "messageType", json!("ConfigurationSnapshotDeliveryCompleted")), "awsAccountId");
+        assert_eq!(target(&snapshot), Target::Account);
+    }
+
+    #[test]
+    fn a_change_is_about_a_user_in_every_status() {
+        for (status, expected) in [
+            ("OK", bot()),
+            ("ResourceDiscovered", bot()),
+            ("ResourceDeleted", gone(IAM_USER)),
+            ("ResourceDeletedNotRecorded", gone(IAM_USER)),
+            ("ResourceNotRecorded", gone(IAM_USER)),
+        ] {
+            let parsed = Event::parse(&event(&change(item(status))), &home()).unwrap();
+            assert_eq!(parsed.target, expected, "{status}");
+            assert_eq!(parsed.ordering_timestamp.timestamp_millis(), 1_572_435_550_807);
+        }
+        assert_eq!(
+            target(&change(with(item("OK"), "resourceType", json!("AWS::EC2::Instance")))),
+            gone("AWS::EC2::Instance")
+        );
+        let left = with(event(&change(item("OK"))), "eventLeftScope", json!(true));
+        assert_eq!(Event::parse(&left, &home()).unwrap().target, gone(IAM_USER));
+    }
+
+    #[test]
+    fn an_oversized_change_may_lack_the_name() {
+        let oversized = |item: Value| json!({ "configurationItemSummary": item, "messageType": "OversizedConfigurationItemChangeNotification" });
+        assert_eq!(target(&oversized(item("OK"))), bot());
+        assert_eq!(target(&oversized(with(item("OK"), "resourceName", json!(null)))), bot());
+        assert_eq!(target(&oversized(without(item("OK"), "resourceName"))), bot());
+    }
+
+    #[test]
+    fn optional_fields_may_be_missing_or_null() {
+        for field in ["eventLeftScope", "evaluationMode", "ruleParameters"] {
+            assert!(Event::parse(&with(event(&scheduled()), field, json!(null)), &home()).is_ok(), "{field}");
+        }
+        let parsed = Event::parse(&with(event(&scheduled()), "ruleParameters", json!("{}")), &home()).unwrap();
+        assert_eq!(parsed.rule_parameters.as_deref(), Some("{}"));
+        let test = with(event(&scheduled()), "resultToken", json!("TESTMODE"));
+        assert!(Event::parse(&test, &home()).unwrap().result_token.is_test());
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_and_not_quoted() {
+        let good = || event(&scheduled());
+        let rule_arn = |arn: &str| with(good(), "configRuleArn", json!(arn));
+        let message = |message: Value| event(&message);
+        for (given, expected) in [
+            (json!([]), "accountId is missing"),
+            (json!("hello"), "accountId is missing"),
+            (with(good(), "accountId", json!(123_456_789_012_u64)), "accountId is missing or not a string"),
+            (with(good(), "accountId", json!("12345678901x")), "accountId is not twelve digits"),
+            (with(good(), "accountId", json!("999999999999")), "the account in configRuleArn"),
+            (rule_arn("arn:aws:config:us-east-1:999999999999:config-rule/x"), "the account in configRuleArn"),
+            (rule_arn("arn:aws-cn:config:us-east-1:123456789012:config-rule/x"), "another partition"),
+            (rule_arn("arn:aws:config:eu-west-1:123456789012:config-rule/x"), "deploy the rule to us-east-1 only"),
+            (rule_arn("arn:aws:config:us-east-1:123456789012:aggregator/x"), "not the ARN of an AWS Config rule"),
+            (rule_arn("nonsense"), "not the ARN of an AWS Config rule"),
+            (with(good(), "evaluationMode", json!("PROACTIVE")), "evaluationMode is not DETECTIVE"),
+            (with(good(), "eventLeftScope", json!("yes")), "eventLeftScope is neither"),
+            (with(good(), "ruleParameters", json!({})), "ruleParameters is not a string"),
+            (without(good(), "resultToken"), "resultToken is missing"),
+            (with(good(), "resultToken", json!("")), "resultToken is missing"),
+            (without(good(), "configRuleName"), "configRuleName is missing"),
+            (with(good(), "invokingEvent", json!("{not json")), "invokingEvent is not JSON"),
+            (message(with(scheduled(), "awsAccountId", json!("999999999999"))), "awsAccountId is not the account"),
+            (message(with(scheduled(), "messageType", json!("Else"))), "messageType is none of"),
+            (message(without(scheduled(), "notificationCreationTime")), "notificationCreationTime is missing"),
+            (
+                message(with(scheduled(), "notificationCreationTime", json!("today"))),
+                "notificationCreationTime is not a time",
+            ),
+            (message(change(json!(null))), "no configurationItem"),
+            (
+                message(change(with(item("OK"), "awsAccountId", json!("999999999999")))),
+                "awsAccountId is not the account",
+            ),
+            (
+                message(change(with(item("OK"), "ARN", json!("arn:aws:iam::999999999999:user/bot")))),
+                "ARN is not of the account",
+            ),
+            (message(change(item("Sideways"))), "configurationItemStatus is none of"),
+            (
+                message(change(without(item("OK"), "configurationItemCaptureTime"))),
+                "configurationItemCaptureTime is missing",
+            ),
+            (message(change(without(without(item("OK"), "resourceName"), "ARN"))), "neither resourceName nor an ARN"),
+        ] {
+            let error = Event::parse(&given, &home()).unwrap_err();
+            assert_eq!(error.error_type(), "InvalidEvent");
+            let text = error.to_string();
+            assert!(text.contains(expected), "{expected}: {text}");
+            assert!(!text.contains(TOKEN) && !text.contains("999999999999"), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_token_does_not_print_itself() {
+        let parsed = Event::parse(&event(&scheduled()), &home()).unwrap();
+        assert!(!format!("{parsed:?}").contains(TOKEN));
+    }
+
+    #[test]
+    fn home_is_read_from_the_functions_arn() {
+        let expected =
+            Home { partition: "aws-us-gov".into(), region: "us-gov-west-1".into(), account: "111122223333".into() };
+        assert_eq!(
+            Home::from_function_arn("arn:aws-us-gov:lambda:us-gov-west-1:111122223333:function:f").unwrap(),
+            expected
+        );
+        for arn in ["", "arn:aws:lambda:us-east-1:1111:function:f", "arn:aws:s3:::bucket"] {
+            assert!(Home::from_function_arn(arn).is_err(), "{arn}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn parsing_never_panics(text in any::<String>(), field in 0usize..7, inner in 0usize..9) {
+            let fields = ["accountId", "configRuleArn", "invokingEvent", "resultToken", "eventLeftScope", "evaluationMode", "ruleParameters"];
+            let _ = Event::parse(&with(event(&scheduled()), fields[field], json!(text.clone())), &home());
+            let inner_fields = [
+                "configurationItemCaptureTime", "configurationItemStatus", "awsAccountId", "resourceType", "resourceId",
+                "resourceName", "ARN", "messageType", "configurationItem",
+            ];
+            let _ = Event::parse(&event(&change(with(item("OK"), inner_fields[inner], json!(text)))), &home());
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Exemptions: tags on the IAM user that say until when, and who answers for it.
+
+use crate::text::{ascii, fit};
+use chrono::{NaiveDate, TimeDelta};
+use std::collections::BTreeMap;
+
+/// The tags of an IAM user. Keys are compared to the letter: a policy that guards the exemption tags does so too.
+pub type Tags = BTreeMap<String, String>;
+
+/// Tag: the last day, in UTC, that the exemption holds, as `YYYY-MM-DD`.
+pub const EXEMPT_UNTIL: &str = "access-key-rotation:exempt-until";
+/// Tag: who answers for the exemption.
+pub const EXEMPT_OWNER: &str = "access-key-rotation:exempt-owner";
+/// Tag, optional: why.
+pub const EXEMPT_REASON: &str = "access-key-rotation:exempt-reason";
+/// Tag, optional: the id of the one access key that the exemption covers; without it, all of the user's.
+pub const EXEMPT_KEY: &str = "access-key-rotation:exempt-key";
+
+/// What a user's tags say about an exemption.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exemption {
+    /// No exemption tag is there.
+    Absent,
+    /// It holds today.
+    Valid {
+        /// The last day it holds, in UTC.
+        until: NaiveDate,
+        /// Who answers for it.
+        owner: String,
+        /// Why, if that is said.
+        reason: Option<String>,
+        /// The only key it covers; `None`: all of the user's keys.
+        key: Option<String>,
+    },
+    /// It is there and does not hold. The text says why, without a full stop.
+    Void(String),
+}
+
+impl Exemption {
+    /// Reads the exemption from a user's tags, as of `today` in UTC; it may end at most `max_days` after that.
+    pub fn read(tags: &Tags, today: NaiveDate, max_days: u16) -> Exemption {
+        let [until, owner, reason, key] = [EXEMPT_UNTIL, EXEMPT_OWNER, EXEMPT_REASON, EXEMPT_KEY]
+            .map(|name| tags.get(name).map(|value| value.trim()).filter(|value| !value.is_empty()));
+        if ![EXEMPT_UNTIL, EXEMPT_OWNER, EXEMPT_REASON, EXEMPT_KEY].iter().any(|name| tags.contains_key(*name)) {
+            return Exemption::Absent;
+        }
+        let Some(until) = until else {
+            return Exemption::Void(format!("Exemption void: no {EXEMPT_UNTIL}"));
+        };
+        let Some(until) = date(until) else {
+            let given = fit(&ascii(until), 24);
+            return Exemption::Void(format!("Exemption void: exempt-until {given:?} is not YYYY-MM-DD"));
+        };
+        let Some(owner) = owner else {
+            return Exemption::Void(format!("Exemption until {until} void: no {EXEMPT_OWNER}"));
+        };
+        if until < today {
+            return Exemption::Void(format!("Exemption expired on {until} (owner: {})", short(owner)));
+        }
+        if until.signed_duration_since(today) > TimeDelta::days(max_days.into()) {
+            return Exemption::Void(format!("Exemption void: {until} is more than {max_days} days ahead"));
+        }
+        Exemption::Valid { until, owner: short(owner), reason: reason.map(ascii), key: key.map(str::to_owned) }
+    }
+
+    /// Whether it is valid and covers the access key of this id.
+    pub fn covers(&self, key_id: &str) -> bool {
+        match self {
+            Exemption::Valid { key, .. } => key.as_deref().is_none_or(|only| only == key_id),
+            _ => false,
+        }
+    }
+}
+
+fn short(owner: &str) -> String {
+    fit(&ascii(owner), 64)
+}
+
+/// `YYYY-MM-DD` and nothing else: chrono alone would take `+2026-1-5` too.
+fn date(text: &str) -> Option<NaiveDate> {
+    let shape = text.len() == 10
+        && text
+            .bytes()
+            .enumerate()
+            .all(|(at, byte)| if at == 4 || at == 7 { byte == b'-' } else { byte.is_ascii_digit() });
+    if shape { NaiveDate::parse_from_str(text, "%Y-%m-%d").ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAX_DAYS: u16 = 365;
+
+    fn read(tags: &[(&str, &str)]) -> Exemption {
+        let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        Exemption::read(&tags, date("2026-03-01").unwrap(), MAX_DAYS)
+    }
+
+    fn until(day: &str) -> Exemption {
+        read(&[(EXEMPT_UNTIL, day), (EXEMPT_OWNER, "payments")])
+    }
+
+    #[test]
+    fn holds_through_its_last_day_and_no_further_ahead_than_allowed() {
+        for (day, holds) in [
+            ("2026-02-28", false),
+            ("2026-03-01", true),
+            ("2026-03-02", true),
+            ("2027-03-01", true),
+            ("2027-03-02", false),
+        ] {
+            assert_eq!(until(day).covers("AKIAANY"), holds, "{day}");
+        }
+    }
+
+    #[test]
+    fn says_what_is_wrong() {
+        let void = |text: &str| Exemption::Void(text.to_owned());
+        for (tags, expected) in [
+            (
+                vec![(EXEMPT_UNTIL, "2026-02-28"), (EXEMPT_OWNER, "payments")],
+                void("Exemption expired on 2026-02-28 (owner: payments)"),
+            ),
+            (
+                vec![(EXEMPT_UNTIL, "2027-03-02"), (EXEMPT_OWNER, "payments")],
+                void("Exemption void: 2027-03-02 is more than 365 days ahead"),
+            ),
+            (
+                vec![(EXEMPT_UNTIL, "2026-06-01")],
+                void("Exemption until 2026-06-01 void: no access-key-rotation:exempt-owner"),
+            ),
+            (
+                vec![(EXEMPT_UNTIL, "2026-06-01"), (EXEMPT_OWNER, " ")],
+                void("Exemption until 2026-06-01 void: no access-key-rotation:exempt-owner"),
+            ),
+            (vec![(EXEMPT_OWNER, "payments")], void("Exemption void: no access-key-rotation:exempt-until")),
+            (vec![(EXEMPT_REASON, "because")], void("Exemption void: no access-key-rotation:exempt-until")),
+            (vec![(EXEMPT_UNTIL, "")], void("Exemption void: no access-key-rotation:exempt-until")),
+            (
+                vec![(EXEMPT_UNTIL, "forever"), (EXEMPT_OWNER, "x")],
+                void("Exemption void: exempt-until \"forever\" is not YYYY-MM-DD"),
+            ),
+        ] {
+            assert_eq!(read(&tags), expected, "{tags:?}");
+        }
+    }
+
+    #[test]
+    fn only_one_form_of_date_is_taken() {
+        for text in
+            ["2026-3-02", "2026-02-30", "20260302", "02-03-2026", "2026/03/02", "+202603-02", "2026-03-02T00:00:00Z"]
+        {
+            assert!(matches!(until(text), Exemption::Void(_)), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_key_narrows_it() {
+        let exemption = read(&[(EXEMPT_UNTIL, "2026-06-01"), (EXEMPT_OWNER, "payments"), (EXEMPT_KEY, "AKIAONE")]);
+        assert!(exemption.covers("AKIAONE"));
+        assert!(!exemption.covers("AKIATWO"));
+    }
+
+    #[test]
+    fn other_tags_and_other_spellings_are_no_exemption() {
+        assert_eq!(
+            read(&[("team", "payments"), ("Access-Key-Rotation:Exempt-Until", "2026-06-01")]),
+            Exemption::Absent
+        );
+    }
+}

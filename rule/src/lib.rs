@@ -1,0 +1,25 @@
+//! An AWS Config custom rule that tells which IAM users hold access keys that are too old, and what to do about it.
+//!
+//! The phases of an invocation, each a module: [`event`] (what Config asks) → [`parameters`] → [`account`] (whose
+//! credentials) → [`inventory`] (reads) → [`verdict`] (the policy, without AWS) → [`evaluations`] (results to Config).
+//! [`handler`] puts them in a row, [`sweep`] does so for a whole account. Times are arguments: nothing here asks a clock
+//! what day it is.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+pub mod account;
+pub mod calls;
+pub mod error;
+pub mod evaluations;
+pub mod event;
+pub mod exemption;
+pub mod handler;
+pub mod inventory;
+pub mod metrics;
+pub mod parameters;
+mod problems;
+pub mod report;
+pub mod sweep;
+mod text;
+pub mod user;
+pub mod verdict;

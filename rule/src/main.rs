@@ -1,0 +1,90 @@
+//! The Lambda function: settings and clients once, then an invocation at a time.
+
+use access_key_rotation::{
+    account::{Accounts, settings},
+    error::Error,
+    event::Home,
+    handler::{Invocation, handle},
+    metrics::Metrics,
+};
+use chrono::{DateTime, Utc};
+use futures_util::FutureExt;
+use lambda_runtime::{Context, LambdaEvent, run, service_fn};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use std::{
+    env,
+    time::{Duration, Instant},
+};
+use tracing::{error, info};
+use tracing_subscriber::{
+    filter::{LevelFilter, Targets},
+    fmt,
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    start_logging();
+    let role_name = env::var("EVALUATION_ROLE_NAME").ok().filter(|name| !name.is_empty());
+    let accounts =
+        Accounts::new(settings().load().await, role_name).inspect_err(|error| error!(%error, "cannot start"))?;
+    let accounts = &accounts;
+    run(service_fn(async move |event: LambdaEvent<Payload>| invoke(event, accounts).await)).await
+}
+
+async fn invoke(event: LambdaEvent<Payload>, accounts: &Accounts) -> Result<(), Error> {
+    let LambdaEvent { payload: Payload(payload), context } = event;
+    let (now, started) = (Utc::now(), Instant::now());
+    let metrics = Metrics::default();
+    let outcome = async {
+        let payload = payload.ok_or_else(|| Error::InvalidEvent("the event is not JSON".to_owned()))?;
+        let home = Home::from_function_arn(&context.invoked_function_arn)?;
+        let remaining = remaining(&context, now);
+        handle(&payload, &Invocation { home, now, remaining }, accounts, &metrics).boxed().await
+    }
+    .await;
+    let line = metrics.line(now, started.elapsed());
+    println!("{line}");
+    outcome.inspect(|()| info!("evaluated"))
+}
+
+/// How long the invocation may still run. Lambda gives the deadline in milliseconds since 1970.
+fn remaining(context: &Context, now: DateTime<Utc>) -> Duration {
+    let now = u64::try_from(now.timestamp_millis()).unwrap_or_default();
+    Duration::from_millis(context.deadline.saturating_sub(now))
+}
+
+/// An event, or `None` where it is not JSON: that too must become this function's own error, not the runtime's.
+struct Payload(Option<Value>);
+
+impl<'de> Deserialize<'de> for Payload {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Payload(Value::deserialize(deserializer).ok()))
+    }
+}
+
+/// Follows `AWS_LAMBDA_LOG_FORMAT` and `AWS_LAMBDA_LOG_LEVEL`. Other crates stay at warnings whatever the level: the
+/// runtime and the SDK log events, tokens and credentials below that.
+fn start_logging() {
+    let level = match env::var("AWS_LAMBDA_LOG_LEVEL").unwrap_or_default().to_ascii_uppercase().as_str() {
+        "TRACE" => LevelFilter::TRACE,
+        "DEBUG" => LevelFilter::DEBUG,
+        "WARN" => LevelFilter::WARN,
+        "ERROR" | "FATAL" => LevelFilter::ERROR,
+        _ => LevelFilter::INFO,
+    };
+    let targets = Targets::new()
+        .with_default(level.min(LevelFilter::WARN))
+        .with_target("access_key_rotation", level)
+        .with_target("bootstrap", level)
+        // The span that carries the request's id.
+        .with_target("lambda_runtime", level.min(LevelFilter::INFO));
+    let lines = fmt::layer().with_target(false).with_ansi(false);
+    let registry = tracing_subscriber::registry().with(targets);
+    match env::var("AWS_LAMBDA_LOG_FORMAT").unwrap_or_default().to_ascii_uppercase().as_str() {
+        "TEXT" => registry.with(lines).init(),
+        _ => registry.with(lines.json().flatten_event(true)).init(),
+    }
+}

@@ -1,0 +1,106 @@
+//! One line of CloudWatch's embedded metric format for each invocation.
+//!
+//! The account is a property, not a dimension: each value of a dimension would be billed as a metric of its own. Source:
+//! "Specification: Embedded metric format" in the Amazon CloudWatch user guide.
+
+use crate::{
+    calls::Calls,
+    verdict::{Compliance, Verdict},
+};
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use std::{
+    sync::{
+        OnceLock,
+        atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+/// What one invocation counts.
+#[derive(Debug)]
+pub struct Metrics {
+    /// The AWS calls.
+    pub calls: Calls,
+    account: OnceLock<String>,
+    evaluated: AtomicU64,
+    non_compliant: AtomicU64,
+    exempt: AtomicU64,
+    unknown: AtomicU64,
+    oldest_active_key_days: AtomicI64,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Metrics {
+            calls: Calls::default(),
+            account: OnceLock::new(),
+            evaluated: AtomicU64::new(0),
+            non_compliant: AtomicU64::new(0),
+            exempt: AtomicU64::new(0),
+            unknown: AtomicU64::new(0),
+            oldest_active_key_days: AtomicI64::new(-1),
+        }
+    }
+}
+
+impl Metrics {
+    /// Says which account the invocation is about, once that is checked.
+    pub fn account(&self, id: &str) {
+        self.account.get_or_init(|| id.to_owned());
+    }
+
+    /// Counts a user who was evaluated.
+    pub fn verdict(&self, verdict: &Verdict) {
+        self.evaluated.fetch_add(1, Relaxed);
+        self.non_compliant.fetch_add((verdict.compliance == Compliance::NonCompliant).into(), Relaxed);
+        self.exempt.fetch_add(verdict.exempt.into(), Relaxed);
+    }
+
+    /// Counts users of whom nothing could be said.
+    pub fn unknown(&self, users: usize) {
+        self.unknown.fetch_add(users as u64, Relaxed);
+    }
+
+    /// Notes the age of an active key that was read, in days.
+    pub fn active_key(&self, age: i64) {
+        self.oldest_active_key_days.fetch_max(age, Relaxed);
+    }
+
+    /// The line, for an invocation that began at `now` and took so long.
+    pub fn line(&self, now: DateTime<Utc>, took: Duration) -> Value {
+        let metrics = [
+            ("UsersEvaluated", "Count", json!(self.evaluated.load(Relaxed))),
+            ("UsersNonCompliant", "Count", json!(self.non_compliant.load(Relaxed))),
+            ("UsersExempt", "Count", json!(self.exempt.load(Relaxed))),
+            ("UsersUnknown", "Count", json!(self.unknown.load(Relaxed))),
+            ("AwsCalls", "Count", json!(self.calls.made())),
+            ("AwsThrottles", "Count", json!(self.calls.throttled())),
+            ("Duration", "Seconds", json!(took.as_secs_f64())),
+        ];
+        let oldest = match self.oldest_active_key_days.load(Relaxed) {
+            // No active key was read: that is not an age of nought.
+            days if days < 0 => None,
+            days => Some(("OldestActiveKeyDays", "None", json!(days))),
+        };
+        let metrics: Vec<_> = metrics.into_iter().chain(oldest).collect();
+        let definitions: Vec<_> = metrics.iter().map(|(name, unit, _)| json!({ "Name": name, "Unit": unit })).collect();
+        let mut line = json!({
+            "_aws": {
+                "Timestamp": now.timestamp_millis(),
+                "CloudWatchMetrics": [{
+                    "Namespace": "AccessKeyRotation",
+                    "Dimensions": [[]],
+                    "Metrics": definitions,
+                }],
+            },
+        });
+        for (name, _, value) in metrics {
+            line[name] = value;
+        }
+        if let Some(account) = self.account.get() {
+            line["AccountId"] = json!(account);
+        }
+        line
+    }
+}

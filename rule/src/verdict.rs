@@ -1,0 +1,435 @@
+//! The policy, without AWS: a user's access keys, exemption and the time make a compliance and an annotation.
+
+use crate::{
+    exemption::{Exemption, Tags},
+    parameters::Parameters,
+    text::{ascii, fit},
+};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use std::collections::BTreeSet;
+
+/// The longest annotation that `PutEvaluations` takes, in characters (the service model's `StringWithCharLimit256`).
+pub const ANNOTATION_LIMIT: usize = 256;
+
+/// `Status` of `AccessKeyMetadata` in IAM's service model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyStatus {
+    /// Good for calls: the only status in which a key can be stale.
+    Active,
+    /// Switched off; can be switched on again.
+    Inactive,
+    /// Past its own end.
+    Expired,
+}
+
+/// An access key, as `ListAccessKeys` tells of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessKey {
+    /// `AKIA…`
+    pub id: String,
+    /// Whether it can be used.
+    pub status: KeyStatus,
+    /// `CreateDate`: the only authority on the key's age.
+    pub created: DateTime<Utc>,
+}
+
+/// `GetAccessKeyLastUsed`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastUsed {
+    /// `LastUsedDate`: absent when IAM has no use on record (it keeps records since 22 April 2015).
+    pub at: Option<DateTime<Utc>>,
+    /// `Region`, or `N/A`.
+    pub region: String,
+    /// `ServiceName`, or `N/A`.
+    pub service: String,
+}
+
+/// `ComplianceType`, as far as `PutEvaluations` takes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compliance {
+    /// No stale key, or an exemption for each.
+    Compliant,
+    /// A stale key and no valid exemption.
+    NonCompliant,
+    /// No such user any more, or not one the rule is about.
+    NotApplicable,
+}
+
+/// What the rule says about one user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The result.
+    pub compliance: Compliance,
+    /// 1 to 256 printable ASCII characters, most important first.
+    pub annotation: Option<String>,
+    /// The stale keys that no exemption covers, oldest first: empty unless `NON_COMPLIANT`.
+    pub violations: Vec<String>,
+    /// Whether it is an exemption that makes the user compliant.
+    pub exempt: bool,
+}
+
+impl Verdict {
+    /// For a user that is gone or out of the rule's scope.
+    pub fn not_applicable() -> Verdict {
+        Verdict { compliance: Compliance::NotApplicable, annotation: None, violations: Vec::new(), exempt: false }
+    }
+
+    /// For a user of whom it is known that no key is stale or soon will be.
+    pub fn compliant() -> Verdict {
+        Verdict { compliance: Compliance::Compliant, ..Verdict::not_applicable() }
+    }
+}
+
+/// Whether what was created at `created` is *older* than so many days of 86,400 s: at exactly that age it is not.
+pub fn older_than(days: i64, created: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    now.signed_duration_since(created) > TimeDelta::days(days)
+}
+
+/// The age in days beyond which a compliant user is told of a key: what is younger needs no word and no closer look.
+/// Negative when the warning time is longer than the limit.
+pub fn unremarkable_age(parameters: &Parameters) -> i64 {
+    i64::from(parameters.max_access_key_age) - i64::from(parameters.warn_before_days)
+}
+
+/// The user's stale keys: active, and older than the limit. Oldest first.
+pub fn stale_keys(keys: &[AccessKey], parameters: &Parameters, now: DateTime<Utc>) -> Vec<AccessKey> {
+    active_older_than(parameters.max_access_key_age.into(), keys, now)
+}
+
+/// The verdict on a user who has no stale key: compliant, with a word on keys that fall due soon.
+pub fn without_stale_keys(keys: &[AccessKey], parameters: &Parameters, now: DateTime<Utc>) -> Verdict {
+    let due_soon = active_older_than(unremarkable_age(parameters), keys, now);
+    let Some((first, others)) = due_soon.split_first() else {
+        return Verdict::compliant();
+    };
+    let limit = parameters.max_access_key_age;
+    let mut text =
+        format!("{} falls due on {} ({} of {limit} days old)", first.id, due(first, parameters), age(first, now));
+    for other in others {
+        text += &format!("; {} on {}", other.id, due(other, parameters));
+    }
+    text += ". Rotate before then.";
+    Verdict { annotation: annotation(&text), ..Verdict::compliant() }
+}
+
+/// The verdict on a user with stale keys, each with its last use, oldest first.
+pub fn with_stale_keys(
+    stale: &[(AccessKey, LastUsed)],
+    tags: &Tags,
+    parameters: &Parameters,
+    now: DateTime<Utc>,
+) -> Verdict {
+    let exemption = Exemption::read(tags, now.date_naive(), parameters.max_exemption_days);
+    let violations: Vec<_> = stale.iter().filter(|(key, _)| !exemption.covers(&key.id)).cloned().collect();
+    match exemption {
+        Exemption::Valid { until, owner, reason, .. } if violations.is_empty() => {
+            let mut text = format!("Exempt until {until} (owner: {owner}): {}", describe(stale, parameters, now));
+            if let Some(reason) = reason {
+                text += &format!(". Reason: {reason}");
+            }
+            Verdict { annotation: annotation(&text), exempt: true, ..Verdict::compliant() }
+        }
+        exemption => {
+            let mut text = describe(&violations, parameters, now) + ".";
+            match exemption {
+                Exemption::Absent => {}
+                Exemption::Void(why) => text += &format!(" {why}."),
+                Exemption::Valid { key, .. } => {
+                    text += &format!(" The exemption covers only {}.", key.unwrap_or_default());
+                }
+            }
+            text += match violations.iter().all(|(_, used)| used.at.is_none()) {
+                true => " Deactivate it, then delete it.",
+                false => " Create a new key, switch to it, deactivate this one.",
+            };
+            Verdict {
+                compliance: Compliance::NonCompliant,
+                annotation: annotation(&text),
+                violations: violations.into_iter().map(|(key, _)| key.id).collect(),
+                exempt: false,
+            }
+        }
+    }
+}
+
+/// The access keys that the annotation of a violation names: what tells whether a result that Config holds is still about
+/// the same keys. Only the first sentence counts; what follows may quote tags.
+pub fn keys_named(annotation: &str) -> BTreeSet<&str> {
+    let sentence = annotation.split(". ").next().unwrap_or_default();
+    let is_key_id =
+        |word: &&str| word.len() >= 16 && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+    sentence.split(|c: char| !c.is_ascii_alphanumeric()).filter(is_key_id).collect()
+}
+
+fn active_older_than(days: i64, keys: &[AccessKey], now: DateTime<Utc>) -> Vec<AccessKey> {
+    let counts = |key: &&AccessKey| key.status == KeyStatus::Active && older_than(days, key.created, now);
+    let mut found: Vec<_> = keys.iter().filter(counts).cloned().collect();
+    found.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
+    found
+}
+
+fn describe(stale: &[(AccessKey, LastUsed)], parameters: &Parameters, now: DateTime<Utc>) -> String {
+    let Some(((first, used), others)) = stale.split_first() else {
+        return String::new();
+    };
+    let mut text = format!(
+        "{} is {} days old (limit {}, due {}), {}",
+        first.id,
+        age(first, now),
+        parameters.max_access_key_age,
+        due(first, parameters),
+        describe_use(used),
+    );
+    if used.at.is_some() && used.service != "N/A" {
+        text += &format!(" by {}", used.service);
+        if used.region != "N/A" {
+            text += &format!(" in {}", used.region);
+        }
+    }
+    for (number, (key, used)) in others.iter().enumerate() {
+        text += if number == 0 { "; also stale: " } else { ", " };
+        text += &format!("{} ({} days, {})", key.id, age(key, now), describe_use(used));
+    }
+    text
+}
+
+fn describe_use(used: &LastUsed) -> String {
+    match used.at {
+        Some(at) => format!("last used {}", at.date_naive()),
+        None => "no use on record".to_owned(),
+    }
+}
+
+/// Whole days.
+fn age(key: &AccessKey, now: DateTime<Utc>) -> i64 {
+    now.signed_duration_since(key.created).num_days()
+}
+
+/// The day on which the key reaches the limit, in UTC.
+fn due(key: &AccessKey, parameters: &Parameters) -> NaiveDate {
+    let limit = TimeDelta::days(parameters.max_access_key_age.into());
+    key.created.checked_add_signed(limit).unwrap_or(DateTime::<Utc>::MAX_UTC).date_naive()
+}
+
+fn annotation(text: &str) -> Option<String> {
+    Some(fit(&ascii(text), ANNOTATION_LIMIT))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exemption::{EXEMPT_KEY, EXEMPT_OWNER, EXEMPT_REASON, EXEMPT_UNTIL};
+    use proptest::prelude::*;
+
+    const FIRST: &str = "AKIAIOSFODNN7EXAMPLE";
+    const SECOND: &str = "AKIAI44QH8DHBEXAMPLE";
+
+    fn now() -> DateTime<Utc> {
+        at("2026-03-01T12:00:00Z")
+    }
+
+    fn at(time: &str) -> DateTime<Utc> {
+        DateTime::parse_from_rfc3339(time).unwrap().to_utc()
+    }
+
+    fn key(id: &str, status: KeyStatus, age: TimeDelta) -> AccessKey {
+        AccessKey { id: id.to_owned(), status, created: now() - age }
+    }
+
+    fn active(id: &str, days: i64) -> AccessKey {
+        key(id, KeyStatus::Active, TimeDelta::days(days))
+    }
+
+    fn used(day: &str) -> LastUsed {
+        LastUsed { at: Some(at(day)), region: "us-east-1".to_owned(), service: "s3".to_owned() }
+    }
+
+    fn unused() -> LastUsed {
+        LastUsed { at: None, region: "N/A".to_owned(), service: "N/A".to_owned() }
+    }
+
+    fn tags(tags: &[(&str, &str)]) -> Tags {
+        tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn stale(found: &[(AccessKey, LastUsed)], given: &[(&str, &str)]) -> (Compliance, String) {
+        let verdict = with_stale_keys(found, &tags(given), &Parameters::default(), now());
+        (verdict.compliance, verdict.annotation.unwrap())
+    }
+
+    #[test]
+    fn a_key_is_stale_from_the_first_second_beyond_the_limit() {
+        let day = TimeDelta::days;
+        let second = TimeDelta::seconds;
+        for (limit, age, status, is_stale) in [
+            (90, day(90) - second(1), KeyStatus::Active, false),
+            (90, day(90), KeyStatus::Active, false),
+            (90, day(90) + second(1), KeyStatus::Active, true),
+            (90, day(90) + second(1), KeyStatus::Inactive, false),
+            (90, day(90) + second(1), KeyStatus::Expired, false),
+            (90, day(4000), KeyStatus::Active, true),
+            (90, second(-1), KeyStatus::Active, false),
+            (1, day(1), KeyStatus::Active, false),
+            (1, day(1) + second(1), KeyStatus::Active, true),
+            (3650, day(3650), KeyStatus::Active, false),
+            (3650, day(3650) + second(1), KeyStatus::Active, true),
+        ] {
+            let parameters = Parameters { max_access_key_age: limit, ..Parameters::default() };
+            let found = stale_keys(&[key(FIRST, status, age)], &parameters, now());
+            assert_eq!(!found.is_empty(), is_stale, "{status:?} key of {age} with a limit of {limit} days");
+        }
+    }
+
+    #[test]
+    fn stale_keys_come_oldest_first() {
+        let keys = [active(FIRST, 91), active("AKIAYOUNG", 10), active(SECOND, 400)];
+        let ids: Vec<_> = stale_keys(&keys, &Parameters::default(), now()).into_iter().map(|key| key.id).collect();
+        assert_eq!(ids, [SECOND, FIRST]);
+    }
+
+    #[test]
+    fn a_compliant_user_is_told_of_a_key_that_falls_due_soon() {
+        for (keys, expected) in [
+            (vec![], None),
+            (vec![active(FIRST, 76)], None),
+            (vec![key(FIRST, KeyStatus::Inactive, TimeDelta::days(80))], None),
+            (
+                vec![key(FIRST, KeyStatus::Active, TimeDelta::days(76) + TimeDelta::seconds(1))],
+                Some("AKIAIOSFODNN7EXAMPLE falls due on 2026-03-15 (76 of 90 days old). Rotate before then."),
+            ),
+            (
+                vec![active(FIRST, 80), active(SECOND, 88), active("AKIAYOUNG", 3)],
+                Some(
+                    "AKIAI44QH8DHBEXAMPLE falls due on 2026-03-03 (88 of 90 days old); AKIAIOSFODNN7EXAMPLE on \
+                     2026-03-11. Rotate before then.",
+                ),
+            ),
+        ] {
+            let verdict = without_stale_keys(&keys, &Parameters::default(), now());
+            assert_eq!(verdict.compliance, Compliance::Compliant);
+            assert_eq!(verdict.annotation.as_deref(), expected, "{keys:?}");
+        }
+    }
+
+    #[test]
+    fn a_violation_says_which_key_how_old_last_used_and_what_to_do() {
+        assert_eq!(
+            stale(&[(active(FIRST, 134), used("2026-02-27T08:00:00Z"))], &[]),
+            (
+                Compliance::NonCompliant,
+                "AKIAIOSFODNN7EXAMPLE is 134 days old (limit 90, due 2026-01-16), last used 2026-02-27 by s3 in \
+                 us-east-1. Create a new key, switch to it, deactivate this one."
+                    .to_owned()
+            )
+        );
+        assert_eq!(
+            stale(&[(active(FIRST, 134), unused())], &[]).1,
+            "AKIAIOSFODNN7EXAMPLE is 134 days old (limit 90, due 2026-01-16), no use on record. Deactivate it, then \
+             delete it."
+        );
+        let both = [(active(SECOND, 400), used("2025-12-01T00:00:00Z")), (active(FIRST, 134), unused())];
+        assert_eq!(
+            stale(&both, &[]).1,
+            "AKIAI44QH8DHBEXAMPLE is 400 days old (limit 90, due 2025-04-25), last used 2025-12-01 by s3 in us-east-1; \
+             also stale: AKIAIOSFODNN7EXAMPLE (134 days, no use on record). Create a new key, switch to it, deactivate \
+             this one."
+        );
+    }
+
+    #[test]
+    fn an_exemption_makes_compliant_and_says_so() {
+        let given = [(EXEMPT_UNTIL, "2026-06-01"), (EXEMPT_OWNER, "payments"), (EXEMPT_REASON, "vendor migration")];
+        let found = [(active(FIRST, 134), used("2026-02-27T08:00:00Z"))];
+        let verdict = with_stale_keys(&found, &tags(&given), &Parameters::default(), now());
+        assert!(verdict.exempt && verdict.violations.is_empty());
+        assert_eq!(verdict.compliance, Compliance::Compliant);
+        assert_eq!(
+            verdict.annotation.unwrap(),
+            "Exempt until 2026-06-01 (owner: payments): AKIAIOSFODNN7EXAMPLE is 134 days old (limit 90, due \
+             2026-01-16), last used 2026-02-27 by s3 in us-east-1. Reason: vendor migration"
+        );
+    }
+
+    #[test]
+    fn an_exemption_that_does_not_hold_is_explained() {
+        let found = [(active(FIRST, 134), unused())];
+        let (compliance, text) = stale(&found, &[(EXEMPT_UNTIL, "2026-02-28"), (EXEMPT_OWNER, "payments")]);
+        assert_eq!(compliance, Compliance::NonCompliant);
+        assert_eq!(
+            text,
+            "AKIAIOSFODNN7EXAMPLE is 134 days old (limit 90, due 2026-01-16), no use on record. Exemption expired on \
+             2026-02-28 (owner: payments). Deactivate it, then delete it."
+        );
+    }
+
+    #[test]
+    fn an_exemption_for_one_key_leaves_the_other() {
+        let given = [(EXEMPT_UNTIL, "2026-06-01"), (EXEMPT_OWNER, "payments"), (EXEMPT_KEY, SECOND)];
+        let both = [(active(SECOND, 400), unused()), (active(FIRST, 134), unused())];
+        let verdict = with_stale_keys(&both, &tags(&given), &Parameters::default(), now());
+        assert_eq!(verdict.compliance, Compliance::NonCompliant);
+        assert_eq!(verdict.violations, [FIRST]);
+        let text = verdict.annotation.unwrap();
+        assert!(text.starts_with("AKIAIOSFODNN7EXAMPLE is 134 days old"), "{text}");
+        assert!(text.contains("The exemption covers only AKIAI44QH8DHBEXAMPLE."), "{text}");
+        assert_eq!(keys_named(&text), BTreeSet::from([FIRST]));
+
+        let covered = with_stale_keys(&both[..1], &tags(&given), &Parameters::default(), now());
+        assert!(covered.exempt);
+    }
+
+    #[test]
+    fn what_a_tag_quotes_is_not_a_key_that_the_annotation_names() {
+        let given = [(EXEMPT_UNTIL, "2026-02-28"), (EXEMPT_OWNER, SECOND)];
+        let (_, text) = stale(&[(active(FIRST, 134), unused())], &given);
+        assert!(text.contains(SECOND));
+        assert_eq!(keys_named(&text), BTreeSet::from([FIRST]));
+    }
+
+    #[test]
+    fn days_end_at_midnight_utc() {
+        let given = tags(&[(EXEMPT_UNTIL, "2026-03-01"), (EXEMPT_OWNER, "payments")]);
+        let found = [(active(FIRST, 134), unused())];
+        for (time, exempt) in
+            [("2026-03-01T00:00:00Z", true), ("2026-03-01T23:59:59Z", true), ("2026-03-02T00:00:00Z", false)]
+        {
+            assert_eq!(with_stale_keys(&found, &given, &Parameters::default(), at(time)).exempt, exempt, "{time}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_annotation_is_1_to_256_printable_ascii_characters_and_names_the_oldest_key(
+            tag_values in proptest::collection::vec(proptest::option::of(any::<String>()), 4),
+            until in "20[0-9]{2}-[01][0-9]-[0-3][0-9]",
+            ages in proptest::collection::vec(0i64..200_000, 1..4),
+            service in any::<String>(),
+            region in any::<String>(),
+            was_used in any::<bool>(),
+            max_access_key_age in 1u16..3651,
+            warn_before_days in 0u16..366,
+        ) {
+            let parameters = Parameters { max_access_key_age, warn_before_days, ..Parameters::default() };
+            let names = [EXEMPT_OWNER, EXEMPT_REASON, EXEMPT_KEY, EXEMPT_UNTIL];
+            let mut given: Tags = names.iter().zip(tag_values)
+                .filter_map(|(name, value)| Some(((*name).to_owned(), value?))).collect();
+            if given.contains_key(EXEMPT_UNTIL) {
+                given.insert(EXEMPT_UNTIL.to_owned(), until);
+            }
+            let keys: Vec<_> = ages.iter().enumerate().map(|(n, days)| active(&format!("AKIAIOSFODNN7EXAMPL{n}"), *days)).collect();
+            let used = LastUsed { at: was_used.then(now), region, service };
+            let found: Vec<_> = stale_keys(&keys, &parameters, now()).into_iter().map(|key| (key, used.clone())).collect();
+            let verdict = match found.is_empty() {
+                true => without_stale_keys(&keys, &parameters, now()),
+                false => with_stale_keys(&found, &given, &parameters, now()),
+            };
+            if let Some(text) = &verdict.annotation {
+                prop_assert!((1..=ANNOTATION_LIMIT).contains(&text.len()), "{} characters", text.len());
+                prop_assert!(text.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{text:?}");
+            }
+            if let Some(oldest) = verdict.violations.first() {
+                prop_assert!(verdict.annotation.unwrap().starts_with(oldest.as_str()));
+            }
+        }
+    }
+}

@@ -14,7 +14,7 @@ use std::{
 use tokio::time::{Instant, sleep, timeout_at};
 
 /// How often a call is made in all when AWS fails to answer it properly (5xx, no connection, no answer in time).
-const ATTEMPTS: u32 = 8;
+const ATTEMPTS: u32 = 6;
 /// The longest that a first repetition waits; each further one up to twice as long, chosen by chance.
 const FIRST_DELAY: Duration = Duration::from_millis(100);
 const LONGEST_DELAY: Duration = Duration::from_secs(3);

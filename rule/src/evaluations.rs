@@ -202,3 +202,68 @@ fn decode(result: EvaluationResult) -> Option<(String, (Compliance, BTreeSet<Str
     };
     Some((qualifier.resource_id?, (compliance, keys)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
+    const OTHER_KEY: &str = "AKIAI44QH8DHBEXAMPLE";
+
+    fn result(id: &str, compliance: ComplianceType, annotation: &str) -> EvaluationResult {
+        use aws_sdk_config::types::{EvaluationResultIdentifier, EvaluationResultQualifier};
+        let qualifier = EvaluationResultQualifier::builder().resource_type(IAM_USER).resource_id(id).build();
+        let identifier = EvaluationResultIdentifier::builder().evaluation_result_qualifier(qualifier).build();
+        EvaluationResult::builder()
+            .evaluation_result_identifier(identifier)
+            .compliance_type(compliance)
+            .annotation(annotation)
+            .build()
+    }
+
+    fn held() -> Held {
+        let results = [
+            result("AIDAGOOD", ComplianceType::Compliant, ""),
+            result("AIDABAD", ComplianceType::NonCompliant, &format!("{KEY} is 91 days old. Act.")),
+            result("AIDAGONE", ComplianceType::NotApplicable, ""),
+        ];
+        Held(results.into_iter().filter_map(decode).collect())
+    }
+
+    fn violation(keys: &[&str]) -> Verdict {
+        Verdict {
+            compliance: Compliance::NonCompliant,
+            annotation: Some("other words".to_owned()),
+            violations: keys.iter().map(|key| (*key).to_owned()).collect(),
+            exempt: false,
+        }
+    }
+
+    #[test]
+    fn another_compliance_or_other_keys_make_a_difference() {
+        let said = |text: &str| Verdict { annotation: Some(text.to_owned()), ..Verdict::compliant() };
+        for (what, user, verdict, differs) in [
+            ("still compliant", "AIDAGOOD", Verdict::compliant(), false),
+            ("still compliant, in other words", "AIDAGOOD", said("due soon"), false),
+            ("now in violation", "AIDAGOOD", violation(&[KEY]), true),
+            ("now gone", "AIDAGOOD", Verdict::not_applicable(), true),
+            ("the same key", "AIDABAD", violation(&[KEY]), false),
+            ("another key", "AIDABAD", violation(&[OTHER_KEY]), true),
+            ("one key more", "AIDABAD", violation(&[OTHER_KEY, KEY]), true),
+            ("now compliant", "AIDABAD", Verdict::compliant(), true),
+            ("still gone", "AIDAGONE", Verdict::not_applicable(), false),
+            ("back again", "AIDAGONE", Verdict::compliant(), true),
+            ("new", "AIDANEW", Verdict::compliant(), true),
+            ("new, and gone already", "AIDANEW", Verdict::not_applicable(), false),
+        ] {
+            assert_eq!(held().differs(user, &verdict), differs, "{what}");
+        }
+    }
+
+    #[test]
+    fn whoever_has_a_result_and_is_not_listed_is_gone() {
+        assert_eq!(held().gone(&HashSet::from(["AIDAGOOD", "AIDANEW"])), ["AIDABAD"]);
+        let other = EvaluationResult::builder().compliance_type(ComplianceType::Compliant).build();
+        assert!(decode(other).is_none());
+    }
+}

@@ -85,5 +85,5 @@ async fn read(
         return Ok(Verdict::not_applicable());
     }
     let stale: Vec<_> = stale.into_iter().zip(used).collect();
-    Ok(verdict::with_stale_keys(&stale, &tags, parameters, now))
+    Ok(verdict::with_stale_keys(&stale, &keys, &tags, parameters, now))
 }

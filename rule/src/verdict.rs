@@ -112,9 +112,10 @@ pub fn without_stale_keys(keys: &[AccessKey], parameters: &Parameters, now: Date
     Verdict { annotation: annotation(&text), ..Verdict::compliant() }
 }
 
-/// The verdict on a user with stale keys, each with its last use, oldest first.
+/// The verdict on a user with stale keys, each with its last use, oldest first, among all of the user's `keys`.
 pub fn with_stale_keys(
     stale: &[(AccessKey, LastUsed)],
+    keys: &[AccessKey],
     tags: &Tags,
     parameters: &Parameters,
     now: DateTime<Utc>,
@@ -138,10 +139,7 @@ pub fn with_stale_keys(
                     text += &format!(" The exemption covers only {}.", key.unwrap_or_default());
                 }
             }
-            text += match violations.iter().all(|(_, used)| used.at.is_none()) {
-                true => " Deactivate it, then delete it.",
-                false => " Create a new key, switch to it, deactivate this one.",
-            };
+            text += advice(&violations, keys, parameters, now);
             Verdict {
                 compliance: Compliance::NonCompliant,
                 annotation: annotation(&text),
@@ -149,6 +147,35 @@ pub fn with_stale_keys(
                 exempt: false,
             }
         }
+    }
+}
+
+/// What to do. A user can have two keys (a quota that AWS does not raise), so there is not always room for a new one.
+fn advice(
+    violations: &[(AccessKey, LastUsed)],
+    keys: &[AccessKey],
+    parameters: &Parameters,
+    now: DateTime<Utc>,
+) -> &'static str {
+    let unused = violations.iter().all(|(_, used)| used.at.is_none());
+    let [(stale, _)] = violations else {
+        return match unused {
+            true => " Deactivate them, then delete them.",
+            false => " Deactivate and delete one, then replace the other.",
+        };
+    };
+    if unused {
+        return " Deactivate it, then delete it.";
+    }
+    match keys.iter().find(|key| key.id != stale.id) {
+        None => " Create a new key, switch to it, deactivate this one.",
+        Some(other) if other.status != KeyStatus::Active => {
+            " Delete the inactive key, create a new one, switch to it, deactivate this one."
+        }
+        Some(other) if older_than(parameters.max_access_key_age.into(), other.created, now) => {
+            " Deactivate it as soon as nothing uses it."
+        }
+        Some(_) => " Switch to the newer key, deactivate this one.",
     }
 }
 
@@ -253,7 +280,8 @@ mod tests {
     }
 
     fn stale(found: &[(AccessKey, LastUsed)], given: &[(&str, &str)]) -> (Compliance, String) {
-        let verdict = with_stale_keys(found, &tags(given), &Parameters::default(), now());
+        let keys: Vec<_> = found.iter().map(|(key, _)| key.clone()).collect();
+        let verdict = with_stale_keys(found, &keys, &tags(given), &Parameters::default(), now());
         (verdict.compliance, verdict.annotation.unwrap())
     }
 
@@ -331,16 +359,60 @@ mod tests {
         assert_eq!(
             stale(&both, &[]).1,
             "AKIAI44QH8DHBEXAMPLE is 400 days old (limit 90, due 2025-04-25), last used 2025-12-01 by s3 in us-east-1; \
-             also stale: AKIAIOSFODNN7EXAMPLE (134 days, no use on record). Create a new key, switch to it, deactivate \
-             this one."
+             also stale: AKIAIOSFODNN7EXAMPLE (134 days, no use on record). Deactivate and delete one, then replace the \
+             other."
         );
+    }
+
+    #[test]
+    fn the_advice_fits_the_keys_that_the_user_has() {
+        let old = active(FIRST, 134);
+        let used = used("2026-02-27T08:00:00Z");
+        let inactive = key(SECOND, KeyStatus::Inactive, TimeDelta::days(400));
+        for (violations, keys, expected) in [
+            (
+                vec![(old.clone(), used.clone())],
+                vec![old.clone()],
+                "Create a new key, switch to it, deactivate this one.",
+            ),
+            (
+                vec![(old.clone(), used.clone())],
+                vec![old.clone(), active(SECOND, 3)],
+                "Switch to the newer key, deactivate this one.",
+            ),
+            (
+                vec![(old.clone(), used.clone())],
+                vec![old.clone(), inactive.clone()],
+                "Delete the inactive key, create a new one, switch to it, deactivate this one.",
+            ),
+            (
+                vec![(old.clone(), used.clone())],
+                vec![old.clone(), active(SECOND, 400)],
+                "Deactivate it as soon as nothing uses it.",
+            ),
+            (vec![(old.clone(), unused())], vec![old.clone(), inactive], "Deactivate it, then delete it."),
+            (
+                vec![(active(SECOND, 400), used), (old.clone(), unused())],
+                vec![active(SECOND, 400), old.clone()],
+                "Deactivate and delete one, then replace the other.",
+            ),
+            (
+                vec![(active(SECOND, 400), unused()), (old.clone(), unused())],
+                vec![active(SECOND, 400), old],
+                "Deactivate them, then delete them.",
+            ),
+        ] {
+            let text =
+                with_stale_keys(&violations, &keys, &Tags::new(), &Parameters::default(), now()).annotation.unwrap();
+            assert!(text.ends_with(expected), "{expected}: {text}");
+        }
     }
 
     #[test]
     fn an_exemption_makes_compliant_and_says_so() {
         let given = [(EXEMPT_UNTIL, "2026-06-01"), (EXEMPT_OWNER, "payments"), (EXEMPT_REASON, "vendor migration")];
         let found = [(active(FIRST, 134), used("2026-02-27T08:00:00Z"))];
-        let verdict = with_stale_keys(&found, &tags(&given), &Parameters::default(), now());
+        let verdict = with_stale_keys(&found, &[], &tags(&given), &Parameters::default(), now());
         assert!(verdict.exempt && verdict.violations.is_empty());
         assert_eq!(verdict.compliance, Compliance::Compliant);
         assert_eq!(
@@ -366,7 +438,7 @@ mod tests {
     fn an_exemption_for_one_key_leaves_the_other() {
         let given = [(EXEMPT_UNTIL, "2026-06-01"), (EXEMPT_OWNER, "payments"), (EXEMPT_KEY, SECOND)];
         let both = [(active(SECOND, 400), unused()), (active(FIRST, 134), unused())];
-        let verdict = with_stale_keys(&both, &tags(&given), &Parameters::default(), now());
+        let verdict = with_stale_keys(&both, &[], &tags(&given), &Parameters::default(), now());
         assert_eq!(verdict.compliance, Compliance::NonCompliant);
         assert_eq!(verdict.violations, [FIRST]);
         let text = verdict.annotation.unwrap();
@@ -374,7 +446,7 @@ mod tests {
         assert!(text.contains("The exemption covers only AKIAI44QH8DHBEXAMPLE."), "{text}");
         assert_eq!(keys_named(&text), BTreeSet::from([FIRST]));
 
-        let covered = with_stale_keys(&both[..1], &tags(&given), &Parameters::default(), now());
+        let covered = with_stale_keys(&both[..1], &[], &tags(&given), &Parameters::default(), now());
         assert!(covered.exempt);
     }
 
@@ -393,7 +465,7 @@ mod tests {
         for (time, exempt) in
             [("2026-03-01T00:00:00Z", true), ("2026-03-01T23:59:59Z", true), ("2026-03-02T00:00:00Z", false)]
         {
-            assert_eq!(with_stale_keys(&found, &given, &Parameters::default(), at(time)).exempt, exempt, "{time}");
+            assert_eq!(with_stale_keys(&found, &[], &given, &Parameters::default(), at(time)).exempt, exempt, "{time}");
         }
     }
 
@@ -421,7 +493,7 @@ mod tests {
             let found: Vec<_> = stale_keys(&keys, &parameters, now()).into_iter().map(|key| (key, used.clone())).collect();
             let verdict = match found.is_empty() {
                 true => without_stale_keys(&keys, &parameters, now()),
-                false => with_stale_keys(&found, &given, &parameters, now()),
+                false => with_stale_keys(&found, &keys, &given, &parameters, now()),
             };
             if let Some(text) = &verdict.annotation {
                 prop_assert!((1..=ANNOTATION_LIMIT).contains(&text.len()), "{} characters", text.len());

@@ -1,0 +1,109 @@
+//! An organization that is the same each time.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use fastrand::Rng;
+use local_aws::{Account, KeyStatus, World};
+
+/// Late in the evening, UTC: two hours on it is the next day, and a credential report made now is still the current one.
+const NOW: i64 = 1_772_404_200; // 2026-03-01T22:30:00Z
+const SERVICES: [&str; 8] = ["backup", "billing", "ci", "etl", "mailer", "metrics", "terraform", "vendor"];
+const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-southeast-2"];
+
+/// The accounts and what is to be done to them later.
+pub(crate) struct Organization {
+    /// The first is the security account, where the function is.
+    pub(crate) accounts: Vec<String>,
+}
+
+impl Organization {
+    /// Users are spread evenly; `non_compliant` per cent of them have a stale key and no exemption.
+    pub(crate) fn seed(accounts: u16, users: u32, non_compliant: u8) -> (Organization, World) {
+        let now = DateTime::from_timestamp(NOW, 0).unwrap_or_default();
+        let mut random = Rng::with_seed(1);
+        let mut world = World::new(now);
+        let ids: Vec<_> = (1..=u64::from(accounts)).map(|n| format!("{:012}", 111_122_220_000 + n * 1111)).collect();
+        for n in 0..users {
+            let account = world.account(&ids[n as usize % ids.len()]);
+            let name = format!("{}-{:05}", SERVICES[n as usize % SERVICES.len()], n);
+            account.create_user(&name, now - days(random.i64(400..2000)));
+            let in_violation = n * u32::from(non_compliant) % 100 < u32::from(non_compliant);
+            seed_keys(account, &name, in_violation, now, &mut random);
+        }
+        (Organization { accounts: ids }, world)
+    }
+
+    /// Name and id of the account's first user.
+    pub(crate) fn first_user(&self, account: &Account) -> Option<(String, String)> {
+        account.users().next().map(|user| (user.name.clone(), user.id.clone()))
+    }
+
+    /// In each account the first five users with a stale key do what the finding says.
+    pub(crate) fn rotate_some(&self, world: &mut World) {
+        let now = world.now();
+        for id in &self.accounts {
+            let account = world.account(id);
+            let stale: Vec<_> = account
+                .users()
+                .filter(|user| user.tags.is_empty())
+                .filter_map(|user| {
+                    let key =
+                        user.keys.iter().find(|key| key.status == KeyStatus::Active && now - key.created > days(90))?;
+                    (user.keys.len() == 1).then(|| (user.name.clone(), key.id.clone()))
+                })
+                .take(5)
+                .collect();
+            for (user, key) in stale {
+                if account.create_key(&user, now - TimeDelta::minutes(1)).is_ok() {
+                    account.set_key_status(&user, &key, KeyStatus::Inactive);
+                }
+            }
+        }
+    }
+}
+
+fn seed_keys(account: &mut Account, name: &str, in_violation: bool, now: DateTime<Utc>, random: &mut Rng) {
+    let age = if in_violation {
+        days(random.i64(91..700))
+    } else {
+        match random.u8(0..100) {
+            0..45 => return,                    // no key
+            45..90 => days(random.i64(1..76)),  // young
+            90..93 => days(random.i64(77..90)), // due soon
+            93..98 => return old_but_inactive(account, name, now, random),
+            98 => return exempt(account, name, now, random),
+            _ => days(random.i64(1..60)),
+        }
+    };
+    let Ok(key) = account.create_key(name, now - age) else { return };
+    if random.u8(0..10) > 0 {
+        let used = now - TimeDelta::hours(random.i64(1..400)).min(age);
+        account.use_key(&key, used, REGIONS[random.usize(0..REGIONS.len())], ["s3", "sqs", "ec2"][random.usize(0..3)]);
+    }
+    if in_violation && random.u8(0..5) == 0 {
+        drop(account.create_key(name, now - days(random.i64(91..400))));
+    }
+    if in_violation && random.u8(0..6) == 0 {
+        // Tagged, and in violation all the same.
+        account.tag_user(name, "access-key-rotation:exempt-until", ["2026-01-31", "soon"][random.usize(0..2)]);
+        account.tag_user(name, "access-key-rotation:exempt-owner", "platform");
+    }
+}
+
+fn old_but_inactive(account: &mut Account, name: &str, now: DateTime<Utc>, random: &mut Rng) {
+    if let Ok(key) = account.create_key(name, now - days(random.i64(100..900))) {
+        account.set_key_status(name, &key, KeyStatus::Inactive);
+    }
+}
+
+/// Some exemptions end today.
+fn exempt(account: &mut Account, name: &str, now: DateTime<Utc>, random: &mut Rng) {
+    drop(account.create_key(name, now - days(random.i64(91..400))));
+    let until = now + days([0, 30, 90][random.usize(0..3)]);
+    account.tag_user(name, "access-key-rotation:exempt-until", &until.format("%Y-%m-%d").to_string());
+    account.tag_user(name, "access-key-rotation:exempt-owner", "platform");
+    account.tag_user(name, "access-key-rotation:exempt-reason", "migration to roles under way");
+}
+
+fn days(days: i64) -> TimeDelta {
+    TimeDelta::days(days)
+}

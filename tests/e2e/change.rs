@@ -1,0 +1,133 @@
+//! Change notifications: one user, early.
+
+use crate::support::*;
+use local_aws::{ComplianceType::*, FaultKind, events};
+
+async fn with_two_users() -> Deployment {
+    let deployment = Deployment::start().await;
+    deployment.member(|account| {
+        account.create_user_in_path("/ci/", "stale", today() - days(400));
+        account.create_key("stale", today() - days(100)).unwrap();
+        account.create_user("fine", today() - days(400));
+        account.create_key("fine", today() - days(1)).unwrap();
+    });
+    deployment
+}
+
+impl Deployment {
+    async fn change(&self, user: &str) {
+        let event = events::change(&mut self.aws.world(), MEMBER, RULE, user, &[]).unwrap();
+        self.send(&event).await.0.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_change_evaluates_one_user() {
+    let deployment = with_two_users().await;
+    deployment.change("stale").await;
+    assert_eq!(deployment.result("stale").0, NonCompliant);
+    assert_eq!(deployment.held().len(), 1);
+    let calls = deployment.calls();
+    assert_eq!(
+        calls.into_iter().collect::<Vec<_>>(),
+        [("AssumeRole", 1), ("GetAccessKeyLastUsed", 1), ("GetUser", 1), ("ListAccessKeys", 1), ("PutEvaluations", 1)]
+            .map(|(action, count)| (action.to_owned(), count))
+    );
+
+    deployment.clear_calls();
+    deployment.change("fine").await;
+    assert_eq!(deployment.result("fine"), (Compliant, None));
+    let calls = deployment.calls();
+    assert_eq!(
+        calls.into_iter().collect::<Vec<_>>(),
+        [("GetUser", 1), ("ListAccessKeys", 1), ("PutEvaluations", 1)]
+            .map(|(action, count)| (action.to_owned(), count))
+    );
+}
+
+#[tokio::test]
+async fn an_oversized_change_finds_the_name_in_the_arn() {
+    let deployment = with_two_users().await;
+    let event = events::oversized_change(&mut deployment.aws.world(), MEMBER, RULE, "stale", &[]).unwrap();
+    deployment.send(&event).await.0.unwrap();
+    assert_eq!(deployment.result("stale").0, NonCompliant);
+}
+
+#[tokio::test]
+async fn a_result_bears_the_time_of_the_item() {
+    let deployment = with_two_users().await;
+    let event = events::change(&mut deployment.aws.world(), MEMBER, RULE, "fine", &[]).unwrap();
+    deployment.aws.world().advance(days(1));
+    deployment.send(&event).await.0.unwrap();
+    deployment.member(|account| {
+        let id = &account.user("fine").unwrap().id;
+        assert_eq!(account.results(RULE)[id].ordering_timestamp, today());
+    });
+}
+
+#[tokio::test]
+async fn a_deleted_user_is_not_applicable_without_a_read() {
+    let deployment = with_two_users().await;
+    let event = events::deleted(&mut deployment.aws.world(), MEMBER, RULE, "AIDAGONE", "gone", &[]);
+    deployment.send(&event).await.0.unwrap();
+    deployment.member(|account| assert_eq!(account.results(RULE)["AIDAGONE"].compliance, NotApplicable));
+    assert_eq!(deployment.calls().len(), 2, "AssumeRole and PutEvaluations: {:?}", deployment.calls());
+}
+
+#[tokio::test]
+async fn a_user_who_is_gone_by_now_is_not_applicable() {
+    let deployment = with_two_users().await;
+    let event = events::change(&mut deployment.aws.world(), MEMBER, RULE, "stale", &[]).unwrap();
+    let id = deployment.member(|account| {
+        let id = account.user("stale").unwrap().id.clone();
+        account.delete_user("stale");
+        id
+    });
+    deployment.send(&event).await.0.unwrap();
+    deployment.member(|account| assert_eq!(account.results(RULE)[&id].compliance, NotApplicable));
+}
+
+#[tokio::test]
+async fn a_name_that_has_passed_to_another_user_does_not_lend_its_keys() {
+    let deployment = with_two_users().await;
+    let event = events::change(&mut deployment.aws.world(), MEMBER, RULE, "fine", &[]).unwrap();
+    let id = deployment.member(|account| {
+        let id = account.user("fine").unwrap().id.clone();
+        account.delete_user("fine");
+        account.create_user("fine", today() - days(300));
+        account.create_key("fine", today() - days(200)).unwrap();
+        id
+    });
+    deployment.send(&event).await.0.unwrap();
+    deployment.member(|account| {
+        let results = account.results(RULE);
+        assert_eq!(results.len(), 1);
+        assert_eq!(results[&id].compliance, NotApplicable);
+    });
+}
+
+#[tokio::test]
+async fn a_user_who_cannot_be_read_keeps_the_old_result() {
+    let deployment = with_two_users().await;
+    deployment.change("stale").await;
+    let before = deployment.result("stale");
+    for action in ["GetUser", "ListAccessKeys", "GetAccessKeyLastUsed"] {
+        deployment.aws.world().faults.clear();
+        deployment.fault(Some(action), None, FaultKind::ServerError { probability: 1.0 });
+        let event = events::change(&mut deployment.aws.world(), MEMBER, RULE, "stale", &[]).unwrap();
+        let error = deployment.send(&event).await.0.unwrap_err();
+        assert_eq!(error.error_type(), "AwsError", "{error}");
+        assert!(error.to_string().contains(&format!("iam:{action}: ServiceFailure")), "{error}");
+        assert_eq!(deployment.result("stale"), before);
+    }
+}
+
+#[tokio::test]
+async fn a_test_run_delivers_in_test_mode_only() {
+    let deployment = with_two_users().await;
+    let mut event = events::change(&mut deployment.aws.world(), MEMBER, RULE, "stale", &[]).unwrap();
+    event["resultToken"] = "TESTMODE".into();
+    deployment.send(&event).await.0.unwrap();
+    assert_eq!(deployment.calls_of("PutEvaluations"), 1);
+    assert!(deployment.held().is_empty());
+}

@@ -1,0 +1,143 @@
+//! Results on their way to Config: batches, changes, and what Config does not take.
+
+use crate::support::*;
+use local_aws::{ComplianceType::*, Failing, FaultKind, KeyStatus};
+
+impl Deployment {
+    fn deliveries(&self) -> Vec<usize> {
+        self.member(|account| account.deliveries(RULE).iter().map(|delivery| delivery.evaluations).collect())
+    }
+}
+
+#[tokio::test]
+async fn results_go_out_in_batches_of_a_hundred() {
+    for (users, batches) in
+        [(1, vec![1]), (99, vec![99]), (100, vec![100]), (101, vec![1, 100]), (250, vec![50, 100, 100])]
+    {
+        let deployment = Deployment::start().await;
+        deployment.member(|account| populate(account, today(), users, 10, 50));
+        deployment.sweep(&[]).await;
+        let mut deliveries = deployment.deliveries();
+        deliveries.sort_unstable();
+        assert_eq!(deliveries, batches, "{users} users");
+        assert_eq!(deployment.held().len(), users);
+    }
+}
+
+#[tokio::test]
+async fn of_an_unchanged_account_nothing_but_the_empty_list_is_delivered() {
+    let deployment = Deployment::start().await;
+    deployment.member(|account| populate(account, today(), 250, 10, 50));
+    deployment.sweep(&[("deliver", "changes")]).await;
+    assert_eq!(deployment.deliveries().iter().sum::<usize>(), 250, "the first time everything is new");
+    let before = deployment.deliveries().len();
+    deployment.aws.world().advance(days(1));
+    deployment.sweep(&[("deliver", "changes")]).await;
+    assert_eq!(deployment.deliveries()[before..], [0]);
+}
+
+#[tokio::test]
+async fn after_ten_changes_ten_results_are_delivered() {
+    let deployment = Deployment::start().await;
+    deployment.member(|account| populate(account, today(), 250, 10, 50));
+    deployment.sweep(&[("deliver", "changes")]).await;
+    let before = deployment.deliveries().len();
+    deployment.aws.world().advance(chrono::TimeDelta::hours(5));
+    let now = deployment.aws.world().now();
+    deployment.member(|account| {
+        let violators: Vec<_> = account
+            .users()
+            .filter(|user| definition(user, now, 90) == NonCompliant)
+            .map(|user| (user.name.clone(), user.keys[0].id.clone()))
+            .take(7)
+            .collect();
+        // Three rotated, two gone, two with a second key that is stale as well (other keys, the same compliance).
+        for (user, key) in &violators[..3] {
+            account.create_key(user, now).unwrap();
+            account.set_key_status(user, key, KeyStatus::Inactive);
+        }
+        for (user, _) in &violators[3..5] {
+            account.delete_user(user);
+        }
+        for (user, _) in &violators[5..] {
+            account.create_key(user, now - days(200)).unwrap();
+        }
+        // Three new.
+        for n in 0..3 {
+            account.create_user(&format!("new-{n}"), now);
+        }
+    });
+    deployment.sweep(&[("deliver", "changes")]).await;
+    assert_eq!(deployment.deliveries()[before..], [10]);
+    deployment.assert_all_right(90);
+}
+
+#[tokio::test]
+async fn everything_is_delivered_if_what_config_holds_cannot_be_read() {
+    let deployment = Deployment::start().await;
+    deployment.member(|account| populate(account, today(), 120, 10, 50));
+    deployment.sweep(&[]).await;
+    let gone = deployment.member(|account| {
+        let id = account.user("user-0001").unwrap().id.clone();
+        account.delete_user("user-0001");
+        id
+    });
+    let action = "GetComplianceDetailsByConfigRule";
+    deployment.fault(Some(action), None, FaultKind::ServerError { probability: 1.0 });
+    let before = deployment.deliveries().len();
+    let (outcome, _) = deployment.sweep_with(&[("deliver", "changes")]).await;
+    assert_eq!(deployment.deliveries()[before..].iter().sum::<usize>(), 119);
+    let error = outcome.unwrap_err();
+    assert_eq!(error.error_type(), "AwsError");
+    assert!(error.to_string().contains(action), "{error}");
+    deployment.member(|account| assert_ne!(account.results(RULE)[&gone].compliance, NotApplicable));
+}
+
+#[tokio::test]
+async fn what_config_names_as_failed_is_sent_again() {
+    let deployment = Deployment::start().await;
+    deployment.member(|account| populate(account, today(), 150, 10, 50));
+    deployment.fault(None, None, FaultKind::FailedEvaluations { times: 3, which: Failing::First(10) });
+    deployment.sweep(&[]).await;
+    deployment.assert_all_right(90);
+}
+
+#[tokio::test]
+async fn what_config_never_takes_is_an_error_and_costs_nobody_else() {
+    let deployment = Deployment::start().await;
+    let unlucky = deployment.member(|account| {
+        populate(account, today(), 150, 10, 50);
+        account.user("user-0007").unwrap().id.clone()
+    });
+    deployment.fault(None, None, FaultKind::FailedEvaluations { times: 1000, which: Failing::Ids(vec![unlucky]) });
+    let error = deployment.sweep_with(&[]).await.0.unwrap_err();
+    assert_eq!(error.error_type(), "DeliveryFailed");
+    assert!(error.to_string().contains("1 results did not reach AWS Config"), "{error}");
+    assert_eq!(deployment.held().len(), 149);
+}
+
+#[tokio::test]
+async fn a_rule_that_is_gone_ends_the_sweep() {
+    let deployment = Deployment::start().await;
+    deployment.member(|account| populate(account, today(), 500, 10, 0));
+    let event = local_aws::events::scheduled(&mut deployment.aws.world(), MEMBER, RULE, &[]);
+    deployment.member(|account| account.delete_rule(RULE));
+    let error = deployment.send(&event).await.0.unwrap_err();
+    assert_eq!(error.error_type(), "DeliveryFailed");
+    assert!(error.to_string().contains("NoSuchConfigRule"), "{error}");
+    assert!(deployment.calls_of("ListAccessKeys") < 500, "reads went on in vain");
+}
+
+#[tokio::test]
+async fn a_rule_name_too_long_to_ask_for_results_is_an_error_after_the_delivery() {
+    let deployment = Deployment::start().await;
+    let rule = "access-key-rotation-".repeat(4);
+    deployment.member(|account| {
+        account.add_rule(&rule);
+        populate(account, today(), 20, 10, 50);
+    });
+    let event = local_aws::events::scheduled(&mut deployment.aws.world(), MEMBER, &rule, &[]);
+    let error = deployment.send(&event).await.0.unwrap_err();
+    assert!(error.to_string().contains("the rule's name has 80 characters, and AWS takes 64"), "{error}");
+    assert_eq!(deployment.member(|account| account.results(&rule).len()), 20);
+}

@@ -1,0 +1,55 @@
+//! The demo, as a user runs it.
+
+use serde_json::Value;
+use std::process::Command;
+
+fn demo(options: &[&str]) -> (String, String, bool) {
+    let output = Command::new(env!("CARGO_BIN_EXE_demo")).args(options).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (text(output.stdout), text(output.stderr), output.status.success())
+}
+
+#[test]
+fn it_shows_compliance_before_and_after_in_plain_text() {
+    let (out, progress, succeeded) = demo(&["--accounts", "2", "--users", "200", "--non-compliant", "5"]);
+    assert!(succeeded, "{progress}");
+    assert!(progress.contains("100 users evaluated, 5 non-compliant"), "{progress}");
+    for part in [
+        "NON_COMPLIANT",
+        "days old (limit 90, due ",
+        "Exempt until ",
+        "what the second sweep changed",
+        "Exemption expired on 2026-03-01",
+    ] {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+    assert!(!out.contains('\u{1b}') && !out.contains('│'), "no terminal, no decoration: {out}");
+}
+
+#[test]
+fn it_says_the_same_each_time() {
+    let json = || {
+        let (out, progress, succeeded) = demo(&["--users", "120", "--json"]);
+        assert!(succeeded, "{progress}");
+        let mut document: Value = serde_json::from_str(&out).unwrap();
+        document["sweeps"] = Value::Null;
+        document
+    };
+    let first = json();
+    assert_eq!(first, json());
+    let before = first["before"]["totals"]["NON_COMPLIANT"].as_u64().unwrap();
+    let after = first["after"]["totals"]["NON_COMPLIANT"].as_u64().unwrap();
+    assert!(before > after, "{before} before, {after} after");
+}
+
+#[test]
+fn wrong_options_are_explained() {
+    for (options, expected) in [
+        (vec!["--accounts", "0"], "0 is not in 1..=200"),
+        (vec!["--non-compliant", "101"], "101 is not in 0..=100"),
+        (vec!["--accounts", "1", "--users", "5001"], "5,000 IAM users at most"),
+    ] {
+        let (_, error, succeeded) = demo(&options);
+        assert!(!succeeded && error.contains(expected), "{error}");
+    }
+}

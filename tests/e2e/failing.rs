@@ -1,0 +1,146 @@
+//! Faults of AWS: nothing lost, nothing guessed, and an error that says what is missing.
+
+use crate::support::*;
+use local_aws::{ComplianceType::*, FaultKind};
+use std::time::Duration;
+
+#[tokio::test]
+async fn every_verdict_is_right_though_most_calls_are_throttled() {
+    for (probability, users) in [(0.3, 200), (0.6, 100)] {
+        let deployment = Deployment::start().await;
+        deployment.member(|account| populate(account, today(), users, 10, 20));
+        deployment.fault(None, None, FaultKind::Throttle { probability });
+        let metrics = deployment.sweep(&[]).await;
+        deployment.assert_all_right(90);
+        assert!(metrics.calls.throttled() > 10, "{} throttled", metrics.calls.throttled());
+    }
+}
+
+#[tokio::test]
+async fn a_stumbling_aws_is_asked_again() {
+    let deployment = Deployment::start().await;
+    deployment.member(|account| populate(account, today(), 100, 10, 20));
+    deployment.fault(None, None, FaultKind::ServerError { probability: 0.1 });
+    deployment.sweep(&[]).await;
+    deployment.assert_all_right(90);
+}
+
+#[tokio::test]
+async fn one_unreadable_user_costs_nobody_else_and_keeps_the_old_result() {
+    for action in ["ListAccessKeys", "GetUser"] {
+        let deployment = Deployment::start().await;
+        deployment.member(|account| populate(account, today(), 150, 10, 20));
+        deployment.sweep(&[]).await;
+        let before = deployment.result("user-0000");
+        assert_eq!(before.0, NonCompliant);
+        deployment.aws.world().advance(days(1));
+        deployment.fault(Some(action), Some("user-0000"), FaultKind::ServerError { probability: 1.0 });
+        let (outcome, metrics) = deployment.sweep_with(&[]).await;
+        let error = outcome.unwrap_err();
+        assert_eq!(error.error_type(), "Incomplete");
+        let expected =
+            format!("1 of 150 users unknown, who keep the result they had: user-0000 (iam:{action}: ServiceFailure)");
+        assert_eq!(error.to_string(), expected);
+        assert_eq!(deployment.result("user-0000"), before);
+        assert!(deployment.result("user-0010").1.unwrap().contains("102 days old"), "the others were delivered");
+        let line = metrics.line(today(), Duration::ZERO);
+        assert_eq!([&line["UsersEvaluated"], &line["UsersUnknown"]], [149, 1]);
+    }
+}
+
+#[tokio::test]
+async fn a_listing_that_breaks_off_evaluates_whom_it_listed_and_takes_nobody_for_gone() {
+    let deployment = Deployment::start().await;
+    deployment.member(|account| populate(account, today(), 60, 10, 20));
+    deployment.sweep(&[]).await;
+    let before = deployment.held();
+    deployment.fault(Some("ListUsers"), None, FaultKind::ShortPages(20));
+    deployment.fault(Some("ListUsers"), None, FaultKind::BreakOffAfterPages(2));
+    let error = deployment.sweep_with(&[]).await.0.unwrap_err();
+    assert_eq!(error.error_type(), "Incomplete");
+    assert!(error.to_string().contains("The listing of users broke off after"), "{error}");
+    assert_eq!(deployment.held(), before);
+}
+
+#[tokio::test]
+async fn denied_access_ends_the_sweep_and_names_the_role_the_action_and_the_template() {
+    for action in [
+        "ListUsers",
+        "ListAccessKeys",
+        "GetUser",
+        "GetAccessKeyLastUsed",
+        "PutEvaluations",
+        "GetComplianceDetailsByConfigRule",
+    ] {
+        let deployment = Deployment::start().await;
+        deployment.member(|account| populate(account, today(), 400, 10, 0));
+        deployment.fault(Some(action), None, FaultKind::AccessDenied);
+        let error = deployment.sweep_with(&[]).await.0.unwrap_err();
+        assert_eq!(error.error_type(), "AccessDenied", "{action}: {error}");
+        for part in [action, "role/access-key-rotation-evaluation", "templates/member.yaml", MEMBER] {
+            assert!(error.to_string().contains(part), "{part}: {error}");
+        }
+        if action == "ListAccessKeys" {
+            assert!(deployment.calls_of(action) < 100, "reads went on in vain");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_deleted_while_it_is_read_about_is_no_denial() {
+    let deployment = Deployment::start().await;
+    let key = deployment.member(|account| {
+        account.create_user("bot", today() - days(400));
+        account.create_key("bot", today() - days(134)).unwrap()
+    });
+    deployment.fault(Some("GetAccessKeyLastUsed"), None, FaultKind::Latency(Duration::from_millis(300)));
+    let event = local_aws::events::scheduled(&mut deployment.aws.world(), MEMBER, RULE, &[]);
+    let delete = async {
+        while deployment.calls_of("GetUser") == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        deployment.member(|account| account.delete_key("bot", &key));
+    };
+    let ((outcome, _), ()) = tokio::join!(deployment.send(&event), delete);
+    outcome.unwrap();
+    assert_eq!(deployment.result("bot"), (Compliant, None));
+}
+
+#[tokio::test]
+async fn at_the_deadline_what_is_known_is_delivered() {
+    let mut deployment = Deployment::start().await;
+    deployment.member(|account| populate(account, today(), 400, 10, 0));
+    deployment.rule.timeout = Duration::from_secs(3);
+    deployment.fault(Some("ListAccessKeys"), None, FaultKind::Latency(Duration::from_millis(100)));
+    let (outcome, metrics) = deployment.sweep_with(&[]).await;
+    let error = outcome.unwrap_err();
+    assert_eq!(error.error_type(), "DeadlineExceeded", "{error}");
+    assert!(error.to_string().contains("give the function more time"), "{error}");
+    let held = deployment.held();
+    let line = metrics.line(today(), Duration::ZERO);
+    assert!(!held.is_empty() && held.len() < 400, "{} results", held.len());
+    assert_eq!(line["UsersEvaluated"], held.len());
+    assert_eq!(line["UsersUnknown"], 400 - held.len());
+}
+
+#[tokio::test]
+async fn a_read_that_gets_no_answer_ends_at_the_deadline_too() {
+    let mut deployment = Deployment::start().await;
+    deployment.member(|account| populate(account, today(), 20, 10, 0));
+    deployment.rule.timeout = Duration::from_secs(2);
+    deployment.fault(Some("ListAccessKeys"), Some("user-0003"), FaultKind::Latency(Duration::from_secs(60)));
+    let error = deployment.sweep_with(&[]).await.0.unwrap_err();
+    assert_eq!(error.error_type(), "DeadlineExceeded", "{error}");
+    assert_eq!(deployment.held().len(), 19);
+}
+
+#[tokio::test]
+async fn a_sweep_that_is_throttled_until_the_deadline_says_so() {
+    let mut deployment = Deployment::start().await;
+    deployment.member(|account| populate(account, today(), 20, 10, 0));
+    deployment.rule.timeout = Duration::from_secs(2);
+    deployment.fault(Some("ListUsers"), None, FaultKind::Throttle { probability: 1.0 });
+    let error = deployment.sweep_with(&[]).await.0.unwrap_err();
+    assert_eq!(error.error_type(), "DeadlineExceeded", "{error}");
+    assert!(error.to_string().contains("iam:ListUsers: Throttling"), "{error}");
+}

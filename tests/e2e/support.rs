@@ -1,0 +1,163 @@
+//! A deployment of the rule on a local AWS: a hub account with the function's role, member accounts with the evaluation
+//! role and the rule.
+
+use access_key_rotation::{error::Error, metrics::Metrics};
+use chrono::{DateTime, TimeDelta, Utc};
+use local_aws::{
+    AccessKey, Account, ComplianceType, Credentials, Fault, FaultKind, KeyStatus, LocalAws, REGION, User, World,
+    deployment::{self, InProcess},
+    events,
+};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+pub(crate) use local_aws::deployment::{EVALUATION_ROLE, FUNCTION_ROLE, RULE};
+
+pub(crate) const HUB: &str = "111122223333";
+pub(crate) const MEMBER: &str = "444455556666";
+pub(crate) const OTHER_MEMBER: &str = "777788889999";
+
+pub(crate) fn at(time: &str) -> DateTime<Utc> {
+    DateTime::parse_from_rfc3339(time).unwrap().to_utc()
+}
+
+/// The day of all tests that do not need the real clock.
+pub(crate) fn today() -> DateTime<Utc> {
+    at("2026-03-01T12:00:00Z")
+}
+
+pub(crate) fn days(days: i64) -> TimeDelta {
+    TimeDelta::days(days)
+}
+
+/// Makes the accounts, roles and rules in a world; gives the credentials of the function.
+pub(crate) fn deploy(world: &mut World) -> Credentials {
+    deployment::deploy(world, HUB, &[MEMBER, OTHER_MEMBER])
+}
+
+/// The rule's handler, in process, on a local AWS.
+pub(crate) struct Deployment {
+    pub(crate) aws: LocalAws,
+    pub(crate) rule: InProcess,
+}
+
+impl Deployment {
+    pub(crate) async fn start() -> Deployment {
+        Deployment::start_in(World::new(today())).await
+    }
+
+    pub(crate) async fn start_in(mut world: World) -> Deployment {
+        let credentials = deploy(&mut world);
+        let aws = LocalAws::start(world).await.unwrap();
+        let rule = InProcess::start(&aws, HUB, credentials).await.unwrap();
+        Deployment { aws, rule }
+    }
+
+    pub(crate) fn member<T>(&self, act: impl FnOnce(&mut Account) -> T) -> T {
+        act(self.aws.world().account(MEMBER))
+    }
+
+    pub(crate) fn fault(&self, action: Option<&str>, user: Option<&str>, kind: FaultKind) {
+        self.aws.world().faults.add(Fault {
+            account: None,
+            action: action.map(str::to_owned),
+            user: user.map(str::to_owned),
+            kind,
+        });
+    }
+
+    pub(crate) async fn send(&self, event: &Value) -> (Result<(), Error>, Metrics) {
+        let now = self.aws.world().now();
+        self.rule.invoke(event, now).await
+    }
+
+    pub(crate) async fn sweep_with(&self, parameters: &[(&str, &str)]) -> (Result<(), Error>, Metrics) {
+        let event = events::scheduled(&mut self.aws.world(), MEMBER, RULE, parameters);
+        self.send(&event).await
+    }
+
+    /// A sweep that must succeed.
+    pub(crate) async fn sweep(&self, parameters: &[(&str, &str)]) -> Metrics {
+        let (outcome, metrics) = self.sweep_with(parameters).await;
+        outcome.unwrap();
+        metrics
+    }
+
+    /// The compliance that Config holds for each user of the member, by name; users without a result are left out.
+    pub(crate) fn held(&self) -> BTreeMap<String, ComplianceType> {
+        self.member(|account| {
+            let results = account.results(RULE);
+            account.users().filter_map(|user| Some((user.name.clone(), results.get(&user.id)?.compliance))).collect()
+        })
+    }
+
+    /// What Config holds for a user: compliance and annotation.
+    pub(crate) fn result(&self, user: &str) -> (ComplianceType, Option<String>) {
+        self.member(|account| {
+            let id = &account.user(user).unwrap().id;
+            let result = &account.results(RULE)[id];
+            (result.compliance, result.annotation.clone())
+        })
+    }
+
+    /// The number of calls of each action since the last time the calls were cleared.
+    pub(crate) fn calls(&self) -> BTreeMap<String, usize> {
+        let mut counts = BTreeMap::new();
+        for call in self.aws.world().calls() {
+            *counts.entry(call.action.clone()).or_default() += 1;
+        }
+        counts
+    }
+
+    pub(crate) fn calls_of(&self, action: &str) -> usize {
+        self.calls().get(action).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn clear_calls(&self) {
+        self.aws.world().clear_calls();
+    }
+
+    /// Checks every user's result against the definition.
+    pub(crate) fn assert_all_right(&self, max_age: i64) {
+        let now = self.aws.world().now();
+        let (held, expected) = self.member(|account| {
+            let results = account.results(RULE);
+            let held: BTreeMap<_, _> = account
+                .users()
+                .map(|user| (user.name.clone(), results.get(&user.id).map(|result| result.compliance)))
+                .collect();
+            let expected: BTreeMap<_, _> =
+                account.users().map(|user| (user.name.clone(), Some(definition(user, now, max_age)))).collect();
+            (held, expected)
+        });
+        for (user, expected) in &expected {
+            assert_eq!(held[user], *expected, "{user}");
+        }
+    }
+}
+
+/// The definition of the verdict, for users without exemption tags, on its own feet.
+pub(crate) fn definition(user: &User, now: DateTime<Utc>, max_age: i64) -> ComplianceType {
+    assert!(user.tags.is_empty());
+    let is_stale = |key: &AccessKey| {
+        key.status == KeyStatus::Active && (now - key.created).num_milliseconds() > max_age * 86_400_000
+    };
+    match user.keys.iter().any(is_stale) {
+        true => ComplianceType::NonCompliant,
+        false => ComplianceType::Compliant,
+    }
+}
+
+/// Users who are all older than the limit: `number` of them, `per_cent` with a stale key, `keyless` per cent without any.
+pub(crate) fn populate(account: &mut Account, now: DateTime<Utc>, number: usize, per_cent: usize, keyless: usize) {
+    for n in 0..number {
+        let name = format!("user-{n:04}");
+        account.create_user(&name, now - days(1000));
+        if n * per_cent % 100 < per_cent {
+            let key = account.create_key(&name, now - days(91 + (n % 300) as i64)).unwrap();
+            account.use_key(&key, now - days(1), REGION, "s3");
+        } else if n * 37 % 100 >= keyless {
+            account.create_key(&name, now - days((n % 70) as i64)).unwrap();
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! The sweep: right for every user, with the fewest reads.
+
+use crate::support::*;
+use chrono::TimeDelta;
+use local_aws::{ComplianceType::*, FaultKind, KeyStatus, World, events};
+
+#[tokio::test]
+async fn every_boundary_is_judged_to_the_second() {
+    let deployment = Deployment::start().await;
+    let limit = days(90);
+    let second = TimeDelta::seconds(1);
+    deployment.member(|account| {
+        for (name, age) in
+            [("at-the-limit", limit), ("one-second-beyond", limit + second), ("one-before", limit - second)]
+        {
+            account.create_user(name, today() - days(2000));
+            account.create_key(name, today() - age).unwrap();
+        }
+        account.create_user("no-key", today() - days(2000));
+        account.create_user("new", today());
+        for (name, status) in [("inactive", KeyStatus::Inactive), ("expired", KeyStatus::Expired)] {
+            account.create_user(name, today() - days(2000));
+            let key = account.create_key(name, today() - days(1000)).unwrap();
+            account.set_key_status(name, &key, status);
+        }
+        account.create_user("second-key-stale", today() - days(2000));
+        account.create_key("second-key-stale", today() - days(1)).unwrap();
+        account.create_key("second-key-stale", today() - days(91)).unwrap();
+    });
+    for source in ["live", "report"] {
+        deployment.sweep(&[("keySource", source)]).await;
+        let violators: Vec<_> =
+            deployment.held().into_iter().filter(|(_, held)| *held == NonCompliant).map(|(name, _)| name).collect();
+        assert_eq!(violators, ["one-second-beyond", "second-key-stale"], "{source}");
+        deployment.assert_all_right(90);
+    }
+}
+
+#[tokio::test]
+async fn the_annotation_lets_an_operator_act() {
+    let deployment = Deployment::start().await;
+    let key = deployment.member(|account| {
+        account.create_user("bot", today() - days(400));
+        let key = account.create_key("bot", today() - days(134)).unwrap();
+        account.use_key(&key, today() - days(2), "us-east-1", "s3");
+        key
+    });
+    deployment.sweep(&[]).await;
+    let expected = format!(
+        "{key} is 134 days old (limit 90, due 2026-01-16), last used 2026-02-27 by s3 in us-east-1. Create a new key, \
+         switch to it, deactivate this one."
+    );
+    assert_eq!(deployment.result("bot"), (NonCompliant, Some(expected)));
+}
+
+#[tokio::test]
+async fn an_exemption_is_read_from_the_users_tags() {
+    let deployment = Deployment::start().await;
+    deployment.member(|account| {
+        for (name, until) in [("exempt", "2026-03-01"), ("expired", "2026-02-28")] {
+            account.create_user(name, today() - days(400));
+            account.create_key(name, today() - days(134)).unwrap();
+            account.tag_user(name, "access-key-rotation:exempt-until", until);
+            account.tag_user(name, "access-key-rotation:exempt-owner", "payments");
+        }
+    });
+    let metrics = deployment.sweep(&[]).await;
+    assert_eq!(deployment.result("exempt").0, Compliant);
+    assert!(deployment.result("exempt").1.unwrap().starts_with("Exempt until 2026-03-01 (owner: payments): AKIA"));
+    assert_eq!(deployment.result("expired").0, NonCompliant);
+    assert!(deployment.result("expired").1.unwrap().contains("Exemption expired on 2026-02-28 (owner: payments)."));
+    let line = metrics.line(today(), std::time::Duration::from_secs(1));
+    assert_eq!([&line["UsersEvaluated"], &line["UsersNonCompliant"], &line["UsersExempt"]], [2, 1, 1]);
+    assert_eq!(line["OldestActiveKeyDays"], 134);
+    assert_eq!(line["AccountId"], MEMBER);
+}
+
+#[tokio::test]
+async fn only_suspects_are_read() {
+    let deployment = Deployment::start().await;
+    deployment.member(|account| {
+        for n in 0..40 {
+            account.create_user(&format!("keyless-{n}"), today() - days(400));
+            account.create_user(&format!("new-{n}"), today() - days(70));
+            account.create_key(&format!("new-{n}"), today() - days(69)).unwrap();
+            account.create_user(&format!("young-key-{n}"), today() - days(400));
+            account.create_key(&format!("young-key-{n}"), today() - days(10)).unwrap();
+        }
+        account.create_user("stale", today() - days(400));
+        account.create_key("stale", today() - days(91)).unwrap();
+    });
+    for (source, reads) in [("live", 41), ("report", 1)] {
+        deployment.clear_calls();
+        deployment.sweep(&[("keySource", source)]).await;
+        let calls = deployment.calls();
+        assert_eq!(calls["ListAccessKeys"], reads, "{source}");
+        assert_eq!([calls["GetAccessKeyLastUsed"], calls["GetUser"]], [1, 1], "{source}");
+        assert_eq!([calls["ListUsers"], calls["PutEvaluations"]], [1, 2], "{source}");
+        deployment.assert_all_right(90);
+    }
+}
+
+#[tokio::test]
+async fn a_key_rotated_a_minute_ago_is_right_though_the_report_is_hours_old() {
+    for source in ["live", "report"] {
+        let deployment = Deployment::start().await;
+        deployment.member(|account| {
+            account.create_user("bot", today() - days(400));
+            account.create_key("bot", today() - days(134)).unwrap();
+        });
+        deployment.sweep(&[("keySource", source)]).await;
+        assert_eq!(deployment.result("bot").0, NonCompliant);
+
+        deployment.aws.world().advance(TimeDelta::hours(3));
+        let now = deployment.aws.world().now();
+        deployment.member(|account| {
+            let old = account.user("bot").unwrap().keys[0].id.clone();
+            account.create_key("bot", now - TimeDelta::minutes(1)).unwrap();
+            account.set_key_status("bot", &old, KeyStatus::Inactive);
+        });
+        deployment.sweep(&[("keySource", source)]).await;
+        assert_eq!(deployment.result("bot").0, Compliant, "{source}");
+    }
+}
+
+#[tokio::test]
+async fn a_report_whose_dates_moved_does_not_make_an_old_key_young() {
+    let mut world = World::new(today());
+    world.account(MEMBER).last_rotated_moves_on_status_change = true;
+    let deployment = Deployment::start_in(world).await;
+    deployment.member(|account| {
+        account.create_user("bot", today() - days(400));
+        let key = account.create_key("bot", today() - days(134)).unwrap();
+        account.set_key_status("bot", &key, KeyStatus::Inactive);
+        account.set_key_status("bot", &key, KeyStatus::Active);
+        assert_eq!(account.user("bot").unwrap().keys[0].last_rotated, today());
+    });
+    deployment.sweep(&[]).await;
+    assert_eq!(deployment.result("bot").0, NonCompliant);
+}
+
+#[tokio::test]
+async fn nobody_is_cleared_without_a_usable_report() {
+    for (what, fault) in [
+        ("denied", (Some("GenerateCredentialReport"), FaultKind::AccessDenied)),
+        ("denied to get", (Some("GetCredentialReport"), FaultKind::AccessDenied)),
+        ("failing", (Some("GetCredentialReport"), FaultKind::ServerError { probability: 1.0 })),
+        ("cut off", (None, FaultKind::CutOffReport)),
+        ("more than a day old", (None, FaultKind::StaleReport(TimeDelta::hours(25)))),
+    ] {
+        let deployment = Deployment::start().await;
+        deployment.member(|account| populate(account, today(), 30, 10, 50));
+        deployment.fault(fault.0, None, fault.1);
+        deployment.sweep(&[("keySource", "report")]).await;
+        assert_eq!(deployment.calls_of("ListAccessKeys"), 30, "{what}");
+        deployment.assert_all_right(90);
+    }
+}
+
+#[tokio::test]
+async fn a_report_that_takes_its_time_is_waited_for() {
+    let deployment = Deployment::start().await;
+    deployment.member(|account| {
+        account.report_polls = 4;
+        populate(account, today(), 30, 10, 50);
+    });
+    deployment.fault(None, None, FaultKind::ReportLimitExceeded { times: 1 });
+    deployment.sweep(&[("keySource", "report")]).await;
+    assert_eq!(deployment.calls_of("GenerateCredentialReport"), 6);
+    assert_eq!(deployment.calls_of("ListAccessKeys"), 3);
+}
+
+#[tokio::test]
+async fn listings_are_followed_through_short_and_empty_pages() {
+    let deployment = Deployment::start().await;
+    deployment.member(|account| populate(account, today(), 120, 10, 50));
+    deployment.fault(None, None, FaultKind::ShortPages(7));
+    deployment.sweep(&[]).await;
+    deployment.sweep(&[("deliver", "changes")]).await;
+    assert_eq!(deployment.held().len(), 120);
+    deployment.assert_all_right(90);
+}
+
+#[tokio::test]
+async fn results_of_users_who_are_gone_become_not_applicable() {
+    let deployment = Deployment::start().await;
+    deployment.member(|account| populate(account, today(), 250, 10, 50));
+    deployment.sweep(&[]).await;
+    let gone: Vec<_> = deployment
+        .member(|account| {
+            let names = ["user-0000", "user-0123", "user-0249"];
+            names.map(|name| {
+                let id = account.user(name).unwrap().id.clone();
+                account.delete_user(name);
+                id
+            })
+        })
+        .to_vec();
+    deployment.sweep(&[]).await;
+    deployment.member(|account| {
+        for (id, result) in account.results(RULE) {
+            assert_eq!(result.compliance == NotApplicable, gone.contains(id), "{id}");
+        }
+    });
+    deployment.clear_calls();
+    deployment.sweep(&[("deliver", "changes")]).await;
+    let last = deployment.member(|account| *account.deliveries(RULE).last().unwrap());
+    assert_eq!(last.evaluations, 0, "what is not applicable already is not said again");
+}
+
+#[tokio::test]
+async fn a_snapshot_delivery_is_a_schedule() {
+    let deployment = Deployment::start().await;
+    deployment.member(|account| populate(account, today(), 10, 10, 50));
+    let event = events::snapshot_delivery(&mut deployment.aws.world(), MEMBER, RULE, &[]);
+    deployment.send(&event).await.0.unwrap();
+    deployment.assert_all_right(90);
+}
+
+#[tokio::test]
+async fn an_account_without_users_is_evaluated_too() {
+    let deployment = Deployment::start().await;
+    deployment.sweep(&[]).await;
+    let deliveries = deployment.member(|account| account.deliveries(RULE).to_vec());
+    assert_eq!(deliveries.iter().map(|delivery| delivery.evaluations).collect::<Vec<_>>(), [0]);
+}

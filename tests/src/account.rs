@@ -1,0 +1,387 @@
+//! One AWS account: its users, roles, Config rules and credential report.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
+
+use chrono::{DateTime, SubsecRound, Utc};
+use fastrand::Rng;
+
+use crate::config_rule::{ConfigRule, Delivery, EvaluationResult, ResultToken};
+use crate::credential_report::{self, Reports, State};
+use crate::error::AwsError;
+use crate::ids;
+use crate::user::{AccessKey, KeyStatus, LastUsed, User};
+
+/// Not raisable, as is the next.
+const USERS_PER_ACCOUNT: usize = 5000;
+const ACCESS_KEYS_PER_USER: usize = 2;
+
+static NO_RESULTS: BTreeMap<String, EvaluationResult> = BTreeMap::new();
+
+/// An account. Its methods change the state directly: no fault applies, no call is recorded.
+///
+/// Those that change something by its name return whether there was such a thing.
+pub struct Account {
+    /// How many answers of `GenerateCredentialReport` say `STARTED` or `INPROGRESS` before `COMPLETE`. 1 at first.
+    pub report_polls: u32,
+    /// Whether a change of a key's status moves the credential report's `access_key_N_last_rotated`. AWS documents that
+    /// column as "created or last changed", which leaves it open. `false` at first.
+    pub last_rotated_moves_on_status_change: bool,
+    /// Whether the credential report has the newer trailing column `additional_credentials_info`. `false` at first.
+    pub additional_credentials_info: bool,
+    pub(crate) reports: Reports,
+    pub(crate) result_tokens: HashMap<String, ResultToken>,
+    pub(crate) rng: Rng,
+    /// The world's time when it last gave out this account.
+    pub(crate) now: DateTime<Utc>,
+    created: DateTime<Utc>,
+    id: String,
+    /// By lower-case name: IAM does not distinguish names by case.
+    users: BTreeMap<String, User>,
+    /// Access key id to the lower-case name of its user.
+    key_owners: HashMap<String, String>,
+    roles: BTreeMap<String, Role>,
+    rules: BTreeMap<String, ConfigRule>,
+}
+
+pub(crate) struct Role {
+    pub(crate) id: String,
+    /// ARNs of the roles and account roots that may assume the role.
+    pub(crate) trusted: Vec<String>,
+}
+
+impl Account {
+    pub(crate) fn new(id: &str, now: DateTime<Utc>) -> Account {
+        let seed = id.bytes().fold(0, |seed: u64, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
+        Account {
+            report_polls: 1,
+            last_rotated_moves_on_status_change: false,
+            additional_credentials_info: false,
+            reports: Reports::default(),
+            result_tokens: HashMap::new(),
+            rng: Rng::with_seed(seed),
+            now,
+            created: now.trunc_subsecs(0),
+            id: id.to_owned(),
+            users: BTreeMap::new(),
+            key_owners: HashMap::new(),
+            roles: BTreeMap::new(),
+            rules: BTreeMap::new(),
+        }
+    }
+
+    /// The account's id, twelve digits.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// When the account was made: the credential report has it for `<root_account>`.
+    pub fn created(&self) -> DateTime<Utc> {
+        self.created
+    }
+
+    /// The users in order of their names.
+    pub fn users(&self) -> impl Iterator<Item = &User> {
+        self.users.values()
+    }
+
+    /// The user of that name.
+    pub fn user(&self, name: &str) -> Option<&User> {
+        self.users.get(&name.to_lowercase()).filter(|user| user.name == name)
+    }
+
+    /// The users that come after the one of the name `after`.
+    pub(crate) fn users_after(&self, after: Option<&str>) -> impl Iterator<Item = &User> {
+        let start = after.map_or(Bound::Unbounded, |name| Bound::Excluded(name.to_lowercase()));
+        self.users.range((start, Bound::Unbounded)).map(|(_, user)| user)
+    }
+
+    /// The user or IAM's error.
+    pub(crate) fn existing_user(&mut self, name: &str) -> Result<&mut User, AwsError> {
+        self.users
+            .get_mut(&name.to_lowercase())
+            .filter(|user| user.name == name)
+            .ok_or_else(|| AwsError::no_such_entity(format!("The user with name {name} cannot be found.")))
+    }
+
+    /// Makes a user with the path `/` and returns the id, `AIDA…`. One that is there already is left as it is.
+    pub fn create_user(&mut self, name: &str, created: DateTime<Utc>) -> String {
+        self.create_user_in_path("/", name, created)
+    }
+
+    /// As [`create_user`](Account::create_user), with a path such as `/machines/`.
+    pub fn create_user_in_path(&mut self, path: &str, name: &str, created: DateTime<Utc>) -> String {
+        if let Some(user) = self.users.get(&name.to_lowercase()) {
+            return user.id.clone();
+        }
+        let user = User {
+            name: name.to_owned(),
+            id: ids::user_id(&mut self.rng),
+            arn: self.user_arn(path, name),
+            path: path.to_owned(),
+            created: created.trunc_subsecs(0),
+            keys: Vec::new(),
+            tags: BTreeMap::new(),
+        };
+        let id = user.id.clone();
+        self.users.insert(name.to_lowercase(), user);
+        id
+    }
+
+    /// Whether IAM would make a user of that name.
+    pub(crate) fn can_create_user(&self, name: &str) -> Result<(), AwsError> {
+        if self.users.contains_key(&name.to_lowercase()) {
+            return Err(AwsError::new(409, "EntityAlreadyExists", format!("User with name {name} already exists.")));
+        }
+        if self.users.len() >= USERS_PER_ACCOUNT {
+            return Err(AwsError::limit_exceeded(format!(
+                "Cannot exceed quota for UsersPerAccount: {USERS_PER_ACCOUNT}"
+            )));
+        }
+        Ok(())
+    }
+
+    fn user_arn(&self, path: &str, name: &str) -> String {
+        format!("arn:aws:iam::{}:user{path}{name}", self.id)
+    }
+
+    /// Deletes a user with everything that belongs to it.
+    pub fn delete_user(&mut self, name: &str) -> bool {
+        if self.user(name).is_none() {
+            return false;
+        }
+        let user = self.users.remove(&name.to_lowercase());
+        for key in user.into_iter().flat_map(|user| user.keys) {
+            self.key_owners.remove(&key.id);
+        }
+        true
+    }
+
+    /// Renames a user, which keeps its id and keys. Nothing happens if the new name is taken.
+    pub fn rename_user(&mut self, from: &str, to: &str) -> bool {
+        let taken = self.users.get(&to.to_lowercase()).is_some_and(|user| user.name != from);
+        if taken || self.user(from).is_none() {
+            return false;
+        }
+        let Some(mut user) = self.users.remove(&from.to_lowercase()) else {
+            return false;
+        };
+        user.arn = self.user_arn(&user.path, to);
+        user.name = to.to_owned();
+        for key in &user.keys {
+            self.key_owners.insert(key.id.clone(), to.to_lowercase());
+        }
+        self.users.insert(to.to_lowercase(), user);
+        true
+    }
+
+    /// Makes an active access key and returns its id, `AKIA…`.
+    ///
+    /// # Errors
+    /// `NoSuchEntity` without such a user, `LimitExceeded` if it has two keys.
+    pub fn create_key(&mut self, user: &str, created: DateTime<Utc>) -> Result<String, AwsError> {
+        let id = ids::access_key_id(&mut self.rng);
+        let owner = self.existing_user(user)?;
+        let Some(slot) = owner.free_slot() else {
+            let message = format!("Cannot exceed quota for AccessKeysPerUser: {ACCESS_KEYS_PER_USER}");
+            return Err(AwsError::limit_exceeded(message));
+        };
+        let created = created.trunc_subsecs(0);
+        let status = KeyStatus::Active;
+        owner.keys.push(AccessKey { id: id.clone(), status, created, last_rotated: created, last_used: None, slot });
+        self.key_owners.insert(id.clone(), user.to_lowercase());
+        Ok(id)
+    }
+
+    /// Sets a key's status, which moves its `last_rotated` only if the account says so.
+    pub fn set_key_status(&mut self, user: &str, key: &str, status: KeyStatus) -> bool {
+        let rotated = self.last_rotated_moves_on_status_change.then_some(self.now.trunc_subsecs(0));
+        let Some(key) = self.existing_user(user).ok().and_then(|user| user.key_mut(key)) else {
+            return false;
+        };
+        if let (Some(rotated), true) = (rotated, key.status != status) {
+            key.last_rotated = rotated;
+        }
+        key.status = status;
+        true
+    }
+
+    /// Notes a use of a key, in `region` by `service`, as in `us-east-1` and `s3`.
+    pub fn use_key(&mut self, key: &str, at: DateTime<Utc>, region: &str, service: &str) -> bool {
+        let owner = self.key_owners.get(key).and_then(|owner| self.users.get_mut(owner));
+        let Some(key) = owner.and_then(|user| user.key_mut(key)) else {
+            return false;
+        };
+        key.last_used =
+            Some(LastUsed { at: at.trunc_subsecs(0), region: region.to_owned(), service: service.to_owned() });
+        true
+    }
+
+    /// Deletes a key. The user's other key stays in its slot of the credential report.
+    pub fn delete_key(&mut self, user: &str, key: &str) -> bool {
+        let Ok(owner) = self.existing_user(user) else {
+            return false;
+        };
+        let before = owner.keys.len();
+        owner.keys.retain(|other| other.id != key);
+        let deleted = owner.keys.len() < before;
+        if deleted {
+            self.key_owners.remove(key);
+        }
+        deleted
+    }
+
+    /// The user that has a key, and the key.
+    pub(crate) fn key_owner(&self, key: &str) -> Option<(&User, &AccessKey)> {
+        let user = self.users.get(self.key_owners.get(key)?)?;
+        user.keys.iter().find(|other| other.id == key).map(|key| (user, key))
+    }
+
+    /// Sets a tag of a user.
+    pub fn tag_user(&mut self, name: &str, key: &str, value: &str) -> bool {
+        self.existing_user(name).map(|user| user.tag(key, value)).is_ok()
+    }
+
+    /// Takes a tag of a user away.
+    pub fn untag_user(&mut self, name: &str, key: &str) -> bool {
+        self.existing_user(name).is_ok_and(|user| user.untag(key))
+    }
+
+    /// Makes a role, unless it is there, that trusts the principal `trusted`: a role's ARN, or the ARN of an account's
+    /// root (`arn:aws:iam::123456789012:root`), which means everybody in that account. A second call adds a principal.
+    pub fn add_role(&mut self, name: &str, trusted: &str) {
+        self.ensure_role(name).trusted.push(trusted.to_owned());
+    }
+
+    pub(crate) fn ensure_role(&mut self, name: &str) -> &mut Role {
+        let rng = &mut self.rng;
+        self.roles.entry(name.to_owned()).or_insert_with(|| Role { id: ids::role_id(rng), trusted: Vec::new() })
+    }
+
+    pub(crate) fn role(&self, name: &str) -> Option<&Role> {
+        self.roles.get(name)
+    }
+
+    /// Makes a Config rule, unless it is there.
+    pub fn add_rule(&mut self, name: &str) {
+        self.ensure_rule(name);
+    }
+
+    pub(crate) fn ensure_rule(&mut self, name: &str) -> &mut ConfigRule {
+        let rng = &mut self.rng;
+        self.rules.entry(name.to_owned()).or_insert_with(|| ConfigRule::new(ids::config_rule_id(rng)))
+    }
+
+    /// Deletes a Config rule with its results. Its result tokens stop working.
+    pub fn delete_rule(&mut self, name: &str) -> bool {
+        self.rules.remove(name).is_some()
+    }
+
+    pub(crate) fn rules(&self) -> &BTreeMap<String, ConfigRule> {
+        &self.rules
+    }
+
+    pub(crate) fn rule_mut(&mut self, name: &str) -> Option<&mut ConfigRule> {
+        self.rules.get_mut(name)
+    }
+
+    /// A rule's results by resource id; none if there is no such rule.
+    pub fn results(&self, rule: &str) -> &BTreeMap<String, EvaluationResult> {
+        self.rules.get(rule).map_or(&NO_RESULTS, |rule| &rule.results)
+    }
+
+    /// The calls of `PutEvaluations` that a rule accepted, in order; none if there is no such rule.
+    pub fn deliveries(&self, rule: &str) -> &[Delivery] {
+        self.rules.get(rule).map_or(&[], |rule| &rule.deliveries)
+    }
+
+    /// The credential report of the account's state as it is now, dated `at`: users and keys made later are left out.
+    pub fn report_csv(&self, at: DateTime<Utc>) -> String {
+        credential_report::csv(self, at)
+    }
+
+    pub(crate) fn generate_report(&mut self) -> State {
+        // Taken out, so that a new report can be made of the account meanwhile.
+        let mut reports = std::mem::take(&mut self.reports);
+        let state = reports.generate(self.now, self.report_polls, || self.report_csv(self.now));
+        self.reports = reports;
+        state
+    }
+
+    /// Takes a credential report of that date, complete at once. It takes the place of any other.
+    pub fn generate_report_now(&mut self, at: DateTime<Utc>) {
+        let csv = self.report_csv(at);
+        self.reports.finish(at, csv);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::TimeDelta;
+
+    fn account() -> Account {
+        Account::new("123456789012", DateTime::from_timestamp(1_700_000_000, 0).unwrap())
+    }
+
+    #[test]
+    fn names_are_unique_without_regard_to_case_but_found_with_it() {
+        let mut account = account();
+        let id = account.create_user("Alice", account.now);
+        assert_eq!(account.create_user("alice", account.now), id);
+        assert!(account.user("Alice").is_some() && account.user("alice").is_none());
+        assert_eq!(account.can_create_user("ALICE").unwrap_err().code, "EntityAlreadyExists");
+    }
+
+    #[test]
+    fn ids_are_the_same_in_each_run_and_differ_between_accounts() {
+        let now = account().now;
+        let id = account().create_user("alice", now);
+        assert_eq!(account().create_user("alice", now), id);
+        assert_ne!(Account::new("210987654321", now).create_user("alice", now), id);
+        assert_eq!((id.len(), &id[..4]), (21, "AIDA"));
+    }
+
+    #[test]
+    fn a_key_keeps_its_slot_and_its_owner_through_deletion_and_renaming() {
+        let mut account = account();
+        account.create_user("alice", account.now);
+        let first = account.create_key("alice", account.now).unwrap();
+        let second = account.create_key("alice", account.now).unwrap();
+        assert_eq!(account.create_key("alice", account.now).unwrap_err().code, "LimitExceeded");
+        assert!(account.delete_key("alice", &first));
+        assert!(account.rename_user("alice", "alina"));
+        let (user, key) = account.key_owner(&second).unwrap();
+        assert_eq!((user.name.as_str(), user.arn.as_str()), ("alina", "arn:aws:iam::123456789012:user/alina"));
+        assert_eq!(key.slot, 1);
+        let third = account.create_key("alina", account.now).unwrap();
+        assert_eq!(account.key_owner(&third).unwrap().1.slot, 0);
+        assert!(account.delete_user("alina") && account.key_owner(&second).is_none());
+    }
+
+    #[test]
+    fn a_change_of_status_moves_the_rotation_date_only_on_demand() {
+        let mut account = account();
+        let created = account.now - TimeDelta::days(100);
+        account.create_user("alice", created);
+        let key = account.create_key("alice", created).unwrap();
+        account.set_key_status("alice", &key, KeyStatus::Inactive);
+        assert_eq!(account.key_owner(&key).unwrap().1.last_rotated, created);
+        account.last_rotated_moves_on_status_change = true;
+        account.set_key_status("alice", &key, KeyStatus::Inactive);
+        assert_eq!(account.key_owner(&key).unwrap().1.last_rotated, created);
+        account.set_key_status("alice", &key, KeyStatus::Active);
+        assert_eq!(account.key_owner(&key).unwrap().1.last_rotated, account.now);
+    }
+
+    #[test]
+    fn tag_keys_are_the_same_without_regard_to_case() {
+        let mut account = account();
+        account.create_user("alice", account.now);
+        account.tag_user("alice", "Team", "a");
+        account.tag_user("alice", "team", "b");
+        let tags: Vec<_> = account.user("alice").unwrap().tags.iter().collect();
+        assert_eq!(tags, [(&"team".to_owned(), &"b".to_owned())]);
+        assert!(account.untag_user("alice", "TEAM") && !account.untag_user("alice", "team"));
+    }
+}

@@ -1,0 +1,125 @@
+//! The rule, deployed to a world: roles and rule in each account, and the function as a process or in this one.
+
+use crate::{
+    Credentials, LocalAws, REGION, World,
+    lambda::{Function, FunctionConfig},
+};
+use access_key_rotation::{
+    account::{Accounts, settings},
+    error::Error,
+    event::Home,
+    handler::{Invocation, handle},
+    metrics::Metrics,
+};
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use std::{io, path::PathBuf, process::Command, time::Duration};
+
+/// The name of the Config rule.
+pub const RULE: &str = "access-key-rotation";
+/// The role of the function, in the hub account.
+pub const FUNCTION_ROLE: &str = "access-key-rotation-function";
+/// The role that the function assumes in every other account.
+pub const EVALUATION_ROLE: &str = "access-key-rotation-evaluation";
+
+/// Makes rule and roles in the hub account and its members; gives the credentials that the function runs with.
+pub fn deploy(world: &mut World, hub: &str, members: &[&str]) -> Credentials {
+    for id in members.iter().chain([&hub]) {
+        let account = world.account(id);
+        account.add_rule(RULE);
+        account.add_role(EVALUATION_ROLE, &format!("arn:aws:iam::{hub}:role/{FUNCTION_ROLE}"));
+    }
+    world.credentials(hub, FUNCTION_ROLE)
+}
+
+/// The ARN of the function in the hub account.
+pub fn function_arn(hub: &str) -> String {
+    format!("arn:aws:lambda:{REGION}:{hub}:function:access-key-rotation")
+}
+
+/// Builds the function's binary as it is released, unless it is up to date. Gives its path.
+///
+/// # Errors
+/// What cargo says, if it fails.
+pub fn build() -> io::Result<PathBuf> {
+    let output = Command::new("cargo")
+        .args(["build", "--release", "--locked", "--package", "access-key-rotation", "--bin", "bootstrap"])
+        .args(["--message-format", "json"])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .output()?;
+    if !output.status.success() {
+        return Err(io::Error::other(String::from_utf8_lossy(&output.stderr)));
+    }
+    let messages = String::from_utf8_lossy(&output.stdout);
+    let mut messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let executable = messages.find_map(|message| {
+        let is_bootstrap = message["target"]["name"] == "bootstrap";
+        message["executable"].as_str().filter(|_| is_bootstrap).map(PathBuf::from)
+    });
+    executable.ok_or_else(|| io::Error::other("cargo built no bootstrap"))
+}
+
+/// Starts the function's binary with credentials that [`deploy`] gave and the most talkative log level.
+///
+/// # Errors
+/// If it does not come to ask for its first event.
+pub async fn start(aws: &LocalAws, hub: &str, credentials: &Credentials, binary: PathBuf) -> io::Result<Function> {
+    let env = [
+        ("AWS_ENDPOINT_URL", aws.endpoint()),
+        ("AWS_ACCESS_KEY_ID", credentials.access_key_id.clone()),
+        ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key.clone()),
+        ("AWS_SESSION_TOKEN", credentials.session_token.clone().unwrap_or_default()),
+        ("AWS_LAMBDA_LOG_LEVEL", "TRACE".to_owned()),
+        ("EVALUATION_ROLE_NAME", EVALUATION_ROLE.to_owned()),
+    ];
+    let config = FunctionConfig {
+        binary,
+        arn: function_arn(hub),
+        timeout: Duration::from_secs(900),
+        env: env.map(|(name, value)| (name.to_owned(), value)).to_vec(),
+    };
+    Function::start(config).await
+}
+
+/// The function's handler in this process, with real clients over HTTP, and a clock that the caller sets.
+#[derive(Debug)]
+pub struct InProcess {
+    accounts: Accounts,
+    home: Home,
+    /// How long an invocation may take.
+    pub timeout: Duration,
+}
+
+impl InProcess {
+    /// A function in the hub account, with credentials that [`deploy`] gave.
+    ///
+    /// # Errors
+    /// If the hub is not an account's id.
+    pub async fn start(aws: &LocalAws, hub: &str, credentials: Credentials) -> Result<InProcess, Error> {
+        let credentials = aws_credential_types::Credentials::new(
+            credentials.access_key_id,
+            credentials.secret_access_key,
+            credentials.session_token,
+            None,
+            "local AWS",
+        );
+        let config = settings()
+            .endpoint_url(aws.endpoint())
+            .region(aws_config::Region::new(REGION))
+            .credentials_provider(credentials)
+            .load()
+            .await;
+        Ok(InProcess {
+            accounts: Accounts::new(config, Some(EVALUATION_ROLE.to_owned()))?,
+            home: Home::from_function_arn(&function_arn(hub))?,
+            timeout: Duration::from_secs(900),
+        })
+    }
+
+    /// Handles an event as of `now`. What was counted comes with the outcome, good or bad.
+    pub async fn invoke(&self, event: &Value, now: DateTime<Utc>) -> (Result<(), Error>, Metrics) {
+        let metrics = Metrics::default();
+        let invocation = Invocation { home: self.home.clone(), now, remaining: self.timeout };
+        (handle(event, &invocation, &self.accounts, &metrics).await, metrics)
+    }
+}

@@ -1,0 +1,92 @@
+//! Errors as AWS answers them.
+
+use std::fmt;
+
+use crate::request::Service;
+
+/// An error that AWS answers with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AwsError {
+    /// The HTTP status.
+    pub status: u16,
+    /// The error code, such as `NoSuchEntity`.
+    pub code: &'static str,
+    /// The text for people.
+    pub message: String,
+}
+
+impl AwsError {
+    pub(crate) fn new(status: u16, code: &'static str, message: impl Into<String>) -> AwsError {
+        AwsError { status, code, message: message.into() }
+    }
+
+    /// The request was not signed.
+    pub(crate) fn missing_authentication(service: Service) -> AwsError {
+        let message = "Request is missing Authentication Token";
+        match service {
+            Service::Config => AwsError::new(400, "MissingAuthenticationTokenException", message),
+            Service::Iam | Service::Sts => AwsError::new(403, "MissingAuthenticationToken", message),
+        }
+    }
+
+    /// Nobody has such an access key, or the session token is not the one that goes with it.
+    pub(crate) fn invalid_client_token(service: Service) -> AwsError {
+        let message = "The security token included in the request is invalid.";
+        match service {
+            Service::Config => AwsError::new(400, "UnrecognizedClientException", message),
+            Service::Iam | Service::Sts => AwsError::new(403, "InvalidClientTokenId", message),
+        }
+    }
+
+    /// The session is over.
+    pub(crate) fn expired_token(service: Service) -> AwsError {
+        let message = "The security token included in the request is expired";
+        match service {
+            Service::Config => AwsError::new(400, "ExpiredTokenException", message),
+            Service::Iam | Service::Sts => AwsError::new(403, "ExpiredToken", message),
+        }
+    }
+
+    /// `principal` is an ARN, `action` of the form `iam:ListUsers`.
+    pub(crate) fn access_denied(service: Service, principal: &str, action: &str, resource: &str) -> AwsError {
+        let message = format!(
+            "User: {principal} is not authorized to perform: {action} on resource: {resource} \
+             because no identity-based policy allows the {action} action"
+        );
+        match service {
+            Service::Config => AwsError::new(400, "AccessDeniedException", message),
+            Service::Iam | Service::Sts => AwsError::new(403, "AccessDenied", message),
+        }
+    }
+
+    pub(crate) fn throttling(service: Service) -> AwsError {
+        match service {
+            Service::Config => AwsError::new(400, "ThrottlingException", "Rate exceeded"),
+            Service::Iam | Service::Sts => AwsError::new(400, "Throttling", "Rate exceeded"),
+        }
+    }
+
+    pub(crate) fn server_error(service: Service) -> AwsError {
+        let message = "The request processing has failed because of an unknown error, exception or failure.";
+        match service {
+            Service::Iam => AwsError::new(500, "ServiceFailure", message),
+            Service::Sts | Service::Config => AwsError::new(500, "InternalFailure", message),
+        }
+    }
+
+    pub(crate) fn no_such_entity(message: impl Into<String>) -> AwsError {
+        AwsError::new(404, "NoSuchEntity", message)
+    }
+
+    pub(crate) fn limit_exceeded(message: impl Into<String>) -> AwsError {
+        AwsError::new(409, "LimitExceeded", message)
+    }
+}
+
+impl fmt::Display for AwsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.message)
+    }
+}
+
+impl std::error::Error for AwsError {}

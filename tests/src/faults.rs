@@ -1,0 +1,273 @@
+//! What goes wrong on demand, by account, action and user.
+
+use std::time::{Duration, Instant};
+
+use chrono::TimeDelta;
+use fastrand::Rng;
+
+use crate::error::AwsError;
+use crate::paging::PageFaults;
+use crate::request::Service;
+
+/// Something that goes wrong. A part that is `None` fits every call.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    /// The account of the caller, twelve digits.
+    pub account: Option<String>,
+    /// The action, such as `ListUsers`.
+    pub action: Option<String>,
+    /// The parameter `UserName`.
+    pub user: Option<String>,
+    /// What happens.
+    pub kind: FaultKind,
+}
+
+/// What goes wrong.
+#[derive(Clone, Debug)]
+pub enum FaultKind {
+    /// Throttling, by chance: `Throttling` in IAM and STS, `ThrottlingException` in Config, both HTTP 400.
+    Throttle {
+        /// 0 to 1.
+        probability: f64,
+    },
+    /// Throttling of what is more than a rate of calls, in real time. What is refused takes no token. All calls that the
+    /// fault fits share one bucket, which is full at first.
+    TokenBucket {
+        /// Tokens that are added a second.
+        per_second: f64,
+        /// Tokens that the bucket holds.
+        burst: f64,
+    },
+    /// HTTP 500, by chance: `ServiceFailure` in IAM, `InternalFailure` elsewhere.
+    ServerError {
+        /// 0 to 1.
+        probability: f64,
+    },
+    /// Answers come that much later. The state is read and changed after the delay.
+    Latency(Duration),
+    /// No policy allows the caller the action.
+    AccessDenied,
+    /// `PutEvaluations` answers 200 with evaluations in `FailedEvaluations`, which it does not store.
+    FailedEvaluations {
+        /// In how many calls; those that hold none of the evaluations do not count.
+        times: u32,
+        /// Which evaluations.
+        which: Failing,
+    },
+    /// Listings answer so many pages; those that follow are server errors.
+    BreakOffAfterPages(u32),
+    /// Listings have at most so many items a page (at least one), and every third page is empty.
+    ShortPages(usize),
+    /// `GetCredentialReport` serves a report generated that long before now, and `GenerateCredentialReport` finds it
+    /// complete: the last finished report (see [`Account::generate_report_now`](crate::Account::generate_report_now)),
+    /// whatever its age; where there is none, one of the present state without what was made after that time.
+    StaleReport(TimeDelta),
+    /// `GetCredentialReport` serves the first half of the report, up to the middle of a row.
+    CutOffReport,
+    /// `GenerateCredentialReport` answers `LimitExceeded`, HTTP 409, which the SDKs do not retry.
+    ReportLimitExceeded {
+        /// In how many calls.
+        times: u32,
+    },
+}
+
+/// Which evaluations of a call fail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failing {
+    /// The first so many.
+    First(usize),
+    /// Those of these resource ids.
+    Ids(Vec<String>),
+}
+
+/// The faults that are in force.
+#[derive(Default)]
+pub struct Faults(Vec<Armed>);
+
+struct Armed {
+    fault: Fault,
+    bucket: Option<Bucket>,
+}
+
+struct Bucket {
+    tokens: f64,
+    filled: Instant,
+}
+
+/// A call as the faults see it.
+pub(crate) struct Target<'a> {
+    pub(crate) service: Service,
+    pub(crate) account: &'a str,
+    pub(crate) action: &'a str,
+    pub(crate) user: Option<&'a str>,
+    /// ARN of the caller.
+    pub(crate) principal: &'a str,
+    /// What the action is on, in AWS's words for a denial.
+    pub(crate) resource: &'a str,
+}
+
+/// What the faults do to one call.
+#[derive(Default)]
+pub(crate) struct Effects {
+    pub(crate) latency: Duration,
+    pub(crate) error: Option<AwsError>,
+    pub(crate) pages: PageFaults,
+    pub(crate) stale_report: Option<TimeDelta>,
+    pub(crate) cut_off_report: bool,
+}
+
+impl Faults {
+    /// Puts a fault in force.
+    pub fn add(&mut self, fault: Fault) {
+        self.0.push(Armed { fault, bucket: None });
+    }
+
+    /// Ends all faults.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// What happens to a call. Of several errors the fault that was added first decides.
+    pub(crate) fn effects(&mut self, target: &Target<'_>, rng: &mut Rng) -> Effects {
+        let mut effects = Effects::default();
+        for armed in self.0.iter_mut().filter(|armed| armed.fault.fits(target)) {
+            armed.affect(target, rng, &mut effects);
+        }
+        effects
+    }
+
+    /// Which of the evaluations of these resource ids fail, in the same order.
+    pub(crate) fn failing(&mut self, account: &str, ids: &[&str]) -> Vec<bool> {
+        let mut failing = vec![false; ids.len()];
+        for Fault { account: only, action, kind, .. } in self.0.iter_mut().map(|armed| &mut armed.fault) {
+            let FaultKind::FailedEvaluations { times, which } = kind else { continue };
+            let fits = fits(only, account) && fits(action, "PutEvaluations");
+            let hits = |(n, id): (usize, &&str)| match which {
+                Failing::First(count) => n < *count,
+                Failing::Ids(listed) => listed.iter().any(|listed| listed == id),
+            };
+            let hits: Vec<bool> = ids.iter().enumerate().map(hits).collect();
+            if !fits || *times == 0 || !hits.contains(&true) {
+                continue;
+            }
+            *times -= 1;
+            failing.iter_mut().zip(hits).for_each(|(failing, hit)| *failing |= hit);
+        }
+        failing
+    }
+}
+
+fn fits(wanted: &Option<String>, actual: &str) -> bool {
+    wanted.as_ref().is_none_or(|wanted| wanted == actual)
+}
+
+impl Fault {
+    fn fits(&self, target: &Target<'_>) -> bool {
+        fits(&self.account, target.account)
+            && fits(&self.action, target.action)
+            && (self.user.is_none() || self.user.as_deref() == target.user)
+    }
+}
+
+impl Armed {
+    fn affect(&mut self, target: &Target<'_>, rng: &mut Rng, effects: &mut Effects) {
+        match &mut self.fault.kind {
+            FaultKind::Latency(latency) => effects.latency += *latency,
+            FaultKind::BreakOffAfterPages(pages) => effects.pages.break_off_after = Some(*pages),
+            FaultKind::ShortPages(items) => effects.pages.at_most = Some((*items).max(1)),
+            FaultKind::StaleReport(age) => effects.stale_report = Some(*age),
+            FaultKind::CutOffReport => effects.cut_off_report = true,
+            FaultKind::FailedEvaluations { .. } => {}
+            _ if effects.error.is_some() => {}
+            FaultKind::Throttle { probability } => {
+                effects.error = (rng.f64() < *probability).then(|| AwsError::throttling(target.service));
+            }
+            FaultKind::ServerError { probability } => {
+                effects.error = (rng.f64() < *probability).then(|| AwsError::server_error(target.service));
+            }
+            FaultKind::TokenBucket { per_second, burst } => {
+                let full = Bucket { tokens: *burst, filled: Instant::now() };
+                let taken = self.bucket.get_or_insert(full).take(*per_second, *burst);
+                effects.error = (!taken).then(|| AwsError::throttling(target.service));
+            }
+            FaultKind::AccessDenied => {
+                let action = format!("{}:{}", target.service, target.action);
+                effects.error =
+                    Some(AwsError::access_denied(target.service, target.principal, &action, target.resource));
+            }
+            FaultKind::ReportLimitExceeded { times } => {
+                if target.action == "GenerateCredentialReport" && *times > 0 {
+                    *times -= 1;
+                    effects.error = Some(AwsError::limit_exceeded("Cannot exceed quota for credential reports"));
+                }
+            }
+        }
+    }
+}
+
+impl Bucket {
+    /// Takes a token; whether there was one.
+    fn take(&mut self, per_second: f64, burst: f64) -> bool {
+        let now = Instant::now();
+        let added = (now - self.filled).as_secs_f64() * per_second;
+        self.tokens = (self.tokens + added).min(burst);
+        self.filled = now;
+        let taken = self.tokens >= 1.0;
+        if taken {
+            self.tokens -= 1.0;
+        }
+        taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target<'a>(action: &'a str, user: Option<&'a str>) -> Target<'a> {
+        let (account, principal, resource) = ("1", "arn:aws:iam::1:user/administrator", "*");
+        Target { service: Service::Iam, account, action, user, principal, resource }
+    }
+
+    fn fault(action: Option<&str>, user: Option<&str>, kind: FaultKind) -> Fault {
+        Fault { account: None, action: action.map(str::to_owned), user: user.map(str::to_owned), kind }
+    }
+
+    #[test]
+    fn a_fault_fits_by_action_and_user() {
+        let mut faults = Faults::default();
+        faults.add(fault(Some("ListAccessKeys"), Some("alice"), FaultKind::AccessDenied));
+        let mut code = |action, user| faults.effects(&target(action, user), &mut Rng::with_seed(0)).error;
+        assert_eq!(code("ListAccessKeys", Some("alice")).unwrap().code, "AccessDenied");
+        assert!(code("ListAccessKeys", Some("bob")).is_none());
+        assert!(code("ListAccessKeys", None).is_none());
+        assert!(code("ListUserTags", Some("alice")).is_none());
+    }
+
+    #[test]
+    fn a_bucket_gives_its_burst_and_then_its_rate() {
+        let mut faults = Faults::default();
+        faults.add(fault(None, None, FaultKind::TokenBucket { per_second: 0.001, burst: 3.0 }));
+        let refused =
+            (0..10).filter(|_| faults.effects(&target("ListUsers", None), &mut Rng::with_seed(0)).error.is_some());
+        assert_eq!(refused.count(), 7);
+    }
+
+    #[test]
+    fn throttling_by_chance_hits_its_share() {
+        let (mut faults, mut rng) = (Faults::default(), Rng::with_seed(0));
+        faults.add(fault(None, None, FaultKind::Throttle { probability: 0.3 }));
+        let hits = (0..1000).filter(|_| faults.effects(&target("ListUsers", None), &mut rng).error.is_some()).count();
+        assert!((250..350).contains(&hits), "{hits}");
+    }
+
+    #[test]
+    fn evaluations_fail_as_often_as_they_should() {
+        let mut faults = Faults::default();
+        let which = Failing::Ids(vec!["b".to_owned()]);
+        faults.add(fault(None, None, FaultKind::FailedEvaluations { times: 1, which }));
+        assert_eq!(faults.failing("1", &["a", "c"]), [false, false]);
+        assert_eq!(faults.failing("1", &["a", "b"]), [false, true]);
+        assert_eq!(faults.failing("1", &["a", "b"]), [false, false]);
+    }
+}

@@ -1,0 +1,242 @@
+//! The Lambda Runtime API, version 2018-06-01, for one function: its real binary runs as a child process and is invoked
+//! with events, one at a time.
+
+use std::fmt;
+use std::io;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::net::TcpListener;
+use tokio::process::{Child, Command};
+use tokio::sync::oneshot;
+
+use crate::lock;
+use runtime_api::{Invocation, RuntimeApi};
+
+mod runtime_api;
+
+/// How long a function may take from its start to its first poll: AWS's limit.
+const INIT_LIMIT: Duration = Duration::from_secs(10);
+/// What a function gets beyond its timeout, so that its own handling of the deadline shows first.
+const MARGIN: Duration = Duration::from_secs(1);
+
+/// A Lambda function whose binary runs. The process is killed when this is dropped.
+pub struct Function {
+    api: Arc<RuntimeApi>,
+    /// Held for the time of an invocation, so that there is one at a time.
+    child: tokio::sync::Mutex<Child>,
+    process_id: u32,
+    timeout: Duration,
+    arn: String,
+    output: Arc<Mutex<Vec<u8>>>,
+    start_to_first_poll: Duration,
+    _stop: oneshot::Sender<()>,
+}
+
+/// What a function is made of.
+#[derive(Clone, Debug)]
+pub struct FunctionConfig {
+    /// The binary, such as `bootstrap`.
+    pub binary: PathBuf,
+    /// `arn:aws:lambda:REGION:ACCOUNT:function:NAME`. Region and name go into the environment too.
+    pub arn: String,
+    /// The function's timeout: an invocation's deadline is that far away.
+    pub timeout: Duration,
+    /// The environment besides what Lambda itself sets. Nothing else is inherited.
+    pub env: Vec<(String, String)>,
+}
+
+/// How an invocation failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FunctionError {
+    /// The function's own error type, or `Runtime.ExitError`, `Sandbox.Timedout`, `Runtime.InvalidResponse`.
+    pub error_type: String,
+    /// The function's own message.
+    pub error_message: String,
+}
+
+impl FunctionError {
+    fn new(error_type: &str, error_message: impl Into<String>) -> FunctionError {
+        FunctionError { error_type: error_type.to_owned(), error_message: error_message.into() }
+    }
+}
+
+impl fmt::Display for FunctionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.error_type, self.error_message)
+    }
+}
+
+impl std::error::Error for FunctionError {}
+
+impl Function {
+    /// Starts the binary and waits until it asks for its first event.
+    ///
+    /// # Errors
+    /// If the binary cannot be started, reports that its initialization failed, ends, or does not poll in 10 s.
+    pub async fn start(config: FunctionConfig) -> io::Result<Function> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?.to_string();
+        let (api, first_poll) = RuntimeApi::new();
+        let (stop, stopped) = oneshot::channel();
+        let server = axum::serve(listener, runtime_api::router(Arc::clone(&api))).with_graceful_shutdown(async {
+            // An error is what a dropped sender gives.
+            let _ = stopped.await;
+        });
+        tokio::spawn(server.into_future());
+
+        let started = Instant::now();
+        let mut child = Command::new(&config.binary)
+            .env_clear()
+            .envs(environment(&config.arn, &address))
+            .envs(config.env)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let process_id = child.id().ok_or_else(|| io::Error::other("the function has no process id"))?;
+        let output = Arc::new(Mutex::new(Vec::new()));
+        collect(child.stdout.take(), &output);
+        collect(child.stderr.take(), &output);
+        let first_poll = tokio::select! {
+            biased;
+            result = first_poll => result.map_err(io::Error::other)?,
+            status = child.wait() => Err(FunctionError::new("Runtime.ExitError", format!("the function ended: {}", status?))),
+            () = tokio::time::sleep(INIT_LIMIT) => Err(FunctionError::new("Sandbox.Timedout", "initialization took over 10 s")),
+        };
+        if let Err(error) = first_poll {
+            let output = String::from_utf8_lossy(&lock(&output)).into_owned();
+            return Err(io::Error::other(format!("{error}\n{output}")));
+        }
+        Ok(Function {
+            api,
+            child: tokio::sync::Mutex::new(child),
+            process_id,
+            timeout: config.timeout,
+            arn: config.arn,
+            output,
+            start_to_first_poll: started.elapsed(),
+            _stop: stop,
+        })
+    }
+
+    /// Invokes the function with an event, which need not be JSON, and gives its response.
+    ///
+    /// # Errors
+    /// The function's own error; or that it ended (`Runtime.ExitError`), took a second more than its timeout, for which it
+    /// is killed (`Sandbox.Timedout`), or answered what is not JSON (`Runtime.InvalidResponse`).
+    pub async fn invoke(&self, event: &[u8]) -> Result<Value, FunctionError> {
+        let mut child = self.child.lock().await;
+        let (invocation, answer) = Invocation::new(event, &self.arn, self.timeout);
+        self.api.offer(invocation);
+        let limit = self.timeout + MARGIN;
+        let result = tokio::select! {
+            biased;
+            answer = answer => answer.unwrap_or_else(|_| Err(FunctionError::new("Runtime.ExitError", "no answer"))),
+            status = child.wait() => {
+                let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
+                Err(FunctionError::new("Runtime.ExitError", format!("Runtime exited with error: {status}")))
+            }
+            () = tokio::time::sleep(limit) => {
+                // It may have ended by itself just now, which is as well.
+                let _ = child.start_kill();
+                let seconds = self.timeout.as_secs_f64();
+                Err(FunctionError::new("Sandbox.Timedout", format!("Task timed out after {seconds:.2} seconds")))
+            }
+        };
+        self.api.withdraw();
+        result
+    }
+
+    /// The time from the start of the process to its first poll for an event.
+    pub fn start_to_first_poll(&self) -> Duration {
+        self.start_to_first_poll
+    }
+
+    /// What the function wrote to stdout and stderr so far.
+    pub fn logs(&self) -> String {
+        String::from_utf8_lossy(&lock(&self.output)).into_owned()
+    }
+
+    /// The most memory that the process has held so far, in bytes: `VmHWM` in Linux's `/proc`.
+    ///
+    /// # Errors
+    /// If the process is gone, or the system has no `/proc`.
+    pub fn peak_resident_bytes(&self) -> io::Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process_id))?;
+        let kilobytes = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .and_then(|value| value.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        kilobytes.map(|kilobytes| kilobytes * 1024).ok_or_else(|| io::Error::other("no VmHWM: the process has ended"))
+    }
+}
+
+/// What Lambda sets for a function in a custom runtime.
+fn environment(arn: &str, runtime_api: &str) -> Vec<(&'static str, String)> {
+    let name = arn.rsplit(':').next().unwrap_or_default();
+    let region = arn.split(':').nth(3).unwrap_or_default();
+    [
+        ("AWS_LAMBDA_RUNTIME_API", runtime_api),
+        ("AWS_LAMBDA_FUNCTION_NAME", name),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
+        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
+        ("AWS_LAMBDA_LOG_FORMAT", "JSON"),
+        ("AWS_LAMBDA_LOG_LEVEL", "INFO"),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", &format!("/aws/lambda/{name}")),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", "local"),
+        ("AWS_REGION", region),
+        ("AWS_DEFAULT_REGION", region),
+        ("_HANDLER", "bootstrap"),
+        ("LAMBDA_TASK_ROOT", "/var/task"),
+        ("LAMBDA_RUNTIME_DIR", "/var/runtime"),
+        ("PATH", "/usr/local/bin:/usr/bin/:/bin:/opt/bin"),
+        ("LANG", "en_US.UTF-8"),
+        ("TZ", ":UTC"),
+    ]
+    .map(|(name, value)| (name, value.to_owned()))
+    .to_vec()
+}
+
+/// Appends what comes from a pipe to the output until the pipe is closed.
+fn collect(pipe: Option<impl AsyncRead + Send + Unpin + 'static>, output: &Arc<Mutex<Vec<u8>>>) {
+    let Some(mut pipe) = pipe else { return };
+    let output = Arc::clone(output);
+    tokio::spawn(async move {
+        let mut buffer = [0; 8192];
+        while let Ok(length @ 1..) = pipe.read(&mut buffer).await {
+            lock(&output).extend_from_slice(&buffer[..length]);
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_binary_that_ends_at_once_is_an_error_with_its_output() {
+        let config = FunctionConfig {
+            binary: "/bin/ls".into(),
+            arn: "arn:aws:lambda:us-east-1:123456789012:function:rule".to_owned(),
+            timeout: Duration::from_secs(1),
+            env: Vec::new(),
+        };
+        let error = Function::start(config).await.err().unwrap().to_string();
+        assert!(error.starts_with("Runtime.ExitError: the function ended: exit status: 0"), "{error}");
+    }
+
+    #[test]
+    fn the_environment_has_region_and_name_of_the_arn() {
+        let environment = environment("arn:aws:lambda:us-east-1:123456789012:function:rule", "127.0.0.1:1");
+        assert!(environment.contains(&("AWS_REGION", "us-east-1".to_owned())));
+        assert!(environment.contains(&("AWS_LAMBDA_FUNCTION_NAME", "rule".to_owned())));
+    }
+}

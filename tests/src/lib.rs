@@ -1,0 +1,56 @@
+//! AWS for one process on loopback: IAM, STS and Config over their real wire protocols, with AWS's limits and errors, and
+//! the Lambda Runtime API to run a function's binary under. The AWS SDKs and the AWS CLI work against it with
+//! `AWS_ENDPOINT_URL` set to [`LocalAws::endpoint`].
+//!
+//! The account, the service and the principal of a request come from the credential scope of its `Authorization` header
+//! and from `X-Amz-Security-Token`. **The signature itself is not verified**, so any secret access key will do:
+//!
+//! - `AKIALOCAL` followed by the twelve-digit account id: that account's administrator, `user/administrator`, who is in
+//!   no list of users. The account must exist.
+//! - An assumed role's session, from `AssumeRole` or [`World::credentials`].
+//! - An IAM user's active access key. Users have no policies here, so all but `GetCallerIdentity` is denied; calling
+//!   it counts as a use of the key.
+//!
+//! Administrators and roles may do everything that no [`FaultKind::AccessDenied`] forbids. All accounts are in the
+//! partition `aws`; Config is there in [`REGION`] only.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod account;
+mod config;
+mod config_rule;
+mod constraints;
+mod credential_report;
+pub mod deployment;
+mod error;
+pub mod events;
+mod faults;
+mod iam;
+mod identity;
+mod ids;
+pub mod lambda;
+mod paging;
+mod request;
+mod response;
+mod server;
+mod sts;
+mod user;
+mod world;
+
+pub use account::Account;
+pub use config_rule::{ComplianceType, Delivery, EvaluationResult};
+pub use error::AwsError;
+pub use faults::{Failing, Fault, FaultKind, Faults};
+pub use identity::Credentials;
+pub use server::LocalAws;
+pub use user::{AccessKey, KeyStatus, LastUsed, User};
+pub use world::{Call, Outcome, World};
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The Region that the Config rules live in.
+pub const REGION: &str = "us-east-1";
+
+/// A test that fails while it holds a lock must not take the server down with it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

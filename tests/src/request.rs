@@ -1,0 +1,143 @@
+//! Requests: the credential scope that they are signed for, and their input in the protocol of their service.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use axum::http::HeaderMap;
+use serde_json::Value;
+
+use crate::error::AwsError;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Service {
+    Iam,
+    Sts,
+    Config,
+}
+
+impl Service {
+    /// The version of the service's API. Config's is part of its model only, never of a request.
+    pub(crate) fn version(self) -> &'static str {
+        match self {
+            Service::Iam => "2010-05-08",
+            Service::Sts => "2011-06-15",
+            Service::Config => "2014-11-12",
+        }
+    }
+
+    /// The service whose protocol an unsigned request speaks, to answer it in the same.
+    pub(crate) fn guess(headers: &HeaderMap) -> Service {
+        if headers.contains_key("x-amz-target") { Service::Config } else { Service::Iam }
+    }
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Service::Iam => "iam",
+            Service::Sts => "sts",
+            Service::Config => "config",
+        })
+    }
+}
+
+/// Whom a request says it is from, and what for: the credential scope of Signature Version 4.
+pub(crate) struct Scope {
+    pub(crate) access_key_id: String,
+    pub(crate) session_token: Option<String>,
+    pub(crate) region: String,
+    pub(crate) service: Service,
+}
+
+impl Scope {
+    pub(crate) fn read(headers: &HeaderMap) -> Result<Scope, AwsError> {
+        let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let Some(authorization) = header("authorization") else {
+            return Err(AwsError::missing_authentication(Service::guess(headers)));
+        };
+        let credential = authorization
+            .strip_prefix("AWS4-HMAC-SHA256 ")
+            .and_then(|rest| rest.split(',').find_map(|part| part.trim().strip_prefix("Credential=")));
+        let scope: Vec<&str> = credential.unwrap_or_default().split('/').collect();
+        let [access_key_id, _date, region, service, "aws4_request"] = scope[..] else {
+            let message =
+                format!("Authorization header requires 'Credential' parameter. Authorization={authorization}");
+            return Err(AwsError::new(403, "IncompleteSignature", message));
+        };
+        let service = match service {
+            "iam" => Service::Iam,
+            "sts" => Service::Sts,
+            "config" => Service::Config,
+            _ => {
+                let message =
+                    format!("Credential should be scoped to one of the services iam, sts, config, not {service}.");
+                return Err(AwsError::new(403, "SignatureDoesNotMatch", message));
+            }
+        };
+        Ok(Scope {
+            access_key_id: access_key_id.to_owned(),
+            session_token: header("x-amz-security-token").map(str::to_owned),
+            region: region.to_owned(),
+            service,
+        })
+    }
+}
+
+/// The input of an action.
+pub(crate) enum Input {
+    /// The AWS Query protocol: a form.
+    Query(Params),
+    /// The AWS JSON protocol 1.1. `Err` if the body is not JSON.
+    Json(Result<Value, AwsError>),
+}
+
+impl Input {
+    /// The action's name, which is empty if there is none, and its input.
+    pub(crate) fn read(service: Service, headers: &HeaderMap, body: &[u8]) -> (String, Input) {
+        if service == Service::Config {
+            let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
+            let action = target.strip_prefix("StarlingDoveService.").unwrap_or_default();
+            let value = serde_json::from_slice(body)
+                .map_err(|_| AwsError::new(400, "SerializationException", "The request body is not JSON"));
+            return (action.to_owned(), Input::Json(value));
+        }
+        let params = Params(form_urlencoded::parse(body).into_owned().collect());
+        (params.get("Action").unwrap_or_default().to_owned(), Input::Query(params))
+    }
+
+    /// A parameter that is a string.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        match self {
+            Input::Query(params) => params.get(name),
+            Input::Json(value) => value.as_ref().ok()?.get(name)?.as_str(),
+        }
+    }
+}
+
+/// The parameters of an AWS Query request.
+pub(crate) struct Params(BTreeMap<String, String>);
+
+impl Params {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    pub(crate) fn integer(&self, name: &str) -> Result<Option<i64>, AwsError> {
+        let malformed = |_| AwsError::new(400, "MalformedInput", format!("{name} is not an integer"));
+        self.get(name).map(|value| value.parse().map_err(malformed)).transpose()
+    }
+
+    /// A list of strings: `Name.member.1`, `Name.member.2`, and so on.
+    pub(crate) fn list(&self, name: &str) -> Vec<&str> {
+        (1..).map_while(|n| self.get(&format!("{name}.member.{n}"))).collect()
+    }
+
+    /// A list of tags: `Tags.member.1.Key`, `Tags.member.1.Value`, and so on.
+    pub(crate) fn tags(&self) -> Vec<(Option<&str>, Option<&str>)> {
+        let member = |n: usize, field| self.get(&format!("Tags.member.{n}.{field}"));
+        (1..)
+            .map(|n| (member(n, "Key"), member(n, "Value")))
+            .take_while(|(key, value)| key.is_some() || value.is_some())
+            .collect()
+    }
+}

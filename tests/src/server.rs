@@ -1,0 +1,161 @@
+//! The HTTP server: who asks, what goes wrong, what is answered, what is recorded.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, Response};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use crate::error::AwsError;
+use crate::faults::{Effects, Target};
+use crate::identity::{Caller, CallerKind};
+use crate::request::{Input, Scope, Service};
+use crate::response::{Answer, render};
+use crate::world::{Call, Outcome, World};
+use crate::{config, iam, ids, lock, sts};
+
+/// The running server. It stops when this is dropped.
+pub struct LocalAws {
+    world: Arc<Mutex<World>>,
+    address: SocketAddr,
+    _stop: oneshot::Sender<()>,
+}
+
+impl LocalAws {
+    /// Starts on a free port of 127.0.0.1.
+    ///
+    /// # Errors
+    /// If no port can be had.
+    pub async fn start(world: World) -> io::Result<LocalAws> {
+        LocalAws::start_on(world, 0).await
+    }
+
+    /// Starts on that port of 127.0.0.1.
+    ///
+    /// # Errors
+    /// If the port cannot be had.
+    pub async fn start_on(world: World, port: u16) -> io::Result<LocalAws> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+        let address = listener.local_addr()?;
+        let world = Arc::new(Mutex::new(world));
+        let (stop, stopped) = oneshot::channel();
+        let router = Router::new().fallback(answer).with_state(Arc::clone(&world));
+        let server = axum::serve(listener, router).with_graceful_shutdown(async {
+            // An error is what a dropped sender gives.
+            let _ = stopped.await;
+        });
+        tokio::spawn(server.into_future());
+        Ok(LocalAws { world, address, _stop: stop })
+    }
+
+    /// What `AWS_ENDPOINT_URL` is to be set to: `http://127.0.0.1:PORT`.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The state, to seed it and to look at it. Requests wait while the guard is held.
+    pub fn world(&self) -> MutexGuard<'_, World> {
+        lock(&self.world)
+    }
+}
+
+async fn answer(State(world): State<Arc<Mutex<World>>>, headers: HeaderMap, body: Bytes) -> Response<Body> {
+    let request_id = ids::request_id(&mut lock(&world).rng);
+    match Scope::read(&headers) {
+        Err(error) => render(Service::guess(&headers), "", Err(error), &request_id),
+        Ok(scope) => {
+            let (action, input) = Input::read(scope.service, &headers, &body);
+            let answer = call(&world, &scope, &action, &input).await;
+            render(scope.service, &action, answer, &request_id)
+        }
+    }
+}
+
+/// Authenticates a call, lets the faults have their way with it, and records what came of it.
+async fn call(world: &Mutex<World>, scope: &Scope, action: &str, input: &Input) -> Result<Answer, AwsError> {
+    let (caller, effects) = {
+        let world = &mut *lock(world);
+        let caller = world.authenticate(scope)?;
+        let target = Target {
+            service: scope.service,
+            account: &caller.account,
+            action,
+            user: input.get("UserName"),
+            principal: &caller.arn,
+            resource: &resource(&caller, action, input),
+        };
+        let effects = world.faults.effects(&target, &mut world.rng);
+        (caller, effects)
+    };
+    if !effects.latency.is_zero() {
+        tokio::time::sleep(effects.latency).await;
+    }
+    let mut world = lock(world);
+    let result = act(&mut world, scope, &caller, &effects, action, input);
+    world.record(Call {
+        account: caller.account,
+        principal: caller.arn,
+        service: scope.service.to_string(),
+        action: action.to_owned(),
+        subject: subject(input),
+        outcome: result.as_ref().err().map_or(Outcome::Ok, |error| Outcome::Error(error.code.to_owned())),
+    });
+    result
+}
+
+fn act(
+    world: &mut World,
+    scope: &Scope,
+    caller: &Caller,
+    effects: &Effects,
+    action: &str,
+    input: &Input,
+) -> Result<Answer, AwsError> {
+    if let Some(error) = &effects.error {
+        return Err(error.clone());
+    }
+    if matches!(caller.kind, CallerKind::User(_)) && action != "GetCallerIdentity" {
+        let resource = resource(caller, action, input);
+        let action = format!("{}:{action}", scope.service);
+        return Err(AwsError::access_denied(scope.service, &caller.arn, &action, &resource));
+    }
+    match input {
+        Input::Json(Err(error)) => Err(error.clone()),
+        Input::Json(Ok(input)) => {
+            config::answer(world, &caller.account, &scope.region, action, input, effects).map(Answer::Json)
+        }
+        Input::Query(params) => {
+            let version = params.get("Version").unwrap_or("NO_VERSION_SPECIFIED");
+            let unknown = || {
+                let message = format!("Could not find operation {action} for version {version}");
+                AwsError::new(400, "InvalidAction", message)
+            };
+            if version != scope.service.version() {
+                return Err(unknown());
+            }
+            let result = match scope.service {
+                Service::Sts => sts::answer(world, caller, action, params),
+                Service::Iam | Service::Config => iam::answer(world, caller, action, params, effects),
+            };
+            result.unwrap_or_else(|| Err(unknown())).map(Answer::Xml)
+        }
+    }
+}
+
+/// What an action is on, as a denial names it.
+fn resource(caller: &Caller, action: &str, input: &Input) -> String {
+    match input.get("UserName") {
+        Some(user) => format!("user {user}"),
+        None if action == "ListUsers" => format!("arn:aws:iam::{}:user/", caller.account),
+        None => input.get("RoleArn").unwrap_or("*").to_owned(),
+    }
+}
+
+fn subject(input: &Input) -> Option<String> {
+    ["UserName", "AccessKeyId", "RoleArn", "ConfigRuleName"].iter().find_map(|name| input.get(name)).map(str::to_owned)
+}

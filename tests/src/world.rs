@@ -1,0 +1,135 @@
+//! The state of all accounts, the clock and the calls that were made.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use fastrand::Rng;
+
+use crate::account::Account;
+use crate::faults::Faults;
+use crate::identity::Sessions;
+
+/// Everything that the server knows.
+pub struct World {
+    /// What goes wrong.
+    pub faults: Faults,
+    pub(crate) sessions: Sessions,
+    pub(crate) rng: Rng,
+    accounts: BTreeMap<String, Account>,
+    clock: Clock,
+    calls: Vec<Call>,
+}
+
+enum Clock {
+    Standing(DateTime<Utc>),
+    Live { ahead: TimeDelta },
+}
+
+/// A request that was answered. Requests whose sender is unknown are not recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// The account of the caller.
+    pub account: String,
+    /// The ARN of the caller.
+    pub principal: String,
+    /// `iam`, `sts` or `config`.
+    pub service: String,
+    /// The action, such as `ListUsers`.
+    pub action: String,
+    /// The parameter that says what the call is about, if it was given: the user's name, else the access key id, the
+    /// role's ARN, or the Config rule's name.
+    pub subject: Option<String>,
+    /// What was answered.
+    pub outcome: Outcome,
+}
+
+/// What a call was answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A result.
+    Ok,
+    /// An error of that code.
+    Error(String),
+}
+
+impl World {
+    /// A world without accounts, whose clock stands still until it is moved.
+    ///
+    /// The sessions of `AssumeRole` expire by this clock, while clients look at the system's: to one that caches
+    /// credentials, sessions of a world in the past have always expired.
+    pub fn new(now: DateTime<Utc>) -> World {
+        World::with_clock(Clock::Standing(now))
+    }
+
+    /// A world without accounts, whose clock is the system's.
+    pub fn live_clock() -> World {
+        World::with_clock(Clock::Live { ahead: TimeDelta::zero() })
+    }
+
+    fn with_clock(clock: Clock) -> World {
+        World {
+            faults: Faults::default(),
+            sessions: Sessions::default(),
+            rng: Rng::with_seed(0),
+            accounts: BTreeMap::new(),
+            clock,
+            calls: Vec::new(),
+        }
+    }
+
+    /// The time that all answers and limits go by, except for [`FaultKind::TokenBucket`](crate::FaultKind::TokenBucket)
+    /// and [`FaultKind::Latency`](crate::FaultKind::Latency), which take real time.
+    pub fn now(&self) -> DateTime<Utc> {
+        match self.clock {
+            Clock::Standing(now) => now,
+            Clock::Live { ahead } => Utc::now() + ahead,
+        }
+    }
+
+    /// Sets the clock, which stands still from now on.
+    pub fn set_clock(&mut self, now: DateTime<Utc>) {
+        self.clock = Clock::Standing(now);
+    }
+
+    /// Moves the clock. A live one goes on from there.
+    pub fn advance(&mut self, by: TimeDelta) {
+        match &mut self.clock {
+            Clock::Standing(now) => *now += by,
+            Clock::Live { ahead } => *ahead += by,
+        }
+    }
+
+    /// The account of that id, twelve digits, which is made if there is none.
+    pub fn account(&mut self, id: &str) -> &mut Account {
+        self.account_and_faults(id).0
+    }
+
+    pub(crate) fn account_and_faults(&mut self, id: &str) -> (&mut Account, &mut Faults) {
+        let now = self.now();
+        let account = self.accounts.entry(id.to_owned()).or_insert_with(|| Account::new(id, now));
+        account.now = now;
+        (account, &mut self.faults)
+    }
+
+    pub(crate) fn existing_account(&self, id: &str) -> Option<&Account> {
+        self.accounts.get(id)
+    }
+
+    pub(crate) fn accounts(&self) -> impl Iterator<Item = &Account> {
+        self.accounts.values()
+    }
+
+    /// The calls so far, in the order in which they were answered.
+    pub fn calls(&self) -> &[Call] {
+        &self.calls
+    }
+
+    /// Forgets the calls so far.
+    pub fn clear_calls(&mut self) {
+        self.calls.clear();
+    }
+
+    pub(crate) fn record(&mut self, call: Call) {
+        self.calls.push(call);
+    }
+}

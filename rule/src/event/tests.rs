@@ -1,0 +1,205 @@
+use super::*;
+use proptest::prelude::*;
+use serde_json::json;
+
+const TOKEN: &str = "a-token-that-must-not-be-seen";
+
+fn home() -> Home {
+    Home::from_function_arn("arn:aws:lambda:us-east-1:111122223333:function:rotation:live").unwrap()
+}
+
+fn scheduled() -> Value {
+    json!({
+        "awsAccountId": "123456789012",
+        "notificationCreationTime": "2016-07-13T21:50:00.373Z",
+        "messageType": "ScheduledNotification",
+        "recordVersion": "1.0",
+    })
+}
+
+fn item(status: &str) -> Value {
+    json!({
+        "configurationItemCaptureTime": "2019-10-30T11:39:10.807Z",
+        "configurationItemStatus": status,
+        "awsAccountId": "123456789012",
+        "resourceType": "AWS::IAM::User",
+        "resourceId": "AIDABOT",
+        "resourceName": "bot",
+        "ARN": "arn:aws:iam::123456789012:user/path/bot",
+    })
+}
+
+fn change(item: Value) -> Value {
+    json!({
+        "configurationItem": item,
+        "notificationCreationTime": "2019-10-30T14:27:59.587Z",
+        "messageType": "ConfigurationItemChangeNotification",
+    })
+}
+
+fn event(invoking_event: &Value) -> Value {
+    json!({
+        "version": "1.0",
+        "accountId": "123456789012",
+        "configRuleName": "rotation",
+        "configRuleArn": "arn:aws:config:us-east-1:123456789012:config-rule/config-rule-abcdef",
+        "resultToken": TOKEN,
+        "invokingEvent": invoking_event.to_string(),
+    })
+}
+
+fn with(mut object: Value, field: &str, value: Value) -> Value {
+    object[field] = value;
+    object
+}
+
+fn without(mut object: Value, field: &str) -> Value {
+    object.as_object_mut().unwrap().remove(field);
+    object
+}
+
+fn target(invoking_event: &Value) -> Target {
+    Event::parse(&event(invoking_event), &home()).unwrap().target
+}
+
+fn bot() -> Target {
+    Target::User { id: "AIDABOT".to_owned(), name: "bot".to_owned() }
+}
+
+fn gone(resource_type: &str) -> Target {
+    Target::NotApplicable { resource_type: resource_type.to_owned(), id: "AIDABOT".to_owned() }
+}
+
+#[test]
+fn a_schedule_and_a_snapshot_are_about_the_account() {
+    let parsed = Event::parse(&event(&scheduled()), &home()).unwrap();
+    assert_eq!(parsed.target, Target::Account);
+    assert_eq!(parsed.ordering_timestamp.timestamp_millis(), 1_468_446_600_373);
+    assert!(!parsed.result_token.is_test());
+    let snapshot =
+        without(with(scheduled(), "messageType", json!("ConfigurationSnapshotDeliveryCompleted")), "awsAccountId");
+    assert_eq!(target(&snapshot), Target::Account);
+}
+
+#[test]
+fn a_change_is_about_a_user_in_every_status() {
+    for (status, expected) in [
+        ("OK", bot()),
+        ("ResourceDiscovered", bot()),
+        ("ResourceDeleted", gone(IAM_USER)),
+        ("ResourceDeletedNotRecorded", gone(IAM_USER)),
+        ("ResourceNotRecorded", gone(IAM_USER)),
+    ] {
+        let parsed = Event::parse(&event(&change(item(status))), &home()).unwrap();
+        assert_eq!(parsed.target, expected, "{status}");
+        assert_eq!(parsed.ordering_timestamp.timestamp_millis(), 1_572_435_550_807);
+    }
+    assert_eq!(
+        target(&change(with(item("OK"), "resourceType", json!("AWS::EC2::Instance")))),
+        gone("AWS::EC2::Instance")
+    );
+    let left = with(event(&change(item("OK"))), "eventLeftScope", json!(true));
+    assert_eq!(Event::parse(&left, &home()).unwrap().target, gone(IAM_USER));
+}
+
+#[test]
+fn an_oversized_change_may_lack_the_name() {
+    let oversized = |item: Value| json!({ "configurationItemSummary": item, "messageType": "OversizedConfigurationItemChangeNotification" });
+    assert_eq!(target(&oversized(item("OK"))), bot());
+    assert_eq!(target(&oversized(with(item("OK"), "resourceName", json!(null)))), bot());
+    assert_eq!(target(&oversized(without(item("OK"), "resourceName"))), bot());
+}
+
+#[test]
+fn optional_fields_may_be_missing_or_null() {
+    for field in ["eventLeftScope", "evaluationMode", "ruleParameters"] {
+        assert!(Event::parse(&with(event(&scheduled()), field, json!(null)), &home()).is_ok(), "{field}");
+    }
+    let parsed = Event::parse(&with(event(&scheduled()), "ruleParameters", json!("{}")), &home()).unwrap();
+    assert_eq!(parsed.rule_parameters.as_deref(), Some("{}"));
+    let test = with(event(&scheduled()), "resultToken", json!("TESTMODE"));
+    assert!(Event::parse(&test, &home()).unwrap().result_token.is_test());
+}
+
+#[test]
+fn what_is_wrong_is_named_and_not_quoted() {
+    let good = || event(&scheduled());
+    let rule_arn = |arn: &str| with(good(), "configRuleArn", json!(arn));
+    let message = |message: Value| event(&message);
+    for (given, expected) in [
+        (json!([]), "accountId is missing"),
+        (json!("hello"), "accountId is missing"),
+        (with(good(), "accountId", json!(123_456_789_012_u64)), "accountId is missing or not a string"),
+        (with(good(), "accountId", json!("12345678901x")), "accountId is not twelve digits"),
+        (with(good(), "accountId", json!("999999999999")), "the account in configRuleArn"),
+        (rule_arn("arn:aws:config:us-east-1:999999999999:config-rule/x"), "the account in configRuleArn"),
+        (rule_arn("arn:aws-cn:config:us-east-1:123456789012:config-rule/x"), "another partition"),
+        (rule_arn("arn:aws:config:eu-west-1:123456789012:config-rule/x"), "deploy the rule to us-east-1 only"),
+        (rule_arn("arn:aws:config:us-east-1:123456789012:aggregator/x"), "not the ARN of an AWS Config rule"),
+        (rule_arn("nonsense"), "not the ARN of an AWS Config rule"),
+        (with(good(), "evaluationMode", json!("PROACTIVE")), "evaluationMode is not DETECTIVE"),
+        (with(good(), "eventLeftScope", json!("yes")), "eventLeftScope is neither"),
+        (with(good(), "ruleParameters", json!({})), "ruleParameters is not a string"),
+        (without(good(), "resultToken"), "resultToken is missing"),
+        (with(good(), "resultToken", json!("")), "resultToken is missing"),
+        (without(good(), "configRuleName"), "configRuleName is missing"),
+        (with(good(), "invokingEvent", json!("{not json")), "invokingEvent is not JSON"),
+        (message(with(scheduled(), "awsAccountId", json!("999999999999"))), "awsAccountId is not the account"),
+        (message(with(scheduled(), "messageType", json!("Else"))), "messageType is none of"),
+        (message(without(scheduled(), "notificationCreationTime")), "notificationCreationTime is missing"),
+        (
+            message(with(scheduled(), "notificationCreationTime", json!("today"))),
+            "notificationCreationTime is not a time",
+        ),
+        (message(change(json!(null))), "no configurationItem"),
+        (message(change(with(item("OK"), "awsAccountId", json!("999999999999")))), "awsAccountId is not the account"),
+        (
+            message(change(with(item("OK"), "ARN", json!("arn:aws:iam::999999999999:user/bot")))),
+            "ARN is not of the account",
+        ),
+        (message(change(item("Sideways"))), "configurationItemStatus is none of"),
+        (
+            message(change(without(item("OK"), "configurationItemCaptureTime"))),
+            "configurationItemCaptureTime is missing",
+        ),
+        (message(change(without(without(item("OK"), "resourceName"), "ARN"))), "neither resourceName nor an ARN"),
+    ] {
+        let error = Event::parse(&given, &home()).unwrap_err();
+        assert_eq!(error.error_type(), "InvalidEvent");
+        let text = error.to_string();
+        assert!(text.contains(expected), "{expected}: {text}");
+        assert!(!text.contains(TOKEN) && !text.contains("999999999999"), "{text}");
+    }
+}
+
+#[test]
+fn the_token_does_not_print_itself() {
+    let parsed = Event::parse(&event(&scheduled()), &home()).unwrap();
+    assert!(!format!("{parsed:?}").contains(TOKEN));
+}
+
+#[test]
+fn home_is_read_from_the_functions_arn() {
+    let expected =
+        Home { partition: "aws-us-gov".into(), region: "us-gov-west-1".into(), account: "111122223333".into() };
+    assert_eq!(
+        Home::from_function_arn("arn:aws-us-gov:lambda:us-gov-west-1:111122223333:function:f").unwrap(),
+        expected
+    );
+    for arn in ["", "arn:aws:lambda:us-east-1:1111:function:f", "arn:aws:s3:::bucket"] {
+        assert!(Home::from_function_arn(arn).is_err(), "{arn}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn parsing_never_panics(text in any::<String>(), field in 0usize..7, inner in 0usize..9) {
+        let fields = ["accountId", "configRuleArn", "invokingEvent", "resultToken", "eventLeftScope", "evaluationMode", "ruleParameters"];
+        let _ = Event::parse(&with(event(&scheduled()), fields[field], json!(text.clone())), &home());
+        let inner_fields = [
+            "configurationItemCaptureTime", "configurationItemStatus", "awsAccountId", "resourceType", "resourceId",
+            "resourceName", "ARN", "messageType", "configurationItem",
+        ];
+        let _ = Event::parse(&event(&change(with(item("OK"), inner_fields[inner], json!(text)))), &home());
+    }
+}

@@ -23,11 +23,15 @@ impl Organization {
         let mut world = World::new(now);
         let ids: Vec<_> = (1..=u64::from(accounts)).map(|n| format!("{:012}", 111_122_220_000 + n * 1111)).collect();
         for n in 0..users {
-            let account = world.account(&ids[n as usize % ids.len()]);
-            let name = format!("{}-{:05}", SERVICES[n as usize % SERVICES.len()], n);
+            let (account, within) = (world.account(&ids[n as usize % ids.len()]), n / u32::from(accounts));
+            let name = format!("{}-{n:05}", SERVICES[n as usize % SERVICES.len()]);
             account.create_user(&name, now - days(random.i64(400..2000)));
-            let in_violation = n * u32::from(non_compliant) % 100 < u32::from(non_compliant);
-            seed_keys(account, &name, in_violation, now, &mut random);
+            let in_violation = within * u32::from(non_compliant) % 100 < u32::from(non_compliant);
+            match within {
+                // One exemption in each account ends today.
+                1 => exempt(account, &name, now, now, &mut random),
+                _ => seed_keys(account, &name, in_violation, now, &mut random),
+            }
         }
         (Organization { accounts: ids }, world)
     }
@@ -70,7 +74,7 @@ fn seed_keys(account: &mut Account, name: &str, in_violation: bool, now: DateTim
             45..90 => days(random.i64(1..76)),  // young
             90..93 => days(random.i64(77..90)), // due soon
             93..98 => return old_but_inactive(account, name, now, random),
-            98 => return exempt(account, name, now, random),
+            98 => return exempt(account, name, now + days([30, 90][random.usize(0..2)]), now, random),
             _ => days(random.i64(1..60)),
         }
     };
@@ -95,10 +99,8 @@ fn old_but_inactive(account: &mut Account, name: &str, now: DateTime<Utc>, rando
     }
 }
 
-/// Some exemptions end today.
-fn exempt(account: &mut Account, name: &str, now: DateTime<Utc>, random: &mut Rng) {
+fn exempt(account: &mut Account, name: &str, until: DateTime<Utc>, now: DateTime<Utc>, random: &mut Rng) {
     drop(account.create_key(name, now - days(random.i64(91..400))));
-    let until = now + days([0, 30, 90][random.usize(0..3)]);
     account.tag_user(name, "access-key-rotation:exempt-until", &until.format("%Y-%m-%d").to_string());
     account.tag_user(name, "access-key-rotation:exempt-owner", "platform");
     account.tag_user(name, "access-key-rotation:exempt-reason", "migration to roles under way");

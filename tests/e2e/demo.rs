@@ -29,7 +29,7 @@ fn it_shows_compliance_before_and_after_in_plain_text() {
 #[test]
 fn it_says_the_same_each_time() {
     let json = || {
-        let (out, progress, succeeded) = demo(&["--users", "120", "--json"]);
+        let (out, progress, succeeded) = demo(&["--users", "120", "--non-compliant", "20", "--json"]);
         assert!(succeeded, "{progress}");
         let mut document: Value = serde_json::from_str(&out).unwrap();
         document["sweeps"] = Value::Null;

@@ -11,6 +11,7 @@ mod delivery;
 mod demo;
 mod failing;
 mod function;
+mod permissions;
 mod properties;
 mod support;
 mod sweep;

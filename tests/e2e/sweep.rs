@@ -3,6 +3,7 @@
 use crate::support::*;
 use chrono::TimeDelta;
 use local_aws::{ComplianceType::*, FaultKind, KeyStatus, World, events};
+use std::time::Duration;
 
 #[tokio::test]
 async fn every_boundary_is_judged_to_the_second() {
@@ -69,7 +70,7 @@ async fn an_exemption_is_read_from_the_users_tags() {
     assert!(deployment.result("exempt").1.unwrap().starts_with("Exempt until 2026-03-01 (owner: payments): AKIA"));
     assert_eq!(deployment.result("expired").0, NonCompliant);
     assert!(deployment.result("expired").1.unwrap().contains("Exemption expired on 2026-02-28 (owner: payments)."));
-    let line = metrics.line(today(), std::time::Duration::from_secs(1));
+    let line = metrics.line(today(), Duration::from_secs(1));
     assert_eq!([&line["UsersEvaluated"], &line["UsersNonCompliant"], &line["UsersExempt"]], [2, 1, 1]);
     assert_eq!(line["OldestActiveKeyDays"], 134);
     assert_eq!(line["AccountId"], MEMBER);
@@ -206,6 +207,28 @@ async fn results_of_users_who_are_gone_become_not_applicable() {
     deployment.sweep(&[("deliver", "changes")]).await;
     let last = deployment.member(|account| *account.deliveries(RULE).last().unwrap());
     assert_eq!(last.evaluations, 0, "what is not applicable already is not said again");
+}
+
+#[tokio::test]
+async fn a_user_made_while_the_sweep_runs_is_not_taken_for_gone() {
+    let deployment = Deployment::start().await;
+    deployment.member(|account| populate(account, today(), 10, 10, 50));
+    let action = "GetComplianceDetailsByConfigRule";
+    deployment.fault(Some(action), None, FaultKind::Latency(Duration::from_millis(500)));
+    let sweep = events::scheduled(&mut deployment.aws.world(), MEMBER, RULE, &[]);
+    let make = async {
+        // After the sweep has begun and before Config looks up the results that it asks for.
+        while deployment.calls_of("AssumeRole") == 0 {
+            tokio::task::yield_now().await;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        deployment.member(|account| account.create_user("made-meanwhile", today()));
+        let change = events::change(&mut deployment.aws.world(), MEMBER, RULE, "made-meanwhile", &[]).unwrap();
+        deployment.send(&change).await.0.unwrap();
+    };
+    let ((outcome, _), ()) = tokio::join!(deployment.send(&sweep), make);
+    outcome.unwrap();
+    deployment.assert_all_right(90);
 }
 
 #[tokio::test]

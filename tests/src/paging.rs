@@ -1,5 +1,7 @@
 //! Pages of a listing, and the opaque tokens that go from one to the next: `Marker` in IAM, `NextToken` in Config.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -45,7 +47,7 @@ impl Listing {
             return Some(Position { after: None, page: 0 });
         };
         let text = String::from_utf8(URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
-        let rest = text.strip_prefix(self.name.as_str())?.strip_prefix('\n')?;
+        let rest = text.strip_prefix(&self.fingerprint())?.strip_prefix('\n')?;
         let (page, after) = rest.split_once('\n')?;
         let after = Some(after.to_owned()).filter(|after| !after.is_empty());
         Some(Position { after, page: page.parse().ok()? })
@@ -53,7 +55,14 @@ impl Listing {
 
     fn token(&self, position: &Position) -> String {
         let after = position.after.as_deref().unwrap_or_default();
-        URL_SAFE_NO_PAD.encode(format!("{}\n{}\n{after}", self.name, position.page))
+        URL_SAFE_NO_PAD.encode(format!("{}\n{}\n{after}", self.fingerprint(), position.page))
+    }
+
+    /// The name holds what the caller asked for, which may be longer than IAM's 320 characters of a marker.
+    fn fingerprint(&self) -> String {
+        let mut hasher = DefaultHasher::new();
+        self.name.hash(&mut hasher);
+        format!("{:016x}", hasher.finish())
     }
 
     /// The page at `position`, of `items` that begin there. `key` gives what the next page starts after.
@@ -133,5 +142,14 @@ mod tests {
         assert!(users.position(token.as_deref()).is_some());
         assert!(other.position(token.as_deref()).is_none());
         assert!(users.position(Some("not a token")).is_none());
+    }
+
+    #[test]
+    fn a_token_of_the_longest_names_fits_a_marker() {
+        let name = format!("ListUsers 123456789012 /{}/", "p".repeat(510));
+        let listing = Listing { name, ..listing(1, PageFaults::default()) };
+        let users = ["u".repeat(64), "v".repeat(64)];
+        let token = listing.page(listing.position(None).unwrap(), users.iter(), |user| (*user).clone()).unwrap().next;
+        assert!(token.unwrap().len() <= 320);
     }
 }

@@ -15,6 +15,9 @@ use std::{
 };
 use tokio::time::Instant;
 
+/// What becomes of an event that ended in an error: Lambda's asynchronous invocation, which is how Config invokes.
+pub(crate) const REPEATED: &str = "Lambda repeats the invocation twice, and the next schedule evaluates in any case";
+
 /// How long an assumed role's credentials last: the most that AWS grants a role that assumes another.
 const SESSION: Duration = Duration::from_secs(3600);
 /// Cached credentials are used while they outlast the longest invocation of Lambda (15 minutes) and some minutes more.
@@ -45,12 +48,14 @@ impl Account<'_> {
     pub fn error(&self, error: &CallError) -> Error {
         match error.kind {
             Failure::Denied => Error::AccessDenied(format!(
-                "{} may not call {} in account {}. Deploy the current template there, and check that no service control \
-                 policy or permissions boundary denies it.",
-                self.principal, error.action, self.id
+                "{} may not call {} in account {} ({}). Deploy the current template there, and check that no service \
+                 control policy or permissions boundary denies it.",
+                self.principal, error.action, self.id, error.code
             )),
             Failure::TimeUp => Error::DeadlineExceeded(format!("no time left for {error} in account {}", self.id)),
-            Failure::NotFound | Failure::Other => Error::AwsError(format!("{error} in account {}", self.id)),
+            Failure::NotFound | Failure::Other => {
+                Error::AwsError(format!("{error} in account {}. {REPEATED}.", self.id))
+            }
         }
     }
 }
@@ -68,8 +73,8 @@ pub struct Accounts {
 struct Clients {
     iam: aws_sdk_iam::Client,
     config: aws_sdk_config::Client,
-    /// `None`: renewed by the SDK.
-    expires: Option<DateTime<Utc>>,
+    /// Never, for the function's own credentials, which the SDK renews.
+    expires: DateTime<Utc>,
 }
 
 /// The SDK's settings, to be completed with a Region or credentials where the environment has none.
@@ -163,7 +168,7 @@ impl Accounts {
                      {account}, with the function's role as the one that it trusts."
                 )),
                 Failure::TimeUp => Error::DeadlineExceeded(format!("no time left for {error} on {role_arn}")),
-                _ => Error::AwsError(format!("{error} on {role_arn}")),
+                _ => Error::AwsError(format!("{error} on {role_arn}. {REPEATED}.")),
             })?;
         let incomplete = || Error::AwsError(format!("sts:AssumeRole: an answer without credentials for {role_arn}"));
         let given = answer.credentials.ok_or_else(incomplete)?;
@@ -182,16 +187,22 @@ impl Accounts {
     fn clients(&self, credentials: Option<(Credentials, DateTime<Utc>)>) -> Clients {
         let mut iam = aws_sdk_iam::config::Builder::from(&self.shared);
         let mut config = aws_sdk_config::config::Builder::from(&self.shared);
-        let expires = credentials.map(|(credentials, expires)| {
-            iam = iam.clone().credentials_provider(credentials.clone());
-            config = config.clone().credentials_provider(credentials);
-            expires
-        });
+        let mut expires = DateTime::<Utc>::MAX_UTC;
+        if let Some((credentials, until)) = credentials {
+            iam = iam.credentials_provider(credentials.clone());
+            config = config.credentials_provider(credentials);
+            expires = until;
+        }
         Clients {
             iam: aws_sdk_iam::Client::from_conf(iam.build()),
             config: aws_sdk_config::Client::from_conf(config.build()),
             expires,
         }
+    }
+
+    /// Forgets an account's credentials: those of a role that was deleted and made again are no longer good.
+    pub fn forget(&self, id: &str) {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
     }
 
     fn cached(&self, account: &str, now: DateTime<Utc>) -> Option<Clients> {
@@ -214,6 +225,6 @@ impl Accounts {
 
 impl Clients {
     fn good_at(&self, now: DateTime<Utc>) -> bool {
-        self.expires.is_none_or(|expires| expires - now > LEAST_LEFT)
+        self.expires - now > LEAST_LEFT
     }
 }

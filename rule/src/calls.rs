@@ -6,15 +6,19 @@
 
 use aws_sdk_iam::{config::http::HttpResponse, error::ProvideErrorMetadata, error::SdkError};
 use std::{
+    collections::BTreeSet,
     fmt,
     future::Future,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 use tokio::time::{Instant, sleep, timeout_at};
 
 /// How often a call is made in all when AWS fails to answer it properly (5xx, no connection, no answer in time).
-const ATTEMPTS: u32 = 6;
+const ATTEMPTS: u32 = 8;
 /// The longest that a first repetition waits; each further one up to twice as long, chosen by chance.
 const FIRST_DELAY: Duration = Duration::from_millis(100);
 const LONGEST_DELAY: Duration = Duration::from_secs(3);
@@ -24,6 +28,7 @@ const LONGEST_DELAY: Duration = Duration::from_secs(3);
 pub struct Calls {
     made: AtomicU64,
     throttled: AtomicU64,
+    granted: Mutex<BTreeSet<&'static str>>,
 }
 
 /// Why a call gave no answer.
@@ -40,7 +45,7 @@ pub struct CallError {
 /// The kinds of failure that callers tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// A policy does not allow it.
+    /// A policy does not allow it, or the credentials are no longer good.
     Denied,
     /// What is asked about does not exist.
     NotFound,
@@ -67,6 +72,11 @@ impl Calls {
         self.throttled.load(Relaxed)
     }
 
+    /// Whether AWS has allowed the action at least once. If so, a denial is about one resource, not about the account.
+    pub fn granted(&self, action: &str) -> bool {
+        self.granted.lock().unwrap_or_else(PoisonError::into_inner).contains(action)
+    }
+
     /// Sends a request until it is answered, refused for good, or the time is `until`.
     pub async fn call<T, E, F>(
         &self,
@@ -87,7 +97,10 @@ impl Calls {
                 return fail(Failure::TimeUp, "no answer in time");
             };
             let error = match answer {
-                Ok(output) => return Ok(output),
+                Ok(output) => {
+                    self.granted.lock().unwrap_or_else(PoisonError::into_inner).insert(action);
+                    return Ok(output);
+                }
                 Err(error) => error,
             };
             let (nature, code) = classify(&error);
@@ -126,22 +139,19 @@ fn classify<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> (Natu
     let code = match (error.as_service_error().and_then(ProvideErrorMetadata::code), error) {
         (Some(code), _) => code.to_owned(),
         (None, SdkError::TimeoutError(_)) => "no answer in time".to_owned(),
-        (None, SdkError::DispatchFailure(_)) => "no connection".to_owned(),
+        (None, SdkError::DispatchFailure(_)) => "no connection, or no credentials".to_owned(),
         (None, SdkError::ConstructionFailure(_)) => "the request could not be made".to_owned(),
         (None, _) if status >= 400 => format!("HTTP status {status}"),
         (None, _) => "an answer that is not understood".to_owned(),
     };
     let nature = match code.as_str() {
-        "Throttling"
-        | "ThrottlingException"
-        | "ThrottledException"
-        | "RequestThrottled"
-        | "RequestThrottledException"
-        | "RequestLimitExceeded"
-        | "TooManyRequestsException"
-        | "SlowDown" => Nature::Throttled,
+        "Throttling" | "ThrottlingException" | "RequestLimitExceeded" | "TooManyRequestsException" => Nature::Throttled,
         _ if status == 429 => Nature::Throttled,
-        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => Nature::Final(Failure::Denied),
+        "AccessDenied" | "AccessDeniedException" => Nature::Final(Failure::Denied),
+        // The role was deleted and made again, or its sessions revoked: no call will do.
+        "InvalidClientTokenId" | "UnrecognizedClientException" | "ExpiredToken" | "ExpiredTokenException" => {
+            Nature::Final(Failure::Denied)
+        }
         "NoSuchEntity" => Nature::Final(Failure::NotFound),
         "RequestTimeout" | "RequestTimeoutException" => Nature::Transient,
         _ if status >= 500 => Nature::Transient,

@@ -1,7 +1,7 @@
 //! Results on their way to AWS Config, and those that it holds.
 
 use crate::{
-    account::Account,
+    account::{Account, REPEATED},
     calls::{CallError, Failure, backoff},
     error::Error,
     event::{Event, IAM_USER},
@@ -25,7 +25,7 @@ const RESULTS_A_PAGE: i32 = 100;
 const RULE_NAME_LIMIT: usize = 64;
 /// A listing of results without an end is cut off here.
 const MOST_PAGES: usize = 20_000;
-/// How often results are sent again that Config names as failed.
+/// How often results are sent in all that Config names as failed.
 const DELIVERIES: u32 = 6;
 
 const PUT: &str = "config:PutEvaluations";
@@ -69,7 +69,7 @@ impl Undelivered {
     pub fn into_error(self, account: &Account<'_>) -> Error {
         match self.error.kind {
             Failure::Denied | Failure::TimeUp => account.error(&self.error),
-            _ => Error::DeliveryFailed(self.to_string()),
+            _ => Error::DeliveryFailed(format!("{self}. {REPEATED}.")),
         }
     }
 }
@@ -103,9 +103,11 @@ pub async fn deliver(account: &Account<'_>, event: &Event, batch: &[Evaluation])
             return Ok(());
         }
         let failed: HashSet<_> = failed.iter().map(|evaluation| evaluation.compliance_resource_id.as_str()).collect();
-        evaluations.retain(|evaluation| failed.contains(evaluation.compliance_resource_id.as_str()));
+        if evaluations.iter().any(|evaluation| failed.contains(evaluation.compliance_resource_id.as_str())) {
+            evaluations.retain(|evaluation| failed.contains(evaluation.compliance_resource_id.as_str()));
+        }
         let delay = backoff(round);
-        if evaluations.is_empty() || Instant::now() + delay >= account.deliveries_end {
+        if round == DELIVERIES || Instant::now() + delay >= account.deliveries_end {
             break;
         }
         sleep(delay).await;
@@ -134,11 +136,11 @@ fn encode(evaluation: &Evaluation, event: &Event) -> Result<ConfigEvaluation, Ca
 pub struct Held(HashMap<String, (Compliance, BTreeSet<String>)>);
 
 impl Held {
-    /// Reads them all.
+    /// Reads them all, no later than `until`.
     ///
     /// # Errors
     /// The page that could not be read: what is held is then unknown.
-    pub async fn read(account: &Account<'_>, rule_name: &str) -> Result<Held, CallError> {
+    pub async fn read(account: &Account<'_>, rule_name: &str, until: Instant) -> Result<Held, CallError> {
         let fail = |code: String| Err(CallError { action: DETAILS, kind: Failure::Other, code });
         let length = rule_name.chars().count();
         if length > RULE_NAME_LIMIT {
@@ -152,11 +154,12 @@ impl Held {
                 .get_compliance_details_by_config_rule()
                 .config_rule_name(rule_name)
                 .limit(RESULTS_A_PAGE)
-                .set_next_token(next_token);
-            let page = account.calls.call(DETAILS, account.reads_end, || request.clone().send()).await?;
+                .set_next_token(next_token.clone());
+            let page = account.calls.call(DETAILS, until, || request.clone().send()).await?;
             held.extend(page.evaluation_results.unwrap_or_default().into_iter().filter_map(decode));
             match page.next_token.filter(|token| !token.is_empty()) {
                 None => return Ok(Held(held)),
+                token if token == next_token => break,
                 token => next_token = token,
             }
         }

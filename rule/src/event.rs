@@ -52,7 +52,7 @@ pub enum Target {
 }
 
 /// The token that lets the holder write results for the rule. It does not print itself.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub struct ResultToken(String);
 
 impl ResultToken {

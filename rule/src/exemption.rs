@@ -57,6 +57,10 @@ impl Exemption {
         if until < today {
             return Exemption::Void(format!("Exemption expired on {until} (owner: {})", short(owner)));
         }
+        if key.is_none() && tags.contains_key(EXEMPT_KEY) {
+            // Not taken for "all keys": whoever set the tag meant fewer.
+            return Exemption::Void(format!("Exemption until {until} void: {EXEMPT_KEY} is empty"));
+        }
         if until.signed_duration_since(today) > TimeDelta::days(max_days.into()) {
             return Exemption::Void(format!("Exemption void: {until} is more than {max_days} days ahead"));
         }
@@ -160,6 +164,13 @@ mod tests {
         let exemption = read(&[(EXEMPT_UNTIL, "2026-06-01"), (EXEMPT_OWNER, "payments"), (EXEMPT_KEY, "AKIAONE")]);
         assert!(exemption.covers("AKIAONE"));
         assert!(!exemption.covers("AKIATWO"));
+    }
+
+    #[test]
+    fn an_empty_key_does_not_widen_it_to_all_keys() {
+        let exemption = read(&[(EXEMPT_UNTIL, "2026-06-01"), (EXEMPT_OWNER, "payments"), (EXEMPT_KEY, " ")]);
+        let why = "Exemption until 2026-06-01 void: access-key-rotation:exempt-key is empty";
+        assert_eq!(exemption, Exemption::Void(why.to_owned()));
     }
 
     #[test]

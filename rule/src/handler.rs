@@ -1,14 +1,16 @@
 //! One invocation, phase by phase.
 
 use crate::{
-    account::Accounts,
+    account::{Account, Accounts, REPEATED},
+    calls::{CallError, Failure},
     error::Error,
     evaluations::{Evaluation, deliver},
     event::{Event, Home, Target},
     metrics::Metrics,
     parameters::Parameters,
     sweep::sweep,
-    user::{self, Identity},
+    text::excerpt,
+    user::Evaluator,
     verdict::Verdict,
 };
 use chrono::{DateTime, Utc};
@@ -49,12 +51,22 @@ pub async fn handle(
     let parameters = Parameters::parse(event.rule_parameters.as_deref())?;
     let now = invocation.now;
     let account = accounts.open(&event.account, &invocation.home, now, &metrics.calls, ends).await?;
+    let evaluator = Evaluator { account: &account, parameters: &parameters, now, metrics };
+    let outcome = evaluate(&event, evaluator).await;
+    // Whatever went wrong, it is not to go on for want of fresh credentials.
+    outcome.inspect_err(|_| accounts.forget(&event.account))
+}
+
+async fn evaluate(event: &Event, evaluator: Evaluator<'_>) -> Result<(), Error> {
+    let Evaluator { account, metrics, .. } = evaluator;
     let evaluation = match &event.target {
-        Target::Account => return sweep(&account, &event, &parameters, now, metrics).boxed().await,
+        // Boxed, since the future of a sweep is large and that of a change need not be.
+        Target::Account => return sweep(event, evaluator).boxed().await,
         Target::User { id, name } => {
-            // The item may be old, and the name another user's by now.
-            let verdict = user::evaluate(&account, (name, id), Identity::Unconfirmed, &parameters, now, metrics).await;
-            let verdict = verdict.inspect_err(|_| metrics.unknown(1)).map_err(|error| account.error(&error))?;
+            let verdict = evaluator.of_item(name, id).await.map_err(|error| {
+                metrics.unknown(1);
+                unknown(account, name, &error)
+            })?;
             metrics.verdict(&verdict);
             Evaluation::of_user(id, verdict)
         }
@@ -64,7 +76,17 @@ pub async fn handle(
             verdict: Verdict::not_applicable(),
         },
     };
-    deliver(&account, &event, &[evaluation]).await.map_err(|undelivered| undelivered.into_error(&account))
+    deliver(account, event, &[evaluation]).await.map_err(|undelivered| undelivered.into_error(account))
+}
+
+fn unknown(account: &Account<'_>, user_name: &str, error: &CallError) -> Error {
+    match error.kind {
+        Failure::Denied | Failure::TimeUp => account.error(error),
+        Failure::NotFound | Failure::Other => Error::Incomplete(format!(
+            "user unknown, who keeps the result they had: {} ({error}). {REPEATED}.",
+            excerpt(user_name)
+        )),
+    }
 }
 
 impl Invocation {

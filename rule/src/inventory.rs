@@ -12,14 +12,14 @@ use aws_sdk_iam::{
     types::{ReportStateType, StatusType},
 };
 use chrono::{DateTime, Utc};
-use std::collections::HashSet;
+use std::collections::HashMap;
 use tokio::time::{Instant, sleep};
 
 /// No listing of IAM has more: an account has 5,000 users at most (a quota that AWS does not raise), but pages may be short.
 const MOST_PAGES: usize = 20_000;
 /// The most that `ListUsers` puts on a page.
 const USERS_A_PAGE: i32 = 1000;
-/// How often the report is asked for before the sweep does without; with the waits between, about half a minute.
+/// How often the report is asked for before the sweep does without; the waits between make about half a minute.
 const REPORT_POLLS: u32 = 15;
 
 /// The users of an account.
@@ -34,7 +34,7 @@ pub struct Listing {
 /// Lists all users, 1,000 a page. `ListUsers` tells no tags.
 pub async fn list_users(account: &Account<'_>) -> Listing {
     let mut listing = Listing { users: Vec::new(), broken_off: None };
-    let mut seen = HashSet::new();
+    let mut positions = HashMap::new();
     let mut pages = Pages::new("iam:ListUsers");
     while pages.more() {
         let request = account.iam.list_users().max_items(USERS_A_PAGE).set_marker(pages.marker.clone());
@@ -42,8 +42,18 @@ pub async fn list_users(account: &Account<'_>) -> Listing {
         let page = page.and_then(|page| pages.turn(page.is_truncated, page.marker).map(|()| page.users));
         let users = page.and_then(|users| users.into_iter().map(user).collect::<Result<Vec<_>, _>>());
         match users {
-            // A page boundary that moves while users come and go may show one twice.
-            Ok(users) => listing.users.extend(users.into_iter().filter(|user| seen.insert(user.id.clone()))),
+            Ok(users) => {
+                for user in users {
+                    // Whoever is renamed meanwhile may be seen twice: the later name is the one to use.
+                    match positions.get(&user.id) {
+                        Some(&position) => listing.users[position] = user,
+                        None => {
+                            positions.insert(user.id.clone(), listing.users.len());
+                            listing.users.push(user);
+                        }
+                    }
+                }
+            }
             Err(error) => {
                 listing.broken_off = Some(error);
                 break;
@@ -100,15 +110,15 @@ pub async fn last_used(account: &Account<'_>, key_id: &str) -> Result<LastUsed, 
     Ok(LastUsed { at, region: used.region, service: used.service_name })
 }
 
-/// Has a credential report made, or takes the one that AWS made within the last four hours.
+/// Has a credential report made, or takes the one that AWS made within the last four hours; no later than `until`.
 ///
 /// # Errors
 /// Why there is none. That is no failure of the sweep, which then reads every user live.
-pub async fn credential_report(account: &Account<'_>) -> Result<Report, String> {
+pub async fn credential_report(account: &Account<'_>, until: Instant) -> Result<Report, String> {
     let mut last = "not complete in time".to_owned();
     for poll in 1..=REPORT_POLLS {
-        match generate(account).await {
-            Ok(true) => match get(account).await {
+        match generate(account, until).await {
+            Ok(true) => match get(account, until).await {
                 Ok(report) => return report,
                 Err(error) if report_is_late(&error) => last = error.to_string(),
                 Err(error) => return Err(error.to_string()),
@@ -119,7 +129,7 @@ pub async fn credential_report(account: &Account<'_>) -> Result<Report, String> 
             Err(error) => return Err(error.to_string()),
         }
         let delay = backoff(poll + 2);
-        if Instant::now() + delay >= account.reads_end {
+        if poll == REPORT_POLLS || Instant::now() + delay >= until {
             break;
         }
         sleep(delay).await;
@@ -128,17 +138,16 @@ pub async fn credential_report(account: &Account<'_>) -> Result<Report, String> 
 }
 
 /// Whether a report is ready.
-async fn generate(account: &Account<'_>) -> Result<bool, CallError> {
+async fn generate(account: &Account<'_>, until: Instant) -> Result<bool, CallError> {
     let request = account.iam.generate_credential_report();
-    let answer =
-        account.calls.call("iam:GenerateCredentialReport", account.reads_end, || request.clone().send()).await?;
+    let answer = account.calls.call("iam:GenerateCredentialReport", until, || request.clone().send()).await?;
     Ok(answer.state == Some(ReportStateType::Complete))
 }
 
-async fn get(account: &Account<'_>) -> Result<Result<Report, String>, CallError> {
+async fn get(account: &Account<'_>, until: Instant) -> Result<Result<Report, String>, CallError> {
     const ACTION: &str = "iam:GetCredentialReport";
     let request = account.iam.get_credential_report();
-    let answer = account.calls.call(ACTION, account.reads_end, || request.clone().send()).await?;
+    let answer = account.calls.call(ACTION, until, || request.clone().send()).await?;
     let (Some(content), Some(generated)) = (answer.content, answer.generated_time.and_then(|date| time(&date))) else {
         return Err(not_understood(ACTION, "a report without content or date"));
     };

@@ -73,7 +73,8 @@ impl Parameters {
                 Value::String(value) => value.trim().to_owned(),
                 Value::Number(value) => value.to_string(),
                 Value::Null => String::new(),
-                _ => return Err(invalid(format!("{}: the value must be a string", excerpt(name)))),
+                // Of no allowed form, which the check of the value will say.
+                other => other.to_string(),
             };
             if seen.contains(&name_in_lower_case) {
                 return Err(invalid(format!("{}: given twice", excerpt(name))));
@@ -183,7 +184,7 @@ mod tests {
             (r#"{"deliver":"none"}"#, r#"deliver: "none" is not all or changes"#),
             (r#"{"maxKeyAge":"90"}"#, "maxKeyAge: unknown parameter; known are maxAccessKeyAge"),
             (r#"{"deliver":"all","Deliver":"changes"}"#, "given twice"),
-            (r#"{"deliver":["all"]}"#, "deliver: the value must be a string"),
+            (r#"{"deliver":["all"]}"#, r#"deliver: "[\"all\"]" is not all or changes"#),
             (r#"[1]"#, "ruleParameters is not a JSON object"),
             (r#"{"maxAccessKeyAge":"#, "ruleParameters is not a JSON object"),
         ] {

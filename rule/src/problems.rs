@@ -1,10 +1,11 @@
 //! What went wrong in a sweep, gathered until everything that could be delivered is, and then raised as one error.
 
 use crate::{
-    account::Account,
-    calls::{CallError, Failure},
+    account::{Account, REPEATED},
+    calls::{CallError, Calls, Failure},
     error::Error,
     evaluations::Undelivered,
+    sweep::READS_AT_A_TIME,
     text::excerpt,
 };
 use tracing::warn;
@@ -15,14 +16,14 @@ const NAMED: usize = 10;
 type ErrorKind = fn(String) -> Error;
 
 /// The problems of one sweep, and the counts that say how far it got.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Problems {
+    /// Users there are, as far as is known.
+    pub(crate) listed: usize,
     /// Users for whom there is a verdict.
     pub(crate) evaluated: usize,
     /// Deliveries made, well or badly.
     pub(crate) batches: usize,
-    /// Users there are, as far as is known.
-    listed: usize,
     /// Why the listing of users is not complete.
     listing: Option<CallError>,
     /// Why it is not known which results Config holds.
@@ -30,61 +31,59 @@ pub(crate) struct Problems {
     unread: usize,
     named: Vec<String>,
     undelivered: Option<Undelivered>,
-    denied: Option<CallError>,
+    denials: Vec<CallError>,
     time_up: bool,
-    in_vain: bool,
+    halted: bool,
 }
 
 impl Problems {
     pub(crate) fn new(listed: usize, listing: Option<CallError>, held: Option<CallError>) -> Problems {
-        let mut problems = Problems {
-            evaluated: 0,
-            batches: 0,
-            listed,
-            listing: None,
-            held: None,
-            unread: 0,
-            named: Vec::new(),
-            undelivered: None,
-            denied: None,
-            time_up: false,
-            in_vain: false,
-        };
-        for error in listing.iter().chain(&held) {
-            problems.note(error);
+        let mut problems = Problems { listed, held, ..Problems::default() };
+        if let Some(error) = listing {
+            problems.listing_broken_off(error);
         }
-        Problems { listing, held, ..problems }
+        // That time was up for the results is no reason to say so of the sweep.
+        problems.denials.extend(problems.held.iter().filter(|error| error.kind == Failure::Denied).cloned());
+        problems
     }
 
-    /// Notes a user who could not be read. Says whether further reads are of no use.
-    pub(crate) fn unread(&mut self, user_name: &str, error: &CallError) -> bool {
+    /// Notes that users may be missing from the listing.
+    pub(crate) fn listing_broken_off(&mut self, error: CallError) {
+        self.note(&error);
+        self.listing.get_or_insert(error);
+    }
+
+    /// Notes a user who could not be read. Says whether reads are to end: an action that was never granted and that one
+    /// user after the other is denied is denied for the whole account.
+    pub(crate) fn unread(&mut self, user_name: &str, error: &CallError, calls: &Calls) -> bool {
         self.unread += 1;
         if self.named.len() < NAMED {
             warn!(user = user_name, %error, "user unknown");
             self.named.push(format!("{} ({error})", excerpt(user_name)));
         }
         self.note(error);
-        self.in_vain
+        let denied = self.denials.iter().filter(|denial| denial.action == error.action).count();
+        let halt = error.kind == Failure::Denied && denied >= READS_AT_A_TIME && !calls.granted(error.action);
+        self.halted |= halt;
+        halt
     }
 
-    /// Notes results that did not get through. Says whether further deliveries are of no use.
+    /// Notes results that did not get through. Says whether reads are to end, since no delivery can succeed.
     pub(crate) fn undelivered(&mut self, undelivered: Undelivered) -> bool {
         warn!("{undelivered}");
         self.note(&undelivered.error);
-        self.in_vain |= undelivered.in_vain();
+        let halt = undelivered.in_vain();
+        self.halted |= halt;
         match &mut self.undelivered {
             Some(first) => first.results += undelivered.results,
             None => self.undelivered = Some(undelivered),
         }
-        self.in_vain
+        halt
     }
 
     fn note(&mut self, error: &CallError) {
         match error.kind {
-            Failure::Denied => {
-                self.in_vain = true;
-                self.denied.get_or_insert_with(|| error.clone());
-            }
+            Failure::Denied => self.denials.push(error.clone()),
             Failure::TimeUp => self.time_up = true,
             Failure::NotFound | Failure::Other => {}
         }
@@ -100,35 +99,36 @@ impl Problems {
         let unknown = self.users_unknown();
         let not_reached = unknown.saturating_sub(self.unread);
         let mut found: Vec<(ErrorKind, String)> = Vec::new();
-        if let Some(error) = &self.denied {
+        // What was granted for others is denied for some only, who are named below.
+        if let Some(error) = self.denials.iter().find(|error| !account.calls.granted(error.action)) {
             found.push((Error::AccessDenied, account.error(error).to_string()));
         }
-        if self.time_up || not_reached > 0 && !self.in_vain {
-            let text = "Time ran out: give the function more time or memory, or set keySource to report";
+        if self.time_up || not_reached > 0 && !self.halted {
+            let text = "Time ran out: give the function more time or memory or, if most calls were reads of users, set \
+                        keySource to report.";
             found.push((Error::DeadlineExceeded, text.to_owned()));
         }
         if let Some(undelivered) = &self.undelivered {
-            found.push((Error::DeliveryFailed, undelivered.to_string()));
+            found.push((Error::DeliveryFailed, format!("{undelivered}.")));
         }
         if let Some(error) = &self.listing {
-            found.push((Error::Incomplete, format!("The listing of users broke off after {}: {error}", self.listed)));
+            found.push((Error::Incomplete, format!("The listing of users broke off: {error}.")));
         }
         if unknown > 0 {
             let mut text = format!("{unknown} of {} users unknown, who keep the result they had", self.listed);
             if !self.named.is_empty() {
                 text += &format!(": {}", self.named.join(", "));
             }
-            found.push((Error::Incomplete, text));
+            found.push((Error::Incomplete, text + "."));
         }
         if let Some(error) = &self.held {
-            found.push((
-                Error::AwsError,
-                format!("Deleted users may keep a result, since it is not known who has one: {error}"),
-            ));
+            let text = format!("Deleted users may keep a result, since it is not known who has one: {error}.");
+            found.push((Error::AwsError, text));
         }
         let Some((kind, _)) = found.first() else {
             return Ok(());
         };
-        Err(kind(found.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>().join(". ")))
+        let texts: Vec<_> = found.iter().map(|(_, text)| text.as_str()).collect();
+        Err(kind(format!("{} {REPEATED}.", texts.join(" "))))
     }
 }

@@ -102,6 +102,7 @@ impl<'a> Screen<'a> {
     /// read live.
     pub fn clears(&self, user: &User) -> bool {
         let Some(row) = self.report.and_then(|report| report.rows.get(&user.arn)) else {
+            // Made since the report, or left out of it: so few that no other proof is worth having.
             return false;
         };
         if row.user_created != user.created {

@@ -3,87 +3,111 @@
 use crate::{
     account::Account,
     calls::{CallError, Failure},
-    inventory::{get_user, last_used, list_access_keys},
+    exemption::Tags,
+    inventory::{get_user, last_used, list_access_keys, list_users},
     metrics::Metrics,
     parameters::Parameters,
     verdict::{self, KeyStatus, Verdict},
 };
 use chrono::{DateTime, Utc};
 use futures_util::future::{try_join, try_join_all};
+use std::time::Duration;
+use tokio::time::sleep;
 
-/// How sure it is that the name belongs to the id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Identity {
-    /// Both were just listed together.
-    Listed,
-    /// They come from a configuration item, which may be old: the name may since have passed to another user.
-    Unconfirmed,
+/// IAM is eventually consistent: what a moment ago was and was not there may be told apart a moment later.
+const SECOND_LOOK: Duration = Duration::from_secs(1);
+
+/// What users are evaluated with.
+#[derive(Clone, Copy, Debug)]
+pub struct Evaluator<'a> {
+    /// Where the users are.
+    pub account: &'a Account<'a>,
+    /// By which limits.
+    pub parameters: &'a Parameters,
+    /// As of when.
+    pub now: DateTime<Utc>,
+    /// Counts.
+    pub metrics: &'a Metrics,
 }
 
-/// Evaluates the user of this name and id. A user without a stale key costs one read (two when the identity is not
-/// confirmed), any other two and one for each stale key.
-///
-/// # Errors
-/// The first read that failed: the user is then unknown, neither compliant nor gone.
-pub async fn evaluate(
-    account: &Account<'_>,
-    (name, id): (&str, &str),
-    identity: Identity,
-    parameters: &Parameters,
-    now: DateTime<Utc>,
-    metrics: &Metrics,
-) -> Result<Verdict, CallError> {
-    let read = || read(account, (name, id), identity, parameters, now, metrics);
-    let mut outcome = read().await;
-    if matches!(&outcome, Err(error) if is_about_a_key(error)) {
-        // A key deleted since it was listed. Another look tells that from a key that may not be read about.
-        outcome = read().await;
+impl Evaluator<'_> {
+    /// Evaluates a user whose name and id were just listed together. Costs one read if there is no stale key, any other two
+    /// and one for each stale key. `None`: nobody has this name and id now.
+    ///
+    /// # Errors
+    /// The first read that failed: the user is then unknown, neither compliant nor gone.
+    pub async fn listed(&self, name: &str, id: &str) -> Result<Option<Verdict>, CallError> {
+        self.evaluate(name, id, None).await
     }
-    match outcome {
-        Err(error) if error.kind == Failure::NotFound && !is_about_a_key(&error) => Ok(Verdict::not_applicable()),
-        outcome => outcome,
+
+    /// Evaluates the user of a configuration item, which may be old: the name may be another user's by now, or the user have
+    /// another name. Costs a read more.
+    ///
+    /// # Errors
+    /// As for [`Evaluator::listed`].
+    pub async fn of_item(&self, name: &str, id: &str) -> Result<Verdict, CallError> {
+        let verdict = match get_user(self.account, name).await {
+            Ok((found, tags)) if found == id => self.evaluate(name, id, Some(tags)).await?,
+            Ok(_) => None,
+            Err(error) if error.kind == Failure::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        if let Some(verdict) = verdict {
+            return Ok(verdict);
+        }
+        // Renamed or gone: only a complete listing tells which.
+        let listing = list_users(self.account).await;
+        match (listing.users.into_iter().find(|user| user.id == id), listing.broken_off) {
+            (Some(user), _) => self.listed(&user.name, id).await?.ok_or_else(elusive),
+            (None, Some(error)) => Err(error),
+            (None, None) => Ok(Verdict::not_applicable()),
+        }
     }
+
+    async fn evaluate(&self, name: &str, id: &str, tags: Option<Tags>) -> Result<Option<Verdict>, CallError> {
+        let mut outcome = self.read(name, id, tags.clone()).await;
+        if matches!(&outcome, Err(error) if is_about_a_key(error)) {
+            // A key deleted since it was listed. Another look tells that from a key that may not be read about.
+            sleep(SECOND_LOOK).await;
+            outcome = self.read(name, id, tags).await;
+        }
+        match outcome {
+            Err(error) if error.kind == Failure::NotFound && !is_about_a_key(&error) => Ok(None),
+            outcome => outcome,
+        }
+    }
+
+    async fn read(&self, name: &str, id: &str, tags: Option<Tags>) -> Result<Option<Verdict>, CallError> {
+        let Evaluator { account, parameters, now, metrics } = *self;
+        let keys = list_access_keys(account, name).await?;
+        let active = keys.iter().filter(|key| key.status == KeyStatus::Active);
+        if let Some(oldest) = active.map(|key| key.created).min() {
+            metrics.active_key((now - oldest).num_days());
+        }
+        let stale = verdict::stale_keys(&keys, parameters, now);
+        if stale.is_empty() {
+            return Ok(Some(verdict::without_stale_keys(&keys, parameters, now)));
+        }
+        let confirmed_tags = async {
+            match tags {
+                Some(tags) => Ok(Some(tags)),
+                None => get_user(account, name).await.map(|(found, tags)| (found == id).then_some(tags)),
+            }
+        };
+        let uses = try_join_all(stale.iter().map(|key| last_used(account, &key.id)));
+        let (Some(tags), uses) = try_join(confirmed_tags, uses).await? else {
+            return Ok(None);
+        };
+        let stale: Vec<_> = stale.into_iter().zip(uses).collect();
+        Ok(Some(verdict::with_stale_keys(&stale, &keys, &tags, parameters, now)))
+    }
+}
+
+/// A user whom the listing shows and the name does not lead to, twice.
+pub(crate) fn elusive() -> CallError {
+    CallError { action: "iam:ListAccessKeys", kind: Failure::Other, code: "the user was renamed meanwhile".to_owned() }
 }
 
 fn is_about_a_key(error: &CallError) -> bool {
     error.action == "iam:GetAccessKeyLastUsed" && matches!(error.kind, Failure::NotFound | Failure::Denied)
-}
-
-async fn read(
-    account: &Account<'_>,
-    (name, id): (&str, &str),
-    identity: Identity,
-    parameters: &Parameters,
-    now: DateTime<Utc>,
-    metrics: &Metrics,
-) -> Result<Verdict, CallError> {
-    let mut found = match identity {
-        Identity::Listed => None,
-        Identity::Unconfirmed => Some(get_user(account, name).await?),
-    };
-    let keys = match &found {
-        Some((found_id, _)) if found_id != id => return Ok(Verdict::not_applicable()),
-        _ => list_access_keys(account, name).await?,
-    };
-    let active = keys.iter().filter(|key| key.status == KeyStatus::Active);
-    if let Some(oldest) = active.map(|key| key.created).min() {
-        metrics.active_key((now - oldest).num_days());
-    }
-    let stale = verdict::stale_keys(&keys, parameters, now);
-    if stale.is_empty() {
-        return Ok(verdict::without_stale_keys(&keys, parameters, now));
-    }
-    let confirm = async {
-        match found.take() {
-            Some(found) => Ok(found),
-            None => get_user(account, name).await,
-        }
-    };
-    let ((found_id, tags), used) =
-        try_join(confirm, try_join_all(stale.iter().map(|key| last_used(account, &key.id)))).await?;
-    if found_id != id {
-        return Ok(Verdict::not_applicable());
-    }
-    let stale: Vec<_> = stale.into_iter().zip(used).collect();
-    Ok(verdict::with_stale_keys(&stale, &keys, &tags, parameters, now))
 }

@@ -107,6 +107,28 @@ async fn a_name_that_has_passed_to_another_user_does_not_lend_its_keys() {
 }
 
 #[tokio::test]
+async fn a_renamed_user_is_found_under_the_new_name() {
+    let deployment = with_two_users().await;
+    let event = events::change(&mut deployment.aws.world(), MEMBER, RULE, "stale", &[]).unwrap();
+    deployment.member(|account| account.rename_user("stale", "renamed"));
+    deployment.send(&event).await.0.unwrap();
+    assert_eq!(deployment.result("renamed").0, NonCompliant);
+
+    // The old name has passed to another user since.
+    deployment.member(|account| account.create_user("stale", today()));
+    deployment.send(&event).await.0.unwrap();
+    assert_eq!(deployment.result("renamed").0, NonCompliant);
+    assert_eq!(deployment.held().len(), 1);
+
+    // Whether the user is gone cannot be told without a complete listing.
+    deployment.member(|account| account.delete_user("stale"));
+    deployment.fault(Some("ListUsers"), None, FaultKind::ServerError { probability: 1.0 });
+    let error = deployment.send(&event).await.0.unwrap_err();
+    assert_eq!(error.error_type(), "Incomplete", "{error}");
+    assert_eq!(deployment.result("renamed").0, NonCompliant);
+}
+
+#[tokio::test]
 async fn a_user_who_cannot_be_read_keeps_the_old_result() {
     let deployment = with_two_users().await;
     deployment.change("stale").await;
@@ -116,7 +138,7 @@ async fn a_user_who_cannot_be_read_keeps_the_old_result() {
         deployment.fault(Some(action), None, FaultKind::ServerError { probability: 1.0 });
         let event = events::change(&mut deployment.aws.world(), MEMBER, RULE, "stale", &[]).unwrap();
         let error = deployment.send(&event).await.0.unwrap_err();
-        assert_eq!(error.error_type(), "AwsError", "{error}");
+        assert_eq!(error.error_type(), "Incomplete", "{error}");
         assert!(error.to_string().contains(&format!("iam:{action}: ServiceFailure")), "{error}");
         assert_eq!(deployment.result("stale"), before);
     }

@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use chrono::TimeDelta;
-use local_aws::{ComplianceType::*, FaultKind, KeyStatus, World, events};
+use local_aws::{Account, ComplianceType::*, FaultKind, KeyStatus, World, events};
 use std::time::Duration;
 
 #[tokio::test]
@@ -146,10 +146,12 @@ async fn nobody_is_cleared_without_a_usable_report() {
         ("denied", (Some("GenerateCredentialReport"), FaultKind::AccessDenied)),
         ("denied to get", (Some("GetCredentialReport"), FaultKind::AccessDenied)),
         ("failing", (Some("GetCredentialReport"), FaultKind::ServerError { probability: 1.0 })),
+        ("throttled", (Some("GenerateCredentialReport"), FaultKind::Throttle { probability: 1.0 })),
         ("cut off", (None, FaultKind::CutOffReport)),
         ("more than a day old", (None, FaultKind::StaleReport(TimeDelta::hours(25)))),
     ] {
-        let deployment = Deployment::start().await;
+        let mut deployment = Deployment::start().await;
+        deployment.rule.timeout = Duration::from_secs(20);
         deployment.member(|account| populate(account, today(), 30, 10, 50));
         deployment.fault(fault.0, None, fault.1);
         deployment.sweep(&[("keySource", "report")]).await;
@@ -228,6 +230,50 @@ async fn a_user_made_while_the_sweep_runs_is_not_taken_for_gone() {
     };
     let ((outcome, _), ()) = tokio::join!(deployment.send(&sweep), make);
     outcome.unwrap();
+    deployment.assert_all_right(90);
+}
+
+/// Sweeps, and acts on the account when the users are listed and before their keys are.
+async fn act_between_listing_and_reads(deployment: &Deployment, act: impl FnOnce(&mut Account)) {
+    deployment.clear_calls();
+    deployment.fault(Some("ListAccessKeys"), None, FaultKind::Latency(Duration::from_millis(300)));
+    let event = events::scheduled(&mut deployment.aws.world(), MEMBER, RULE, &[]);
+    let act = async {
+        while deployment.calls_of("ListUsers") == 0 || deployment.calls_of("GetCredentialReport") == 0 {
+            tokio::task::yield_now().await;
+        }
+        deployment.member(act);
+    };
+    let ((outcome, _), ()) = tokio::join!(deployment.send(&event), act);
+    outcome.unwrap();
+}
+
+#[tokio::test]
+async fn whoever_is_renamed_while_the_sweep_runs_is_not_taken_for_gone() {
+    let deployment = Deployment::start().await;
+    deployment.member(|account| populate(account, today(), 10, 10, 0));
+    act_between_listing_and_reads(&deployment, |account| {
+        account.rename_user("user-0000", "renamed");
+        account.rename_user("user-0001", "renamed-too");
+    })
+    .await;
+    assert_eq!(deployment.result("renamed").0, NonCompliant);
+    deployment.assert_all_right(90);
+    assert_eq!(deployment.calls_of("ListUsers"), 2);
+}
+
+#[tokio::test]
+async fn whoever_is_deleted_while_the_sweep_runs_is_not_applicable() {
+    let deployment = Deployment::start().await;
+    let id = deployment.member(|account| {
+        populate(account, today(), 10, 10, 0);
+        account.user("user-0000").unwrap().id.clone()
+    });
+    act_between_listing_and_reads(&deployment, |account| {
+        account.delete_user("user-0000");
+    })
+    .await;
+    deployment.member(|account| assert_eq!(account.results(RULE)[&id].compliance, NotApplicable));
     deployment.assert_all_right(90);
 }
 

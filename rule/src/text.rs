@@ -40,6 +40,13 @@ mod tests {
         assert_eq!(fit("one two three", 13), "one two three");
         assert_eq!(fit("one two, three", 12), "one two...");
         assert_eq!(fit("incomprehensibilities", 10), "incompr...");
+        assert_eq!(fit("an incomprehensibility", 10), "an inco...", "rather in the middle than to lose most of it");
+        assert_eq!(fit("seven incomprehensibilities", 10), "seven...");
+    }
+
+    #[test]
+    fn says_in_ascii_what_it_can() {
+        assert_eq!(ascii("a\tb\nc\u{a0}d\u{7}\u{e9}~"), "a b c d??~");
     }
 
     proptest! {

@@ -109,6 +109,8 @@ fn a_violation_says_which_key_how_old_last_used_and_what_to_do() {
         "AKIAIOSFODNN7EXAMPLE is 134 days old (limit 90, due 2026-01-16), no use on record. Deactivate it, then \
          delete it."
     );
+    let nowhere = LastUsed { at: Some(now()), ..unused() };
+    assert!(stale(&[(active(FIRST, 134), nowhere)], &[]).1.contains("last used 2026-03-01. Create"));
     let both = [(active(SECOND, 400), used("2025-12-01T00:00:00Z")), (active(FIRST, 134), unused())];
     assert_eq!(
         stale(&both, &[]).1,

@@ -7,6 +7,14 @@ use crate::{
 };
 use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_iam::config::Credentials;
+use aws_smithy_http_client::{
+    Connector,
+    proxy::ProxyConfig,
+    tls::{self, rustls_provider::CryptoMode},
+};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
+};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::{
     collections::HashMap,
@@ -22,8 +30,8 @@ pub(crate) const REPEATED: &str = "Lambda repeats the invocation twice, and the 
 const SESSION: Duration = Duration::from_secs(3600);
 /// Cached credentials are used while they outlast the longest invocation of Lambda (15 minutes) and some minutes more.
 const LEAST_LEFT: TimeDelta = TimeDelta::minutes(20);
-/// A warm function keeps clients for so many accounts: those of some hundred would cost it its memory.
-const CACHED_ACCOUNTS: usize = 32;
+/// A warm function keeps clients for so many accounts, at some 40 kB each.
+const CACHED_ACCOUNTS: usize = 200;
 
 /// One account, with clients that act in it, for one invocation.
 #[derive(Debug)]
@@ -80,13 +88,24 @@ struct Clients {
 /// The SDK's settings, to be completed with a Region or credentials where the environment has none.
 pub fn settings() -> ConfigLoader {
     // Pinned, since `latest()` moves timeouts and retries with each update of the SDK.
-    aws_config::defaults(BehaviorVersion::v2026_01_12()).retry_config(RetryConfig::disabled()).timeout_config(
-        TimeoutConfig::builder()
-            .connect_timeout(Duration::from_secs(3))
-            // A credential report of 5,000 users is 2 MB.
-            .operation_attempt_timeout(Duration::from_secs(20))
-            .build(),
-    )
+    aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .retry_config(RetryConfig::disabled())
+        .http_client(http_client())
+        // A credential report of 5,000 users is 2 MB.
+        .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(20)).build())
+}
+
+/// One connection pool and one store of root certificates for all clients. By itself each would have its own, and a function
+/// that serves hundreds of accounts would shake hands and read certificates anew for each.
+fn http_client() -> SharedHttpClient {
+    let settings = HttpConnectorSettings::builder().connect_timeout(Duration::from_secs(3)).build();
+    let connector = Connector::builder()
+        .connector_settings(settings)
+        .proxy_config(ProxyConfig::from_env())
+        .tls_provider(tls::Provider::Rustls(CryptoMode::AwsLc))
+        .build();
+    let connector = SharedHttpConnector::new(connector);
+    http_client_fn(move |_, _| connector.clone())
 }
 
 impl Accounts {

@@ -84,6 +84,25 @@ async fn main() {
     let resident = function.peak_resident_bytes().unwrap() as f64 / MEBIBYTE;
     println!("after 100 change events: {resident:.1} MiB");
 
+    let members: Vec<_> = (0..100).map(|n| format!("{:012}", 600_000_000_000_u64 + n)).collect();
+    let mut world = World::live_clock();
+    let ids: Vec<_> = members.iter().map(String::as_str).collect();
+    let credentials = deploy(&mut world, HUB, &ids);
+    let events: Vec<_> = ids
+        .iter()
+        .map(|id| {
+            world.account(id).create_user("bot", Utc::now());
+            events::scheduled(&mut world, id, RULE, &[])
+        })
+        .collect();
+    let aws = LocalAws::start(world).await.unwrap();
+    let function = start(&aws, HUB, &credentials, build().unwrap()).await.unwrap();
+    for event in events {
+        function.invoke(event.to_string().as_bytes()).await.unwrap();
+    }
+    let resident = function.peak_resident_bytes().unwrap() as f64 / MEBIBYTE;
+    println!("after sweeps of 100 accounts: {resident:.1} MiB");
+
     let latency = FaultKind::Latency(Duration::from_millis(30));
     let bucket = FaultKind::TokenBucket { per_second: 100.0, burst: 100.0 };
     let live: &[(&str, &str)] = &[];

@@ -14,7 +14,7 @@ use std::{path::PathBuf, sync::OnceLock, time::Duration};
 
 const MEBIBYTE: u64 = 1024 * 1024;
 
-fn bootstrap() -> PathBuf {
+pub(crate) fn bootstrap() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| deployment::build().unwrap()).clone()
 }

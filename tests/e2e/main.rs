@@ -15,3 +15,4 @@ mod permissions;
 mod properties;
 mod support;
 mod sweep;
+mod tls;

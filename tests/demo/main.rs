@@ -13,7 +13,11 @@ use local_aws::{
 };
 use organization::Organization;
 use report::{Report, Sweep};
-use std::{error::Error, time::Instant};
+use std::{
+    error::Error,
+    io::{Write, stdout},
+    time::Instant,
+};
 
 /// Sweeps a made-up organization with the rule, on AWS for one process on loopback.
 #[derive(Parser)]
@@ -64,9 +68,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     report.sweeps.push(sweep(&aws, &rule, &organization).await?);
     report.after = report::results(&aws, &organization);
 
+    // Not println!, which panics when the reader has seen enough.
     match options.json {
-        true => println!("{}", report.json()),
-        false => print!("{report}"),
+        true => writeln!(stdout(), "{}", report.json())?,
+        false => write!(stdout(), "{report}")?,
     }
     if options.serve.is_some() {
         serve(&aws, &organization).await?;
@@ -123,10 +128,13 @@ async fn change(aws: &LocalAws, rule: &InProcess, organization: &Organization) -
 
 async fn serve(aws: &LocalAws, organization: &Organization) -> Result<(), Box<dyn Error>> {
     let account = &organization.accounts[0];
-    println!(
-        "\nAWS is up until Ctrl-C. In another terminal (the access key id ends in the account's id):\n\n  \
-         export AWS_ENDPOINT_URL={} AWS_REGION={REGION} AWS_ACCESS_KEY_ID=AKIALOCAL{account} AWS_SECRET_ACCESS_KEY=any\n  \
-         aws configservice get-compliance-details-by-config-rule --config-rule-name {RULE} --compliance-types NON_COMPLIANT",
+    // On stderr, so that stdout stays one document with --json.
+    eprintln!(
+        "\nAWS is up until Ctrl-C. In another terminal (an access key id ends in the id of its account):\n\n  \
+         export AWS_ENDPOINT_URL={} AWS_DEFAULT_REGION={REGION} AWS_ACCESS_KEY_ID=AKIALOCAL{account} \
+         AWS_SECRET_ACCESS_KEY=any\n  \
+         aws configservice get-compliance-details-by-config-rule --config-rule-name {RULE} \
+         --compliance-types NON_COMPLIANT",
         aws.endpoint()
     );
     tokio::signal::ctrl_c().await?;

@@ -1,7 +1,10 @@
 //! The demo, as a user runs it.
 
 use serde_json::Value;
-use std::process::Command;
+use std::{
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+};
 
 fn demo(options: &[&str]) -> (String, String, bool) {
     let output = Command::new(env!("CARGO_BIN_EXE_demo")).args(options).output().unwrap();
@@ -40,6 +43,30 @@ fn it_says_the_same_each_time() {
     let before = first["before"]["totals"]["NON_COMPLIANT"].as_u64().unwrap();
     let after = first["after"]["totals"]["NON_COMPLIANT"].as_u64().unwrap();
     assert!(before > after, "{before} before, {after} after");
+}
+
+#[test]
+fn while_it_serves_the_aws_cli_shows_the_results_from_another_terminal() {
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_demo"))
+        .args(["--users", "30", "--non-compliant", "20", "--serve", "0"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let said = BufReader::new(demo.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let commands: Vec<_> = said.skip_while(|line| !line.starts_with("AWS is up")).skip(2).take(2).collect();
+    let venv = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/venv/bin");
+    let cli = Command::new("sh")
+        .args(["-c", &commands.join("\n")])
+        .env("PATH", format!("{venv}:{}", std::env::var("PATH").unwrap()))
+        .output()
+        .unwrap();
+    demo.kill().unwrap();
+    demo.wait().unwrap();
+    let results: Value = serde_json::from_slice(&cli.stdout)
+        .unwrap_or_else(|_| panic!("{commands:?}: {}", String::from_utf8_lossy(&cli.stderr)));
+    let annotation = &results["EvaluationResults"][0]["Annotation"];
+    assert!(annotation.as_str().unwrap().contains("days old (limit 90, due "), "{annotation}");
 }
 
 #[test]

@@ -6,16 +6,16 @@
 
 use aws_sdk_iam::{config::http::HttpResponse, error::ProvideErrorMetadata, error::SdkError};
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     fmt,
     future::Future,
     sync::{
-        Mutex, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 /// How often a call is made in all when AWS fails to answer it properly (5xx, no connection, no answer in time).
 const ATTEMPTS: u32 = 8;
@@ -28,7 +28,38 @@ const LONGEST_DELAY: Duration = Duration::from_secs(3);
 pub struct Calls {
     made: AtomicU64,
     throttled: AtomicU64,
-    granted: Mutex<BTreeSet<&'static str>>,
+    actions: Mutex<BTreeMap<&'static str, Action>>,
+}
+
+/// How AWS has answered to one action; it throttles each by itself.
+#[derive(Debug, Default)]
+struct Action {
+    granted: bool,
+    pace: Pace,
+}
+
+/// How long each call of a throttled action is held back, so that all of them together come near the rate that AWS admits.
+#[derive(Debug, Default)]
+struct Pace {
+    pause: Duration,
+    raised: Option<Instant>,
+}
+
+impl Pace {
+    const LEAST: Duration = Duration::from_millis(10);
+    const MOST: Duration = Duration::from_millis(400);
+
+    /// Half as long again, but only once for calls that were on their way together.
+    fn slower(&mut self, now: Instant) {
+        if self.raised.is_none_or(|raised| now - raised > self.pause) {
+            self.pause = (self.pause * 3 / 2).clamp(Pace::LEAST, Pace::MOST);
+            self.raised = Some(now);
+        }
+    }
+
+    fn faster(&mut self) {
+        self.pause -= self.pause / 128;
+    }
 }
 
 /// Why a call gave no answer.
@@ -74,7 +105,11 @@ impl Calls {
 
     /// Whether AWS has allowed the action at least once. If so, a denial is about one resource, not about the account.
     pub fn granted(&self, action: &str) -> bool {
-        self.granted.lock().unwrap_or_else(PoisonError::into_inner).contains(action)
+        self.actions().get(action).is_some_and(|action| action.granted)
+    }
+
+    fn actions(&self) -> MutexGuard<'_, BTreeMap<&'static str, Action>> {
+        self.actions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends a request until it is answered, refused for good, or the time is `until`.
@@ -92,13 +127,20 @@ impl Calls {
         let mut throttled = 0;
         let mut stumbled = 0;
         loop {
+            let pause = self.actions().entry(action).or_default().pace.pause;
+            if !pause.is_zero() {
+                sleep_until((Instant::now() + pause.mul_f64(0.5 + fastrand::f64())).min(until)).await;
+            }
             self.made.fetch_add(1, Relaxed);
             let Ok(answer) = timeout_at(until, send()).await else {
                 return fail(Failure::TimeUp, "no answer in time");
             };
             let error = match answer {
                 Ok(output) => {
-                    self.granted.lock().unwrap_or_else(PoisonError::into_inner).insert(action);
+                    let mut actions = self.actions();
+                    let state = actions.entry(action).or_default();
+                    state.granted = true;
+                    state.pace.faster();
                     return Ok(output);
                 }
                 Err(error) => error,
@@ -108,6 +150,7 @@ impl Calls {
                 Nature::Throttled => {
                     throttled += 1;
                     self.throttled.fetch_add(1, Relaxed);
+                    self.actions().entry(action).or_default().pace.slower(Instant::now());
                 }
                 Nature::Transient if stumbled + 1 < ATTEMPTS => stumbled += 1,
                 Nature::Transient => return fail(Failure::Other, &code),

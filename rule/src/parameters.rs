@@ -138,6 +138,7 @@ fn invalid(what: String) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn error_of(rule_parameters: &str) -> String {
         let error = Parameters::parse(Some(rule_parameters)).unwrap_err();
@@ -197,5 +198,20 @@ mod tests {
     fn a_long_or_unprintable_value_is_cut_in_the_message() {
         let error = error_of(&format!(r#"{{"keySource":"{}\u0007é"}}"#, "x".repeat(5000)));
         assert!(error.len() < 300 && error.is_ascii(), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn parsing_never_panics_and_never_leaves_the_ranges(text in any::<String>(), name in 0usize..5, value in any::<String>()) {
+            let names = ["maxAccessKeyAge", "warnBeforeDays", "maxExemptionDays", "keySource", "deliver"];
+            let object = serde_json::json!({ names[name]: value }).to_string();
+            for given in [text, object] {
+                if let Ok(parameters) = Parameters::parse(Some(&given)) {
+                    prop_assert!((1..=3650).contains(&parameters.max_access_key_age));
+                    prop_assert!(parameters.warn_before_days <= 365);
+                    prop_assert!((1..=3650).contains(&parameters.max_exemption_days));
+                }
+            }
+        }
     }
 }

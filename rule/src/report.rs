@@ -9,7 +9,7 @@ use crate::{
     verdict::{older_than, unremarkable_age},
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use std::collections::HashMap;
+use std::{cmp::Ordering, collections::HashMap};
 
 /// A user, as `ListUsers` tells of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl Report {
     /// # Errors
     /// What is wrong with it, if it is not a well-formed report; the caller then does without.
     pub fn parse(content: &[u8], generated: DateTime<Utc>) -> Result<Report, String> {
-        let mut reader = csv::Reader::from_reader(content);
+        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(content);
         let header = reader.headers().map_err(|error| error.to_string())?.clone();
         let column =
             |name: &str| header.iter().position(|column| column == name).ok_or_else(|| format!("no column {name}"));
@@ -66,6 +66,12 @@ impl Report {
         let mut rows = HashMap::new();
         for record in reader.records() {
             let record = record.map_err(|error| error.to_string())?;
+            match record.len().cmp(&header.len()) {
+                Ordering::Less => return Err("a row that is cut off".to_owned()),
+                Ordering::Equal => {}
+                // A user's name may hold a comma, and AWS does not say that it is quoted.
+                Ordering::Greater => continue,
+            }
             // A row that cannot be tied to a user is as good as none.
             let Some(user_created) = time(&record[user_created]) else { continue };
             let slots = slots.map(|(active, last_rotated)| slot(&record[active], &record[last_rotated]));
@@ -233,6 +239,15 @@ mod tests {
         let csv = "additional,access_key_2_last_rotated,access_key_2_active,access_key_1_last_rotated,access_key_1_active,\
                    user_creation_time,arn\nx,N/A,false,N/A,false,2019-06-25T08:37:33+00:00,arn:aws:iam::111122223333:user/bot";
         let report = Report::parse(csv.as_bytes(), now()).unwrap();
+        assert!(Screen::new(Some(&report), &Parameters::default(), now()).clears(&user("2019-06-25T08:37:33+00:00")));
+    }
+
+    #[test]
+    fn a_row_with_a_comma_in_the_name_is_as_good_as_none() {
+        let other = format!("o,b,arn:aws:iam::111122223333:user/o,b,2019-06-25T08:37:33+00:00,false,{EMPTY},false");
+        let row = format!("bot,arn:aws:iam::111122223333:user/bot,2019-06-25T08:37:33+00:00,false,{EMPTY},false");
+        let report = Report::parse(format!("{HEADER}\n{other}\n{row}").as_bytes(), now()).unwrap();
+        assert_eq!(report.rows.len(), 1);
         assert!(Screen::new(Some(&report), &Parameters::default(), now()).clears(&user("2019-06-25T08:37:33+00:00")));
     }
 

@@ -127,7 +127,7 @@ async fn a_key_deleted_while_it_is_read_about_is_no_denial() {
         account.create_user("bot", today() - days(400));
         account.create_key("bot", today() - days(134)).unwrap()
     });
-    deployment.fault(Some("GetAccessKeyLastUsed"), None, FaultKind::Latency(Duration::from_millis(300)));
+    deployment.fault(Some("GetAccessKeyLastUsed"), None, FaultKind::Latency(Duration::from_secs(2)));
     let event = local_aws::events::scheduled(&mut deployment.aws.world(), MEMBER, RULE, &[]);
     let delete = async {
         while deployment.calls_of("GetUser") == 0 {
@@ -144,8 +144,8 @@ async fn a_key_deleted_while_it_is_read_about_is_no_denial() {
 async fn at_the_deadline_what_is_known_is_delivered() {
     let mut deployment = Deployment::start().await;
     deployment.member(|account| populate(account, today(), 400, 10, 0));
-    deployment.rule.timeout = Duration::from_secs(3);
-    deployment.fault(Some("ListAccessKeys"), None, FaultKind::Latency(Duration::from_millis(100)));
+    deployment.rule.timeout = Duration::from_secs(6);
+    deployment.fault(Some("ListAccessKeys"), None, FaultKind::Latency(Duration::from_millis(200)));
     let (outcome, metrics) = deployment.sweep_with(&[]).await;
     let error = outcome.unwrap_err();
     assert_eq!(error.error_type(), "DeadlineExceeded", "{error}");
@@ -161,7 +161,7 @@ async fn at_the_deadline_what_is_known_is_delivered() {
 async fn a_read_that_gets_no_answer_ends_at_the_deadline_too() {
     let mut deployment = Deployment::start().await;
     deployment.member(|account| populate(account, today(), 20, 10, 0));
-    deployment.rule.timeout = Duration::from_secs(2);
+    deployment.rule.timeout = Duration::from_secs(6);
     deployment.fault(Some("ListAccessKeys"), Some("user-0003"), FaultKind::Latency(Duration::from_secs(60)));
     let error = deployment.sweep_with(&[]).await.0.unwrap_err();
     assert_eq!(error.error_type(), "DeadlineExceeded", "{error}");

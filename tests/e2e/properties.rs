@@ -10,7 +10,7 @@ use access_key_rotation::{
     verdict::{self, AccessKey, Verdict, without_stale_keys},
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use local_aws::{Account, KeyStatus, User, World};
+use local_aws::{Account, Failing, FaultKind, KeyStatus, User, World};
 use proptest::{prelude::*, test_runner::Config};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -210,6 +210,28 @@ async fn a_sweep_equals_the_definition() {
         let limit_text = limit.to_string();
         deployment.sweep(&[("maxAccessKeyAge", &limit_text), ("keySource", source), ("warnBeforeDays", "7")]).await;
         deployment.assert_all_right(limit);
+    }
+}
+
+/// Whatever the number of users, and whatever Config does not take at once.
+#[tokio::test]
+async fn every_result_is_delivered_once_in_batches_of_at_most_a_hundred() {
+    for seed in 0..16u64 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let users = random.usize(0..420);
+        let deployment = Deployment::start().await;
+        deployment.member(|account| populate(account, today(), users, 2, 50));
+        let times = random.u32(0..3);
+        let which = Failing::First(random.usize(1..30));
+        deployment.fault(None, None, FaultKind::FailedEvaluations { times, which });
+        deployment.sweep(&[]).await;
+        deployment.assert_all_right(90);
+        let deliveries = deployment.member(|account| account.deliveries(RULE).to_vec());
+        assert!(deliveries.iter().all(|delivery| delivery.evaluations <= 100), "{users} users: {deliveries:?}");
+        let taken: usize = deliveries.iter().map(|delivery| delivery.evaluations - delivery.failed).sum();
+        assert_eq!(taken, users, "{deliveries:?}");
+        let most = users.div_ceil(100).max(1) + times as usize;
+        assert!(deliveries.len() <= most, "{users} users: {deliveries:?}");
     }
 }
 

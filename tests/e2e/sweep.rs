@@ -236,7 +236,7 @@ async fn a_user_made_while_the_sweep_runs_is_not_taken_for_gone() {
 /// Sweeps, and acts on the account when the users are listed and before their keys are.
 async fn act_between_listing_and_reads(deployment: &Deployment, act: impl FnOnce(&mut Account)) {
     deployment.clear_calls();
-    deployment.fault(Some("ListAccessKeys"), None, FaultKind::Latency(Duration::from_millis(300)));
+    deployment.fault(Some("ListAccessKeys"), None, FaultKind::Latency(Duration::from_secs(2)));
     let event = events::scheduled(&mut deployment.aws.world(), MEMBER, RULE, &[]);
     let act = async {
         while deployment.calls_of("ListUsers") == 0 || deployment.calls_of("GetCredentialReport") == 0 {

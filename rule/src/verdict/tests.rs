@@ -222,6 +222,13 @@ fn days_end_at_midnight_utc() {
 
 proptest! {
     #[test]
+    fn any_annotation_can_be_searched_for_keys(text in any::<String>()) {
+        for key in keys_named(&text) {
+            prop_assert!(key.len() >= 16);
+        }
+    }
+
+    #[test]
     fn an_annotation_is_1_to_256_printable_ascii_characters_and_names_the_oldest_key(
         tag_values in proptest::collection::vec(proptest::option::of(any::<String>()), 4),
         until in "20[0-9]{2}-[01][0-9]-[0-3][0-9]",

@@ -183,8 +183,9 @@ impl Accounts {
         let answer =
             calls.call("sts:AssumeRole", until, || request.clone().send()).await.map_err(|error| match error.kind {
                 Failure::Denied => Error::AccessDenied(format!(
-                    "the function may not call sts:AssumeRole on {role_arn}. Deploy templates/member.yaml to account \
-                     {account}, with the function's role as the one that it trusts."
+                    "the function may not call sts:AssumeRole on {role_arn} ({}). Deploy templates/member.yaml to \
+                     account {account}, with the function's role as the one that it trusts.",
+                    error.code
                 )),
                 Failure::TimeUp => Error::DeadlineExceeded(format!("no time left for {error} on {role_arn}")),
                 _ => Error::AwsError(format!("{error} on {role_arn}. {REPEATED}.")),

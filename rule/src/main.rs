@@ -42,6 +42,7 @@ async fn invoke(event: LambdaEvent<Payload>, accounts: &Accounts) -> Result<(), 
         let payload = payload.ok_or_else(|| Error::InvalidEvent("the event is not JSON".to_owned()))?;
         let home = Home::from_function_arn(&context.invoked_function_arn)?;
         let remaining = remaining(&context, now);
+        // Boxed, since the runtime wraps the future more often than the compiler follows.
         handle(&payload, &Invocation { home, now, remaining }, accounts, &metrics).boxed().await
     }
     .await;

@@ -12,7 +12,7 @@ use crate::{
     user::{Evaluator, elusive},
     verdict::Verdict,
 };
-use futures_util::{StreamExt, future::join, future::ready, stream};
+use futures_util::{StreamExt, future::join3, future::ready, stream};
 use std::{
     collections::{HashMap, HashSet},
     mem::take,
@@ -38,10 +38,11 @@ pub async fn sweep(event: &Event, evaluator: Evaluator<'_>) -> Result<(), Error>
     // Neither the report nor what Config holds is needed for a verdict: they may not use up the time for those.
     let start = Instant::now();
     let until = start + account.reads_end.saturating_duration_since(start) / 4;
-    // What Config holds is read before the users are listed: a user made in between must not be taken for gone.
-    let results_then_users = async { (Held::read(account, &event.rule_name, until).await, list_users(account).await) };
-    let (report, (held, listing)) = join(credential_report(account, until), results_then_users).await;
+    let (report, held, listing) =
+        join3(credential_report(account, until), Held::read(account, &event.rule_name, until), list_users(account))
+            .await;
     let report = report.inspect_err(|reason| warn!(reason, "no credential report: every user is read live")).ok();
+    // Not gone yet: a user may have been made, and had a first result, since the users were listed.
     let missing = match (&held, &listing.broken_off) {
         (Ok(held), None) => held.gone(&listing.users.iter().map(|user| user.id.as_str()).collect::<HashSet<_>>()),
         _ => Vec::new(),

@@ -278,6 +278,24 @@ async fn whoever_is_deleted_while_the_sweep_runs_is_not_applicable() {
 }
 
 #[tokio::test]
+async fn a_name_that_passes_to_another_user_while_the_sweep_runs_does_not_lend_its_keys() {
+    let deployment = Deployment::start().await;
+    let id = deployment.member(|account| {
+        populate(account, today(), 10, 10, 0);
+        account.user("user-0000").unwrap().id.clone()
+    });
+    act_between_listing_and_reads(&deployment, |account| {
+        account.delete_user("user-0000");
+        account.create_user("user-0000", today() - days(200));
+        account.create_key("user-0000", today() - days(100)).unwrap();
+    })
+    .await;
+    deployment.member(|account| assert_eq!(account.results(RULE)[&id].compliance, NotApplicable));
+    deployment.sweep(&[]).await;
+    assert_eq!(deployment.result("user-0000").0, NonCompliant);
+}
+
+#[tokio::test]
 async fn a_snapshot_delivery_is_a_schedule() {
     let deployment = Deployment::start().await;
     deployment.member(|account| populate(account, today(), 10, 10, 50));

@@ -4,6 +4,7 @@ use crate::{
     calls::{CallError, Calls, Failure},
     error::Error,
     event::Home,
+    lock,
 };
 use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_iam::config::Credentials;
@@ -16,11 +17,7 @@ use aws_smithy_runtime_api::client::http::{
     HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Mutex, time::Duration};
 use tokio::time::Instant;
 
 /// What becomes of an event that ended in an error: Lambda's asynchronous invocation, which is how Config invokes.
@@ -222,16 +219,16 @@ impl Accounts {
 
     /// Forgets an account's credentials: those of a role that was deleted and made again are no longer good.
     pub fn forget(&self, id: &str) {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+        lock(&self.cache).remove(id);
     }
 
     fn cached(&self, account: &str, now: DateTime<Utc>) -> Option<Clients> {
-        let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let cache = lock(&self.cache);
         cache.get(account).filter(|clients| clients.good_at(now)).cloned()
     }
 
     fn keep(&self, account: &str, clients: Clients, now: DateTime<Utc>) -> Clients {
-        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cache = lock(&self.cache);
         cache.retain(|_, clients| clients.good_at(now));
         if cache.len() >= CACHED_ACCOUNTS
             && let Some(first_to_expire) = cache.iter().min_by_key(|(_, c)| c.expires).map(|(id, _)| id.clone())

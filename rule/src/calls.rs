@@ -4,13 +4,14 @@
 //! process share; a sweep must slow down under throttling for as long as there is time, and lose nobody: with 60 % of the
 //! calls throttled, ten attempts would lose six users in a thousand.
 
+use crate::lock;
 use aws_sdk_iam::{config::http::HttpResponse, error::ProvideErrorMetadata, error::SdkError};
 use std::{
     collections::BTreeMap,
     fmt,
     future::Future,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -109,7 +110,7 @@ impl Calls {
     }
 
     fn actions(&self) -> MutexGuard<'_, BTreeMap<&'static str, Action>> {
-        self.actions.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.actions)
     }
 
     /// Sends a request until it is answered, refused for good, or the time is `until`.

@@ -24,3 +24,10 @@ pub mod sweep;
 mod text;
 pub mod user;
 pub mod verdict;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Nothing that is done under a lock here can leave it half done.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

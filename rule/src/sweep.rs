@@ -1,11 +1,11 @@
 //! The sweep of an account: everyone listed, the suspects read live, the results delivered as they come.
 
 use crate::{
-    account::Account,
     error::Error,
     evaluations::{BATCH, Evaluation, Held, deliver},
     event::Event,
     inventory::{credential_report, list_users},
+    lock,
     parameters::Deliver,
     problems::Problems,
     report::{Screen, User},
@@ -49,7 +49,6 @@ pub async fn sweep(event: &Event, evaluator: Evaluator<'_>) -> Result<(), Error>
     };
     let problems = Problems::new(listing.users.len(), listing.broken_off, held.as_ref().err().cloned());
     let sweep = Sweep {
-        account,
         event,
         evaluator,
         screen: Screen::new(report.as_ref(), parameters, now),
@@ -67,7 +66,6 @@ pub async fn sweep(event: &Event, evaluator: Evaluator<'_>) -> Result<(), Error>
 
 /// What the phases of a sweep share.
 struct Sweep<'a> {
-    account: &'a Account<'a>,
     event: &'a Event,
     evaluator: Evaluator<'a>,
     screen: Screen<'a>,
@@ -109,7 +107,7 @@ impl Sweep<'_> {
             }
             Ok(None) => lock(&self.vanished).push(user),
             Err(error) => {
-                if self.problems().unread(&user.name, &error, self.account.calls) {
+                if self.problems().unread(&user.name, &error, self.evaluator.account.calls) {
                     self.halt.notify_one();
                 }
             }
@@ -124,7 +122,7 @@ impl Sweep<'_> {
         if missing.is_empty() && vanished.is_empty() {
             return;
         }
-        let listing = list_users(self.account).await;
+        let listing = list_users(self.evaluator.account).await;
         let broken_off = listing.broken_off;
         let mut found: HashMap<_, _> = listing.users.into_iter().map(|user| (user.id.clone(), user)).collect();
         let (mut renamed, mut gone) = (Vec::new(), Vec::new());
@@ -136,7 +134,7 @@ impl Sweep<'_> {
                     gone.push(user.id);
                 }
                 (None, Some(error)) => {
-                    self.problems().unread(&user.name, error, self.account.calls);
+                    self.problems().unread(&user.name, error, self.evaluator.account.calls);
                 }
             }
         }
@@ -156,7 +154,7 @@ impl Sweep<'_> {
         let gone = gone.iter().map(|id| Evaluation::of_user(id, Verdict::not_applicable())).collect();
         self.judge_and_deliver(renamed, gone).await;
         for user in take(&mut *lock(&self.vanished)) {
-            self.problems().unread(&user.name, &elusive(), self.account.calls);
+            self.problems().unread(&user.name, &elusive(), self.evaluator.account.calls);
         }
     }
 
@@ -166,7 +164,7 @@ impl Sweep<'_> {
 
     async fn deliver(&self, batch: Vec<Evaluation>) {
         let _permit = self.deliveries.acquire().await;
-        let delivered = deliver(self.account, self.event, &batch).await;
+        let delivered = deliver(self.evaluator.account, self.event, &batch).await;
         self.problems().batches += 1;
         if let Err(undelivered) = delivered
             && self.problems().undelivered(undelivered)
@@ -177,17 +175,19 @@ impl Sweep<'_> {
 
     /// Reads end when their time is up, or when it has shown that they are of no use.
     async fn end_of_reads(&self) {
-        let _ = timeout_at(self.account.reads_end, self.halt.notified()).await;
+        let _ = timeout_at(self.evaluator.account.reads_end, self.halt.notified()).await;
     }
 
     async fn finish(self) -> Result<(), Error> {
         let problems = self.problems.into_inner().unwrap_or_else(PoisonError::into_inner);
         self.evaluator.metrics.unknown(problems.users_unknown());
         let nothing_sent = problems.batches == 0;
-        problems.raise(self.account)?;
+        problems.raise(self.evaluator.account)?;
         if nothing_sent {
             // Nothing to report is a report too: without it the rule does not count as evaluated.
-            deliver(self.account, self.event, &[]).await.map_err(|undelivered| undelivered.into_error(self.account))?;
+            deliver(self.evaluator.account, self.event, &[])
+                .await
+                .map_err(|undelivered| undelivered.into_error(self.evaluator.account))?;
         }
         Ok(())
     }
@@ -195,8 +195,4 @@ impl Sweep<'_> {
     fn problems(&self) -> MutexGuard<'_, Problems> {
         lock(&self.problems)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

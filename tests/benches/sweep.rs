@@ -27,7 +27,7 @@ async fn deployed(seed: impl FnOnce(&mut Account), faults: &[FaultKind]) -> (Loc
         world.faults.add(Fault { account: None, action, user: None, kind: kind.clone() });
     }
     let aws = LocalAws::start(world).await.unwrap();
-    let function = start(&aws, HUB, &credentials, build().unwrap()).await.unwrap();
+    let function = start(aws.endpoint(), HUB, &credentials, build().unwrap(), &[]).await.unwrap();
     (aws, function)
 }
 
@@ -96,7 +96,7 @@ async fn main() {
         })
         .collect();
     let aws = LocalAws::start(world).await.unwrap();
-    let function = start(&aws, HUB, &credentials, build().unwrap()).await.unwrap();
+    let function = start(aws.endpoint(), HUB, &credentials, build().unwrap(), &[]).await.unwrap();
     for event in events {
         function.invoke(event.to_string().as_bytes()).await.unwrap();
     }

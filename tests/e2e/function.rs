@@ -30,7 +30,7 @@ impl Deployed {
         let credentials = deploy(&mut world);
         seed(&mut world);
         let aws = LocalAws::start(world).await.unwrap();
-        let function = deployment::start(&aws, HUB, &credentials, bootstrap()).await.unwrap();
+        let function = deployment::start(aws.endpoint(), HUB, &credentials, bootstrap(), &[]).await.unwrap();
         Deployed { aws, function }
     }
 

@@ -233,6 +233,16 @@ async fn a_user_made_while_the_sweep_runs_is_not_taken_for_gone() {
     deployment.assert_all_right(90);
 }
 
+/// Ten users with a key, and the id of the first, whose key is stale.
+async fn ten_users() -> (Deployment, String) {
+    let deployment = Deployment::start().await;
+    let id = deployment.member(|account| {
+        populate(account, today(), 10, 10, 0);
+        account.user("user-0000").unwrap().id.clone()
+    });
+    (deployment, id)
+}
+
 /// Sweeps, and acts on the account when the users are listed and before their keys are.
 async fn act_between_listing_and_reads(deployment: &Deployment, act: impl FnOnce(&mut Account)) {
     deployment.clear_calls();
@@ -250,8 +260,7 @@ async fn act_between_listing_and_reads(deployment: &Deployment, act: impl FnOnce
 
 #[tokio::test]
 async fn whoever_is_renamed_while_the_sweep_runs_is_not_taken_for_gone() {
-    let deployment = Deployment::start().await;
-    deployment.member(|account| populate(account, today(), 10, 10, 0));
+    let (deployment, _) = ten_users().await;
     act_between_listing_and_reads(&deployment, |account| {
         account.rename_user("user-0000", "renamed");
         account.rename_user("user-0001", "renamed-too");
@@ -264,11 +273,7 @@ async fn whoever_is_renamed_while_the_sweep_runs_is_not_taken_for_gone() {
 
 #[tokio::test]
 async fn whoever_is_deleted_while_the_sweep_runs_is_not_applicable() {
-    let deployment = Deployment::start().await;
-    let id = deployment.member(|account| {
-        populate(account, today(), 10, 10, 0);
-        account.user("user-0000").unwrap().id.clone()
-    });
+    let (deployment, id) = ten_users().await;
     act_between_listing_and_reads(&deployment, |account| {
         account.delete_user("user-0000");
     })
@@ -279,11 +284,7 @@ async fn whoever_is_deleted_while_the_sweep_runs_is_not_applicable() {
 
 #[tokio::test]
 async fn a_name_that_passes_to_another_user_while_the_sweep_runs_does_not_lend_its_keys() {
-    let deployment = Deployment::start().await;
-    let id = deployment.member(|account| {
-        populate(account, today(), 10, 10, 0);
-        account.user("user-0000").unwrap().id.clone()
-    });
+    let (deployment, id) = ten_users().await;
     act_between_listing_and_reads(&deployment, |account| {
         account.delete_user("user-0000");
         account.create_user("user-0000", today() - days(200));

@@ -2,8 +2,8 @@
 
 use crate::{function::bootstrap, support::*};
 use chrono::Utc;
-use local_aws::{LocalAws, World, deployment::function_arn, events, lambda::*};
-use std::{io::Write, sync::Arc, time::Duration};
+use local_aws::{LocalAws, World, deployment, events};
+use std::{io::Write, sync::Arc};
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
@@ -46,21 +46,8 @@ async fn sweep_over_tls(trusted: impl FnOnce(&str) -> String) -> (Result<(), Str
     let (endpoint, certificate) = terminate_tls(aws.endpoint().replace("http://", "")).await;
     let mut bundle = tempfile::NamedTempFile::new().unwrap();
     bundle.write_all(trusted(&certificate).as_bytes()).unwrap();
-    let env = [
-        ("AWS_ENDPOINT_URL", endpoint),
-        ("AWS_ACCESS_KEY_ID", credentials.access_key_id),
-        ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key),
-        ("AWS_SESSION_TOKEN", credentials.session_token.unwrap_or_default()),
-        ("SSL_CERT_FILE", bundle.path().display().to_string()),
-        ("EVALUATION_ROLE_NAME", EVALUATION_ROLE.to_owned()),
-    ];
-    let config = FunctionConfig {
-        binary: bootstrap(),
-        arn: function_arn(HUB),
-        timeout: Duration::from_secs(60),
-        env: env.map(|(name, value)| (name.to_owned(), value)).to_vec(),
-    };
-    let function = Function::start(config).await.unwrap();
+    let trusted = [("SSL_CERT_FILE", bundle.path().display().to_string())];
+    let function = deployment::start(endpoint, HUB, &credentials, bootstrap(), &trusted).await.unwrap();
     let event = events::scheduled(&mut aws.world(), MEMBER, RULE, &[]);
     let outcome = function.invoke(event.to_string().as_bytes()).await;
     (outcome.map(drop).map_err(|error| error.error_message), aws)

@@ -59,13 +59,20 @@ pub fn build() -> io::Result<PathBuf> {
     executable.ok_or_else(|| io::Error::other("cargo built no bootstrap"))
 }
 
-/// Starts the function's binary with credentials that [`deploy`] gave and the most talkative log level.
+/// Starts the function's binary on AWS at `endpoint`, with credentials that [`deploy`] gave, the most talkative log level, and
+/// `env` besides.
 ///
 /// # Errors
 /// If it does not come to ask for its first event.
-pub async fn start(aws: &LocalAws, hub: &str, credentials: &Credentials, binary: PathBuf) -> io::Result<Function> {
-    let env = [
-        ("AWS_ENDPOINT_URL", aws.endpoint()),
+pub async fn start(
+    endpoint: String,
+    hub: &str,
+    credentials: &Credentials,
+    binary: PathBuf,
+    env: &[(&str, String)],
+) -> io::Result<Function> {
+    let settings = [
+        ("AWS_ENDPOINT_URL", endpoint),
         ("AWS_ACCESS_KEY_ID", credentials.access_key_id.clone()),
         ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key.clone()),
         ("AWS_SESSION_TOKEN", credentials.session_token.clone().unwrap_or_default()),
@@ -76,7 +83,7 @@ pub async fn start(aws: &LocalAws, hub: &str, credentials: &Credentials, binary:
         binary,
         arn: function_arn(hub),
         timeout: Duration::from_secs(900),
-        env: env.map(|(name, value)| (name.to_owned(), value)).to_vec(),
+        env: settings.iter().chain(env).map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
     };
     Function::start(config).await
 }

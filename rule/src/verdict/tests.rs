@@ -1,6 +1,7 @@
 use super::*;
 use crate::exemption::{EXEMPT_KEY, EXEMPT_OWNER, EXEMPT_REASON, EXEMPT_UNTIL};
 use proptest::prelude::*;
+use serde_json::Value;
 
 const FIRST: &str = "AKIAIOSFODNN7EXAMPLE";
 const SECOND: &str = "AKIAI44QH8DHBEXAMPLE";
@@ -37,6 +38,55 @@ fn stale(found: &[(AccessKey, LastUsed)], given: &[(&str, &str)]) -> (Compliance
     let keys: Vec<_> = found.iter().map(|(key, _)| key.clone()).collect();
     let verdict = with_stale_keys(found, &keys, &tags(given), &Parameters::default(), now());
     (verdict.compliance, verdict.annotation.unwrap())
+}
+
+/// The runbooks in templates/member.yaml decide the same cases: see tests/rollout/test_decisions.py.
+#[test]
+fn decides_as_the_runbooks_do() {
+    let shared: Value = serde_json::from_str(include_str!("../../../tests/decisions.json")).unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let now = at(&text(&shared["now"]));
+    for case in shared["verdicts"].as_array().unwrap() {
+        let number = |name: &str| {
+            let value = case["parameters"].get(name).unwrap_or(&shared["parameters"][name]);
+            u16::try_from(value.as_u64().unwrap()).unwrap()
+        };
+        let parameters = Parameters {
+            max_access_key_age: number("maxAccessKeyAge"),
+            max_exemption_days: number("maxExemptionDays"),
+            ..Parameters::default()
+        };
+        let keys: Vec<_> = case["keys"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|key| {
+                let status = match key[1].as_str().unwrap() {
+                    "Active" => KeyStatus::Active,
+                    "Inactive" => KeyStatus::Inactive,
+                    other => {
+                        assert_eq!(other, "Expired");
+                        KeyStatus::Expired
+                    }
+                };
+                AccessKey { id: text(&key[0]), status, created: at(&text(&key[2])) }
+            })
+            .collect();
+        let tags =
+            case["tags"].as_object().into_iter().flatten().map(|(key, value)| (key.clone(), text(value))).collect();
+        let stale: Vec<_> = stale_keys(&keys, &parameters, now).into_iter().map(|key| (key, unused())).collect();
+        let verdict = if stale.is_empty() {
+            without_stale_keys(&keys, &parameters, now)
+        } else {
+            with_stale_keys(&stale, &keys, &tags, &parameters, now)
+        };
+        let mut expected: Vec<_> = case["stale"].as_array().unwrap().iter().map(text).collect();
+        let mut violations = verdict.violations.clone();
+        expected.sort();
+        violations.sort();
+        assert_eq!(violations, expected, "{}", case["name"]);
+        assert_eq!(verdict.compliance == Compliance::NonCompliant, !expected.is_empty(), "{}", case["name"]);
+    }
 }
 
 #[test]

@@ -1,0 +1,93 @@
+"""What the templates deploy: creates their stacks in moto and prints roles and documents as JSON.
+
+{"roles": {name: {"trust": policy document, "policy": policy document of all its statements}}, "documents": {name: document}}
+"""
+
+import ast
+import io
+import json
+import os
+import pathlib
+import zipfile
+
+import boto3
+from cfnlint.decode.cfn_yaml import loads
+from ministack.services.cloudformation import language_extensions
+from moto import mock_aws
+
+TEMPLATES = pathlib.Path(__file__).parents[2] / "templates"
+REGION, HUB, MEMBER = "eu-central-1", "111122220000", "111122221111"
+CODE = {"CodeBucket": "code", "CodeKey": "function.zip", "CodeSha256": "A" * 43 + "="}
+
+
+def template(name):
+    return json.loads(json.dumps(loads((TEMPLATES / name).read_text())))
+
+
+def expanded(template, parameters):
+    """The template with Fn::ForEach expanded, which moto does not know."""
+    if template.pop("Transform", None):
+        defaults = {key: value.get("Default", "") for key, value in template["Parameters"].items()}
+        template = language_extensions.apply(template, {**defaults, **parameters})
+    return template
+
+
+def upload_code(s3, bucket=CODE["CodeBucket"], key=CODE["CodeKey"]):
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("bootstrap", "")
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_object(Bucket=bucket, Key=key, Body=archive.getvalue())
+
+
+def create(name, **parameters):
+    boto3.client("cloudformation").create_stack(
+        StackName=name.removesuffix(".yaml"),
+        TemplateBody=json.dumps(expanded(template(name), parameters)),
+        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+    )
+
+
+def parsed(document):
+    """moto keeps some of what a template gives as Python prints it."""
+    return ast.literal_eval(document) if isinstance(document, str) else document
+
+
+def roles():
+    iam = boto3.client("iam")
+    found = {}
+    for role in iam.list_roles()["Roles"]:
+        name = role["RoleName"]
+        policies = iam.list_role_policies(RoleName=name)["PolicyNames"]
+        documents = [iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"] for policy in policies]
+        statements = [statement for document in documents for statement in parsed(document)["Statement"]]
+        policy = {"Version": "2012-10-17", "Statement": statements}
+        found[name] = {"trust": role["AssumeRolePolicyDocument"], "policy": policy}
+    return found
+
+
+def documents():
+    ssm = boto3.client("ssm")
+    names = [document["Name"] for document in ssm.list_documents()["DocumentIdentifiers"]]
+    return {name: parsed(ssm.get_document(Name=name)["Content"]) for name in names}
+
+
+def main():
+    deployed = {"roles": {}, "documents": {}}
+    for account, name, parameters in (
+        (HUB, "hub.yaml", {**CODE, "OrganizationId": "o-exampleorgid"}),
+        (MEMBER, "member.yaml", {"HubAccountId": HUB}),
+    ):
+        session = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": REGION, "MOTO_ACCOUNT_ID": account}
+        os.environ.update(session)
+        with mock_aws():
+            upload_code(boto3.client("s3"))
+            create(name, **parameters)
+            deployed["roles"].update(roles())
+            deployed["documents"].update(documents())
+    print(json.dumps(deployed, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""The conformance pack keeps to AWS Config's limits, and fits the rule and the runbook."""
+
+import json
+import pathlib
+import re
+
+import botocore.session
+import pytest
+from cfnlint.decode.cfn_yaml import loads
+
+from deployed import template
+
+ROOT = pathlib.Path(__file__).parents[2]
+TEXT = (ROOT / "conformance-pack/access-key-rotation.yaml").read_text()
+PACK = json.loads(json.dumps(loads(TEXT)))
+EXAMPLE = json.loads((ROOT / "conformance-pack/parameters.example.json").read_text())
+MODEL = botocore.session.get_session().get_service_model("config")
+# What AWS Config puts behind the name of a rule of a pack: -conformance-pack- and nine characters.
+SUFFIX = 27
+
+
+def limit(shape, bound="max"):
+    return MODEL.shape_for(shape).metadata[bound]
+
+
+def resolved(node, parameters):
+    """A part of the pack with values for its parameters; the automatic remediation as AutomaticRemediation says."""
+    if isinstance(node, list):
+        items = [resolved(item, parameters) for item in node]
+        return [item for item in items if item is not None]
+    if not isinstance(node, dict):
+        return node
+    if "Ref" in node:
+        return None if node["Ref"] == "AWS::NoValue" else parameters[node["Ref"]]
+    if "Fn::If" in node:
+        assert node["Fn::If"][0] == "Automatic"
+        return resolved(node["Fn::If"][1 if parameters["AutomaticRemediation"] == "true" else 2], parameters)
+    items = {key: resolved(value, parameters) for key, value in node.items()}
+    return {key: value for key, value in items.items() if value is not None}
+
+
+def resources(**parameters):
+    defaults = {name: parameter.get("Default") for name, parameter in PACK["Parameters"].items()}
+    function = "arn:aws:lambda:eu-central-1:111122223333:function:access-key-rotation"
+    return resolved(PACK["Resources"], {**defaults, "FunctionArn": function, **parameters})
+
+
+def test_size_parameters_and_resource_types():
+    assert len(TEXT.encode()) <= limit("TemplateBody")
+    assert len(PACK["Parameters"]) <= limit("ConformancePackInputParameters")
+    assert {resource["Type"] for resource in PACK["Resources"].values()} == {
+        "AWS::Config::ConfigRule",
+        "AWS::Config::RemediationConfiguration",
+    }
+    for parameter in PACK["Parameters"].values():
+        assert parameter["Type"] == "String" and parameter["Description"]
+
+
+def test_the_example_gives_known_parameters():
+    names = [parameter["ParameterName"] for parameter in EXAMPLE]
+    assert set(names) <= PACK["Parameters"].keys()
+    required = {name for name, parameter in PACK["Parameters"].items() if "Default" not in parameter}
+    assert required <= set(names)
+    assert all(len(parameter["ParameterValue"]) <= limit("ParameterValue") for parameter in EXAMPLE)
+
+
+def test_the_rule():
+    rule = resources()["Rule"]["Properties"]
+    results_limit = MODEL.operation_model("GetComplianceDetailsByConfigRule").input_shape.members["ConfigRuleName"]
+    assert len(rule["ConfigRuleName"]) + SUFFIX <= results_limit.metadata["max"]
+    assert len(rule["Description"]) <= limit("EmptiableStringWithCharLimit256")
+    longest = {name: "x" * 10 for name in PACK["Parameters"]}
+    inputs = json.dumps(resources(**longest)["Rule"]["Properties"]["InputParameters"])
+    assert len(inputs) <= limit("StringWithCharLimit1024")
+    assert {detail["MessageType"] for detail in rule["Source"]["SourceDetails"]} == {
+        "ScheduledNotification",
+        "ConfigurationItemChangeNotification",
+        "OversizedConfigurationItemChangeNotification",
+    }
+    assert rule["Scope"] == {"ComplianceResourceTypes": ["AWS::IAM::User"]}
+
+
+def test_every_parameter_of_the_rule_is_one_of_the_pack():
+    source = (ROOT / "rule/src/parameters.rs").read_text()
+    known = re.search(r'const KNOWN: &str = "(.*)";', source)[1].split(", ")
+    inputs = PACK["Resources"]["Rule"]["Properties"]["InputParameters"]
+    assert inputs == {name: {"Ref": name[0].upper() + name[1:]} for name in known}
+
+
+@pytest.mark.parametrize("automatic", ["false", "true"])
+def test_the_remediation_fits_the_runbook(automatic):
+    remediation = resources(AutomaticRemediation=automatic)["Remediation"]["Properties"]
+    documents = template("member.yaml")["Resources"].values()
+    [document] = [d["Properties"]["Content"] for d in documents if d["Properties"].get("Name") == remediation["TargetId"]]
+    parameters = remediation["Parameters"]
+    assert parameters.pop("ResourceId") == {"ResourceValue": {"Value": "RESOURCE_ID"}}
+    assert len(parameters) < limit("RemediationParameters")
+    for name, value in parameters.items():
+        [text] = value["StaticValue"]["Values"]
+        text = text.replace("MANAGEMENT_ACCOUNT_ID", "123456789012")
+        pattern = document["parameters"][name]["allowedPattern"]
+        assert re.search(pattern, text), f"{name}: {text}"
+        default = document["parameters"][name]["default"]
+        assert name == "AutomationAssumeRole" or text == default, f"{name} has other defaults in pack and runbook"
+
+
+def test_by_hand_the_remediation_names_no_account():
+    remediation = resources()["Remediation"]["Properties"]
+    assert remediation["Automatic"] is False
+    assert not re.search(r"[0-9]{12}", TEXT) and "AutomationAssumeRole" not in remediation["Parameters"]
+
+
+def test_the_automatic_remediation_is_wired_as_aws_config_requires():
+    remediation = resources(AutomaticRemediation="true")["Remediation"]["Properties"]
+    assert remediation["Automatic"] is True
+    attempts = MODEL.shape_for("RemediationConfiguration").members["MaximumAutomaticAttempts"].metadata
+    assert attempts["min"] <= remediation["MaximumAutomaticAttempts"] <= attempts["max"]
+    seconds = MODEL.shape_for("RemediationConfiguration").members["RetryAttemptSeconds"].metadata
+    assert seconds["min"] <= remediation["RetryAttemptSeconds"] <= seconds["max"]
+    controls = remediation["ExecutionControls"]["SsmControls"]
+    assert controls.keys() == {"ConcurrentExecutionRatePercentage", "ErrorPercentage"}
+    [role] = remediation["Parameters"]["AutomationAssumeRole"]["StaticValue"]["Values"]
+    # A text without any function, in which AWS Config replaces the account's id.
+    assert role == "arn:aws:iam::MANAGEMENT_ACCOUNT_ID:role/access-key-rotation-remediation"

@@ -1,0 +1,126 @@
+"""The templates, as moto deploys them."""
+
+import json
+import pathlib
+import re
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from deployed import CODE, HUB, MEMBER, REGION, create, template, upload_code
+
+ROOT = pathlib.Path(__file__).parents[2]
+ORGANIZATION = "o-exampleorgid"
+
+
+@pytest.fixture
+def account(monkeypatch):
+    """A fresh AWS, in which the test chooses the account."""
+
+    def choose(account_id):
+        monkeypatch.setenv("MOTO_ACCOUNT_ID", account_id)
+
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    with mock_aws():
+        yield choose
+
+
+def deploy_hub(account, **parameters):
+    account(HUB)
+    upload_code(boto3.client("s3"))
+    create("hub.yaml", **CODE, **parameters)
+
+
+def who_may_invoke():
+    """The accounts whose AWS Config may; None stands for any."""
+    policy = json.loads(boto3.client("lambda").get_policy(FunctionName="access-key-rotation")["Policy"])
+    for statement in policy["Statement"]:
+        assert statement["Principal"] == {"Service": "config.amazonaws.com"}
+        assert statement["Action"] == "lambda:InvokeFunction"
+    conditions = [statement.get("Condition", {}).get("StringEquals", {}) for statement in policy["Statement"]]
+    return sorted((condition.get("AWS:SourceAccount") for condition in conditions), key=str)
+
+
+@pytest.mark.parametrize(
+    "parameters, allowed",
+    [
+        ({}, [HUB]),
+        ({"MemberAccounts": MEMBER}, [HUB]),
+        ({"OrganizationId": ORGANIZATION}, [HUB, None]),
+        ({"OrganizationId": ORGANIZATION, "MemberAccounts": f"{MEMBER},210987654321"}, [HUB, MEMBER, "210987654321"]),
+    ],
+)
+def test_who_may_invoke_the_function(account, parameters, allowed):
+    deploy_hub(account, **parameters)
+    assert who_may_invoke() == allowed
+
+
+def test_the_function(account):
+    deploy_hub(account, OrganizationId=ORGANIZATION)
+    function = boto3.client("lambda").get_function(FunctionName="access-key-rotation")
+    settings = function["Configuration"]
+    assert settings["Runtime"] == "provided.al2023"
+    assert (settings["MemorySize"], settings["Timeout"]) == (128, 900)
+    assert settings["Environment"]["Variables"] == {
+        "EVALUATION_ROLE_NAME": "access-key-rotation-evaluation",
+        "SSL_CERT_FILE": "/etc/pki/tls/certs/ca-bundle.crt",
+    }
+    assert function["Concurrency"] == {"ReservedConcurrentExecutions": 20}
+    [group] = boto3.client("logs").describe_log_groups(logGroupNamePrefix="/aws/lambda/")["logGroups"]
+    assert (group["logGroupName"], group["retentionInDays"]) == ("/aws/lambda/access-key-rotation", 90)
+
+
+def test_without_an_organization_the_function_assumes_no_role(account):
+    deploy_hub(account, ReservedConcurrency="0")
+    function = boto3.client("lambda").get_function(FunctionName="access-key-rotation")
+    assert "EVALUATION_ROLE_NAME" not in function["Configuration"]["Environment"]["Variables"]
+    assert "Concurrency" not in function
+    iam = boto3.client("iam")
+    policy = iam.get_role_policy(RoleName="access-key-rotation-function", PolicyName="function")["PolicyDocument"]
+    assert "sts:AssumeRole" not in str(policy)
+
+
+@pytest.mark.parametrize("account_id, has_role", [(MEMBER, True), (HUB, False)])
+def test_only_other_accounts_than_the_hub_have_the_evaluation_role(account, account_id, has_role):
+    account(account_id)
+    create("member.yaml", HubAccountId=HUB)
+    roles = {role["RoleName"] for role in boto3.client("iam").list_roles()["Roles"]}
+    assert ("access-key-rotation-evaluation" in roles) == has_role
+    assert {"access-key-rotation-remediation", "access-key-rotation-deletion"} <= roles
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "templates").glob("*.yaml")), ids=lambda path: path.name)
+def test_a_template_can_be_given_inline(path):
+    """The most that CreateStack and CreateStackSet take as TemplateBody."""
+    assert len(path.read_bytes()) <= 51_200
+
+
+def test_the_dashboard_shows_metrics_that_there_are():
+    resources = template("hub.yaml")["Resources"]
+    body = json.loads(re.sub(r"\$\{[^}]*\}", "x", resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]))
+    emitted = (ROOT / "rule/src/metrics.rs").read_text()
+    shown = set()
+    for widget in body["widgets"]:
+        namespace = None
+        for metric in widget["properties"]["metrics"]:
+            namespace = metric[0] if metric[0] not in (".", "...") else namespace
+            if namespace == "AccessKeyRotation":
+                shown.add(metric[1])
+    assert {"UsersEvaluated", "UsersNonCompliant", "UsersUnknown", "OldestActiveKeyDays"} <= shown
+    assert [name for name in shown if f'"{name}"' not in emitted] == []
+
+
+def test_every_alarm_watches_something_and_tells_the_topic():
+    resources = template("hub.yaml")["Resources"]
+    alarms = [resource["Properties"] for name, resource in resources.items() if name.endswith("Alarm")]
+    assert len(alarms) == 5
+    watched = {alarm["MetricName"] for alarm in alarms}
+    assert {"Errors", "Throttles", "AsyncEventAge", "ApproximateNumberOfMessagesVisible"} <= watched
+    readme = (ROOT / "README.md").read_text()
+    for alarm in alarms:
+        assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}]
+        assert alarm["Dimensions"] and alarm["TreatMissingData"] == "notBreaching"
+        assert f"`{alarm['AlarmName']}`" in readme

@@ -1,0 +1,181 @@
+"""The README's commands, with the real AWS CLI: those in `sh` blocks are run against moto, in order; those shown in `console`
+blocks are checked by the AWS CLI without a call."""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+import urllib.request
+import zipfile
+
+import boto3
+import pytest
+from moto.cloudformation import models
+from moto.organizations.models import FakeDelegatedAdministrator
+from moto.server import ThreadedMotoServer
+
+from deployed import REGION, expanded
+
+ROOT = pathlib.Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+AWS = ROOT / "target/venv/bin/aws"
+
+
+def section(title):
+    """A section of the README, with those below it."""
+    [_, text] = README.split(f"\n## {title}\n")
+    return text.split("\n## ")[0]
+
+
+def blocks(text, language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def extended(parse):
+    def parse_extended(stack):
+        parse(stack)
+        # The README gives no list of accounts.
+        stack.template_dict = expanded(stack.template_dict, {})
+
+    return parse_extended
+
+
+@pytest.fixture
+def aws(tmp_path, monkeypatch):
+    """moto as a server, with the language extensions that CloudFormation has and moto lacks; a shell for the README."""
+    for kind in (models.Stack, models.ChangeSet):
+        monkeypatch.setattr(kind, "_parse_template", extended(kind._parse_template))
+    # moto does not know that StackSets can be delegated.
+    monkeypatch.setattr(
+        FakeDelegatedAdministrator,
+        "SUPPORTED_SERVICES",
+        [*FakeDelegatedAdministrator.SUPPORTED_SERVICES, "member.org.stacksets.cloudformation.amazonaws.com"],
+    )
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    endpoint = "http://{}:{}".format(*server.get_host_and_port())
+    urllib.request.urlopen(endpoint + "/moto-api/reset", data=b"").close()
+    yield Aws(endpoint, tmp_path)
+    server.stop()
+
+
+class Aws:
+    def __init__(self, endpoint, home):
+        self.endpoint, self.home = endpoint, home
+        profiles = ("default", "profile management", "profile security", "profile member")
+        keys = "aws_access_key_id=test\naws_secret_access_key=test\n"
+        (home / "config").write_text("".join(f"[{profile}]\n{keys}" for profile in profiles))
+        organizations = self.client("organizations")
+        organizations.create_organization(FeatureSet="ALL")
+        root = organizations.list_roots()["Roots"][0]["Id"]
+        self.unit = organizations.create_organizational_unit(ParentId=root, Name="workloads")["OrganizationalUnit"]["Id"]
+        self.members = []
+        for name in ("one", "two"):
+            status = organizations.create_account(Email=f"{name}@example.com", AccountName=name)["CreateAccountStatus"]
+            self.members.append(status["AccountId"])
+            organizations.move_account(AccountId=status["AccountId"], SourceParentId=root, DestinationParentId=self.unit)
+        self.client("s3").create_bucket(
+            Bucket="example-access-key-rotation", CreateBucketConfiguration={"LocationConstraint": REGION}
+        )
+        with zipfile.ZipFile(home / "bootstrap.zip", "w") as archive:
+            archive.writestr("bootstrap", "")
+
+    def client(self, service, account=None):
+        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+        if account:
+            role = f"arn:aws:iam::{account}:role/OrganizationAccountAccessRole"
+            session = self.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+            keys = {
+                "aws_access_key_id": session["AccessKeyId"],
+                "aws_secret_access_key": session["SecretAccessKey"],
+                "aws_session_token": session["SessionToken"],
+            }
+        return boto3.client(service, endpoint_url=self.endpoint, region_name=REGION, **keys)
+
+    def shell(self, script):
+        """Runs commands of the README as they are, but for this organization's ids and a zip that is there."""
+        names = {"ROOT": self.unit, "SECURITY": self.members[0], "ZIP": self.home / "bootstrap.zip"}
+        for name, value in names.items():
+            script = re.sub(rf"^{name}=\S+", f"{name}={value}", script, flags=re.MULTILINE)
+        run = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script], cwd=ROOT, env=self.environment(), capture_output=True, text=True
+        )
+        assert run.returncode == 0, f"{run.stdout}\n{run.stderr}"
+        return run.stdout
+
+    def environment(self):
+        return {
+            "PATH": f"{AWS.parent}:{os.environ['PATH']}",
+            "HOME": str(self.home),
+            "AWS_CONFIG_FILE": str(self.home / "config"),
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_PAGER": "",
+        }
+
+
+def test_the_deployment_and_its_removal(aws):
+    """Stacks, StackSet instances in two accounts, and the pack from S3; then nothing of it is left."""
+    deployment = "".join(blocks(section("Deploy it to an organization"), "sh"))
+    out = aws.shell(deployment)
+    assert '"Status": "CREATE_SUCCESSFUL"' in out
+
+    stacks = aws.client("cloudformation")
+    assert stack_names(stacks) == {"access-key-rotation-hub", "access-key-rotation-member"}
+    for account in aws.members:
+        member = aws.client("iam", account)
+        roles = {role["RoleName"] for role in member.list_roles()["Roles"]}
+        assert {f"access-key-rotation-{name}" for name in ("remediation", "deletion")} <= roles
+        documents = aws.client("ssm", account).list_documents()["DocumentIdentifiers"]
+        assert len([document for document in documents if document["Name"].startswith("AccessKeyRotation-")]) == 3
+    config = aws.client("config")
+    name = "access-key-rotation"
+    packs = config.describe_organization_conformance_packs(OrganizationConformancePackNames=[name])
+    [pack] = packs["OrganizationConformancePacks"]
+    [parameter] = pack["ConformancePackInputParameters"]
+    assert parameter["ParameterValue"].endswith(":function:access-key-rotation")
+
+    names = deployment[: deployment.index("\naws ") + 1]
+    first, second = blocks(section("Remove it"), "sh")
+    aws.shell(names + first)
+    # moto deletes the instances of accounts only, not those of organizational units.
+    stacks.delete_stack_instances(
+        StackSetName="access-key-rotation-member", Accounts=aws.members, Regions=[REGION], RetainStacks=False
+    )
+    aws.shell(names + second)
+    assert stack_names(stacks) == set()
+    with pytest.raises(config.exceptions.NoSuchOrganizationConformancePackException):
+        config.describe_organization_conformance_packs(OrganizationConformancePackNames=[name])
+    assert [s for s in stacks.list_stack_sets()["Summaries"] if s["Status"] == "ACTIVE"] == []
+
+
+def test_a_single_account(aws):
+    """The nested stacks; moto knows no rules in templates."""
+    deployment = "".join(blocks(section("Deploy it to an organization"), "sh"))
+    names = deployment[: deployment.index("\naws ") + 1]
+    [code] = [block for block in blocks(section("Deploy it to an organization"), "sh") if "ZIP=" in block]
+    aws.shell(names + code + "".join(blocks(section("A single account"), "sh")))
+    stacks = aws.client("cloudformation")
+    assert len(stack_names(stacks)) == 3
+
+
+def stack_names(stacks):
+    live = [stack for stack in stacks.list_stacks()["StackSummaries"] if stack["StackStatus"] != "DELETE_COMPLETE"]
+    assert {stack["StackStatus"] for stack in live} <= {"CREATE_COMPLETE"}
+    return {stack["StackName"] for stack in live}
+
+
+def test_commands_that_are_shown_are_commands_of_the_aws_cli(aws):
+    """The AWS CLI checks names, options and values before it finds nobody at the endpoint."""
+    shown = [command for block in blocks(README, "console") for command in commands(block)]
+    assert len(shown) > 10
+    environment = {**aws.environment(), "AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"}
+    for command in shown:
+        run = subprocess.run(["bash", "-c", command], cwd=ROOT, env=environment, capture_output=True, text=True)
+        assert "Could not connect to the endpoint URL" in run.stderr, f"{command}\n{run.stderr}"
+
+
+def commands(block):
+    """The lines that begin with `$ aws`, with those that continue them."""
+    return re.findall(r"^\$ (aws .*(?:(?<=\\)\n.*)*)", block, re.MULTILINE)

@@ -1,25 +1,107 @@
-//! The actions that the README tells to allow are those that are called, and no others.
+//! The actions that are called, those that the README tells to allow and those that the templates allow are the same.
 
-use crate::support::*;
+use crate::{
+    deployed::{self, python},
+    support::*,
+};
 use local_aws::events;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
+const ROLES: [&str; 4] =
+    [FUNCTION_ROLE, EVALUATION_ROLE, "access-key-rotation-remediation", "access-key-rotation-deletion"];
+
 #[tokio::test]
-async fn the_documented_permissions_are_the_ones_that_are_used() {
+async fn the_permissions_are_the_ones_that_are_used() {
     let deployment = Deployment::start().await;
-    deployment.member(|account| populate(account, today(), 20, 10, 20));
-    for parameters in [&[][..], &[("keySource", "report"), ("deliver", "changes")][..]] {
-        deployment.sweep(parameters).await;
+    for id in [HUB, MEMBER] {
+        populate(deployment.aws.world().account(id), today(), 20, 10, 20);
+        for parameters in [&[][..], &[("keySource", "report"), ("deliver", "changes")][..]] {
+            let event = events::scheduled(&mut deployment.aws.world(), id, RULE, parameters);
+            deployment.send(&event).await.0.unwrap();
+        }
+        let event = events::change(&mut deployment.aws.world(), id, RULE, "user-0000", &[]).unwrap();
+        deployment.send(&event).await.0.unwrap();
     }
-    let event = events::change(&mut deployment.aws.world(), MEMBER, RULE, "user-0000", &[]).unwrap();
-    deployment.send(&event).await.0.unwrap();
-    let used: BTreeSet<_> =
-        deployment.aws.world().calls().iter().map(|call| format!("{}:{}", call.service, call.action)).collect();
+    let world = deployment.aws.world();
+    let used = |role: &str| -> BTreeSet<_> {
+        let role = format!(":assumed-role/{role}/");
+        let calls = world.calls().iter().filter(|call| call.principal.contains(&role));
+        calls.map(|call| format!("{}:{}", call.service, call.action)).collect()
+    };
+    assert_eq!(used(EVALUATION_ROLE), deployed::actions(EVALUATION_ROLE));
+
+    let mut allowed = deployed::actions(FUNCTION_ROLE);
+    // With the function's role, Lambda logs and keeps failed events.
+    for action in ["logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage"] {
+        assert!(allowed.remove(action), "{action}");
+    }
+    assert_eq!(used(FUNCTION_ROLE), allowed);
 
     let readme = include_str!("../../README.md");
     let (_, rest) = readme.split_once("### Permissions").unwrap();
     let (section, _) = rest.split_once("\n### ").unwrap();
     let is_action = |word: &&str| ["iam:", "config:", "sts:"].iter().any(|service| word.starts_with(service));
     let documented: BTreeSet<_> = section.split('`').filter(is_action).map(str::to_owned).collect();
-    assert_eq!(used, documented);
+    assert_eq!(used(FUNCTION_ROLE), documented);
+}
+
+#[test]
+fn the_function_may_do_in_its_own_account_what_the_evaluation_role_may_elsewhere() {
+    let without_account = |statement: &Value| {
+        let text = statement.to_string();
+        let is_account = |part: &str| part.len() == 12 && part.bytes().all(|byte| byte.is_ascii_digit());
+        text.split(':').map(|part| if is_account(part) { "ACCOUNT" } else { part }).collect::<Vec<_>>().join(":")
+    };
+    let statements = |role| deployed::policy(role)["Statement"].as_array().unwrap();
+    let elsewhere = statements(EVALUATION_ROLE);
+    let is_evaluation = |statement: &&Value| elsewhere.iter().any(|other| other["Sid"] == statement["Sid"]);
+    let own: Vec<_> = statements(FUNCTION_ROLE).iter().filter(is_evaluation).map(without_account).collect();
+    assert_eq!(own, elsewhere.iter().map(without_account).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_function_assumes_no_role_but_the_evaluation_role_of_its_organization() {
+    let statements = deployed::policy(FUNCTION_ROLE)["Statement"].as_array().unwrap();
+    let assume: Vec<_> = statements.iter().filter(|statement| statement.to_string().contains("sts:")).collect();
+    let expected = json!({
+        "Sid": "EvaluateOtherAccounts",
+        "Effect": "Allow",
+        "Action": "sts:AssumeRole",
+        "Resource": format!("arn:aws:iam::*:role/{EVALUATION_ROLE}"),
+        "Condition": { "StringEquals": { "aws:ResourceOrgID": "o-exampleorgid" } },
+    });
+    assert_eq!(assume, [&expected]);
+}
+
+/// By IAM's service authorization reference, which cfn-lint brings along.
+#[test]
+fn every_resource_is_allowed_only_where_an_action_has_none() {
+    let read = "import importlib.util, pathlib; cfnlint = pathlib.Path(importlib.util.find_spec('cfnlint').origin).parent; \
+                print((cfnlint / 'data/AdditionalSpecs/Policies.json').read_text())";
+    let reference: Value = serde_json::from_slice(&python().args(["-c", read]).output().unwrap().stdout).unwrap();
+    let templates = [include_str!("../../templates/hub.yaml"), include_str!("../../templates/member.yaml")];
+    assert_eq!(templates.concat().matches("Type: AWS::IAM::Role\n").count(), ROLES.len());
+    for role in ROLES {
+        for statement in deployed::policy(role)["Statement"].as_array().unwrap() {
+            assert_eq!(statement["Effect"], "Allow");
+            for action in list(&statement["Action"]) {
+                let (service, name) = action.split_once(':').unwrap();
+                let known = &reference[service]["Actions"][name.to_ascii_lowercase()];
+                assert!(known.is_object(), "{role}: {action} is no action");
+                let has_resources = known.get("Resources").is_some();
+                assert_eq!(list(&statement["Resource"]) == ["*"], !has_resources, "{role}: {action}");
+            }
+            let resources = list(&statement["Resource"]);
+            assert!(resources == ["*"] || resources.iter().all(|resource| resource.starts_with("arn:")), "{role}");
+        }
+    }
+}
+
+/// One text or several.
+fn list(value: &Value) -> Vec<&str> {
+    match value {
+        Value::Array(texts) => texts.iter().map(|text| text.as_str().unwrap()).collect(),
+        text => vec![text.as_str().unwrap()],
+    }
 }

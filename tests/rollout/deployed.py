@@ -12,10 +12,14 @@ import zipfile
 
 import boto3
 from cfnlint.decode.cfn_yaml import loads
-from ministack.services.cloudformation import language_extensions
 from moto import mock_aws
 
-TEMPLATES = pathlib.Path(__file__).parents[2] / "templates"
+ROOT = pathlib.Path(__file__).parents[2]
+# ministack writes there when it is imported.
+os.environ.setdefault("STATE_DIR", str(ROOT / "target/ministack"))
+from ministack.services.cloudformation import language_extensions
+
+TEMPLATES = ROOT / "templates"
 REGION, HUB, MEMBER = "eu-central-1", "111122220000", "111122221111"
 CODE = {"CodeBucket": "code", "CodeKey": "function.zip", "CodeSha256": "A" * 43 + "="}
 

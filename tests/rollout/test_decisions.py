@@ -4,13 +4,19 @@ import json
 import pathlib
 from datetime import datetime
 
+import pyflakes.api
 import pytest
 from cfnlint.decode.cfn_yaml import loads
 
 ROOT = pathlib.Path(__file__).parents[2]
 SHARED = json.loads((ROOT / "tests/decisions.json").read_text())
+SOURCE = loads((ROOT / "templates/member.yaml").read_text())["Mappings"]["Runbooks"]["Script"]["Python"]
 SCRIPT = {}
-exec(loads((ROOT / "templates/member.yaml").read_text())["Mappings"]["Runbooks"]["Script"]["Python"], SCRIPT)
+exec(SOURCE, SCRIPT)
+
+
+def test_the_script_has_no_names_unused_or_unknown():
+    assert pyflakes.api.check(SOURCE, "script") == 0
 
 
 def cases(name):

@@ -1,7 +1,6 @@
 """The README's commands, with the real AWS CLI: those in `sh` blocks are run against moto, in order; those shown in `console`
 blocks are checked by the AWS CLI without a call."""
 
-import json
 import os
 import pathlib
 import re
@@ -12,7 +11,6 @@ import zipfile
 import boto3
 import pytest
 from moto.cloudformation import models
-from moto.organizations.models import FakeDelegatedAdministrator
 from moto.server import ThreadedMotoServer
 
 from deployed import REGION, expanded
@@ -46,12 +44,6 @@ def aws(tmp_path, monkeypatch):
     """moto as a server, with the language extensions that CloudFormation has and moto lacks; a shell for the README."""
     for kind in (models.Stack, models.ChangeSet):
         monkeypatch.setattr(kind, "_parse_template", extended(kind._parse_template))
-    # moto does not know that StackSets can be delegated.
-    monkeypatch.setattr(
-        FakeDelegatedAdministrator,
-        "SUPPORTED_SERVICES",
-        [*FakeDelegatedAdministrator.SUPPORTED_SERVICES, "member.org.stacksets.cloudformation.amazonaws.com"],
-    )
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     endpoint = "http://{}:{}".format(*server.get_host_and_port())

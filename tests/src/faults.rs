@@ -47,6 +47,8 @@ pub enum FaultKind {
     Latency(Duration),
     /// No policy allows the caller the action.
     AccessDenied,
+    /// So many calls are let through; those that follow are server errors.
+    BreakOffAfterCalls(u32),
     /// `PutEvaluations` answers 200 with evaluations in `FailedEvaluations`, which it does not store.
     FailedEvaluations {
         /// In how many calls; those that hold none of the evaluations do not count.
@@ -195,6 +197,10 @@ impl Armed {
                 effects.error =
                     Some(AwsError::access_denied(target.service, target.principal, &action, target.resource));
             }
+            FaultKind::BreakOffAfterCalls(calls) => match calls.checked_sub(1) {
+                Some(left) => *calls = left,
+                None => effects.error = Some(AwsError::server_error(target.service)),
+            },
             FaultKind::ReportLimitExceeded { times } => {
                 if target.action == "GenerateCredentialReport" && *times > 0 {
                     *times -= 1;
@@ -259,6 +265,15 @@ mod tests {
         faults.add(fault(None, None, FaultKind::Throttle { probability: 0.3 }));
         let hits = (0..1000).filter(|_| faults.effects(&target("ListUsers", None), &mut rng).error.is_some()).count();
         assert!((250..350).contains(&hits), "{hits}");
+    }
+
+    #[test]
+    fn calls_break_off_after_so_many_that_the_fault_fits() {
+        let mut faults = Faults::default();
+        faults.add(fault(Some("TagUser"), None, FaultKind::BreakOffAfterCalls(1)));
+        let mut fails = |action| faults.effects(&target(action, None), &mut Rng::with_seed(0)).error.is_some();
+        let calls = ["ListUsers", "TagUser", "TagUser", "ListUsers", "TagUser"];
+        assert_eq!(calls.map(&mut fails), [false, false, true, false, true]);
     }
 
     #[test]

@@ -40,9 +40,14 @@ pub(crate) enum CallerKind {
     Role(String),
 }
 
-/// Access key id to session.
+/// The sessions of roles.
 #[derive(Default)]
-pub(crate) struct Sessions(HashMap<String, Session>);
+pub(crate) struct Sessions {
+    /// By access key id.
+    issued: HashMap<String, Session>,
+    /// What session credentials are of that were not issued here.
+    foreign: Option<Session>,
+}
 
 struct Session {
     account: String,
@@ -60,6 +65,14 @@ impl World {
         self.new_session(account, role, "local", None)
     }
 
+    /// From now on session credentials that were not issued here are of that role. This is for a client that gets its
+    /// credentials from another AWS and turns to this one for some services only.
+    pub fn accept_foreign_credentials(&mut self, account: &str, role: &str) {
+        self.account(account).ensure_role(role);
+        let (account, role, name) = (account.to_owned(), role.to_owned(), "foreign".to_owned());
+        self.sessions.foreign = Some(Session { account, role, name, token: String::new(), expires: None });
+    }
+
     pub(crate) fn new_session(
         &mut self,
         account: &str,
@@ -71,7 +84,7 @@ impl World {
         let token = ids::token(&mut self.rng, 400);
         let (account, role, name) = (account.to_owned(), role.to_owned(), name.to_owned());
         let session = Session { account, role, name, token: token.clone(), expires };
-        self.sessions.0.insert(access_key_id.clone(), session);
+        self.sessions.issued.insert(access_key_id.clone(), session);
         Credentials { access_key_id, secret_access_key: ids::secret(&mut self.rng), session_token: Some(token) }
     }
 
@@ -81,13 +94,16 @@ impl World {
         if let Some(account) = scope.access_key_id.strip_prefix(ADMINISTRATOR_PREFIX) {
             return self.administrator(account).ok_or_else(invalid);
         }
-        if let Some(session) = self.sessions.0.get(&scope.access_key_id) {
+        if let Some(session) = self.sessions.issued.get(&scope.access_key_id) {
             if scope.session_token.as_ref() != Some(&session.token) {
                 return Err(invalid());
             }
             if session.expires.is_some_and(|expires| expires <= self.now()) {
                 return Err(AwsError::expired_token(scope.service));
             }
+            return self.role_session(session).ok_or_else(invalid);
+        }
+        if let (Some(session), Some(_)) = (&self.sessions.foreign, &scope.session_token) {
             return self.role_session(session).ok_or_else(invalid);
         }
         self.user(scope).ok_or_else(invalid)
@@ -160,6 +176,22 @@ mod tests {
         assert_eq!(world.authenticate(&scope(&stripped)).err().unwrap().code, "InvalidClientTokenId");
         world.advance(TimeDelta::hours(1));
         assert_eq!(world.authenticate(&scope(&credentials)).err().unwrap().code, "ExpiredToken");
+    }
+
+    #[test]
+    fn foreign_credentials_are_refused_unless_it_is_said_whose_they_are() {
+        let mut world = World::new(DateTime::from_timestamp(1_700_000_000, 0).unwrap());
+        let foreign = Credentials {
+            access_key_id: "ASIAFOREIGN".to_owned(),
+            secret_access_key: String::new(),
+            session_token: Some("token".to_owned()),
+        };
+        assert_eq!(world.authenticate(&scope(&foreign)).err().unwrap().code, "InvalidClientTokenId");
+        world.accept_foreign_credentials("123456789012", "reader");
+        let caller = world.authenticate(&scope(&foreign)).ok().unwrap();
+        assert_eq!(caller.arn, "arn:aws:sts::123456789012:assumed-role/reader/foreign");
+        let no_session = Credentials { session_token: None, ..foreign };
+        assert!(world.authenticate(&scope(&no_session)).is_err());
     }
 
     #[test]

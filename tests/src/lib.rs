@@ -7,7 +7,8 @@
 //!
 //! - `AKIALOCAL` followed by the twelve-digit account id: that account's administrator, `user/administrator`, who is in
 //!   no list of users. The account must exist.
-//! - An assumed role's session, from `AssumeRole` or [`World::credentials`].
+//! - An assumed role's session, from `AssumeRole` or [`World::credentials`]; or from elsewhere, once
+//!   [`World::accept_foreign_credentials`] says of which role.
 //! - An IAM user's active access key. Users have no policies here, so all but `GetCallerIdentity` is denied; calling
 //!   it counts as a use of the key.
 //!

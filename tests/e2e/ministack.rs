@@ -1,0 +1,253 @@
+//! The templates' policies where IAM enforces them: ministack, an emulator of AWS, runs the real function from the real
+//! template, and serves the runbooks. It has no PutEvaluations, so the local AWS is AWS Config here.
+//!
+//! What Lambda itself does with a function's role, logging and sending failed events, ministack does not check, nor who may
+//! invoke a function.
+
+use crate::{
+    deployed::{self, python},
+    support::*,
+};
+use chrono::Utc;
+use emulator::{Ministack, Policy, USERS, key_id, root, user_id};
+use local_aws::{
+    ComplianceType::{self, Compliant, NonCompliant},
+    Credentials, Fault, FaultKind, LocalAws, World, events,
+};
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::{self, File},
+};
+
+mod emulator;
+
+/// What comes of a sweep that may not call an action: `AccessDenied`, and results for these users only; or with `None` all
+/// results, but the keys of every user were read.
+const SWEEPS_WITHOUT: [(&str, Option<&[&str]>); 8] = [
+    ("config:GetComplianceDetailsByConfigRule", Some(&["fresh", "keyless", "retired", "retired-too", "stale"])),
+    ("config:PutEvaluations", Some(&[])),
+    ("iam:GenerateCredentialReport", None),
+    ("iam:GetAccessKeyLastUsed", Some(&["fresh", "keyless", "retired", "retired-too"])),
+    ("iam:GetCredentialReport", None),
+    ("iam:GetUser", Some(&["fresh", "keyless", "retired", "retired-too"])),
+    ("iam:ListAccessKeys", Some(&["keyless"])),
+    ("iam:ListUsers", Some(&[])),
+];
+
+const REMEDIATION_ROLE: &str = "access-key-rotation-remediation";
+const DELETION_ROLE: &str = "access-key-rotation-deletion";
+const DEACTIVATE: &str = "AccessKeyRotation-DeactivateStaleKeys";
+const REACTIVATE: &str = "AccessKeyRotation-ReactivateKey";
+const DELETE: &str = "AccessKeyRotation-DeleteDeactivatedKeys";
+
+/// What came of an invocation.
+#[derive(Debug, PartialEq)]
+struct Swept {
+    /// Type and message.
+    error: Option<[String; 2]>,
+    results: BTreeMap<String, ComplianceType>,
+    /// The users whose keys were read.
+    read: BTreeSet<String>,
+}
+
+/// The deployed function and its AWS Config.
+struct Rule {
+    aws: Ministack,
+    config: LocalAws,
+}
+
+impl Rule {
+    /// A sweep on schedule. The Config rule is new each time, so that there are no results but those of this sweep.
+    fn sweep(&self, account: &str, role: &str) -> Swept {
+        let started = Utc::now().timestamp_micros();
+        let rule = format!("rule-{started}");
+        let event = {
+            let mut world = self.config.world();
+            world.accept_foreign_credentials(account, role);
+            events::scheduled(&mut world, account, &rule, &[]).to_string()
+        };
+        let path = "/2015-03-31/functions/access-key-rotation/invocations";
+        let (head, answer) = self.aws.post(HUB, "lambda", path, "Content-Type: application/json", &event);
+        let error = head.contains("x-amz-function-error").then(|| {
+            let answer: Value = serde_json::from_str(&answer).unwrap();
+            ["errorType", "errorMessage"].map(|field| answer[field].as_str().unwrap().to_owned())
+        });
+        let mut world = self.config.world();
+        let results = world.account(account).results(&rule).iter();
+        let results = results.map(|(id, result)| (id.clone(), result.compliance)).collect();
+        Swept { error, results, read: self.read(account, started) }
+    }
+
+    /// The users whose keys were read since then, as CloudTrail tells.
+    fn read(&self, account: &str, since: i64) -> BTreeSet<String> {
+        let header = "X-Amz-Target: CloudTrail_20131101.LookupEvents\r\nContent-Type: application/x-amz-json-1.1";
+        let since = format!("{{\"StartTime\":{}.{:06}}}", since / 1_000_000, since % 1_000_000);
+        let answer: Value = serde_json::from_str(&self.aws.post(account, "cloudtrail", "/", header, &since).1).unwrap();
+        let details =
+            answer["Events"].as_array().unwrap().iter().map(|event| event["CloudTrailEvent"].as_str().unwrap());
+        let details = details.map(|event| serde_json::from_str::<Value>(event).unwrap());
+        let reads = details.filter(|event| event["requestParameters"]["Action"] == "ListAccessKeys");
+        reads.map(|event| event["requestParameters"]["UserName"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// The role can do its work, and without any one action it is as the table says.
+    fn needs_each_action(&self, account: &str, role: &str) {
+        let verdict = |user: &str| if user == "stale" { NonCompliant } else { Compliant };
+        let results = |users: &[&str]| users.iter().map(|user| (user_id(account, user), verdict(user))).collect();
+        let everyone = USERS.map(|(name, _)| name);
+        let right = |read: &[&str]| {
+            let read = read.iter().map(|user| (*user).to_owned()).collect();
+            Swept { error: None, results: results(&everyone), read }
+        };
+        let policy = Policy::read(&self.aws, account, role, "evaluation");
+        assert_eq!(self.sweep(account, role), right(&["fresh", "retired", "retired-too", "stale"]), "{role}");
+        for (action, known) in SWEEPS_WITHOUT {
+            match action.strip_prefix("config:") {
+                Some(action) => {
+                    let (action, kind) = (Some(action.to_owned()), FaultKind::AccessDenied);
+                    self.config.world().faults.add(Fault { account: None, action, user: None, kind });
+                }
+                None => policy.put_without(action),
+            }
+            let swept = self.sweep(account, role);
+            match known {
+                None => assert_eq!(swept, right(&everyone), "{role}, {action}"),
+                Some(known) => {
+                    let [kind, message] = swept.error.expect(action);
+                    assert!(kind == "AccessDenied" && message.contains(action), "{role}, {action}: {kind}: {message}");
+                    assert_eq!(swept.results, results(known), "{role}, {action}");
+                }
+            }
+            self.config.world().faults.clear();
+        }
+        policy.put(&policy.document);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_function_needs_each_action_that_it_is_allowed() {
+    let config = LocalAws::start(World::live_clock()).await.unwrap();
+    let rule = Rule { aws: Ministack::start(Some(&config.endpoint())), config };
+    rule.aws.deploy_hub();
+    rule.aws.deploy_member();
+    assert_eq!(BTreeSet::from(SWEEPS_WITHOUT.map(|(action, _)| action.to_owned())), deployed::actions(EVALUATION_ROLE));
+    rule.needs_each_action(HUB, FUNCTION_ROLE);
+
+    let assert_denied = |why: &str| {
+        let swept = rule.sweep(MEMBER, EVALUATION_ROLE);
+        let [kind, message] = swept.error.expect(why);
+        assert!(kind == "AccessDenied" && message.contains("sts:AssumeRole"), "{why}: {kind}: {message}");
+        assert!(swept.results.is_empty() && swept.read.is_empty(), "{why}");
+    };
+    assert_denied("ministack does not tell a role's organization, so that the condition is not met");
+    let answer = rule.aws.cli(&root(HUB), "organizations describe-organization", &[]).unwrap();
+    let organization = answer["Organization"]["Id"].as_str().unwrap();
+    // It does tell the caller's, which stands in for the role's from here on.
+    let mut policy = Policy::read(&rule.aws, HUB, FUNCTION_ROLE, "function");
+    let document = policy.document.to_string().replace("aws:ResourceOrgID", "aws:PrincipalOrgID");
+    policy.put(&serde_json::from_str(&document).unwrap());
+    assert_denied("it is another organization");
+    policy.document = serde_json::from_str(&document.replace("o-exampleorgid", organization)).unwrap();
+    policy.put_without("sts:AssumeRole");
+    assert_denied("no policy allows it");
+    policy.put(&policy.document);
+    rule.needs_each_action(MEMBER, EVALUATION_ROLE);
+
+    // Root users may do everything, so that this is the trust policy's doing.
+    for account in [HUB, MEMBER] {
+        let error = rule.aws.assume(&root(account), EVALUATION_ROLE).unwrap_err();
+        assert!(error.contains("AccessDenied"), "{error}");
+    }
+}
+
+impl Ministack {
+    /// A session of a role, which only Systems Manager may assume: here the account itself is let in.
+    fn assume_of_runbooks(&self, role: &str) -> Credentials {
+        let error = self.assume(&root(MEMBER), role).unwrap_err();
+        assert!(error.contains("AccessDenied"), "{error}");
+        let statement = json!({ "Effect": "Allow", "Principal": { "AWS": MEMBER }, "Action": "sts:AssumeRole" });
+        let trust = json!({ "Version": "2012-10-17", "Statement": statement }).to_string();
+        self.iam(MEMBER, "UpdateAssumeRolePolicy", &[("RoleName", role), ("PolicyDocument", &trust)]);
+        self.assume(&root(MEMBER), role).unwrap()
+    }
+
+    /// Runs a runbook for a user. Gives what became of the key, or the text of the error.
+    fn runbook(&self, caller: &Credentials, name: &str, user: &str) -> Result<String, String> {
+        let mut inputs = json!({ "ResourceId": user_id(MEMBER, user), "DryRun": "false" });
+        if name == REACTIVATE {
+            inputs["AccessKeyId"] = key_id(MEMBER, user).into();
+        }
+        let file = self.path().join("document.json");
+        fs::write(&file, deployed::document(name).to_string()).unwrap();
+        let mut command = python();
+        command.args(["tests/rollout/runbook.py", &inputs.to_string()]).stdin(File::open(file).unwrap());
+        let output = self.run(caller, &mut command);
+        if !output.status.success() {
+            return Err(String::from_utf8(output.stderr).unwrap());
+        }
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(answer["Results"][0]["AccessKeyId"], key_id(MEMBER, user));
+        Ok(answer["Results"][0]["Outcome"].as_str().unwrap().to_owned())
+    }
+
+    /// The status of the user's key, if it is there.
+    fn status(&self, user: &str) -> Option<String> {
+        let keys = self.iam(MEMBER, "ListAccessKeys", &[("UserName", user)]);
+        Some(keys.split_once("<Status>")?.1.split_once("</Status>")?.0.to_owned())
+    }
+}
+
+#[test]
+fn the_runbooks_need_each_action_that_they_are_allowed() {
+    let aws = Ministack::start(None);
+    aws.deploy_member();
+    let assert_needs = |policy: &Policy<'_>, action: &str, caller: &Credentials, runbook: &str, user: &str| {
+        policy.put_without(action);
+        let error = aws.runbook(caller, runbook, user).unwrap_err();
+        assert!(error.contains(&format!("not authorized to perform: {action}")), "{action}: {error}");
+        policy.put(&policy.document);
+    };
+    let assert_does = |caller: &Credentials, runbook: &str, user: &str, outcome: &str, status: Option<&str>| {
+        assert_eq!(aws.runbook(caller, runbook, user).as_deref(), Ok(outcome));
+        assert_eq!(aws.status(user).as_deref(), status, "{runbook}");
+    };
+    let assert_may_not = |caller: &Credentials, words: &str| {
+        let error = aws.cli(caller, &format!("iam {words} --user-name fresh"), &[]).unwrap_err();
+        assert!(error.contains("AccessDenied"), "{words}: {error}");
+    };
+    let but_untag = |role: &str| deployed::actions(role).into_iter().filter(|action| action != "iam:UntagUser");
+
+    let caller = aws.assume_of_runbooks(REMEDIATION_ROLE);
+    let policy = Policy::read(&aws, MEMBER, REMEDIATION_ROLE, "remediation");
+    for action in but_untag(REMEDIATION_ROLE) {
+        assert_needs(&policy, &action, &caller, DEACTIVATE, "stale");
+        assert_eq!(aws.status("stale").as_deref(), Some("Active"), "{action}");
+    }
+    assert_does(&caller, DEACTIVATE, "stale", "deactivated", Some("Inactive"));
+    assert_does(&caller, REACTIVATE, "stale", "reactivated", Some("Active"));
+    assert_does(&caller, DEACTIVATE, "stale", "deactivated", Some("Inactive"));
+    // What it is there for is done by then: the key works again. Only its record stays.
+    assert_needs(&policy, "iam:UntagUser", &caller, REACTIVATE, "stale");
+    assert_eq!(aws.status("stale").as_deref(), Some("Active"));
+    let (record, exemption) = ("access-key-rotation:deactivated:AKIAEXAMPLE", "access-key-rotation:exempt-until");
+    aws.cli(&caller, &format!("iam tag-user --user-name fresh --tags Key={record},Value=pending"), &[]).unwrap();
+    assert_may_not(&caller, &format!("tag-user --tags Key={exemption},Value=2030-01-01"));
+    assert_may_not(&caller, &format!("tag-user --tags Key={record},Value=pending Key={exemption},Value=2030-01-01"));
+    assert_may_not(&caller, &format!("untag-user --tag-keys {record} {exemption}"));
+
+    let caller = aws.assume_of_runbooks(DELETION_ROLE);
+    let policy = Policy::read(&aws, MEMBER, DELETION_ROLE, "deletion");
+    for action in but_untag(DELETION_ROLE) {
+        assert_needs(&policy, &action, &caller, DELETE, "retired");
+        assert_eq!(aws.status("retired").as_deref(), Some("Inactive"), "{action}");
+    }
+    assert_does(&caller, DELETE, "retired", "deleted", None);
+    // As above: the key that was due is deleted, and only its record stays.
+    assert_needs(&policy, "iam:UntagUser", &caller, DELETE, "retired-too");
+    assert_eq!(aws.status("retired-too"), None);
+    assert_may_not(&caller, &format!("untag-user --tag-keys {record} {exemption}"));
+    for user in ["stale", "fresh"] {
+        assert_eq!(aws.status(user).as_deref(), Some("Active"), "{user}");
+    }
+}

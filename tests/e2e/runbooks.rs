@@ -1,0 +1,377 @@
+//! The runbooks' scripts on a local AWS, with real clients. Deletion is in `runbooks_deleting.rs`, what goes
+//! wrong in `runbooks_failing.rs`.
+
+use crate::{
+    deployed::{self, REPOSITORY, document},
+    support::*,
+};
+use chrono::{DateTime, SubsecRound, Utc};
+use local_aws::{
+    Account,
+    ComplianceType::{self, *},
+    FaultKind::*,
+    KeyStatus::{self, *},
+    REGION, World,
+};
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::Stdio,
+};
+use tokio::{io::AsyncWriteExt, process::Command};
+
+pub(crate) const DEACTIVATE: &str = "AccessKeyRotation-DeactivateStaleKeys";
+pub(crate) const REACTIVATE: &str = "AccessKeyRotation-ReactivateKey";
+pub(crate) const DELETE: &str = "AccessKeyRotation-DeleteDeactivatedKeys";
+pub(crate) const FOR_REAL: &[(&str, &str)] = &[("DryRun", "false")];
+
+pub(crate) const EXEMPT_UNTIL: &str = "access-key-rotation:exempt-until";
+pub(crate) const EXEMPT_OWNER: &str = "access-key-rotation:exempt-owner";
+pub(crate) const EXEMPT_KEY: &str = "access-key-rotation:exempt-key";
+
+/// A deployment by the system's clock, which the runbooks go by.
+pub(crate) async fn start() -> Deployment {
+    Deployment::start_in(World::live_clock()).await
+}
+
+/// An active key that is so many days old, of a user who is made if need be.
+pub(crate) fn key(account: &mut Account, user: &str, age: i64) -> String {
+    account.create_user(user, Utc::now() - days(1000));
+    account.create_key(user, Utc::now() - days(age)).unwrap()
+}
+
+/// A key that was deactivated so many days ago, as its record tells.
+pub(crate) fn deactivated(account: &mut Account, user: &str, ago: i64) -> String {
+    let key = key(account, user, 400);
+    account.set_key_status(user, &key, Inactive);
+    let since = Utc::now() - days(ago);
+    account.tag_user(user, &record(&key), &since.format("%Y-%m-%dT%H:%M:%SZ").to_string());
+    key
+}
+
+/// The tag that tells when a key was deactivated.
+pub(crate) fn record(key: &str) -> String {
+    format!("access-key-rotation:deactivated:{key}")
+}
+
+/// The day so many days from now.
+pub(crate) fn day(ahead: i64) -> String {
+    (Utc::now() + days(ahead)).format("%Y-%m-%d").to_string()
+}
+
+/// Runs a runbook's script on a user, by name, or on what is passed on as it is. Gives what it puts out, or its traceback.
+pub(crate) async fn run(
+    deployment: &Deployment,
+    runbook: &str,
+    user: &str,
+    inputs: &[(&str, &str)],
+) -> Result<Value, String> {
+    let mut command = Command::from(deployed::python());
+    command.arg("tests/rollout/runbook.py");
+    execute(deployment, command, runbook, user, inputs).await
+}
+
+/// Runs a program with the parameters as an argument, the document as input, and a session of the runbook's role.
+pub(crate) async fn execute(
+    deployment: &Deployment,
+    mut command: Command,
+    runbook: &str,
+    user: &str,
+    inputs: &[(&str, &str)],
+) -> Result<Value, String> {
+    let role = role(runbook);
+    let id = deployment.member(|account| account.user(user).map(|user| user.id.clone()));
+    let mut parameters = json!({ "ResourceId": id.as_deref().unwrap_or(user) });
+    for (name, value) in inputs {
+        parameters[name] = (*value).into();
+    }
+    let credentials = deployment.aws.world().credentials(MEMBER, role);
+    let path = std::env::var("PATH").unwrap();
+    let environment = [
+        // Whoever runs the tests may have settings of their own at home.
+        ("HOME", "/nonexistent"),
+        ("PATH", &format!("{REPOSITORY}/target/venv/bin:{path}")),
+        ("AWS_ENDPOINT_URL", &deployment.aws.endpoint()),
+        ("AWS_ACCESS_KEY_ID", &credentials.access_key_id),
+        ("AWS_SECRET_ACCESS_KEY", &credentials.secret_access_key),
+        ("AWS_SESSION_TOKEN", credentials.session_token.as_deref().unwrap()),
+        ("AWS_DEFAULT_REGION", REGION),
+    ];
+    command.arg(parameters.to_string()).envs(environment);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.kill_on_drop(true).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(document(runbook).to_string().as_bytes()).await.unwrap();
+    let output = child.wait_with_output().await.unwrap();
+
+    let excess: Vec<_> = used(deployment, role).difference(&deployed::actions(role)).cloned().collect();
+    assert!(excess.is_empty(), "{role} may not {excess:?}");
+    match output.status.success() {
+        true => Ok(serde_json::from_slice(&output.stdout).unwrap()),
+        false => Err(String::from_utf8(output.stderr).unwrap()),
+    }
+}
+
+/// The role that a runbook names by default.
+pub(crate) fn role(runbook: &str) -> &'static str {
+    let arn = document(runbook)["parameters"]["AutomationAssumeRole"]["default"].as_str().unwrap();
+    arn.rsplit_once('/').unwrap().1
+}
+
+/// The actions that were called with a role.
+fn used(deployment: &Deployment, role: &str) -> BTreeSet<String> {
+    let principal = format!("arn:aws:sts::{MEMBER}:assumed-role/{role}/local");
+    let world = deployment.aws.world();
+    let calls = world.calls().iter().filter(|call| call.principal == principal);
+    calls.map(|call| format!("{}:{}", call.service, call.action)).collect()
+}
+
+/// The actions that were called, in order.
+fn sequence(deployment: &Deployment) -> Vec<String> {
+    deployment.aws.world().calls().iter().map(|call| call.action.clone()).collect()
+}
+
+/// Those that change something.
+pub(crate) fn writes(deployment: &Deployment) -> Vec<String> {
+    let is_read = |action: &String| action.starts_with("Get") || action.starts_with("List");
+    sequence(deployment).into_iter().filter(|action| !is_read(action)).collect()
+}
+
+/// Everything that IAM holds of each user.
+pub(crate) fn state(deployment: &Deployment) -> Vec<String> {
+    deployment.member(|account| account.users().map(|user| format!("{user:?}")).collect())
+}
+
+/// The status of a key; `None`: it is gone.
+pub(crate) fn status(deployment: &Deployment, user: &str, key: &str) -> Option<KeyStatus> {
+    deployment.member(|account| Some(account.user(user)?.keys.iter().find(|other| other.id == key)?.status))
+}
+
+/// What a key's record says.
+pub(crate) fn recorded(deployment: &Deployment, user: &str, key: &str) -> Option<String> {
+    deployment.member(|account| account.user(user)?.tags.get(&record(key)).cloned())
+}
+
+/// Whether a key is inactive, and recorded as deactivated at a time after `start`.
+pub(crate) fn is_deactivated(deployment: &Deployment, user: &str, key: &str, start: DateTime<Utc>) -> bool {
+    let since = recorded(deployment, user, key).filter(|since| since != "pending");
+    let is_new = |since: String| (start.trunc_subsecs(0)..=Utc::now()).contains(&at(&since));
+    status(deployment, user, key) == Some(Inactive) && since.is_some_and(is_new)
+}
+
+/// What a run says that it did with each key.
+pub(crate) fn outcomes(output: &Value) -> BTreeMap<&str, &str> {
+    let results = output["Results"].as_array().unwrap().iter();
+    results.map(|result| (result["AccessKeyId"].as_str().unwrap(), result["Outcome"].as_str().unwrap())).collect()
+}
+
+/// A user, the age and last use of each key in days, tags, the runbook's parameters, the keys afterwards, and what the
+/// rule says before and after.
+type Deactivation<'a> = (
+    &'a str,
+    &'a [(i64, Option<i64>)],
+    &'a [(&'a str, &'a str)],
+    &'a [(&'a str, &'a str)],
+    &'a [KeyStatus],
+    [ComplianceType; 2],
+);
+
+#[tokio::test]
+async fn stale_keys_are_deactivated_and_the_rule_agrees() {
+    let [soon, past] = [10, -1].map(day);
+    let exempt = [(EXEMPT_UNTIL, soon.as_str()), (EXEMPT_OWNER, "payments")];
+    let expired = [(EXEMPT_UNTIL, past.as_str()), exempt[1]];
+    let of_the_first_key = [exempt[0], exempt[1], (EXEMPT_KEY, "FIRST")];
+    let solved = [NonCompliant, Compliant];
+    let cases: &[Deactivation] = &[
+        ("never-used", &[(91, None)], &[], &[], &[Inactive], solved),
+        ("and-a-young-key", &[(400, None), (89, None)], &[], &[], &[Inactive, Active], solved),
+        ("two-stale-keys", &[(91, None), (400, None)], &[], &[], &[Inactive, Inactive], solved),
+        ("quiet", &[(91, Some(46))], &[], &[], &[Inactive], solved),
+        ("in-use", &[(91, Some(44))], &[], &[], &[Active], [NonCompliant; 2]),
+        ("one-in-use", &[(91, Some(44)), (91, Some(46))], &[], &[], &[Active, Inactive], [NonCompliant; 2]),
+        ("in-use-all-the-same", &[(91, Some(0))], &[], &[("QuietDays", "0")], &[Inactive], solved),
+        ("another-limit", &[(31, None), (29, None)], &[], &[("MaxAccessKeyAge", "30")], &[Inactive, Active], solved),
+        ("young", &[(89, None)], &[], &[], &[Active], [Compliant; 2]),
+        ("exempt", &[(91, None)], &exempt, &[], &[Active], [Compliant; 2]),
+        ("exemption-expired", &[(91, None)], &expired, &[], &[Inactive], solved),
+        ("exemption-of-nobody", &[(91, None)], &exempt[..1], &[], &[Inactive], solved),
+        ("exempt-too-long", &[(91, None)], &exempt, &[("MaxExemptionDays", "5")], &[Inactive], solved),
+        ("one-exempt", &[(91, None), (400, None)], &of_the_first_key, &[], &[Active, Inactive], solved),
+    ];
+    let deployment = start().await;
+    for (user, keys, tags, inputs, after, verdicts) in cases {
+        let keys: Vec<_> = deployment.member(|account| {
+            let keys = keys.iter().map(|(age, used)| {
+                let key = key(account, user, *age);
+                used.map(|used| account.use_key(&key, Utc::now() - days(used), REGION, "s3"));
+                key
+            });
+            let keys: Vec<_> = keys.collect();
+            for (name, value) in *tags {
+                account.tag_user(user, name, &value.replace("FIRST", &keys[0]));
+            }
+            keys
+        });
+        let parameters: Vec<_> = inputs.iter().filter(|(name, _)| *name != "QuietDays").copied().collect();
+        deployment.sweep(&parameters).await;
+        assert_eq!(deployment.result(user).0, verdicts[0], "{user}, before");
+        let start = Utc::now();
+        let output = run(&deployment, DEACTIVATE, user, inputs).await.unwrap();
+        for (key, after) in keys.iter().zip(*after) {
+            assert_eq!(status(&deployment, user, key), Some(*after), "{user}");
+            assert_eq!(is_deactivated(&deployment, user, key, start), *after == Inactive, "{user}");
+            let outcome = if *after == Inactive { "deactivated" } else { "left as it is" };
+            assert_eq!(outcomes(&output)[key.as_str()], outcome, "{user}");
+        }
+        deployment.sweep(&parameters).await;
+        assert_eq!(deployment.result(user).0, verdicts[1], "{user}, after");
+    }
+}
+
+#[tokio::test]
+async fn a_deactivation_changes_nothing_for_a_trial_nor_a_second_time_and_finishes_an_earlier_one() {
+    let deployment = start().await;
+    let (stale, off, unfinished, tagged) = deployment.member(|account| {
+        account.create_user("bot", Utc::now());
+        account.tag_user("bot", "team", "payments");
+        let [stale, off, unfinished] = ["bot", "bot", "unfinished"].map(|user| key(account, user, 400));
+        account.set_key_status("bot", &off, Inactive);
+        account.set_key_status("unfinished", &unfinished, Inactive);
+        account.tag_user("unfinished", &record(&unfinished), "pending");
+        let tagged = key(account, "tagged", 400);
+        for n in 0..50 {
+            account.tag_user("tagged", &format!("tag-{n}"), "");
+        }
+        (stale, off, unfinished, tagged)
+    });
+    let before = state(&deployment);
+    let trial = run(&deployment, DEACTIVATE, "bot", &[("DryRun", "true")]).await.unwrap();
+    assert_eq!(outcomes(&trial)[stale.as_str()], "dry run: deactivated");
+    assert_eq!(outcomes(&trial)[off.as_str()], "left as it is");
+    let full = run(&deployment, DEACTIVATE, "tagged", &[]).await.unwrap_err();
+    assert!(full.contains(&tagged) && full.contains("TagsPerUser: 50"), "{full}");
+    assert_eq!(state(&deployment), before, "no room for the record, so the key stays as it is");
+    assert_eq!(writes(&deployment), ["TagUser"]);
+
+    let start = Utc::now();
+    run(&deployment, DEACTIVATE, "bot", &[]).await.unwrap();
+    run(&deployment, DEACTIVATE, "unfinished", &[]).await.unwrap();
+    assert!(is_deactivated(&deployment, "bot", &stale, start));
+    assert!(is_deactivated(&deployment, "unfinished", &unfinished, start));
+    assert_eq!((status(&deployment, "bot", &off), recorded(&deployment, "bot", &off)), (Some(Inactive), None));
+    let tags = deployment.member(|account| account.user("bot").unwrap().tags.clone());
+    assert_eq!((tags.len(), tags["team"].as_str()), (2, "payments"));
+
+    let (after, _) = (state(&deployment), deployment.clear_calls());
+    for user in ["bot", "unfinished"] {
+        run(&deployment, DEACTIVATE, user, &[]).await.unwrap();
+    }
+    assert_eq!(state(&deployment), after);
+    assert!(writes(&deployment).is_empty());
+}
+
+#[tokio::test]
+async fn a_user_is_found_by_id_alone_on_whatever_page() {
+    let deployment = start().await;
+    let [last, renamed] = deployment.member(|account| {
+        populate(account, Utc::now(), 2500, 1, 50);
+        ["zoe", "anna"].map(|user| key(account, user, 400))
+    });
+    let before = state(&deployment);
+    run(&deployment, DEACTIVATE, "zoe", &[]).await.unwrap();
+    assert_eq!(deployment.calls_of("ListUsers"), 3);
+    deployment.member(|account| account.rename_user("anna", "zora"));
+    deployment.fault(None, None, ShortPages(100));
+    run(&deployment, DEACTIVATE, "zora", &[]).await.unwrap();
+    assert!(deployment.calls_of("ListUsers") > 3 + 26, "pages with nobody on them");
+    assert_eq!([status(&deployment, "zoe", &last), status(&deployment, "zora", &renamed)], [Some(Inactive); 2]);
+    assert_eq!(state(&deployment)[..2500], before[1..2501], "nobody else is touched");
+
+    let id = deployment.member(|account| account.user("zoe").unwrap().id.clone());
+    let again = deployment.member(|account| {
+        account.delete_user("zoe");
+        key(account, "zoe", 400)
+    });
+    deployment.clear_calls();
+    let error = run(&deployment, DEACTIVATE, &id, &[]).await.unwrap_err();
+    assert!(error.contains(&format!("No IAM user of this account has the id {id}.")), "{error}");
+    assert_eq!(status(&deployment, "zoe", &again), Some(Active), "the same name, but another user");
+    assert!(writes(&deployment).is_empty());
+}
+
+#[tokio::test]
+async fn a_key_is_reactivated_if_it_was_deactivated_here() {
+    let deployment = start().await;
+    let (mine, unrecorded, active, again, pending) = deployment.member(|account| {
+        let mine = deactivated(account, "bot", 3);
+        account.tag_user("bot", "team", "payments");
+        let unrecorded = deactivated(account, "bot", 3);
+        account.untag_user("bot", &record(&unrecorded));
+        let active = key(account, "active", 400);
+        let again = deactivated(account, "active", 3);
+        account.set_key_status("active", &again, Active);
+        let pending = deactivated(account, "pending", 3);
+        account.tag_user("pending", &record(&pending), "pending");
+        (mine, unrecorded, active, again, pending)
+    });
+    let before = state(&deployment);
+    for (user, key, error) in [
+        ("bot", &unrecorded, "is inactive, and not by these runbooks"),
+        ("bot", &active, "The user has no access key"),
+        ("active", &mine, "The user has no access key"),
+    ] {
+        let refused = run(&deployment, REACTIVATE, user, &[("AccessKeyId", key)]).await.unwrap_err();
+        assert!(refused.contains(error) && refused.contains(key), "{refused}");
+    }
+    let trial = [("AccessKeyId", mine.as_str()), ("DryRun", "true")];
+    let trial = run(&deployment, REACTIVATE, "bot", &trial).await.unwrap();
+    assert_eq!(outcomes(&trial)[mine.as_str()], "dry run: reactivated");
+    assert_eq!(state(&deployment), before);
+    assert!(writes(&deployment).is_empty());
+
+    for (user, key, outcome) in [
+        ("bot", &mine, "reactivated"),
+        ("bot", &mine, "left as it is"),
+        ("active", &active, "left as it is"),
+        ("active", &again, "record removed"),
+        ("pending", &pending, "reactivated"),
+    ] {
+        let output = run(&deployment, REACTIVATE, user, &[("AccessKeyId", key)]).await.unwrap();
+        assert_eq!(outcomes(&output)[key.as_str()], outcome, "{user}");
+        assert_eq!((status(&deployment, user, key), recorded(&deployment, user, key)), (Some(Active), None), "{user}");
+    }
+    let tags = deployment.member(|account| account.user("bot").unwrap().tags.clone());
+    assert_eq!(tags.into_iter().collect::<Vec<_>>(), [("team".to_owned(), "payments".to_owned())]);
+    assert_eq!(status(&deployment, "bot", &unrecorded), Some(Inactive));
+}
+
+#[tokio::test]
+async fn the_way_out_and_back_and_the_permissions_for_it() {
+    let deployment = start().await;
+    let (stale, due) = deployment.member(|account| (key(account, "bot", 91), deactivated(account, "due", 31)));
+    let verdict = async || {
+        deployment.sweep(&[]).await;
+        deployment.result("bot").0
+    };
+    let mut verdicts = vec![verdict().await];
+    deployment.clear_calls();
+    run(&deployment, DEACTIVATE, "bot", &[]).await.unwrap();
+    let reads = ["ListUsers", "GetUser", "ListAccessKeys", "GetAccessKeyLastUsed"];
+    // The record comes before the deed, and its time after it has been seen to work.
+    let deactivation = ["TagUser", "UpdateAccessKey", "ListAccessKeys", "TagUser"];
+    assert_eq!(sequence(&deployment), [reads, deactivation].concat());
+    verdicts.push(verdict().await);
+    run(&deployment, REACTIVATE, "bot", &[("AccessKeyId", &stale)]).await.unwrap();
+    verdicts.push(verdict().await);
+    assert_eq!(verdicts, [NonCompliant, Compliant, NonCompliant]);
+
+    let before = sequence(&deployment).len();
+    run(&deployment, DELETE, "due", FOR_REAL).await.unwrap();
+    // Looked at once more before it is deleted, and after.
+    let deletion = ["ListAccessKeys", "DeleteAccessKey", "ListAccessKeys", "UntagUser"];
+    assert_eq!(sequence(&deployment)[before..], [reads, deletion].concat());
+    assert_eq!(status(&deployment, "due", &due), None);
+    for role in [DEACTIVATE, DELETE].map(role) {
+        assert_eq!(used(&deployment, role), deployed::actions(role), "{role}");
+    }
+}

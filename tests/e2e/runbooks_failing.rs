@@ -1,0 +1,368 @@
+//! The runbooks on an AWS that fails, ended half-way, and beside others who change the same keys: no key is lost, and the
+//! next run finishes what one has begun.
+
+use crate::{runbooks::*, support::*};
+use chrono::Utc;
+use local_aws::{
+    FaultKind::{self, *},
+    KeyStatus::{self, *},
+};
+use std::time::Duration;
+
+const AT_ONCE: &[(&str, &str)] = &[("DryRun", "false"), ("GraceDays", "1")];
+
+fn clear_faults(deployment: &Deployment) {
+    deployment.aws.world().faults.clear();
+}
+
+/// Whatever goes wrong with any of the reads, of ALL only with the last user's, the run fails and nothing is changed.
+async fn no_read_may_fail(runbook: &str, user: &str, inputs: &[(&str, &str)], reads: &[&str]) {
+    let deployment = start().await;
+    let due = deployment.member(|account| {
+        key(account, "anna", 400);
+        let due = deactivated(account, "anna", 31);
+        deactivated(account, "zoe", 31);
+        key(account, "zoe", 10);
+        due
+    });
+    let of_anna = [("AccessKeyId", due.as_str())];
+    let inputs = if runbook == REACTIVATE { &of_anna } else { inputs };
+    let before = state(&deployment);
+    let kinds: [&[FaultKind]; 4] = [
+        &[Throttle { probability: 1.0 }],
+        &[AccessDenied],
+        &[ServerError { probability: 1.0 }],
+        &[ShortPages(1), BreakOffAfterPages(1)],
+    ];
+    for action in reads {
+        for kinds in kinds.iter().filter(|kinds| kinds.len() == 1 || action.starts_with("List")) {
+            let last = (user == "ALL" && ["GetUser", "ListAccessKeys"].contains(action)).then_some("zoe");
+            kinds.iter().for_each(|kind| deployment.fault(Some(action), last, kind.clone()));
+            let error = run(&deployment, runbook, user, inputs).await.expect_err(action);
+            assert!(error.contains(action), "{kinds:?}: {error}");
+            assert_eq!(state(&deployment), before, "{action} {kinds:?}");
+            assert!(writes(&deployment).is_empty(), "{action} {kinds:?}");
+            clear_faults(&deployment);
+        }
+    }
+    run(&deployment, runbook, user, inputs).await.unwrap();
+    assert!(!writes(&deployment).is_empty(), "there was something to do");
+}
+
+const READS: &[&str] = &["ListUsers", "GetUser", "ListAccessKeys", "GetAccessKeyLastUsed"];
+
+#[tokio::test]
+async fn a_failed_read_deactivates_nothing() {
+    no_read_may_fail(DEACTIVATE, "anna", &[], READS).await;
+}
+
+#[tokio::test]
+async fn a_failed_read_reactivates_nothing() {
+    no_read_may_fail(REACTIVATE, "anna", &[], &READS[..3]).await;
+}
+
+#[tokio::test]
+async fn a_failed_read_deletes_nothing() {
+    no_read_may_fail(DELETE, "anna", FOR_REAL, READS).await;
+}
+
+#[tokio::test]
+async fn a_failed_read_of_one_user_deletes_nothing_of_any() {
+    no_read_may_fail(DELETE, "ALL", FOR_REAL, READS).await;
+}
+
+#[tokio::test]
+async fn a_failed_write_fails_the_run_and_the_next_run_finishes() {
+    for (runbook, user, action) in [
+        (DEACTIVATE, "bot", "TagUser"),
+        (DEACTIVATE, "bot", "UpdateAccessKey"),
+        (REACTIVATE, "off", "UpdateAccessKey"),
+        (REACTIVATE, "off", "UntagUser"),
+        (DELETE, "ALL", "DeleteAccessKey"),
+        (DELETE, "ALL", "UntagUser"),
+    ] {
+        let deployment = start().await;
+        let begun = Utc::now();
+        let [stale, young, due, other] = deployment.member(|account| {
+            let [stale, young] = [400, 10].map(|age| key(account, "bot", age));
+            [stale, young, deactivated(account, "off", 31), key(account, "off", 10)]
+        });
+        let inputs = if runbook == REACTIVATE { &[("AccessKeyId", due.as_str())] } else { FOR_REAL };
+        for kind in [Throttle { probability: 1.0 }, AccessDenied] {
+            deployment.fault(Some(action), None, kind);
+            let error = run(&deployment, runbook, user, inputs).await.unwrap_err();
+            clear_faults(&deployment);
+            let subject = if runbook == DEACTIVATE { &stale } else { &due };
+            assert!(error.contains(subject) && error.contains(action), "{error}");
+            // A key is only deleted where it is the record that cannot be removed.
+            assert_eq!(status(&deployment, "off", &due).is_none(), (runbook, action) == (DELETE, "UntagUser"));
+            assert_eq!(status(&deployment, "bot", &stale), Some(Active), "{action}");
+            let others = [status(&deployment, "bot", &young), status(&deployment, "off", &other)];
+            assert_eq!(others, [Some(Active); 2], "{action}");
+            if action == "UpdateAccessKey" {
+                assert_eq!(status(&deployment, "off", &due), Some(Inactive));
+            }
+        }
+        run(&deployment, runbook, user, inputs).await.unwrap();
+        assert_eq!(is_deactivated(&deployment, "bot", &stale, begun), runbook == DEACTIVATE, "{action}");
+        let expected = match runbook {
+            DEACTIVATE => Some(Inactive),
+            REACTIVATE => Some(Active),
+            _ => None,
+        };
+        assert_eq!(status(&deployment, "off", &due), expected, "{action}");
+        assert_eq!(recorded(&deployment, "off", &due).is_some(), runbook == DEACTIVATE, "{action}");
+    }
+}
+
+#[tokio::test]
+async fn one_key_that_cannot_be_deleted_costs_no_other() {
+    let deployment = start().await;
+    let [anna, otto, zoe] =
+        deployment.member(|account| ["anna", "otto", "zoe"].map(|user| deactivated(account, user, 31)));
+    deployment.fault(Some("DeleteAccessKey"), Some("otto"), AccessDenied);
+    let error = run(&deployment, DELETE, "ALL", FOR_REAL).await.unwrap_err();
+    let [_, summary] = error.rsplit_once("Failed: ").map(|(trace, summary)| [trace, summary]).unwrap();
+    assert!(summary.starts_with(&format!("{otto} of otto: ")) && summary.contains("1 failed."), "{summary}");
+    assert!([&anna, &zoe].iter().all(|key| summary.contains(*key)), "what was done is said: {summary}");
+    let left =
+        [("anna", anna), ("otto", otto), ("zoe", zoe)].map(|(user, key)| status(&deployment, user, &key).is_some());
+    assert_eq!(left, [false, true, false]);
+}
+
+/// Runs a runbook that ends after so many calls; whether that was enough for it.
+async fn run_for(deployment: &Deployment, calls: u32, runbook: &str, user: &str, inputs: &[(&str, &str)]) -> bool {
+    deployment.fault(None, None, BreakOffAfterCalls(calls));
+    let outcome = run(deployment, runbook, user, inputs).await;
+    clear_faults(deployment);
+    outcome.is_ok()
+}
+
+#[tokio::test]
+async fn a_deactivation_that_dies_makes_no_key_look_long_deactivated() {
+    for calls in 4.. {
+        let deployment = start().await;
+        // Deactivated once, and switched on again by hand: there is an old record.
+        let key = deployment.member(|account| {
+            let key = deactivated(account, "bot", 300);
+            account.set_key_status("bot", &key, Active);
+            key
+        });
+        let begun = Utc::now();
+        let finished = run_for(&deployment, calls, DEACTIVATE, "bot", &[]).await;
+        if finished {
+            assert_eq!(calls, 8, "four reads, two records, the deed and a look at it");
+            break;
+        }
+        run(&deployment, DELETE, "bot", AT_ONCE).await.unwrap();
+        assert!(status(&deployment, "bot", &key).is_some(), "deleted after {calls} calls of a deactivation");
+        run(&deployment, DEACTIVATE, "bot", &[]).await.unwrap();
+        assert!(is_deactivated(&deployment, "bot", &key, begun), "after {calls} calls");
+    }
+}
+
+#[tokio::test]
+async fn a_deletion_that_dies_is_finished_by_the_next() {
+    for calls in 4.. {
+        let deployment = start().await;
+        let (due, other) = deployment.member(|account| (deactivated(account, "bot", 31), key(account, "bot", 400)));
+        let finished = run_for(&deployment, calls, DELETE, "bot", FOR_REAL).await;
+        assert_eq!(status(&deployment, "bot", &other), Some(Active));
+        if finished {
+            assert_eq!(calls, 8, "four reads, the deed between two looks, and the record");
+            break;
+        }
+        run(&deployment, DELETE, "ALL", FOR_REAL).await.unwrap();
+        let left = (status(&deployment, "bot", &due), recorded(&deployment, "bot", &due));
+        assert_eq!(left, (None, None), "after {calls} calls");
+    }
+}
+
+#[tokio::test]
+async fn a_reactivation_that_dies_is_finished_by_the_next() {
+    for calls in 3.. {
+        let deployment = start().await;
+        let key = deployment.member(|account| deactivated(account, "bot", 31));
+        let finished = run_for(&deployment, calls, REACTIVATE, "bot", &[("AccessKeyId", &key)]).await;
+        run(&deployment, REACTIVATE, "bot", &[("AccessKeyId", &key)]).await.unwrap();
+        let left = (status(&deployment, "bot", &key), recorded(&deployment, "bot", &key));
+        assert_eq!(left, (Some(Active), None), "after {calls} calls");
+        if finished {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_reactivation_that_dies_leaves_no_old_record_on_an_active_key() {
+    for calls in 3.. {
+        let deployment = start().await;
+        let key = deployment.member(|account| deactivated(account, "bot", 31));
+        let finished = run_for(&deployment, calls, REACTIVATE, "bot", &[("AccessKeyId", &key)]).await;
+        if status(&deployment, "bot", &key) == Some(Active) {
+            // By hand: the days of grace begin anew, whatever the record says.
+            deployment.member(|account| account.set_key_status("bot", &key, Inactive));
+            run(&deployment, DELETE, "bot", AT_ONCE).await.unwrap();
+            assert!(status(&deployment, "bot", &key).is_some(), "deleted, without grace, after {calls} calls");
+        }
+        if finished {
+            break;
+        }
+    }
+}
+
+/// What a run comes to, beside what somebody else does.
+async fn beside<T>(run: impl Future<Output = T>, other: impl Future<Output = ()>) -> T {
+    let both = async { tokio::join!(run, other).0 };
+    tokio::time::timeout(Duration::from_secs(60), both).await.unwrap()
+}
+
+/// Waits until an action has been called so many times.
+async fn called(deployment: &Deployment, action: &str, times: usize) {
+    while deployment.calls_of(action) < times {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Gives others the time to act before an action is answered.
+fn slow(deployment: &Deployment, action: &str, milliseconds: u64) {
+    deployment.fault(Some(action), None, Latency(Duration::from_millis(milliseconds)));
+}
+
+fn set_status(deployment: &Deployment, key: &str, status: KeyStatus) {
+    deployment.member(|account| account.set_key_status("bot", key, status));
+}
+
+#[tokio::test]
+async fn a_key_that_is_switched_on_while_the_deletion_runs_stays() {
+    let deployment = start().await;
+    let due = deployment.member(|account| deactivated(account, "bot", 31));
+    slow(&deployment, "GetAccessKeyLastUsed", 1000);
+    let other = async {
+        called(&deployment, "ListAccessKeys", 1).await;
+        set_status(&deployment, &due, Active);
+    };
+    let error = beside(run(&deployment, DELETE, "ALL", FOR_REAL), other).await.unwrap_err();
+    assert!(error.contains(&format!("{due} of bot became Active while this ran")), "{error}");
+    assert_eq!(status(&deployment, "bot", &due), Some(Active));
+    assert!(writes(&deployment).is_empty());
+}
+
+#[tokio::test]
+async fn a_user_who_is_replaced_or_renamed_meanwhile_is_left_alone() {
+    let unknown = [("AccessKeyId", "AKIAABCDEFGHIJKLMNOP")];
+    for (runbook, inputs) in [(DEACTIVATE, &[][..]), (REACTIVATE, &unknown), (DELETE, FOR_REAL)] {
+        let deployment = start().await;
+        deployment.member(|account| key(account, "bot", 400));
+        slow(&deployment, "GetUser", 1000);
+        let mut after = Vec::new();
+        let other = async {
+            called(&deployment, "ListUsers", 1).await;
+            deployment.member(|account| {
+                account.delete_user("bot");
+                key(account, "bot", 400);
+                deactivated(account, "bot", 31);
+            });
+            after = state(&deployment);
+        };
+        let error = beside(run(&deployment, runbook, "bot", inputs), other).await.unwrap_err();
+        assert!(error.contains("The name bot now belongs to another user"), "{error}");
+        assert_eq!(state(&deployment), after);
+        assert!(writes(&deployment).is_empty());
+    }
+
+    let deployment = start().await;
+    let stale = deployment.member(|account| key(account, "bot", 400));
+    slow(&deployment, "GetAccessKeyLastUsed", 1000);
+    let other = async {
+        called(&deployment, "ListAccessKeys", 1).await;
+        deployment.member(|account| account.rename_user("bot", "robot"));
+    };
+    let error = beside(run(&deployment, DEACTIVATE, "bot", &[]), other).await.unwrap_err();
+    assert!(error.contains(&format!("IAM does not say that {stale} is of bot")), "{error}");
+    assert!(writes(&deployment).is_empty());
+}
+
+#[tokio::test]
+async fn a_deactivation_waits_until_it_is_seen() {
+    for holds in [true, false] {
+        let deployment = start().await;
+        let begun = Utc::now();
+        let stale = deployment.member(|account| key(account, "bot", 400));
+        slow(&deployment, "ListAccessKeys", 150);
+        // As long as IAM has not come to show it, or for good.
+        let other = async {
+            called(&deployment, "UpdateAccessKey", 1).await;
+            set_status(&deployment, &stale, Active);
+            called(&deployment, "ListAccessKeys", 4).await;
+            set_status(&deployment, &stale, if holds { Inactive } else { Active });
+        };
+        let outcome = beside(run(&deployment, DEACTIVATE, "bot", &[]), other).await;
+        assert_eq!(is_deactivated(&deployment, "bot", &stale, begun), holds);
+        if let Err(error) = &outcome {
+            assert!(error.contains(&format!("{stale} of bot is still Active after it was made Inactive")), "{error}");
+            assert_eq!(recorded(&deployment, "bot", &stale).as_deref(), Some("pending"));
+        }
+        assert_eq!(outcome.is_ok(), holds);
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_is_deactivated_while_the_deletion_runs_keeps_its_record() {
+    let deployment = start().await;
+    let key = deployment.member(|account| deactivated(account, "bot", 31));
+    set_status(&deployment, &key, Active);
+    slow(&deployment, "GetAccessKeyLastUsed", 1000);
+    let now = Utc::now().format("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let other = async {
+        called(&deployment, "ListAccessKeys", 1).await;
+        deployment.member(|account| account.tag_user("bot", &record(&key), &now));
+        set_status(&deployment, &key, Inactive);
+    };
+    // It may fail, or leave the key for the next time.
+    let _ = beside(run(&deployment, DELETE, "ALL", FOR_REAL), other).await;
+    assert_eq!(recorded(&deployment, "bot", &key), Some(now), "without it there is no way back");
+}
+
+#[tokio::test]
+async fn a_user_who_is_deleted_meanwhile_costs_no_other() {
+    let deployment = start().await;
+    let due = deployment.member(|account| {
+        account.create_user("anna", Utc::now());
+        deactivated(account, "zoe", 31)
+    });
+    slow(&deployment, "GetUser", 1000);
+    let other = async {
+        called(&deployment, "ListUsers", 1).await;
+        deployment.member(|account| account.delete_user("anna"));
+    };
+    beside(run(&deployment, DELETE, "ALL", FOR_REAL), other).await.unwrap();
+    assert_eq!(status(&deployment, "zoe", &due), None);
+}
+
+#[tokio::test]
+async fn a_listing_that_does_not_end_is_given_up() {
+    let deployment = start().await;
+    deployment.member(|account| populate(account, Utc::now(), 400, 0, 100));
+    deployment.fault(Some("ListUsers"), None, ShortPages(1));
+    let error = run(&deployment, DEACTIVATE, "user-0000", &[]).await.unwrap_err();
+    assert!(error.contains("list_users does not end"), "{error}");
+    assert_eq!(deployment.calls(), [("ListUsers".to_owned(), 501)].into());
+}
+
+#[tokio::test]
+async fn what_is_not_exactly_false_is_a_trial() {
+    let deployment = start().await;
+    let due = deployment.member(|account| {
+        key(account, "bot", 400);
+        deactivated(account, "bot", 31)
+    });
+    let before = state(&deployment);
+    // A `$` in a pattern takes a line's end before it.
+    let dry = ("DryRun", "true\n");
+    for (runbook, inputs) in [(DEACTIVATE, &[dry][..]), (REACTIVATE, &[dry, ("AccessKeyId", &due)]), (DELETE, &[dry])] {
+        let _ = run(&deployment, runbook, "bot", inputs).await;
+        assert_eq!(state(&deployment), before, "{runbook}");
+    }
+    assert!(writes(&deployment).is_empty());
+}

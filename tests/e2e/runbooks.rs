@@ -247,6 +247,7 @@ async fn a_deactivation_changes_nothing_for_a_trial_nor_a_second_time_and_finish
     let before = state(&deployment);
     let trial = run(&deployment, DEACTIVATE, "bot", &[("DryRun", "true")]).await.unwrap();
     assert_eq!(outcomes(&trial)[stale.as_str()], "dry run: deactivated");
+    assert_eq!(trial["Summary"], "Access keys: 1 to be changed, 1 left as they are.");
     assert_eq!(outcomes(&trial)[off.as_str()], "left as it is");
     let full = run(&deployment, DEACTIVATE, "tagged", &[]).await.unwrap_err();
     assert!(full.contains(&tagged) && full.contains("TagsPerUser: 50"), "{full}");

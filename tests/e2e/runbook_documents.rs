@@ -82,7 +82,7 @@ fn documents_are_as_ssm_and_config_need_them() {
     for (runbook, parameters) in [
         (DEACTIVATE, &["ResourceId", "MaxAccessKeyAge", "QuietDays", "MaxExemptionDays", "DryRun"][..]),
         (REACTIVATE, &["ResourceId", "AccessKeyId", "DryRun"]),
-        (DELETE, &["ResourceId", "GraceDays", "MaxExemptionDays", "DryRun"]),
+        (DELETE, &["ResourceId", "GraceDays", "DryRun"]),
     ] {
         let document = document(runbook);
         assert!(document.to_string().len() < 64 * 1024, "SSM's limit");
@@ -163,7 +163,6 @@ fn parameters_are_checked_before_anything_runs() {
     for (runbook, name, least) in [
         (DEACTIVATE, "MaxAccessKeyAge", 1),
         (DEACTIVATE, "MaxExemptionDays", 1),
-        (DELETE, "MaxExemptionDays", 1),
         (DEACTIVATE, "QuietDays", 0),
         (DELETE, "GraceDays", 1),
     ] {

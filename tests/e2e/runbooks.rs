@@ -368,9 +368,10 @@ async fn the_way_out_and_back_and_the_permissions_for_it() {
 
     let before = sequence(&deployment).len();
     run(&deployment, DELETE, "due", FOR_REAL).await.unwrap();
-    // Looked at once more before it is deleted, and after.
-    let deletion = ["ListAccessKeys", "DeleteAccessKey", "ListAccessKeys", "UntagUser"];
-    assert_eq!(sequence(&deployment)[before..], [reads, deletion].concat());
+    // Decided once more before it is deleted, and looked at after.
+    let deletion =
+        [&["ListUsers", "GetUser"][..], &reads[1..], &reads[1..], &["DeleteAccessKey", "ListAccessKeys", "UntagUser"]];
+    assert_eq!(sequence(&deployment)[before..], deletion.concat());
     assert_eq!(status(&deployment, "due", &due), None);
     for role in [DEACTIVATE, DELETE].map(role) {
         assert_eq!(used(&deployment, role), deployed::actions(role), "{role}");

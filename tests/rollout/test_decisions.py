@@ -55,6 +55,14 @@ def test_a_deactivation_that_did_not_finish_is_recorded():
     assert decisions["AKIAAAAAAAAAAAAAAAA1"][0] == "record"
 
 
+@pytest.mark.parametrize("created, decision", [("2026-02-01T00:00:00Z", "forget"), ("2025-11-01T00:00:00Z", "deactivate")])
+def test_an_old_record_of_a_key_that_is_active_again_goes(created, decision):
+    keys, used, _, now, options = state({"keys": [["AKIAAAAAAAAAAAAAAAA1", "Active", created]]})
+    tags = {"access-key-rotation:deactivated:AKIAAAAAAAAAAAAAAAA1": "2026-01-20T12:00:00Z"}
+    decisions = SCRIPT["decide_deactivation"](keys, used, tags, now, options)
+    assert decisions["AKIAAAAAAAAAAAAAAAA1"][0] == decision
+
+
 @pytest.mark.parametrize("case", cases("deletions"))
 def test_deletion(case):
     decisions = SCRIPT["decide_deletion"](*state(case))

@@ -39,10 +39,10 @@ def resolved(node, parameters):
     return {key: value for key, value in items.items() if value is not None}
 
 
-def resources(**parameters):
+def resources(text=TEXT, **parameters):
     defaults = {name: parameter.get("Default") for name, parameter in PACK["Parameters"].items()}
     function = "arn:aws:lambda:eu-central-1:111122223333:function:access-key-rotation"
-    return resolved(PACK["Resources"], {**defaults, "FunctionArn": function, **parameters})
+    return resolved(loads(text)["Resources"], {**defaults, "FunctionArn": function, **parameters})
 
 
 def test_size_parameters_and_resource_types():
@@ -87,9 +87,13 @@ def test_every_parameter_of_the_rule_is_one_of_the_pack():
     assert inputs == {name: {"Ref": name[0].upper() + name[1:]} for name in known}
 
 
-@pytest.mark.parametrize("automatic", ["false", "true"])
-def test_the_remediation_fits_the_runbook(automatic):
-    remediation = resources(AutomaticRemediation=automatic)["Remediation"]["Properties"]
+# What the README's sed makes of the pack.
+AUTOMATIC = TEXT.replace("#automatic# ", "").replace("MANAGEMENT_ACCOUNT_ID", "123456789012")
+
+
+@pytest.mark.parametrize("automatic, text", [("false", TEXT), ("true", AUTOMATIC)])
+def test_the_remediation_fits_the_runbook(automatic, text):
+    remediation = resources(text, AutomaticRemediation=automatic)["Remediation"]["Properties"]
     documents = template("member.yaml")["Resources"].values()
     [document] = [d["Properties"]["Content"] for d in documents if d["Properties"].get("Name") == remediation["TargetId"]]
     parameters = remediation["Parameters"]
@@ -97,10 +101,9 @@ def test_the_remediation_fits_the_runbook(automatic):
     assert len(parameters) < limit("RemediationParameters")
     for name, value in parameters.items():
         [text] = value["StaticValue"]["Values"]
-        text = text.replace("MANAGEMENT_ACCOUNT_ID", "123456789012")
         pattern = document["parameters"][name]["allowedPattern"]
         assert re.search(pattern, text), f"{name}: {text}"
-        default = document["parameters"][name]["default"]
+        default = str(template("member.yaml")["Parameters"].get(name, {}).get("Default"))
         assert name == "AutomationAssumeRole" or text == default, f"{name} has other defaults in pack and runbook"
 
 
@@ -111,7 +114,7 @@ def test_by_hand_the_remediation_names_no_account():
 
 
 def test_the_automatic_remediation_is_wired_as_aws_config_requires():
-    remediation = resources(AutomaticRemediation="true")["Remediation"]["Properties"]
+    remediation = resources(AUTOMATIC, AutomaticRemediation="true")["Remediation"]["Properties"]
     assert remediation["Automatic"] is True
     attempts = MODEL.shape_for("RemediationConfiguration").members["MaximumAutomaticAttempts"].metadata
     assert attempts["min"] <= remediation["MaximumAutomaticAttempts"] <= attempts["max"]
@@ -119,6 +122,7 @@ def test_the_automatic_remediation_is_wired_as_aws_config_requires():
     assert seconds["min"] <= remediation["RetryAttemptSeconds"] <= seconds["max"]
     controls = remediation["ExecutionControls"]["SsmControls"]
     assert controls.keys() == {"ConcurrentExecutionRatePercentage", "ErrorPercentage"}
-    [role] = remediation["Parameters"]["AutomationAssumeRole"]["StaticValue"]["Values"]
-    # A text without any function, in which AWS Config replaces the account's id.
-    assert role == "arn:aws:iam::MANAGEMENT_ACCOUNT_ID:role/access-key-rotation-remediation"
+    # A text without any function around it, in which AWS Config replaces the account's id.
+    parameters = loads(AUTOMATIC)["Resources"]["Remediation"]["Properties"]["Parameters"]
+    role = "arn:aws:iam::123456789012:role/access-key-rotation-remediation"
+    assert parameters["AutomationAssumeRole"] == {"StaticValue": {"Values": [role]}}

@@ -127,6 +127,8 @@ impl Calls {
         let fail = |kind, code: &str| Err(CallError { action, kind, code: code.to_owned() });
         let mut throttled = 0;
         let mut stumbled = 0;
+        // When time runs out, what AWS said last tells more than that it said no more.
+        let mut last = "no answer in time".to_owned();
         loop {
             let pause = self.actions().entry(action).or_default().pace.pause;
             if !pause.is_zero() {
@@ -134,7 +136,7 @@ impl Calls {
             }
             self.made.fetch_add(1, Relaxed);
             let Ok(answer) = timeout_at(until, send()).await else {
-                return fail(Failure::TimeUp, "no answer in time");
+                return fail(Failure::TimeUp, &last);
             };
             let error = match answer {
                 Ok(output) => {
@@ -161,6 +163,7 @@ impl Calls {
             if Instant::now() + delay >= until {
                 return fail(Failure::TimeUp, &code);
             }
+            last = code;
             sleep(delay).await;
         }
     }

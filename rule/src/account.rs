@@ -20,9 +20,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 use std::{collections::HashMap, sync::Mutex, time::Duration};
 use tokio::time::Instant;
 
-/// What becomes of an event that ended in an error: Lambda's asynchronous invocation, which is how Config invokes.
-pub(crate) const REPEATED: &str = "Lambda repeats the invocation twice, and the next schedule evaluates in any case";
-
 /// How long an assumed role's credentials last: the most that AWS grants a role that assumes another.
 const SESSION: Duration = Duration::from_secs(3600);
 /// Cached credentials are used while they outlast the longest invocation of Lambda (15 minutes) and some minutes more.
@@ -58,9 +55,7 @@ impl Account<'_> {
                 self.principal, error.action, self.id, error.code
             )),
             Failure::TimeUp => Error::DeadlineExceeded(format!("no time left for {error} in account {}", self.id)),
-            Failure::NotFound | Failure::Other => {
-                Error::AwsError(format!("{error} in account {}. {REPEATED}.", self.id))
-            }
+            Failure::NotFound | Failure::Other => Error::AwsError(format!("{error} in account {}.", self.id)),
         }
     }
 }
@@ -145,7 +140,7 @@ impl Accounts {
             }
         };
         let principal = role_arn.map_or_else(
-            || "The function's role (templates/hub.yaml)".to_owned(),
+            || "The caller (for the function its role, templates/hub.yaml)".to_owned(),
             |arn| format!("The role {arn} (templates/member.yaml)"),
         );
         let Clients { iam, config, .. } = clients;
@@ -180,12 +175,12 @@ impl Accounts {
         let answer =
             calls.call("sts:AssumeRole", until, || request.clone().send()).await.map_err(|error| match error.kind {
                 Failure::Denied => Error::AccessDenied(format!(
-                    "the function may not call sts:AssumeRole on {role_arn} ({}). Deploy templates/member.yaml to \
-                     account {account}, with the function's role as the one that it trusts.",
+                    "sts:AssumeRole on {role_arn} is denied ({}). The function assumes the role that templates/member.yaml \
+                     makes in account {account}; it must trust the function's role.",
                     error.code
                 )),
                 Failure::TimeUp => Error::DeadlineExceeded(format!("no time left for {error} on {role_arn}")),
-                _ => Error::AwsError(format!("{error} on {role_arn}. {REPEATED}.")),
+                _ => Error::AwsError(format!("{error} on {role_arn}.")),
             })?;
         let incomplete = || Error::AwsError(format!("sts:AssumeRole: an answer without credentials for {role_arn}"));
         let given = answer.credentials.ok_or_else(incomplete)?;

@@ -1,7 +1,7 @@
 //! Results on their way to AWS Config, and those that it holds.
 
 use crate::{
-    account::{Account, REPEATED},
+    account::Account,
     calls::{CallError, Failure, backoff},
     error::Error,
     event::{Event, IAM_USER},
@@ -69,7 +69,7 @@ impl Undelivered {
     pub fn into_error(self, account: &Account<'_>) -> Error {
         match self.error.kind {
             Failure::Denied | Failure::TimeUp => account.error(&self.error),
-            _ => Error::DeliveryFailed(format!("{self}. {REPEATED}.")),
+            _ => Error::DeliveryFailed(format!("{self}.")),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! One invocation, phase by phase.
 
 use crate::{
-    account::{Account, Accounts, REPEATED},
+    account::{Account, Accounts},
     calls::{CallError, Failure},
     error::Error,
     evaluations::{Evaluation, deliver},
@@ -63,12 +63,12 @@ async fn evaluate(event: &Event, evaluator: Evaluator<'_>) -> Result<(), Error> 
         // Boxed, since the future of a sweep is large and that of a change need not be.
         Target::Account => return sweep(event, evaluator).boxed().await,
         Target::User { id, name } => {
-            let verdict = evaluator.of_item(name, id).await.map_err(|error| {
+            let judged = evaluator.of_item(name, id).await.map_err(|error| {
                 metrics.unknown(1);
                 unknown(account, name, &error)
             })?;
-            metrics.verdict(&verdict);
-            Evaluation::of_user(id, verdict)
+            metrics.verdict(&judged.verdict);
+            Evaluation::of_user(id, judged.verdict)
         }
         Target::NotApplicable { resource_type, id } => Evaluation {
             resource_type: resource_type.clone(),
@@ -82,10 +82,9 @@ async fn evaluate(event: &Event, evaluator: Evaluator<'_>) -> Result<(), Error> 
 fn unknown(account: &Account<'_>, user_name: &str, error: &CallError) -> Error {
     match error.kind {
         Failure::Denied | Failure::TimeUp => account.error(error),
-        Failure::NotFound | Failure::Other => Error::Incomplete(format!(
-            "user unknown, who keeps the result they had: {} ({error}). {REPEATED}.",
-            excerpt(user_name)
-        )),
+        Failure::NotFound | Failure::Other => {
+            Error::Incomplete(format!("user unknown: {} ({error}).", excerpt(user_name)))
+        }
     }
 }
 

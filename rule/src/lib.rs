@@ -16,6 +16,7 @@ pub mod event;
 pub mod exemption;
 pub mod handler;
 pub mod inventory;
+mod judge;
 pub mod metrics;
 pub mod parameters;
 mod problems;

@@ -48,7 +48,24 @@ async fn invoke(event: LambdaEvent<Payload>, accounts: &Accounts) -> Result<(), 
     .await;
     let line = metrics.line(now, started.elapsed());
     println!("{line}");
-    outcome.inspect(|()| info!("evaluated"))
+    outcome.map_err(with_aftermath).inspect(|()| info!("evaluated"))
+}
+
+/// The error, with what becomes of the results and of the event: Config invokes asynchronously.
+fn with_aftermath(error: Error) -> Error {
+    let more = |text| {
+        format!(
+            "{text} Whoever is unknown keeps the result they had. Lambda repeats the invocation twice, and the next schedule \
+             evaluates in any case."
+        )
+    };
+    match error {
+        Error::Incomplete(text) => Error::Incomplete(more(text)),
+        Error::DeliveryFailed(text) => Error::DeliveryFailed(more(text)),
+        Error::DeadlineExceeded(text) => Error::DeadlineExceeded(more(text)),
+        Error::AwsError(text) => Error::AwsError(more(text)),
+        other => other,
+    }
 }
 
 /// How long the invocation may still run. Lambda gives the deadline in milliseconds since 1970.

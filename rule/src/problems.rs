@@ -1,11 +1,11 @@
 //! What went wrong in a sweep, gathered until everything that could be delivered is, and then raised as one error.
 
 use crate::{
-    account::{Account, REPEATED},
+    account::Account,
     calls::{CallError, Calls, Failure},
     error::Error,
     evaluations::Undelivered,
-    sweep::READS_AT_A_TIME,
+    judge::READS_AT_A_TIME,
     text::excerpt,
 };
 use tracing::warn;
@@ -115,7 +115,7 @@ impl Problems {
             found.push((Error::Incomplete, format!("The listing of users broke off: {error}.")));
         }
         if unknown > 0 {
-            let mut text = format!("{unknown} of {} users unknown, who keep the result they had", self.listed);
+            let mut text = format!("{unknown} of {} users unknown", self.listed);
             if !self.named.is_empty() {
                 text += &format!(": {}", self.named.join(", "));
             }
@@ -129,6 +129,6 @@ impl Problems {
             return Ok(());
         };
         let texts: Vec<_> = found.iter().map(|(_, text)| text.as_str()).collect();
-        Err(kind(format!("{} {REPEATED}.", texts.join(" "))))
+        Err(kind(texts.join(" ")))
     }
 }

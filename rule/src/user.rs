@@ -7,7 +7,7 @@ use crate::{
     inventory::{get_user, last_used, list_access_keys, list_users},
     metrics::Metrics,
     parameters::Parameters,
-    verdict::{self, KeyStatus, Verdict},
+    verdict::{self, AccessKey, KeyStatus, LastUsed, Verdict},
 };
 use chrono::{DateTime, Utc};
 use futures_util::future::{try_join, try_join_all};
@@ -16,6 +16,25 @@ use tokio::time::sleep;
 
 /// IAM is eventually consistent: what a moment ago was and was not there may be told apart a moment later.
 const SECOND_LOOK: Duration = Duration::from_secs(1);
+
+/// A verdict on a user, and what it rests on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judged {
+    /// What the rule says.
+    pub verdict: Verdict,
+    /// The user's access keys, with the last use of those that are stale. Empty, too, for a user whom the credential report
+    /// cleared, or who is gone.
+    pub keys: Vec<(AccessKey, Option<LastUsed>)>,
+    /// The user's tags, if there is a stale key.
+    pub tags: Option<Tags>,
+}
+
+impl Judged {
+    /// A verdict without a look at the user's keys.
+    pub(crate) fn unread(verdict: Verdict) -> Judged {
+        Judged { verdict, keys: Vec::new(), tags: None }
+    }
+}
 
 /// What users are evaluated with.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +55,7 @@ impl Evaluator<'_> {
     ///
     /// # Errors
     /// The first read that failed: the user is then unknown, neither compliant nor gone.
-    pub async fn listed(&self, name: &str, id: &str) -> Result<Option<Verdict>, CallError> {
+    pub async fn listed(&self, name: &str, id: &str) -> Result<Option<Judged>, CallError> {
         self.evaluate(name, id, None).await
     }
 
@@ -45,26 +64,26 @@ impl Evaluator<'_> {
     ///
     /// # Errors
     /// As for [`Evaluator::listed`].
-    pub async fn of_item(&self, name: &str, id: &str) -> Result<Verdict, CallError> {
-        let verdict = match get_user(self.account, name).await {
+    pub async fn of_item(&self, name: &str, id: &str) -> Result<Judged, CallError> {
+        let judged = match get_user(self.account, name).await {
             Ok((found, tags)) if found == id => self.evaluate(name, id, Some(tags)).await?,
             Ok(_) => None,
             Err(error) if error.kind == Failure::NotFound => None,
             Err(error) => return Err(error),
         };
-        if let Some(verdict) = verdict {
-            return Ok(verdict);
+        if let Some(judged) = judged {
+            return Ok(judged);
         }
         // Renamed or gone: only a complete listing tells which.
         let listing = list_users(self.account).await;
         match (listing.users.into_iter().find(|user| user.id == id), listing.broken_off) {
             (Some(user), _) => self.listed(&user.name, id).await?.ok_or_else(elusive),
             (None, Some(error)) => Err(error),
-            (None, None) => Ok(Verdict::not_applicable()),
+            (None, None) => Ok(Judged::unread(Verdict::not_applicable())),
         }
     }
 
-    async fn evaluate(&self, name: &str, id: &str, tags: Option<Tags>) -> Result<Option<Verdict>, CallError> {
+    async fn evaluate(&self, name: &str, id: &str, tags: Option<Tags>) -> Result<Option<Judged>, CallError> {
         let mut outcome = self.read(name, id, tags.clone()).await;
         if matches!(&outcome, Err(error) if is_about_a_key(error)) {
             // A key deleted since it was listed. Another look tells that from a key that may not be read about.
@@ -77,7 +96,7 @@ impl Evaluator<'_> {
         }
     }
 
-    async fn read(&self, name: &str, id: &str, tags: Option<Tags>) -> Result<Option<Verdict>, CallError> {
+    async fn read(&self, name: &str, id: &str, tags: Option<Tags>) -> Result<Option<Judged>, CallError> {
         let Evaluator { account, parameters, now, metrics } = *self;
         let keys = list_access_keys(account, name).await?;
         let active = keys.iter().filter(|key| key.status == KeyStatus::Active);
@@ -86,7 +105,8 @@ impl Evaluator<'_> {
         }
         let stale = verdict::stale_keys(&keys, parameters, now);
         if stale.is_empty() {
-            return Ok(Some(verdict::without_stale_keys(&keys, parameters, now)));
+            let verdict = verdict::without_stale_keys(&keys, parameters, now);
+            return Ok(Some(Judged { verdict, keys: keys.into_iter().map(|key| (key, None)).collect(), tags: None }));
         }
         let confirmed_tags = async {
             match tags {
@@ -99,7 +119,11 @@ impl Evaluator<'_> {
             return Ok(None);
         };
         let stale: Vec<_> = stale.into_iter().zip(uses).collect();
-        Ok(Some(verdict::with_stale_keys(&stale, &keys, &tags, parameters, now)))
+        let verdict = verdict::with_stale_keys(&stale, &keys, &tags, parameters, now);
+        let last_use =
+            |key: &AccessKey| stale.iter().find(|(other, _)| other.id == key.id).map(|(_, used)| used.clone());
+        let keys = keys.into_iter().map(|key| (key.clone(), last_use(&key))).collect();
+        Ok(Some(Judged { verdict, keys, tags: Some(tags) }))
     }
 }
 

@@ -3,8 +3,8 @@
 //! The phases of an invocation, each a module: [`event`] (what Config asks) → [`parameters`] → [`account`] (whose
 //! credentials) → [`inventory`] (reads) → [`verdict`] (the policy, without AWS) → [`evaluations`] (results to Config).
 //! [`handler`] puts them in a row; [`sweep`] does so for a whole account, where the credential [`report`] spares reads, and
-//! [`mod@user`] for one user. [`calls`] bounds and counts every call, [`metrics`] is what an invocation counts. Times are
-//! arguments: nothing here asks a clock what day it is.
+//! [`mod@user`] for one user. [`scan`] is a sweep without AWS Config, for the command line. [`calls`] bounds and counts every
+//! call, [`metrics`] is what an invocation counts. Times are arguments: nothing here asks a clock what day it is.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -21,6 +21,7 @@ pub mod metrics;
 pub mod parameters;
 mod problems;
 pub mod report;
+pub mod scan;
 pub mod sweep;
 mod text;
 pub mod user;

@@ -6,6 +6,7 @@
 mod aws_cli;
 mod budget;
 mod change;
+mod cli;
 mod credentials;
 mod delivery;
 mod demo;

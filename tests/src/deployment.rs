@@ -42,9 +42,21 @@ pub fn function_arn(hub: &str) -> String {
 /// # Errors
 /// What cargo says, if it fails.
 pub fn build() -> io::Result<PathBuf> {
+    cargo_build("bootstrap", &["--release", "--package", "access-key-rotation", "--no-default-features"])
+}
+
+/// Builds the command line, unless it is up to date. Gives its path.
+///
+/// # Errors
+/// What cargo says, if it fails.
+pub fn build_command_line() -> io::Result<PathBuf> {
+    cargo_build("access-key-rotation", &["--workspace"])
+}
+
+fn cargo_build(binary: &str, options: &[&str]) -> io::Result<PathBuf> {
     let output = Command::new("cargo")
-        .args(["build", "--release", "--locked", "--package", "access-key-rotation", "--bin", "bootstrap"])
-        .args(["--message-format", "json"])
+        .args(["build", "--locked", "--bin", binary, "--message-format", "json"])
+        .args(options)
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .output()?;
     if !output.status.success() {
@@ -53,10 +65,10 @@ pub fn build() -> io::Result<PathBuf> {
     let messages = String::from_utf8_lossy(&output.stdout);
     let mut messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let executable = messages.find_map(|message| {
-        let is_bootstrap = message["target"]["name"] == "bootstrap";
-        message["executable"].as_str().filter(|_| is_bootstrap).map(PathBuf::from)
+        let is_binary = message["target"]["name"] == binary;
+        message["executable"].as_str().filter(|_| is_binary).map(PathBuf::from)
     });
-    executable.ok_or_else(|| io::Error::other("cargo built no bootstrap"))
+    executable.ok_or_else(|| io::Error::other(format!("cargo built no {binary}")))
 }
 
 /// Starts the function's binary on AWS at `endpoint`, with credentials that [`deploy`] gave, the most talkative log level, and

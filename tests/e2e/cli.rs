@@ -1,0 +1,170 @@
+//! The command line on a local AWS.
+
+use crate::support::*;
+use chrono::{TimeDelta, Utc};
+use local_aws::{
+    Credentials, FaultKind, World,
+    deployment::{self, build_command_line},
+};
+use serde_json::Value;
+use std::{collections::BTreeMap, path::PathBuf, process::Output, sync::OnceLock};
+use tokio::process::Command;
+
+fn command_line() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| build_command_line().unwrap()).clone()
+}
+
+struct Cli {
+    deployment: Deployment,
+    credentials: Credentials,
+}
+
+impl Cli {
+    /// A hub and two members, by the system's clock, and a session of the role that the members trust.
+    async fn start() -> Cli {
+        let mut world = World::live_clock();
+        let credentials = deployment::deploy(&mut world, HUB, &[MEMBER, OTHER_MEMBER]);
+        Cli { deployment: Deployment::start_in(world).await, credentials }
+    }
+
+    async fn run(&self, arguments: &[&str]) -> Output {
+        let Credentials { access_key_id, secret_access_key, session_token } = &self.credentials;
+        Command::new(command_line())
+            .args(arguments)
+            .env_clear()
+            .env("AWS_ENDPOINT_URL", self.deployment.aws.endpoint())
+            .env("AWS_REGION", local_aws::REGION)
+            .env("AWS_ACCESS_KEY_ID", access_key_id)
+            .env("AWS_SECRET_ACCESS_KEY", secret_access_key)
+            .env("AWS_SESSION_TOKEN", session_token.as_deref().unwrap())
+            .output()
+            .await
+            .unwrap()
+    }
+
+    /// Exit status, standard output and standard error.
+    async fn scan(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
+        let output = self.run(&[&["scan"], arguments].concat()).await;
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    }
+}
+
+#[tokio::test]
+async fn the_table_has_the_violations_oldest_first() {
+    let cli = Cli::start().await;
+    let keys = {
+        let mut world = cli.deployment.aws.world();
+        let account = world.account(HUB);
+        [("anna", 91), ("billing-export", 400), ("young", 10)].map(|(user, age)| {
+            account.create_user(user, Utc::now() - days(900));
+            // Half a day, so that no age changes while the test runs.
+            account.create_key(user, Utc::now() - days(age) - TimeDelta::hours(12)).unwrap()
+        })
+    };
+    let (status, out, error) = cli.scan(&[]).await;
+    let due = |age: i64| (Utc::now() - days(age - 90) - TimeDelta::hours(12)).date_naive();
+    let expected = format!(
+        "Account       User            What to do\n\
+         {HUB}  billing-export  {} is 400 days old (limit 90, due {}), no use on record. Deactivate it, then delete it.\n\
+         {HUB}  anna            {} is 91 days old (limit 90, due {}), no use on record. Deactivate it, then delete it.\n\
+         {HUB}: 3 users evaluated, 2 non-compliant, 0 exempt\n",
+        keys[1],
+        due(400),
+        keys[0],
+        due(91)
+    );
+    assert_eq!((status, out.as_str(), error.as_str()), (Some(3), expected.as_str(), ""));
+    let (status, out, _) = cli.scan(&["--max-access-key-age", "500"]).await;
+    assert_eq!((status, out), (Some(0), format!("{HUB}: 3 users evaluated, 0 non-compliant, 0 exempt\n")));
+}
+
+#[tokio::test]
+async fn the_verdicts_are_the_rules_in_every_format_though_aws_throttles() {
+    let cli = Cli::start().await;
+    cli.deployment.member(|account| populate(account, Utc::now() - TimeDelta::hours(12), 150, 10, 20));
+    cli.deployment.sweep(&[]).await;
+    let held: BTreeMap<_, _> =
+        cli.deployment.held().into_keys().map(|user| (user.clone(), cli.deployment.result(&user))).collect();
+    cli.deployment.fault(None, None, FaultKind::Throttle { probability: 0.3 });
+
+    let (status, out, _) = cli.scan(&["--account", MEMBER, "--role-name", EVALUATION_ROLE, "--format", "json"]).await;
+    assert_eq!(status, Some(3));
+    let json: Value = serde_json::from_str(&out).unwrap();
+    let users = json["users"].as_array().unwrap();
+    assert_eq!((users.len(), held.len()), (150, 150));
+    for user in users {
+        let (compliance, annotation) = &held[user["userName"].as_str().unwrap()];
+        assert_eq!(user["compliance"], compliance.to_string(), "{user}");
+        assert_eq!(user["annotation"].as_str(), annotation.as_deref(), "{user}");
+    }
+    assert_eq!(json["accounts"][0]["usersNonCompliant"], 15);
+    let oldest = users[0]["accessKeys"][0]["ageDays"].as_i64().unwrap();
+    assert!(
+        users.iter().all(|user| user["accessKeys"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|key| key["ageDays"].as_i64() <= Some(oldest)))
+    );
+
+    let (status, out, _) = cli
+        .scan(&["--account", MEMBER, "--role-name", EVALUATION_ROLE, "--key-source", "report", "--format", "csv"])
+        .await;
+    assert_eq!(status, Some(3));
+    let lines: Vec<_> = out.lines().collect();
+    assert_eq!((lines.len(), lines[0]), (151, "account,user,user_id,compliance,exempt,violations,annotation"));
+    for line in &lines[1..] {
+        let fields: Vec<_> = line.splitn(5, ',').collect();
+        assert_eq!(fields[3], held[fields[1]].0.to_string(), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn an_account_or_a_user_that_cannot_be_read_costs_no_other_and_says_so() {
+    let cli = Cli::start().await;
+    for id in [HUB, MEMBER] {
+        populate(cli.deployment.aws.world().account(id), Utc::now(), 20, 10, 20);
+    }
+    let unreachable = "123456789012";
+    let (status, out, error) = cli.scan(&["--role-name", EVALUATION_ROLE, "--account", HUB, MEMBER, unreachable]).await;
+    assert_eq!(status, Some(1));
+    for id in [HUB, MEMBER] {
+        assert!(out.contains(&format!("{id}: 20 users evaluated, 2 non-compliant")), "{out}");
+    }
+    assert!(
+        out.contains(&format!("{unreachable}: 0 users evaluated, 0 non-compliant, 0 exempt, not complete")),
+        "{out}"
+    );
+    let role = format!("arn:aws:iam::{unreachable}:role/{EVALUATION_ROLE}");
+    assert!(error.contains(&format!("sts:AssumeRole on {role} is denied (AccessDenied)")), "{error}");
+    assert_eq!(error.lines().count(), 1, "{error}");
+
+    cli.deployment.fault(Some("ListAccessKeys"), Some("user-0000"), FaultKind::ServerError { probability: 1.0 });
+    let (status, out, error) = cli.scan(&[]).await;
+    assert_eq!(status, Some(1));
+    assert!(out.contains("19 users evaluated") && out.contains("not complete"), "{out}");
+    assert!(error.contains("1 of 20 users unknown: user-0000 (iam:ListAccessKeys: ServiceFailure)."), "{error}");
+}
+
+#[tokio::test]
+async fn wrong_usage_and_wrong_credentials_say_what_is_allowed() {
+    let mut cli = Cli::start().await;
+    for (arguments, said) in [
+        (&["--max-access-key-age", "0"][..], "0 is not in 1..=3650"),
+        (&["--account", "12345"], "an account's id has twelve digits"),
+        (&["--account", MEMBER], "--role-name <NAME>"),
+        (&["--format", "xml"], "[possible values: table, json, csv]"),
+        (&["--key-source", "guess"], "[possible values: live, report]"),
+        (&["--since"], "unexpected argument '--since'"),
+    ] {
+        let (status, out, error) = cli.scan(arguments).await;
+        assert_eq!((status, out.as_str()), (Some(2), ""));
+        assert!(error.contains(said), "{error}");
+    }
+    cli.credentials.access_key_id = "ASIAUNKNOWN".to_owned();
+    let (status, out, error) = cli.scan(&[]).await;
+    assert_eq!((status, out.as_str()), (Some(1), ""));
+    assert!(error.contains("sts:GetCallerIdentity: InvalidClientTokenId") && error.contains("credentials"), "{error}");
+}

@@ -25,14 +25,12 @@ pub struct Judged {
     /// The user's access keys, with the last use of those that are stale. Empty, too, for a user whom the credential report
     /// cleared, or who is gone.
     pub keys: Vec<(AccessKey, Option<LastUsed>)>,
-    /// The user's tags, if there is a stale key.
-    pub tags: Option<Tags>,
 }
 
 impl Judged {
     /// A verdict without a look at the user's keys.
     pub(crate) fn unread(verdict: Verdict) -> Judged {
-        Judged { verdict, keys: Vec::new(), tags: None }
+        Judged { verdict, keys: Vec::new() }
     }
 }
 
@@ -106,7 +104,7 @@ impl Evaluator<'_> {
         let stale = verdict::stale_keys(&keys, parameters, now);
         if stale.is_empty() {
             let verdict = verdict::without_stale_keys(&keys, parameters, now);
-            return Ok(Some(Judged { verdict, keys: keys.into_iter().map(|key| (key, None)).collect(), tags: None }));
+            return Ok(Some(Judged { verdict, keys: keys.into_iter().map(|key| (key, None)).collect() }));
         }
         let confirmed_tags = async {
             match tags {
@@ -120,10 +118,15 @@ impl Evaluator<'_> {
         };
         let stale: Vec<_> = stale.into_iter().zip(uses).collect();
         let verdict = verdict::with_stale_keys(&stale, &keys, &tags, parameters, now);
-        let last_use =
-            |key: &AccessKey| stale.iter().find(|(other, _)| other.id == key.id).map(|(_, used)| used.clone());
-        let keys = keys.into_iter().map(|key| (key.clone(), last_use(&key))).collect();
-        Ok(Some(Judged { verdict, keys, tags: Some(tags) }))
+        let last_use = |id: &str| stale.iter().find(|(key, _)| key.id == id).map(|(_, used)| used.clone());
+        let keys = keys
+            .into_iter()
+            .map(|key| {
+                let used = last_use(&key.id);
+                (key, used)
+            })
+            .collect();
+        Ok(Some(Judged { verdict, keys }))
     }
 }
 

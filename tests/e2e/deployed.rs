@@ -3,6 +3,11 @@
 use serde_json::Value;
 use std::{collections::BTreeSet, process::Command, sync::OnceLock};
 
+/// The role of the runbooks that deactivate and reactivate.
+pub(crate) const REMEDIATION_ROLE: &str = "access-key-rotation-remediation";
+/// The role of the runbook that deletes.
+pub(crate) const DELETION_ROLE: &str = "access-key-rotation-deletion";
+
 pub(crate) const REPOSITORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// Python with what `tests/requirements.txt` names.

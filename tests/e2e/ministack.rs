@@ -5,7 +5,8 @@
 //! invoke a function.
 
 use crate::{
-    deployed::{self, python},
+    deployed::{self, DELETION_ROLE, REMEDIATION_ROLE, python},
+    runbooks::{DEACTIVATE, DELETE, REACTIVATE},
     support::*,
 };
 use chrono::Utc;
@@ -34,12 +35,6 @@ const SWEEPS_WITHOUT: [(&str, Option<&[&str]>); 8] = [
     ("iam:ListAccessKeys", Some(&["keyless"])),
     ("iam:ListUsers", Some(&[])),
 ];
-
-const REMEDIATION_ROLE: &str = "access-key-rotation-remediation";
-const DELETION_ROLE: &str = "access-key-rotation-deletion";
-const DEACTIVATE: &str = "AccessKeyRotation-DeactivateStaleKeys";
-const REACTIVATE: &str = "AccessKeyRotation-ReactivateKey";
-const DELETE: &str = "AccessKeyRotation-DeleteDeactivatedKeys";
 
 /// What came of an invocation.
 #[derive(Debug, PartialEq)]

@@ -1,15 +1,14 @@
 //! The actions that are called, those that the README tells to allow and those that the templates allow are the same.
 
 use crate::{
-    deployed::{self, python},
+    deployed::{self, DELETION_ROLE, REMEDIATION_ROLE, python},
     support::*,
 };
 use local_aws::events;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-const ROLES: [&str; 4] =
-    [FUNCTION_ROLE, EVALUATION_ROLE, "access-key-rotation-remediation", "access-key-rotation-deletion"];
+const ROLES: [&str; 4] = [FUNCTION_ROLE, EVALUATION_ROLE, REMEDIATION_ROLE, DELETION_ROLE];
 
 #[tokio::test]
 async fn the_permissions_are_the_ones_that_are_used() {

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pathlib
+import re
 import zipfile
 
 import boto3
@@ -36,12 +37,47 @@ def expanded(template, parameters):
     return template
 
 
-def upload_code(s3, bucket=CODE["CodeBucket"], key=CODE["CodeKey"]):
+NOTHING = object()
+
+
+def resolved(node, values, conditions):
+    """What CloudFormation makes of a node: with the functions that these tests come across."""
+    resolve = lambda inner: resolved(inner, values, conditions)
+    match node:
+        case list():
+            return [item for item in map(resolve, node) if item is not NOTHING]
+        case {"Ref": "AWS::NoValue"}:
+            return NOTHING
+        case {"Ref": name}:
+            return values[name]
+        case {"Fn::Sub": [text, more]}:
+            return resolved({"Fn::Sub": text}, values | {name: resolve(value) for name, value in more.items()}, conditions)
+        case {"Fn::Sub": text}:
+            return re.sub(r"\$\{(\w+)\}", lambda found: values[found[1]], text)
+        case {"Fn::Join": [separator, parts]}:
+            return separator.join(resolve(parts))
+        case {"Fn::Split": [separator, text]}:
+            return resolve(text).split(separator)
+        case {"Fn::Equals": [left, right]}:
+            return resolve(left) == resolve(right)
+        case {"Fn::Not": [condition]}:
+            return not resolve(condition)
+        case {"Fn::If": [name, then, otherwise]}:
+            return resolve(then if resolve(conditions[name]) else otherwise)
+        case dict():
+            assert not any(key.startswith("Fn::") for key in node), node
+            items = {key: resolve(value) for key, value in node.items()}
+            return {key: value for key, value in items.items() if value is not NOTHING}
+        case _:
+            return node
+
+
+def upload_code(s3):
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("bootstrap", "")
-    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
-    s3.put_object(Bucket=bucket, Key=key, Body=archive.getvalue())
+    s3.create_bucket(Bucket=CODE["CodeBucket"], CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_object(Bucket=CODE["CodeBucket"], Key=CODE["CodeKey"], Body=archive.getvalue())
 
 
 def create(name, **parameters):

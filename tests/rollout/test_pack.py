@@ -8,7 +8,7 @@ import botocore.session
 import pytest
 from cfnlint.decode.cfn_yaml import loads
 
-from deployed import template
+from deployed import resolved, template
 
 ROOT = pathlib.Path(__file__).parents[2]
 TEXT = (ROOT / "conformance-pack/access-key-rotation.yaml").read_text()
@@ -19,30 +19,14 @@ MODEL = botocore.session.get_session().get_service_model("config")
 SUFFIX = 27
 
 
-def limit(shape, bound="max"):
-    return MODEL.shape_for(shape).metadata[bound]
-
-
-def resolved(node, parameters):
-    """A part of the pack with values for its parameters; the automatic remediation as AutomaticRemediation says."""
-    if isinstance(node, list):
-        items = [resolved(item, parameters) for item in node]
-        return [item for item in items if item is not None]
-    if not isinstance(node, dict):
-        return node
-    if "Ref" in node:
-        return None if node["Ref"] == "AWS::NoValue" else parameters[node["Ref"]]
-    if "Fn::If" in node:
-        assert node["Fn::If"][0] == "Automatic"
-        return resolved(node["Fn::If"][1 if parameters["AutomaticRemediation"] == "true" else 2], parameters)
-    items = {key: resolved(value, parameters) for key, value in node.items()}
-    return {key: value for key, value in items.items() if value is not None}
+def limit(shape):
+    return MODEL.shape_for(shape).metadata["max"]
 
 
 def resources(text=TEXT, **parameters):
     defaults = {name: parameter.get("Default") for name, parameter in PACK["Parameters"].items()}
     function = "arn:aws:lambda:eu-central-1:111122223333:function:access-key-rotation"
-    return resolved(loads(text)["Resources"], {**defaults, "FunctionArn": function, **parameters})
+    return resolved(loads(text)["Resources"], {**defaults, "FunctionArn": function, **parameters}, PACK["Conditions"])
 
 
 def test_size_parameters_and_resource_types():

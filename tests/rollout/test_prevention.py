@@ -9,9 +9,10 @@ import subprocess
 
 import pytest
 from cfnlint.data import AdditionalSpecs
-from cfnlint.decode.cfn_yaml import loads
 from cfnlint.helpers import load_resource
 from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_document
+
+from deployed import resolved, template
 
 ROOT = pathlib.Path(__file__).parents[2]
 TEMPLATES = ROOT / "templates"
@@ -28,50 +29,16 @@ LONGEST = {
 
 def rendered(**parameters):
     """The policy's properties as CloudFormation makes them of the template."""
-    template = json.loads(json.dumps(loads((TEMPLATES / "prevention.yaml").read_text())))
+    prevention = template("prevention.yaml")
     values = {}
-    for name, definition in template["Parameters"].items():
+    for name, definition in prevention["Parameters"].items():
         text = {"TargetIds": TARGETS, **parameters}.get(name, definition.get("Default"))
         of_list = definition["Type"] == "CommaDelimitedList"
         values[name] = [part.strip() for part in text.split(",")] if of_list else text
         for value in listed(values[name]):
             if not re.fullmatch(definition["AllowedPattern"], value):
                 raise ValueError(f"{name}: {value!r} is not allowed")
-    return resolved(template["Resources"]["Policy"]["Properties"], values, template["Conditions"])
-
-
-NOTHING = object()
-
-
-def resolved(node, values, conditions):
-    """What CloudFormation makes of a node: with the functions that the template uses."""
-    resolve = lambda inner: resolved(inner, values, conditions)
-    match node:
-        case list():
-            return [item for item in map(resolve, node) if item is not NOTHING]
-        case {"Ref": "AWS::NoValue"}:
-            return NOTHING
-        case {"Ref": name}:
-            return values[name]
-        case {"Fn::Sub": [text, more]}:
-            return resolved({"Fn::Sub": text}, values | {name: resolve(value) for name, value in more.items()}, conditions)
-        case {"Fn::Sub": text}:
-            return re.sub(r"\$\{(\w+)\}", lambda found: values[found[1]], text)
-        case {"Fn::Join": [separator, parts]}:
-            return separator.join(resolve(parts))
-        case {"Fn::Split": [separator, text]}:
-            return resolve(text).split(separator)
-        case {"Fn::Equals": [left, right]}:
-            return resolve(left) == resolve(right)
-        case {"Fn::Not": [condition]}:
-            return not resolve(condition)
-        case {"Fn::If": [name, then, otherwise]}:
-            return resolve(then if resolve(conditions[name]) else otherwise)
-        case dict():
-            assert not any(key.startswith("Fn::") for key in node), node
-            return {key: resolve(value) for key, value in node.items()}
-        case _:
-            return node
+    return resolved(prevention["Resources"]["Policy"]["Properties"], values, prevention["Conditions"])
 
 
 def policy(**parameters):
@@ -330,8 +297,7 @@ def test_the_exemption_tags_are_the_ones_that_the_rule_knows():
 def test_it_protects_what_the_templates_make_and_lets_the_runbooks_keep_records():
     resources = {}
     for name in ("hub.yaml", "member.yaml"):
-        template = json.loads(json.dumps(loads((TEMPLATES / name).read_text())))
-        resources.update(template["Resources"])
+        resources.update(template(name)["Resources"])
     roles = [r["Properties"] for r in resources.values() if isinstance(r, dict) and r["Type"] == "AWS::IAM::Role"]
     runbooks = [r["Properties"] for r in resources.values() if isinstance(r, dict) and r["Type"] == "AWS::SSM::Document"]
     assert len(roles) == 4 and len(runbooks) == 3

@@ -63,7 +63,7 @@ fn in_order(accounts: &[Account]) -> Vec<(&Account, &User, &Judged)> {
         let stale = judged.keys.iter().filter(|(key, _)| judged.verdict.violations.contains(&key.id));
         stale.map(|(key, _)| key.created).min().unwrap_or(DateTime::<Utc>::MAX_UTC)
     };
-    rows.sort_by_key(|(account, user, judged)| (oldest(judged), account.id.clone(), user.name.clone()));
+    rows.sort_by_cached_key(|(account, user, judged)| (oldest(judged), account.id.clone(), user.name.clone()));
     rows
 }
 

@@ -18,13 +18,14 @@ const CREDENTIAL_REPORT: &[&str] = &["GenerateCredentialReport", "GetCredentialR
 const ROLES: &[&str] = &["AssumeRole", "GetCallerIdentity"];
 const CONFIG_RESULTS: &[&str] =
     &["PutEvaluations", "GetComplianceDetailsByConfigRule", "DescribeComplianceByConfigRule"];
+const ORGANIZATION: &[&str] = &["ListAccounts", "DescribeOrganization"];
 
-/// Calls each operation of the three services' models once, without parameters.
+/// Calls each operation of the services' models once, without parameters.
 const EVERY_OPERATION: &str = r#"
 from awscli.botocore.config import Config
 from awscli.botocore.session import Session
 
-for service in ("iam", "sts", "config"):
+for service in ("iam", "sts", "config", "organizations"):
     client = Session().create_client(service, config=Config(parameter_validation=False))
     for operation in client.meta.service_model.operation_names:
         try:
@@ -372,6 +373,59 @@ async fn config_results() {
 }
 
 #[tokio::test]
+async fn organization() {
+    let mut world = World::new(today());
+    for id in [HUB, MEMBER, OTHER_MEMBER] {
+        world.account(id);
+    }
+    let organization = world.organization(HUB);
+    organization.delegate_to(MEMBER);
+    organization.add_account(MEMBER, "security", "ACTIVE");
+    organization.add_account("000000000001", "left", "CLOSED");
+    for n in 0..42 {
+        organization.add_account(&format!("{:012}", 555_500_000_000_u64 + n), &format!("team {n}"), "ACTIVE");
+    }
+    let cli = Cli::start(world).await;
+    let list = "organizations list-accounts";
+
+    for caller in [HUB, MEMBER] {
+        cli.aws.world().clear_calls();
+        let accounts = cli.run_as(&administrator(caller), list).await.unwrap()["Accounts"].take();
+        assert_eq!(cli.calls_of("ListAccounts"), 3, "pages of 20");
+        let ids = each(&accounts, "Id");
+        assert_eq!((ids.len(), ids.is_sorted()), (45, true), "{ids:?}");
+        let names = each(&accounts, "Name");
+        assert_eq!(names[..3], ["left", "management", "security"]);
+    }
+    let left = json!({
+        "Id": "000000000001",
+        "Arn": format!("arn:aws:organizations::{HUB}:account/o-exampleorgid/000000000001"),
+        "Email": "000000000001@example.com",
+        "Name": "left",
+        "Status": "SUSPENDED",
+        "State": "CLOSED",
+        "JoinedMethod": "CREATED",
+        "JoinedTimestamp": 1_772_366_400.0,
+    });
+    assert_eq!(cli.run(&format!("{list} --max-items 1")).await.unwrap()["Accounts"], json!([left]));
+    assert_error(cli.run(&format!("{list} --page-size 21")).await, "InvalidInputException", "ListAccounts");
+
+    let ours = cli.run("organizations describe-organization").await.unwrap()["Organization"].take();
+    assert_eq!([&ours["Id"], &ours["MasterAccountId"], &ours["FeatureSet"]], ["o-exampleorgid", HUB, "ALL"]);
+    let stranger = administrator(OTHER_MEMBER);
+    let not_in_use = "AWSOrganizationsNotInUseException";
+    assert_error(cli.run_as(&stranger, list).await, not_in_use, "ListAccounts");
+    cli.aws.world().organization(HUB).add_account(OTHER_MEMBER, "plain", "ACTIVE");
+    assert_error(cli.run_as(&stranger, list).await, "AccessDeniedException", "ListAccounts");
+    let ours = cli.run_as(&stranger, "organizations describe-organization").await.unwrap();
+    assert_eq!(ours["Organization"]["MasterAccountId"], HUB);
+    cli.fault(FaultKind::Throttle { probability: 1.0 });
+    let throttled = cli.run(list).await.unwrap_err();
+    assert!(throttled.contains("(TooManyRequestsException)"), "{throttled}");
+    cli.assert_drove(ORGANIZATION);
+}
+
+#[tokio::test]
 async fn no_action_of_the_local_aws_is_left_out() {
     let mut world = World::new(today());
     world.account(MEMBER);
@@ -384,6 +438,6 @@ async fn no_action_of_the_local_aws_is_left_out() {
     let unknown = ["InvalidAction", "UnknownOperationException"].map(|code| Outcome::Error(code.to_owned()));
     let world = cli.aws.world();
     let known = world.calls().iter().filter(|call| !unknown.contains(&call.outcome)).map(|call| call.action.as_str());
-    let driven = [USERS_AND_TAGS, ACCESS_KEYS, CREDENTIAL_REPORT, ROLES, CONFIG_RESULTS].concat();
+    let driven = [USERS_AND_TAGS, ACCESS_KEYS, CREDENTIAL_REPORT, ROLES, CONFIG_RESULTS, ORGANIZATION].concat();
     assert_eq!(known.collect::<BTreeSet<_>>(), driven.into_iter().collect());
 }

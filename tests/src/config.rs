@@ -3,13 +3,13 @@
 mod compliance;
 mod put_evaluations;
 
-use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use crate::REGION;
 use crate::account::Account;
 use crate::error::AwsError;
 use crate::faults::{Effects, Faults};
+use crate::json::serialization;
 use crate::world::World;
 
 const COMPLIANCE_TYPES: [&str; 4] = ["COMPLIANT", "NON_COMPLIANT", "NOT_APPLICABLE", "INSUFFICIENT_DATA"];
@@ -43,35 +43,6 @@ pub(crate) fn answer(
         "DescribeComplianceByConfigRule" => compliance::describe(&cx),
         _ => Err(AwsError::new(400, "UnknownOperationException", "")),
     }
-}
-
-/// A member that has another type than the model says.
-fn serialization(name: &str) -> AwsError {
-    AwsError::new(400, "SerializationException", format!("The value of {name} is of the wrong type"))
-}
-
-/// A member that may be absent or null.
-fn member<'a, T>(
-    object: &'a Map<String, Value>,
-    name: &str,
-    convert: impl FnOnce(&'a Value) -> Option<T>,
-) -> Result<Option<T>> {
-    match object.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(value) => convert(value).map(Some).ok_or_else(|| serialization(name)),
-    }
-}
-
-/// A list of strings, empty if it is absent.
-fn strings<'a>(object: &'a Map<String, Value>, name: &str) -> Result<Vec<&'a str>> {
-    let list = member(object, name, Value::as_array)?;
-    list.into_iter().flatten().map(|item| item.as_str().ok_or_else(|| serialization(name))).collect()
-}
-
-/// AWS JSON has times as seconds since 1970, here to the millisecond.
-fn epoch_seconds(time: DateTime<Utc>) -> Value {
-    #[expect(clippy::cast_precision_loss, reason = "milliseconds are exact for 285,000 years")]
-    Value::from(time.timestamp_millis() as f64 / 1000.0)
 }
 
 fn invalid_parameter(message: impl Into<String>) -> AwsError {

@@ -23,27 +23,27 @@ impl AwsError {
     /// The request was not signed.
     pub(crate) fn missing_authentication(service: Service) -> AwsError {
         let message = "Request is missing Authentication Token";
-        match service {
-            Service::Config => AwsError::new(400, "MissingAuthenticationTokenException", message),
-            Service::Iam | Service::Sts => AwsError::new(403, "MissingAuthenticationToken", message),
+        match service.is_json() {
+            true => AwsError::new(400, "MissingAuthenticationTokenException", message),
+            false => AwsError::new(403, "MissingAuthenticationToken", message),
         }
     }
 
     /// Nobody has such an access key, or the session token is not the one that goes with it.
     pub(crate) fn invalid_client_token(service: Service) -> AwsError {
         let message = "The security token included in the request is invalid.";
-        match service {
-            Service::Config => AwsError::new(400, "UnrecognizedClientException", message),
-            Service::Iam | Service::Sts => AwsError::new(403, "InvalidClientTokenId", message),
+        match service.is_json() {
+            true => AwsError::new(400, "UnrecognizedClientException", message),
+            false => AwsError::new(403, "InvalidClientTokenId", message),
         }
     }
 
     /// The session is over.
     pub(crate) fn expired_token(service: Service) -> AwsError {
         let message = "The security token included in the request is expired";
-        match service {
-            Service::Config => AwsError::new(400, "ExpiredTokenException", message),
-            Service::Iam | Service::Sts => AwsError::new(403, "ExpiredToken", message),
+        match service.is_json() {
+            true => AwsError::new(400, "ExpiredTokenException", message),
+            false => AwsError::new(403, "ExpiredToken", message),
         }
     }
 
@@ -53,15 +53,16 @@ impl AwsError {
             "User: {principal} is not authorized to perform: {action} on resource: {resource} \
              because no identity-based policy allows the {action} action"
         );
-        match service {
-            Service::Config => AwsError::new(400, "AccessDeniedException", message),
-            Service::Iam | Service::Sts => AwsError::new(403, "AccessDenied", message),
+        match service.is_json() {
+            true => AwsError::new(400, "AccessDeniedException", message),
+            false => AwsError::new(403, "AccessDenied", message),
         }
     }
 
     pub(crate) fn throttling(service: Service) -> AwsError {
         match service {
             Service::Config => AwsError::new(400, "ThrottlingException", "Rate exceeded"),
+            Service::Organizations => AwsError::new(400, "TooManyRequestsException", "Rate exceeded"),
             Service::Iam | Service::Sts => AwsError::new(400, "Throttling", "Rate exceeded"),
         }
     }
@@ -71,6 +72,7 @@ impl AwsError {
         match service {
             Service::Iam => AwsError::new(500, "ServiceFailure", message),
             Service::Sts | Service::Config => AwsError::new(500, "InternalFailure", message),
+            Service::Organizations => AwsError::new(500, "ServiceException", message),
         }
     }
 

@@ -25,7 +25,7 @@ pub struct Fault {
 /// What goes wrong.
 #[derive(Clone, Debug)]
 pub enum FaultKind {
-    /// Throttling, by chance: `Throttling` in IAM and STS, `ThrottlingException` in Config, both HTTP 400.
+    /// Throttling, by chance, by the service's name for it: `Throttling` in IAM and STS, `ThrottlingException` in Config.
     Throttle {
         /// 0 to 1.
         probability: f64,

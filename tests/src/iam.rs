@@ -137,5 +137,5 @@ fn page_xml(name: &'static str, page: Page<Xml>) -> Xml {
 fn page_of<T>(listing: &Listing, position: Position, items: &[T], xml: impl Fn(&T) -> Xml) -> Result<Page<Xml>> {
     let start = position.after.as_deref().and_then(|after| after.parse::<usize>().ok()).map_or(0, |after| after + 1);
     let page = listing.page(position, items.iter().enumerate().skip(start), |(n, _)| n.to_string())?;
-    Ok(Page { items: page.items.into_iter().map(|(_, item)| xml(item)).collect(), next: page.next })
+    Ok(page.map(|(_, item)| xml(item)))
 }

@@ -1,4 +1,4 @@
-//! AWS for one process on loopback: IAM, STS and Config over their real wire protocols, with AWS's limits and errors, and
+//! AWS for one process on loopback: IAM, STS, Config and Organizations over their real wire protocols, with AWS's limits and errors, and
 //! the Lambda Runtime API to run a function's binary under. The AWS SDKs and the AWS CLI work against it with
 //! `AWS_ENDPOINT_URL` set to [`LocalAws::endpoint`].
 //!
@@ -28,7 +28,10 @@ mod faults;
 mod iam;
 mod identity;
 mod ids;
+mod json;
 pub mod lambda;
+mod organization;
+mod organizations;
 mod paging;
 mod request;
 mod response;
@@ -42,6 +45,7 @@ pub use config_rule::{ComplianceType, Delivery, EvaluationResult};
 pub use error::AwsError;
 pub use faults::{Failing, Fault, FaultKind, Faults};
 pub use identity::Credentials;
+pub use organization::Organization;
 pub use server::LocalAws;
 pub use user::{AccessKey, KeyStatus, LastUsed, User};
 pub use world::{Call, Outcome, World};

@@ -40,6 +40,12 @@ pub(crate) struct Page<T> {
     pub(crate) next: Option<String>,
 }
 
+impl<T> Page<T> {
+    pub(crate) fn map<U>(self, convert: impl FnMut(T) -> U) -> Page<U> {
+        Page { items: self.items.into_iter().map(convert).collect(), next: self.next }
+    }
+}
+
 impl Listing {
     /// The position that a token stands for; `None` if it is not one of this listing.
     pub(crate) fn position(&self, token: Option<&str>) -> Option<Position> {

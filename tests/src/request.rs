@@ -13,16 +13,34 @@ pub(crate) enum Service {
     Iam,
     Sts,
     Config,
+    Organizations,
 }
 
 impl Service {
-    /// The version of the service's API. Config's is part of its model only, never of a request.
+    const ALL: [Service; 4] = [Service::Iam, Service::Sts, Service::Config, Service::Organizations];
+
+    /// The version of the service's API, which only requests in the AWS Query protocol name.
     pub(crate) fn version(self) -> &'static str {
         match self {
             Service::Iam => "2010-05-08",
             Service::Sts => "2011-06-15",
             Service::Config => "2014-11-12",
+            Service::Organizations => "2016-11-28",
         }
+    }
+
+    /// What comes before an action's name in the header `X-Amz-Target`; none in the AWS Query protocol.
+    fn target(self) -> Option<&'static str> {
+        match self {
+            Service::Iam | Service::Sts => None,
+            Service::Config => Some("StarlingDoveService."),
+            Service::Organizations => Some("AWSOrganizationsV20161128."),
+        }
+    }
+
+    /// Whether it speaks JSON, which goes with other names of errors than the AWS Query protocol.
+    pub(crate) fn is_json(self) -> bool {
+        self.target().is_some()
     }
 
     /// The service whose protocol an unsigned request speaks, to answer it in the same.
@@ -37,6 +55,7 @@ impl fmt::Display for Service {
             Service::Iam => "iam",
             Service::Sts => "sts",
             Service::Config => "config",
+            Service::Organizations => "organizations",
         })
     }
 }
@@ -64,15 +83,10 @@ impl Scope {
                 format!("Authorization header requires 'Credential' parameter. Authorization={authorization}");
             return Err(AwsError::new(403, "IncompleteSignature", message));
         };
-        let service = match service {
-            "iam" => Service::Iam,
-            "sts" => Service::Sts,
-            "config" => Service::Config,
-            _ => {
-                let message =
-                    format!("Credential should be scoped to one of the services iam, sts, config, not {service}.");
-                return Err(AwsError::new(403, "SignatureDoesNotMatch", message));
-            }
+        let Some(service) = Service::ALL.into_iter().find(|known| known.to_string() == service) else {
+            let known = Service::ALL.map(|service| service.to_string()).join(", ");
+            let message = format!("Credential should be scoped to one of the services {known}, not {service}.");
+            return Err(AwsError::new(403, "SignatureDoesNotMatch", message));
         };
         Ok(Scope {
             access_key_id: access_key_id.to_owned(),
@@ -94,9 +108,9 @@ pub(crate) enum Input {
 impl Input {
     /// The action's name, which is empty if there is none, and its input.
     pub(crate) fn read(service: Service, headers: &HeaderMap, body: &[u8]) -> (String, Input) {
-        if service == Service::Config {
+        if let Some(prefix) = service.target() {
             let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
-            let action = target.strip_prefix("StarlingDoveService.").unwrap_or_default();
+            let action = target.strip_prefix(prefix).unwrap_or_default();
             let value = serde_json::from_slice(body)
                 .map_err(|_| AwsError::new(400, "SerializationException", "The request body is not JSON"));
             return (action.to_owned(), Input::Json(value));

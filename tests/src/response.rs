@@ -1,4 +1,4 @@
-//! Answers in the protocol of their service: XML for IAM and STS, JSON for Config.
+//! Answers in the protocol of their service: XML for IAM and STS, JSON for the others.
 
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode};
@@ -61,7 +61,7 @@ pub(crate) fn render(
     let (content_type, body) = match answer {
         Ok(Answer::Json(value)) => ("application/x-amz-json-1.1", value.to_string()),
         Ok(Answer::Xml(result)) => ("text/xml", success_xml(service, action, result, request_id)),
-        Err(error) if service == Service::Config => {
+        Err(error) if service.is_json() => {
             ("application/x-amz-json-1.1", json!({"__type": error.code, "message": error.message}).to_string())
         }
         Err(error) => ("text/xml", error_xml(service, &error, request_id)),
@@ -73,7 +73,7 @@ pub(crate) fn render(
     if let Ok(request_id) = HeaderValue::from_str(request_id) {
         headers.insert("x-amzn-requestid", request_id);
     }
-    if let (Service::Config, Some(code)) = (service, code) {
+    if let Some(code) = code.filter(|_| service.is_json()) {
         headers.insert("x-amzn-errortype", HeaderValue::from_static(code));
     }
     response

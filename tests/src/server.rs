@@ -17,7 +17,7 @@ use crate::identity::{Caller, CallerKind};
 use crate::request::{Input, Scope, Service};
 use crate::response::{Answer, render};
 use crate::world::{Call, Outcome, World};
-use crate::{config, iam, ids, lock, sts};
+use crate::{config, iam, ids, lock, organizations, sts};
 
 /// The running server. It stops when this is dropped.
 pub struct LocalAws {
@@ -126,9 +126,11 @@ fn act(
     }
     match input {
         Input::Json(Err(error)) => Err(error.clone()),
-        Input::Json(Ok(input)) => {
-            config::answer(world, &caller.account, &scope.region, action, input, effects).map(Answer::Json)
+        Input::Json(Ok(input)) => match scope.service {
+            Service::Organizations => organizations::answer(world, &caller.account, action, input, effects),
+            _ => config::answer(world, &caller.account, &scope.region, action, input, effects),
         }
+        .map(Answer::Json),
         Input::Query(params) => {
             let version = params.get("Version").unwrap_or("NO_VERSION_SPECIFIED");
             let unknown = || {
@@ -140,7 +142,7 @@ fn act(
             }
             let result = match scope.service {
                 Service::Sts => sts::answer(world, caller, action, params),
-                Service::Iam | Service::Config => iam::answer(world, caller, action, params, effects),
+                _ => iam::answer(world, caller, action, params, effects),
             };
             result.unwrap_or_else(|| Err(unknown())).map(Answer::Xml)
         }

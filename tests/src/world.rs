@@ -8,6 +8,7 @@ use fastrand::Rng;
 use crate::account::Account;
 use crate::faults::Faults;
 use crate::identity::Sessions;
+use crate::organization::Organization;
 
 /// Everything that the server knows.
 pub struct World {
@@ -16,7 +17,9 @@ pub struct World {
     pub(crate) sessions: Sessions,
     pub(crate) rng: Rng,
     accounts: BTreeMap<String, Account>,
+    organization: Option<Organization>,
     clock: Clock,
+    started: DateTime<Utc>,
     calls: Vec<Call>,
 }
 
@@ -32,7 +35,7 @@ pub struct Call {
     pub account: String,
     /// The ARN of the caller.
     pub principal: String,
-    /// `iam`, `sts` or `config`.
+    /// As in an IAM policy: `iam`, `sts`, `config` or `organizations`.
     pub service: String,
     /// The action, such as `ListUsers`.
     pub action: String,
@@ -67,12 +70,18 @@ impl World {
     }
 
     fn with_clock(clock: Clock) -> World {
+        let started = match clock {
+            Clock::Standing(now) => now,
+            Clock::Live { .. } => Utc::now(),
+        };
         World {
             faults: Faults::default(),
             sessions: Sessions::default(),
             rng: Rng::with_seed(0),
             accounts: BTreeMap::new(),
+            organization: None,
             clock,
+            started,
             calls: Vec::new(),
         }
     }
@@ -113,6 +122,21 @@ impl World {
 
     pub(crate) fn existing_account(&self, id: &str) -> Option<&Account> {
         self.accounts.get(id)
+    }
+
+    /// The organization that the account manages, which is made if there is none. Accounts are in none at first.
+    pub fn organization(&mut self, management: &str) -> &mut Organization {
+        self.organization.get_or_insert_with(|| Organization::new(management))
+    }
+
+    /// The organization, if the account is in it.
+    pub(crate) fn organization_of(&self, account: &str) -> Option<&Organization> {
+        self.organization.as_ref().filter(|organization| organization.members.contains_key(account))
+    }
+
+    /// When the world began.
+    pub(crate) fn started(&self) -> DateTime<Utc> {
+        self.started
     }
 
     pub(crate) fn accounts(&self) -> impl Iterator<Item = &Account> {

@@ -4,11 +4,12 @@ use std::ops::Bound;
 
 use serde_json::{Value, json};
 
-use super::{COMPLIANCE_TYPES, Context, Result, epoch_seconds, invalid_parameter, member, no_such_rule, strings};
+use super::{COMPLIANCE_TYPES, Context, Result, invalid_parameter, no_such_rule};
 use crate::config_rule::{ComplianceType, ConfigRule, EvaluationResult};
 use crate::constraints::Violations;
 use crate::error::AwsError;
-use crate::paging::{Listing, Page, Position};
+use crate::json::{self, epoch_seconds, member, strings};
+use crate::paging::{Listing, Position};
 use crate::request::Service;
 
 const DEFAULT_LIMIT: usize = 10;
@@ -42,8 +43,7 @@ pub(super) fn details(cx: &Context<'_>) -> Result<Value> {
             false => types.contains(&result.compliance.as_str()),
         });
     let page = listing.page(position, results, |(id, _)| (*id).clone())?;
-    let items = page.items.into_iter().map(|(id, result)| result_json(name, id, result)).collect();
-    Ok(page_json("EvaluationResults", Page { items, next: page.next }))
+    Ok(json::page("EvaluationResults", page.map(|(id, result)| result_json(name, id, result))))
 }
 
 pub(super) fn describe(cx: &Context<'_>) -> Result<Value> {
@@ -69,7 +69,7 @@ pub(super) fn describe(cx: &Context<'_>) -> Result<Value> {
         .filter(|(_, (compliance, _))| types.is_empty() || types.contains(compliance))
         .skip_while(|(name, _)| after.as_ref().is_some_and(|after| *name <= after));
     let page = listing.page(position, rules, |(name, _)| (*name).clone())?;
-    let items = page.items.into_iter().map(|(name, (compliance, violators))| {
+    let page = page.map(|(name, (compliance, violators))| {
         let mut value = json!({ "ConfigRuleName": name, "Compliance": { "ComplianceType": compliance } });
         if violators > 0 {
             value["Compliance"]["ComplianceContributorCount"] =
@@ -77,8 +77,7 @@ pub(super) fn describe(cx: &Context<'_>) -> Result<Value> {
         }
         value
     });
-    let items = items.collect();
-    Ok(page_json("ComplianceByConfigRules", Page { items, next: page.next }))
+    Ok(json::page("ComplianceByConfigRules", page))
 }
 
 fn compliance_types<'a>(cx: &Context<'a>, violations: &mut Violations) -> Result<Vec<&'a str>> {
@@ -93,18 +92,9 @@ fn compliance_types<'a>(cx: &Context<'a>, violations: &mut Violations) -> Result
 fn listing(cx: &Context<'_>, name: &str, size: usize) -> Result<(Listing, Position)> {
     let name = format!("{name} {}", cx.account.id());
     let listing = Listing { service: Service::Config, name, size, faults: cx.effects.pages };
-    let token = member(cx.input, "NextToken", Value::as_str)?.filter(|token| !token.is_empty());
     let invalid = || AwsError::new(400, "InvalidNextTokenException", "The nextToken provided is invalid");
-    let position = listing.position(token).ok_or_else(invalid)?;
+    let position = json::position(&listing, cx.input, invalid)?;
     Ok((listing, position))
-}
-
-fn page_json(name: &str, page: Page<Value>) -> Value {
-    let mut value = json!({ name: page.items });
-    if let Some(token) = page.next {
-        value["NextToken"] = token.into();
-    }
-    value
 }
 
 /// A rule's compliance, and how many resources violate it.

@@ -3,10 +3,11 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
-use super::{COMPLIANCE_TYPES, Context, Result, epoch_seconds, invalid_parameter, member, no_such_rule, serialization};
+use super::{COMPLIANCE_TYPES, Context, Result, invalid_parameter, no_such_rule};
 use crate::config_rule::{ComplianceType, Delivery, EvaluationResult};
 use crate::constraints::Violations;
 use crate::error::AwsError;
+use crate::json::{epoch_seconds, member, serialization};
 
 const EVALUATIONS_PER_CALL: usize = 100;
 

@@ -29,6 +29,8 @@ const LONGEST_DELAY: Duration = Duration::from_secs(3);
 pub struct Calls {
     made: AtomicU64,
     throttled: AtomicU64,
+    /// The time between two calls, and when the next may be made, if there is a rate to keep.
+    rate: Option<(Duration, Mutex<Instant>)>,
     actions: Mutex<BTreeMap<&'static str, Action>>,
 }
 
@@ -94,6 +96,12 @@ impl fmt::Display for CallError {
 }
 
 impl Calls {
+    /// Calls of which no more than so many are made in a second.
+    pub fn at_most(per_second: u32) -> Calls {
+        let interval = Duration::from_secs(1) / per_second.max(1);
+        Calls { rate: Some((interval, Mutex::new(Instant::now()))), ..Calls::default() }
+    }
+
     /// How many requests were sent, repetitions included.
     pub fn made(&self) -> u64 {
         self.made.load(Relaxed)
@@ -134,6 +142,7 @@ impl Calls {
             if !pause.is_zero() {
                 sleep_until((Instant::now() + pause.mul_f64(0.5 + fastrand::f64())).min(until)).await;
             }
+            self.keep_rate(until).await;
             self.made.fetch_add(1, Relaxed);
             let Ok(answer) = timeout_at(until, send()).await else {
                 return fail(Failure::TimeUp, &last);
@@ -165,6 +174,18 @@ impl Calls {
             }
             last = code;
             sleep(delay).await;
+        }
+    }
+
+    async fn keep_rate(&self, until: Instant) {
+        if let Some((interval, next)) = &self.rate {
+            let turn = {
+                let mut next = lock(next);
+                let turn = (*next).max(Instant::now());
+                *next = turn + *interval;
+                turn
+            };
+            sleep_until(turn.min(until)).await;
         }
     }
 }
@@ -208,4 +229,29 @@ fn classify<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> (Natu
         },
     };
     (nature, code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_iam::operation::list_users::ListUsersError;
+    use futures_util::future::join_all;
+
+    #[tokio::test]
+    async fn no_more_calls_are_made_in_a_second_than_allowed() {
+        let calls = Calls::at_most(100);
+        let start = Instant::now();
+        let sent = Mutex::new(Vec::new());
+        let one = || {
+            calls.call("iam:ListUsers", start + Duration::from_secs(60), || async {
+                lock(&sent).push(start.elapsed());
+                Ok::<_, SdkError<ListUsersError, HttpResponse>>(())
+            })
+        };
+        assert!(join_all((0..20).map(|_| one())).await.iter().all(Result::is_ok));
+        // However slow the machine is: never earlier.
+        for (number, at) in (0..).zip(lock(&sent).iter()) {
+            assert!(*at >= Duration::from_millis(10) * number, "call {number} after {at:?}");
+        }
+    }
 }

@@ -45,6 +45,16 @@ impl Default for Metrics {
 }
 
 impl Metrics {
+    /// Counts of an invocation that makes its calls so.
+    pub fn with_calls(calls: Calls) -> Metrics {
+        Metrics { calls, ..Metrics::default() }
+    }
+
+    /// How many users were evaluated so far.
+    pub fn evaluated(&self) -> u64 {
+        self.evaluated.load(Relaxed)
+    }
+
     /// Says which account the invocation is about, once that is checked.
     pub fn account(&self, id: &str) {
         self.account.get_or_init(|| id.to_owned());

@@ -11,6 +11,10 @@ use crate::{
 use chrono::{DateTime, TimeDelta, Utc};
 use std::{cmp::Ordering, collections::HashMap};
 
+/// The column that has something to say of users with more than two access keys or certificates, which the report leaves out.
+/// Not every report has it.
+pub const ADDITIONAL: &str = "additional_credentials_info";
+
 /// A user, as `ListUsers` tells of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
@@ -63,6 +67,7 @@ impl Report {
             (column("access_key_1_active")?, column("access_key_1_last_rotated")?),
             (column("access_key_2_active")?, column("access_key_2_last_rotated")?),
         ];
+        let additional = column(ADDITIONAL).ok();
         let mut rows = HashMap::new();
         for record in reader.records() {
             let record = record.map_err(|error| error.to_string())?;
@@ -74,7 +79,12 @@ impl Report {
             }
             // A row that cannot be tied to a user is as good as none.
             let Some(user_created) = time(&record[user_created]) else { continue };
-            let slots = slots.map(|(active, last_rotated)| slot(&record[active], &record[last_rotated]));
+            let slots = match additional.map(|additional| &record[additional]) {
+                None | Some("" | "N/A") => {
+                    slots.map(|(active, last_rotated)| slot(&record[active], &record[last_rotated]))
+                }
+                Some(_) => [Slot::Unreadable; 2],
+            };
             if rows.insert(record[arn].to_owned(), Row { user_created, slots }).is_some() {
                 return Err("two rows for one user".to_owned());
             }
@@ -240,6 +250,20 @@ mod tests {
                    user_creation_time,arn\nx,N/A,false,N/A,false,2019-06-25T08:37:33+00:00,arn:aws:iam::111122223333:user/bot";
         let report = Report::parse(csv.as_bytes(), now()).unwrap();
         assert!(Screen::new(Some(&report), &Parameters::default(), now()).clears(&user("2019-06-25T08:37:33+00:00")));
+    }
+
+    #[test]
+    fn keys_that_the_report_leaves_out_are_not_proved_young() {
+        for (additional, cleared) in [("N/A", true), ("", true), ("1 access key: iam:ListAccessKeys", false)] {
+            let csv = format!(
+                "{HEADER},{ADDITIONAL}\nbot,arn:aws:iam::111122223333:user/bot,2019-06-25T08:37:33+00:00,false,\
+                 true,2026-02-01T00:00:00+00:00,true,2026-02-01T00:00:00+00:00,false,{additional}"
+            );
+            let report = Report::parse(csv.as_bytes(), now()).unwrap();
+            let parameters = Parameters { key_source: KeySource::Report, ..Parameters::default() };
+            let screen = Screen::new(Some(&report), &parameters, now());
+            assert_eq!(screen.clears(&user("2019-06-25T08:37:33+00:00")), cleared, "{additional:?}");
+        }
     }
 
     #[test]

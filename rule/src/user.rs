@@ -25,12 +25,14 @@ pub struct Judged {
     /// The user's access keys, with the last use of those that are stale. Empty, too, for a user whom the credential report
     /// cleared, or who is gone.
     pub keys: Vec<(AccessKey, Option<LastUsed>)>,
+    /// The user's tags, if they were read: those of a user with a stale key are.
+    pub tags: Option<Tags>,
 }
 
 impl Judged {
     /// A verdict without a look at the user's keys.
     pub(crate) fn unread(verdict: Verdict) -> Judged {
-        Judged { verdict, keys: Vec::new() }
+        Judged { verdict, keys: Vec::new(), tags: None }
     }
 }
 
@@ -104,7 +106,7 @@ impl Evaluator<'_> {
         let stale = verdict::stale_keys(&keys, parameters, now);
         if stale.is_empty() {
             let verdict = verdict::without_stale_keys(&keys, parameters, now);
-            return Ok(Some(Judged { verdict, keys: keys.into_iter().map(|key| (key, None)).collect() }));
+            return Ok(Some(Judged { verdict, keys: keys.into_iter().map(|key| (key, None)).collect(), tags }));
         }
         let confirmed_tags = async {
             match tags {
@@ -126,7 +128,7 @@ impl Evaluator<'_> {
                 (key, used)
             })
             .collect();
-        Ok(Some(Judged { verdict, keys }))
+        Ok(Some(Judged { verdict, keys, tags: Some(tags) }))
     }
 }
 

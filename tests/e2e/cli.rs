@@ -10,45 +10,57 @@ use serde_json::Value;
 use std::{collections::BTreeMap, path::PathBuf, process::Output, sync::OnceLock};
 use tokio::process::Command;
 
-fn command_line() -> PathBuf {
+pub(crate) fn command_line() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| build_command_line().unwrap()).clone()
 }
 
-struct Cli {
-    deployment: Deployment,
+/// The command line's binary on a local AWS.
+pub(crate) struct Cli {
+    pub(crate) deployment: Deployment,
     credentials: Credentials,
 }
 
 impl Cli {
     /// A hub and two members, by the system's clock, and a session of the role that the members trust.
-    async fn start() -> Cli {
-        let mut world = World::live_clock();
+    pub(crate) async fn start() -> Cli {
+        Cli::start_in(World::live_clock()).await
+    }
+
+    pub(crate) async fn start_in(mut world: World) -> Cli {
         let credentials = deployment::deploy(&mut world, HUB, &[MEMBER, OTHER_MEMBER]);
         Cli { deployment: Deployment::start_in(world).await, credentials }
     }
 
-    async fn run(&self, arguments: &[&str]) -> Output {
+    /// The binary with the environment that leads it to the local AWS.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let Credentials { access_key_id, secret_access_key, session_token } = &self.credentials;
-        Command::new(command_line())
+        let mut command = Command::new(command_line());
+        command
             .args(arguments)
             .env_clear()
             .env("AWS_ENDPOINT_URL", self.deployment.aws.endpoint())
             .env("AWS_REGION", local_aws::REGION)
             .env("AWS_ACCESS_KEY_ID", access_key_id)
             .env("AWS_SECRET_ACCESS_KEY", secret_access_key)
-            .env("AWS_SESSION_TOKEN", session_token.as_deref().unwrap())
-            .output()
-            .await
-            .unwrap()
+            .env("AWS_SESSION_TOKEN", session_token.as_deref().unwrap());
+        command
     }
 
     /// Exit status, standard output and standard error.
-    async fn scan(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
-        let output = self.run(&[&["scan"], arguments].concat()).await;
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        (output.status.code(), text(output.stdout), text(output.stderr))
+    pub(crate) async fn run(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
+        said(self.command(arguments).output().await.unwrap())
     }
+
+    pub(crate) async fn scan(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
+        self.run(&[&["scan"], arguments].concat()).await
+    }
+}
+
+/// Exit status, standard output and standard error.
+pub(crate) fn said(output: Output) -> (Option<i32>, String, String) {
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
 #[tokio::test]
@@ -66,9 +78,9 @@ async fn the_table_has_the_violations_oldest_first() {
     let (status, out, error) = cli.scan(&[]).await;
     let due = |age: i64| (Utc::now() - days(age - 90) - TimeDelta::hours(12)).date_naive();
     let expected = format!(
-        "Account       User            What to do\n\
-         {HUB}  billing-export  {} is 400 days old (limit 90, due {}), no use on record. Deactivate it, then delete it.\n\
-         {HUB}  anna            {} is 91 days old (limit 90, due {}), no use on record. Deactivate it, then delete it.\n\
+        "Account       User            First               What to do\n\
+         {HUB}  billing-export  idle                {} is 400 days old (limit 90, due {}), no use on record. Deactivate it, then delete it.\n\
+         {HUB}  anna            idle                {} is 91 days old (limit 90, due {}), no use on record. Deactivate it, then delete it.\n\
          {HUB}: 3 users evaluated, 2 non-compliant, 0 exempt\n",
         keys[1],
         due(400),
@@ -114,7 +126,8 @@ async fn the_verdicts_are_the_rules_in_every_format_though_aws_throttles() {
         .await;
     assert_eq!(status, Some(3));
     let lines: Vec<_> = out.lines().collect();
-    assert_eq!((lines.len(), lines[0]), (151, "account,user,user_id,compliance,exempt,violations,annotation"));
+    let header = "account,user,user_id,compliance,exempt,production,in_use,owner,violations,since,annotation";
+    assert_eq!((lines.len(), lines[0]), (151, header));
     for line in &lines[1..] {
         let fields: Vec<_> = line.splitn(5, ',').collect();
         assert_eq!(fields[3], held[fields[1]].0.to_string(), "{line}");
@@ -154,10 +167,10 @@ async fn wrong_usage_and_wrong_credentials_say_what_is_allowed() {
     for (arguments, said) in [
         (&["--max-access-key-age", "0"][..], "0 is not in 1..=3650"),
         (&["--account", "12345"], "an account's id has twelve digits"),
-        (&["--account", MEMBER], "--role-name <NAME>"),
+        (&["--exclude", MEMBER], "--organization"),
         (&["--format", "xml"], "[possible values: table, json, csv]"),
         (&["--key-source", "guess"], "[possible values: live, report]"),
-        (&["--since"], "unexpected argument '--since'"),
+        (&["--production-tag", "production"], "a tag is NAME=VALUE"),
     ] {
         let (status, out, error) = cli.scan(arguments).await;
         assert_eq!((status, out.as_str()), (Some(2), ""));

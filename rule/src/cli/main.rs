@@ -1,13 +1,21 @@
 //! The command line: the rule's verdicts for people, without AWS Config.
 
+mod connect;
+mod finding;
+mod format;
+mod offline;
 mod output;
+mod plan;
+mod policy;
 mod scan;
+mod since;
+mod spool;
+mod survey;
+mod targets;
 
 use clap::{Parser, Subcommand};
-use std::{
-    io::{self, Write},
-    process::ExitCode,
-};
+use std::process::ExitCode;
+use tokio::signal::ctrl_c;
 
 /// Tells which IAM users hold access keys that are too old, and what to do about it.
 #[derive(Parser)]
@@ -20,33 +28,33 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Scan(scan::Args),
+    Plan(plan::Args),
 }
 
-/// What a command came to.
+/// What a command came to, besides what it printed.
+#[derive(Default)]
 struct Outcome {
-    /// For standard output.
-    text: String,
-    /// What went wrong, for standard error.
+    /// What failed or is not complete, for standard error.
     errors: Vec<String>,
-    /// Whether there are violations.
+    /// Whether there are violations, or checks that failed.
     violations: bool,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let Cli { command: Command::Scan(args) } = Cli::parse();
-    let outcome = scan::run(&args).await.unwrap_or_else(|error| Outcome {
-        text: String::new(),
-        errors: vec![error],
-        violations: false,
-    });
-    // Whoever closes the pipe has seen enough.
-    if let Err(error) = io::stdout().write_all(outcome.text.as_bytes())
-        && error.kind() != io::ErrorKind::BrokenPipe
-    {
-        eprintln!("access-key-rotation: standard output: {error}");
-        return ExitCode::from(1);
-    }
+    let Cli { command } = Cli::parse();
+    let run = async {
+        match command {
+            Command::Scan(args) => scan::run(args).await,
+            Command::Plan(args) => plan::run(args).await,
+        }
+    };
+    let outcome = tokio::select! {
+        outcome = run => outcome,
+        // The command's future is dropped, and with it the file that it was writing. Threads that still write are not waited for.
+        Ok(()) = ctrl_c() => std::process::exit(130),
+    };
+    let outcome = outcome.unwrap_or_else(|error| Outcome { errors: vec![error], violations: false });
     for error in &outcome.errors {
         eprintln!("access-key-rotation: {error}");
     }

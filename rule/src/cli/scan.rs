@@ -2,152 +2,74 @@
 
 use crate::{
     Outcome,
-    output::{Account, Format},
-};
-use access_key_rotation::{
-    account::{Accounts, settings},
-    calls::Calls,
-    event::Home,
-    metrics::Metrics,
-    parameters::{KeySource, Parameters},
-    scan::scan,
-    user::Evaluator,
+    connect::Connection,
+    finding::Terms,
+    format::Format,
+    offline, output,
+    policy::{Limits, Order},
+    since::Earlier,
+    survey::{Survey, survey},
+    targets::Targets,
 };
 use chrono::{DateTime, Utc};
-use clap::{ValueEnum, value_parser};
-use futures_util::{StreamExt, stream};
-use std::time::Duration;
-use tokio::time::Instant;
-
-/// An account of 5,000 users takes a minute where IAM throttles hard.
-const LONGEST: Duration = Duration::from_secs(3600);
-/// How many accounts are evaluated at a time.
-const ACCOUNTS_AT_A_TIME: usize = 4;
+use std::path::PathBuf;
 
 /// Evaluates every IAM user of the current account, or of others, without AWS Config.
 ///
 /// Exit status: 0 - no violation; 1 - failed, or not complete; 2 - wrong usage; 3 - violations found.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  access-key-rotation scan --profile security --account 111122223333 444455556666 \
-                        --role-name OrganizationAccountAccessRole --format csv")]
+#[command(
+    after_help = "Example:\n  access-key-rotation scan --profile security --organization --format html --output keys.html"
+)]
 pub(crate) struct Args {
-    /// Evaluate these accounts instead of the current one
-    #[arg(long, num_args = 1.., value_name = "ID", value_parser = account_id, requires = "role_name")]
-    account: Vec<String>,
-    /// The role to assume in accounts other than the current one; it must trust you, and may read IAM
-    #[arg(long, value_name = "NAME")]
-    role_name: Option<String>,
-    /// The profile of the AWS CLI's configuration
-    #[arg(long)]
-    profile: Option<String>,
-    /// The Region whose endpoints are called; IAM is the same in all
-    #[arg(long)]
-    region: Option<String>,
-    /// An active access key older than this is stale, in days, 1 to 3650
-    #[arg(long, value_name = "DAYS", default_value_t = 90, value_parser = value_parser!(u16).range(1..=3650))]
-    max_access_key_age: u16,
-    /// Tell of keys that fall due within so many days, 0 to 365
-    #[arg(long, value_name = "DAYS", default_value_t = 14, value_parser = value_parser!(u16).range(0..=365))]
-    warn_before_days: u16,
-    /// How far ahead an exemption may end, in days, 1 to 3650
-    #[arg(long, value_name = "DAYS", default_value_t = 365, value_parser = value_parser!(u16).range(1..=3650))]
-    max_exemption_days: u16,
-    /// Where the proof comes from that a user's keys are young
-    #[arg(long, value_enum, default_value = "live")]
-    key_source: Source,
+    /// Judge by credential reports alone, offline: without key ids, tags and thus exemptions, and as old as the reports are
+    #[arg(long, num_args = 1.., value_name = "FILE", conflicts_with_all = ["account", "organization", "profile", "region"])]
+    credential_report: Vec<PathBuf>,
+    /// Judge as of this time instead of now, as of the report's GeneratedTime
+    #[arg(long, value_name = "TIME", requires = "credential_report")]
+    as_of: Option<DateTime<Utc>>,
+    /// Say what is fixed, what is new and what is still open since an earlier scan, printed by --format json
+    #[arg(long, value_name = "EARLIER.json")]
+    since: Option<PathBuf>,
     /// How to print
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
+    /// Write to this file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    targets: Targets,
+    #[command(flatten)]
+    limits: Limits,
+    #[command(flatten)]
+    order: Order,
+    #[command(flatten)]
+    connection: Connection,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Source {
-    Live,
-    Report,
+pub(crate) async fn run(args: Args) -> Result<Outcome, String> {
+    let survey = if args.credential_report.is_empty() { online(&args).await? } else { offline(&args)? };
+    let outcome = Outcome { errors: survey.errors(), violations: survey.has_violations() };
+    output::write(args.output.as_deref(), move |out| args.format.write(survey, out)).await?;
+    Ok(outcome)
 }
 
-fn account_id(text: &str) -> Result<String, String> {
-    match text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        true => Ok(text.to_owned()),
-        false => Err("an account's id has twelve digits".to_owned()),
+async fn online(args: &Args) -> Result<Survey, String> {
+    let session = args.connection.open().await?;
+    let terms = args.order.terms(&args.limits, session.now);
+    let earlier = args.since.as_deref().map(|path| Earlier::read(path, &terms)).transpose()?;
+    let targets = args.targets.resolve(&session).await?;
+    let with = (&args.limits.parameters(), &args.order.tag_names());
+    survey(&session, targets, with, Survey::new(terms, earlier)?).await
+}
+
+fn offline(args: &Args) -> Result<Survey, String> {
+    let terms =
+        Terms { credential_report: true, ..args.order.terms(&args.limits, args.as_of.unwrap_or_else(Utc::now)) };
+    let earlier = args.since.as_deref().map(|path| Earlier::read(path, &terms)).transpose()?;
+    let mut survey = Survey::new(terms, earlier)?;
+    for path in &args.credential_report {
+        offline::add(&mut survey, path, &args.limits.parameters(), &args.order.tag_names())?;
     }
-}
-
-pub(crate) async fn run(args: &Args) -> Result<Outcome, String> {
-    let now = Utc::now();
-    let until = Instant::now() + LONGEST;
-    let (accounts, home) = connect(args, until).await?;
-    let parameters = Parameters {
-        max_access_key_age: args.max_access_key_age,
-        warn_before_days: args.warn_before_days,
-        max_exemption_days: args.max_exemption_days,
-        key_source: match args.key_source {
-            Source::Live => KeySource::Live,
-            Source::Report => KeySource::Report,
-        },
-        ..Parameters::default()
-    };
-    let mut ids = if args.account.is_empty() { vec![home.account.clone()] } else { args.account.clone() };
-    ids.sort();
-    ids.dedup();
-    let (accounts, home, parameters) = (&accounts, &home, &parameters);
-    let mut scanned: Vec<_> = stream::iter(ids)
-        .map(|id| async move { one(id, accounts, home, parameters, now, until).await })
-        .buffer_unordered(ACCOUNTS_AT_A_TIME)
-        .collect()
-        .await;
-    scanned.sort_by(|a, b| a.id.cmp(&b.id));
-    Ok(Outcome {
-        text: args.format.print(&scanned, parameters, now)?,
-        errors: scanned
-            .iter()
-            .filter_map(|account| Some(format!("account {}: {}", account.id, account.error.as_ref()?)))
-            .collect(),
-        violations: scanned.iter().any(Account::has_violations),
-    })
-}
-
-async fn one(
-    id: String,
-    accounts: &Accounts,
-    home: &Home,
-    parameters: &Parameters,
-    now: DateTime<Utc>,
-    until: Instant,
-) -> Account {
-    let metrics = Metrics::default();
-    let (findings, outcome) = match accounts.open(&id, home, now, &metrics.calls, (until, until)).await {
-        Ok(account) => {
-            let scan = scan(Evaluator { account: &account, parameters, now, metrics: &metrics }).await;
-            (scan.findings, scan.outcome)
-        }
-        Err(error) => (Vec::new(), Err(error)),
-    };
-    Account { id, findings, error: outcome.err().map(|error| error.to_string()) }
-}
-
-/// The credentials' own account, and clients for it and for others.
-async fn connect(args: &Args, until: Instant) -> Result<(Accounts, Home), String> {
-    let mut loader = settings();
-    if let Some(profile) = &args.profile {
-        loader = loader.profile_name(profile);
-    }
-    if let Some(region) = &args.region {
-        loader = loader.region(aws_config::Region::new(region.clone()));
-    }
-    let config = loader.load().await;
-    let region =
-        config.region().ok_or("no Region: give --region, or set AWS_REGION or the profile's region")?.to_string();
-    let sts = aws_sdk_sts::Client::new(&config);
-    let calls = Calls::default();
-    let identity = calls
-        .call("sts:GetCallerIdentity", until, || sts.get_caller_identity().send())
-        .await
-        .map_err(|error| format!("{error}. Are the credentials right? Try: aws sts get-caller-identity"))?;
-    let partition = identity.arn.as_deref().and_then(|arn| arn.split(':').nth(1)).map(str::to_owned);
-    let (Some(partition), Some(account)) = (partition, identity.account) else {
-        return Err("sts:GetCallerIdentity: an answer that is not understood".to_owned());
-    };
-    let accounts = Accounts::new(config, args.role_name.clone()).map_err(|error| error.to_string())?;
-    Ok((accounts, Home { partition, region, account }))
+    Ok(survey.finish())
 }

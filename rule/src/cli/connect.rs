@@ -1,0 +1,106 @@
+//! Whose credentials are used, and in which accounts.
+
+use access_key_rotation::{
+    account::{Account, Accounts, settings},
+    calls::Calls,
+    event::Home,
+};
+use aws_config::{Region, SdkConfig};
+use chrono::{DateTime, Utc};
+use clap::value_parser;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// An account of 5,000 users takes a minute or two; an organization of hundreds some minutes.
+const LONGEST: Duration = Duration::from_secs(4 * 3600);
+
+/// How AWS is reached.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Connection")]
+pub(crate) struct Connection {
+    /// The profile of the AWS CLI's configuration
+    #[arg(long)]
+    pub(crate) profile: Option<String>,
+    /// The Region: the home Region, where AWS Config records IAM users
+    #[arg(long)]
+    pub(crate) region: Option<String>,
+    /// The role to assume in accounts other than the current one
+    #[arg(long, value_name = "NAME", default_value = "access-key-rotation-evaluation")]
+    pub(crate) role_name: String,
+    /// The most calls that are made in one account in a second: IAM's limits are shared by all who work in the account
+    #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = value_parser!(u32).range(1..=1000))]
+    pub(crate) calls_per_second: u32,
+}
+
+/// A connection that was tried: the credentials are good.
+pub(crate) struct Session {
+    pub(crate) config: SdkConfig,
+    pub(crate) accounts: Accounts,
+    /// The account of the credentials, and the Region.
+    pub(crate) home: Home,
+    pub(crate) now: DateTime<Utc>,
+    /// When calls end.
+    pub(crate) until: Instant,
+    calls_per_second: u32,
+}
+
+impl Connection {
+    /// Asks AWS whose credentials these are.
+    ///
+    /// # Errors
+    /// What is missing, or what AWS says, for people.
+    pub(crate) async fn open(&self) -> Result<Session, String> {
+        let until = Instant::now() + LONGEST;
+        let mut loader = settings();
+        if let Some(profile) = &self.profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(region) = &self.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        let config = loader.load().await;
+        let region =
+            config.region().ok_or("no Region: give --region, or set AWS_REGION or the profile's region")?.to_string();
+        let sts = aws_sdk_sts::Client::new(&config);
+        let identity = Calls::default()
+            .call("sts:GetCallerIdentity", until, || sts.get_caller_identity().send())
+            .await
+            .map_err(|error| format!("{error}. Are the credentials right? Try: aws sts get-caller-identity"))?;
+        let partition = identity.arn.as_deref().and_then(|arn| arn.split(':').nth(1)).map(str::to_owned);
+        let (Some(partition), Some(account)) = (partition, identity.account) else {
+            return Err("sts:GetCallerIdentity: an answer that is not understood".to_owned());
+        };
+        Ok(Session {
+            accounts: Accounts::new(config.clone(), Some(self.role_name.clone())).map_err(|error| error.to_string())?,
+            config,
+            home: Home { partition, region, account },
+            now: Utc::now(),
+            until,
+            calls_per_second: self.calls_per_second,
+        })
+    }
+}
+
+impl Session {
+    /// For the calls to one account.
+    pub(crate) fn calls(&self) -> Calls {
+        Calls::at_most(self.calls_per_second)
+    }
+
+    /// Opens the account of that id with its own credentials or, if it is not the current one, through the role.
+    ///
+    /// # Errors
+    /// Why the role cannot be assumed.
+    pub(crate) async fn open<'a>(&self, id: &str, calls: &'a Calls) -> Result<Account<'a>, String> {
+        let ends = (self.until, self.until);
+        self.accounts.open(id, &self.home, self.now, calls, ends).await.map_err(|error| error.to_string())
+    }
+}
+
+/// An account's id, as an argument.
+pub(crate) fn account_id(text: &str) -> Result<String, String> {
+    match text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => Ok(text.to_owned()),
+        false => Err("an account's id has twelve digits".to_owned()),
+    }
+}

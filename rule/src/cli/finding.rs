@@ -1,0 +1,203 @@
+//! What a scan says of each user and account: the document that `--format json` prints and `--since` reads.
+
+use access_key_rotation::{
+    exemption::Tags,
+    report::User,
+    user::Judged,
+    verdict::{self, AccessKey, KeyStatus, LastUsed},
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+/// What a verdict is called in AWS Config.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(crate) enum Compliance {
+    Compliant,
+    NonCompliant,
+    NotApplicable,
+}
+
+/// A user's state since an earlier scan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Since {
+    /// A key is in violation that was not.
+    New,
+    /// Every key in violation was so before.
+    Open,
+}
+
+/// One user. Times are in UTC.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Finding {
+    /// Twelve digits.
+    pub(crate) account: String,
+    pub(crate) user_name: String,
+    /// `AIDA…`; a credential report has none.
+    pub(crate) user_id: Option<String>,
+    pub(crate) arn: String,
+    pub(crate) compliance: Compliance,
+    pub(crate) annotation: Option<String>,
+    /// Whether it is an exemption that makes the user compliant.
+    pub(crate) exempt: bool,
+    /// Whether the user has the tag that says so; `None` if the tags were not read, since no key is stale.
+    pub(crate) production: Option<bool>,
+    /// Whether a key in violation was used in the last so many days (`--quiet-days`).
+    pub(crate) in_use: bool,
+    /// The tag that names the owner, if it was read and is there.
+    pub(crate) owner: Option<String>,
+    /// Ids of the keys in violation, oldest first.
+    pub(crate) violations: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) since: Option<Since>,
+    /// Empty for a user whom the credential report cleared.
+    pub(crate) access_keys: Vec<Key>,
+}
+
+/// An access key of a [`Finding`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Key {
+    /// `AKIA…`; `access key 1` or `2` from a credential report, which has no ids.
+    pub(crate) access_key_id: String,
+    /// As in IAM: `Active`, `Inactive` or `Expired`.
+    pub(crate) status: String,
+    pub(crate) create_date: DateTime<Utc>,
+    /// Whole days.
+    pub(crate) age_days: i64,
+    /// `None`: not read, since the key is not stale.
+    pub(crate) last_used: Option<Used>,
+}
+
+/// When and for what a key was last used. No date: IAM has no use on record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Used {
+    pub(crate) date: Option<DateTime<Utc>>,
+    pub(crate) region: String,
+    pub(crate) service_name: String,
+}
+
+/// One account.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AccountSummary {
+    pub(crate) account: String,
+    /// The name that AWS Organizations has for it, if it was asked.
+    pub(crate) name: Option<String>,
+    pub(crate) users_evaluated: usize,
+    pub(crate) users_non_compliant: usize,
+    pub(crate) users_exempt: usize,
+    /// What is missing, and why.
+    pub(crate) error: Option<String>,
+}
+
+/// When and by which limits a scan was made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Terms {
+    pub(crate) scanned_at: DateTime<Utc>,
+    /// Days, as are the next two.
+    pub(crate) max_access_key_age: u16,
+    pub(crate) warn_before_days: u16,
+    pub(crate) quiet_days: u16,
+    /// Whether it rests on a credential report alone: no key ids, no tags and thus no exemptions.
+    pub(crate) credential_report: bool,
+}
+
+/// What a user's tags say, besides exemptions.
+#[derive(Clone, Debug)]
+pub(crate) struct TagNames {
+    /// Name and value of the tag of users in production.
+    pub(crate) production: (String, String),
+    /// Name of the tag with the owner.
+    pub(crate) owner: String,
+}
+
+impl TagNames {
+    /// IAM ignores the case of tag names, and people mix that of values.
+    fn is_production(&self, tags: &Tags) -> bool {
+        let (name, value) = &self.production;
+        tags.iter().any(|(tag, given)| tag.eq_ignore_ascii_case(name) && given.trim().eq_ignore_ascii_case(value))
+    }
+
+    fn owner(&self, tags: &Tags) -> Option<String> {
+        let (_, owner) = tags.iter().find(|(tag, _)| tag.eq_ignore_ascii_case(&self.owner))?;
+        Some(owner.trim().to_owned()).filter(|owner| !owner.is_empty())
+    }
+}
+
+/// Sorts findings; see [`Finding::rank`].
+pub(crate) type Rank = (bool, bool, bool, bool, DateTime<Utc>, String, String);
+
+impl Finding {
+    pub(crate) fn new(account: &str, user: User, judged: Judged, names: &TagNames, terms: &Terms) -> Finding {
+        let Judged { verdict, keys, tags } = judged;
+        let recently = terms.scanned_at - TimeDelta::days(terms.quiet_days.into());
+        let used_recently = |used: &LastUsed| used.at.is_some_and(|at| at >= recently);
+        Finding {
+            account: account.to_owned(),
+            user_name: user.name,
+            user_id: Some(user.id).filter(|id| !id.is_empty()),
+            arn: user.arn,
+            compliance: match verdict.compliance {
+                verdict::Compliance::Compliant => Compliance::Compliant,
+                verdict::Compliance::NonCompliant => Compliance::NonCompliant,
+                verdict::Compliance::NotApplicable => Compliance::NotApplicable,
+            },
+            annotation: verdict.annotation,
+            exempt: verdict.exempt,
+            production: tags.as_ref().map(|tags| names.is_production(tags)),
+            in_use: keys
+                .iter()
+                .filter(|(key, _)| verdict.violations.contains(&key.id))
+                .any(|(_, used)| used.as_ref().is_some_and(used_recently)),
+            owner: tags.as_ref().and_then(|tags| names.owner(tags)),
+            violations: verdict.violations,
+            since: None,
+            access_keys: keys.into_iter().map(|(key, used)| Key::new(key, used, terms.scanned_at)).collect(),
+        }
+    }
+
+    pub(crate) fn is_violation(&self) -> bool {
+        self.compliance == Compliance::NonCompliant
+    }
+
+    /// The order in which to act: violations, then what else calls for a word; among them production before the rest, keys in
+    /// use before idle ones, older before younger.
+    pub(crate) fn rank(&self) -> Rank {
+        let matters = |key: &&Key| match self.violations.is_empty() {
+            true => key.status == "Active",
+            false => self.violations.contains(&key.access_key_id),
+        };
+        let oldest = self.access_keys.iter().filter(matters).map(|key| key.create_date).min();
+        (
+            !self.is_violation(),
+            self.annotation.is_none(),
+            self.production != Some(true),
+            !self.in_use,
+            oldest.unwrap_or(DateTime::<Utc>::MAX_UTC),
+            self.account.clone(),
+            self.user_name.clone(),
+        )
+    }
+}
+
+impl Key {
+    fn new(key: AccessKey, used: Option<LastUsed>, now: DateTime<Utc>) -> Key {
+        Key {
+            access_key_id: key.id,
+            status: match key.status {
+                KeyStatus::Active => "Active",
+                KeyStatus::Inactive => "Inactive",
+                KeyStatus::Expired => "Expired",
+            }
+            .to_owned(),
+            create_date: key.created,
+            age_days: (now - key.created).num_days(),
+            last_used: used.map(|used| Used { date: used.at, region: used.region, service_name: used.service }),
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! A credential report as somebody else's evidence: users judged by it alone, without AWS.
+//!
+//! It has no key ids and no tags, so that exemptions are not seen, and keys that were changed since it was made are judged as
+//! they were. Columns: "Get credential reports for your AWS account" in the IAM user guide.
+
+use crate::{
+    finding::{Finding, TagNames, Terms},
+    survey::Survey,
+};
+use access_key_rotation::{
+    exemption::Tags,
+    parameters::Parameters,
+    report::{ADDITIONAL, User},
+    user::Judged,
+    verdict::{AccessKey, KeyStatus, LastUsed, stale_keys, with_stale_keys, without_stale_keys},
+};
+use chrono::{DateTime, Utc};
+use csv::StringRecord;
+use std::{collections::BTreeSet, fs, path::Path};
+
+/// How many rows that are not understood are named.
+const NAMED: usize = 10;
+
+/// What the report of one account says.
+struct Report {
+    account: String,
+    findings: Vec<Finding>,
+    /// Rows that are not understood, and why.
+    unknown: Vec<String>,
+}
+
+/// Judges the users of one report and adds them to the survey. A report that cannot be used is an account that is not known.
+///
+/// # Errors
+/// Only what the machine lacks.
+pub(crate) fn add(survey: &mut Survey, path: &Path, parameters: &Parameters, names: &TagNames) -> Result<(), String> {
+    let read = fs::read(path).map_err(|error| error.to_string());
+    match read.and_then(|content| judge(&content, parameters, names, &survey.terms)) {
+        Err(error) => survey.add(path.display().to_string(), None, Vec::new(), Some(error)),
+        Ok(Report { account, .. }) if survey.accounts.iter().any(|other| other.account == account) => {
+            let error = format!("a second report of account {account}: give one of each");
+            survey.add(path.display().to_string(), None, Vec::new(), Some(error))
+        }
+        Ok(Report { account, findings, unknown }) => {
+            let number = unknown.len();
+            let error = (number > 0).then(|| {
+                let named = unknown.into_iter().take(NAMED).collect::<Vec<_>>().join("; ");
+                format!("{number} of {} users unknown: {named}", number + findings.len())
+            });
+            survey.add(account, None, findings, error)
+        }
+    }
+}
+
+fn judge(content: &[u8], parameters: &Parameters, names: &TagNames, terms: &Terms) -> Result<Report, String> {
+    if content.starts_with(b"{") || content.starts_with(b"dXNlcixhcm4s") {
+        return Err(
+            "the report as the AWS CLI has it, in Base64. Decode it: aws iam get-credential-report --query Content \
+                    --output text | base64 --decode"
+                .to_owned(),
+        );
+    }
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(content);
+    let columns = Columns::find(reader.headers().map_err(not_a_report)?)?;
+    let mut report = Report { account: String::new(), findings: Vec::new(), unknown: Vec::new() };
+    let mut seen = BTreeSet::new();
+    for record in reader.records() {
+        let record = record.map_err(not_a_report)?;
+        let line = record.position().map_or(0, |position| position.line());
+        if record.len() < columns.number {
+            return Err(format!("line {line} is cut off: the report is not whole"));
+        }
+        let arn = record[columns.arn].to_owned();
+        let user = match columns.user(&record) {
+            Ok(user) => user,
+            Err(why) => {
+                report.unknown.push(format!("line {line}: {why}"));
+                continue;
+            }
+        };
+        let account = arn.split(':').nth(4).unwrap_or_default();
+        if report.account.is_empty() {
+            report.account = account.to_owned();
+        }
+        if report.account != account {
+            return Err(format!("line {line} is of account {account}, the lines before it of {}", report.account));
+        }
+        if !seen.insert(arn) {
+            return Err(format!("line {line} is a second line for the same user"));
+        }
+        let Some(user) = user else { continue };
+        match columns.keys(&record) {
+            Ok(keys) => {
+                let judged = verdict(keys, parameters, terms.scanned_at);
+                report.findings.push(Finding::new(&report.account, user, judged, names, terms));
+            }
+            Err(why) => report.unknown.push(format!("{} ({why})", user.name)),
+        }
+    }
+    match seen.is_empty() {
+        true => Err("no line of a user or of the root user".to_owned()),
+        false => Ok(report),
+    }
+}
+
+fn not_a_report(error: csv::Error) -> String {
+    format!("not a credential report: {error}")
+}
+
+/// By the rule's policy. There are no tags: whether an exemption covers a stale key is not known.
+fn verdict(keys: Vec<(AccessKey, LastUsed)>, parameters: &Parameters, now: DateTime<Utc>) -> Judged {
+    let all: Vec<_> = keys.iter().map(|(key, _)| key.clone()).collect();
+    let stale: Vec<_> = stale_keys(&all, parameters, now)
+        .into_iter()
+        .filter_map(|stale| keys.iter().find(|(key, _)| *key == stale).cloned())
+        .collect();
+    let verdict = match stale.is_empty() {
+        true => without_stale_keys(&all, parameters, now),
+        false => with_stale_keys(&stale, &all, &Tags::new(), parameters, now),
+    };
+    Judged { verdict, keys: keys.into_iter().map(|(key, used)| (key, Some(used))).collect(), tags: None }
+}
+
+/// Where the columns are.
+struct Columns {
+    number: usize,
+    user: usize,
+    arn: usize,
+    user_created: usize,
+    additional: Option<usize>,
+    /// Active, last rotated, and last used: date, Region, service.
+    keys: [[usize; 5]; 2],
+}
+
+impl Columns {
+    fn find(header: &StringRecord) -> Result<Columns, String> {
+        let find = |name: &str| header.iter().position(|column| column == name);
+        let column = |name: &str| find(name).ok_or_else(|| format!("not a credential report: no column {name}"));
+        let key = |number: u8| -> Result<[usize; 5], String> {
+            let column = |name: &str| column(&format!("access_key_{number}_{name}"));
+            Ok([
+                column("active")?,
+                column("last_rotated")?,
+                column("last_used_date")?,
+                column("last_used_region")?,
+                column("last_used_service")?,
+            ])
+        };
+        Ok(Columns {
+            number: header.len(),
+            user: column("user")?,
+            arn: column("arn")?,
+            user_created: column("user_creation_time")?,
+            additional: find(ADDITIONAL),
+            keys: [key(1)?, key(2)?],
+        })
+    }
+
+    /// The user of a row; `None`: the root user, who is no IAM user.
+    fn user(&self, record: &StringRecord) -> Result<Option<User>, &'static str> {
+        let (name, arn) = (&record[self.user], &record[self.arn]);
+        // Their shapes are checked, since a name with a comma may have moved the columns.
+        if record.len() > self.number {
+            return Err("more fields than columns, as from a name with a comma that is not quoted");
+        }
+        let ["arn", _, "iam", "", account, resource] = arn.splitn(6, ':').collect::<Vec<_>>()[..] else {
+            return Err("arn is not that of a user");
+        };
+        if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err("arn is not that of a user");
+        }
+        if resource == "root" {
+            return Ok(None);
+        }
+        // IAM's names: "IAM and AWS STS quotas" in the IAM user guide.
+        let is_name = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
+        if !resource.starts_with("user/") || !name.chars().all(is_name) || !(1..=64).contains(&name.len()) {
+            return Err("user or arn is not that of an IAM user");
+        }
+        let created = time(&record[self.user_created]).ok_or("user_creation_time is not a time")?;
+        Ok(Some(User { name: name.to_owned(), id: String::new(), arn: arn.to_owned(), created }))
+    }
+
+    fn keys(&self, record: &StringRecord) -> Result<Vec<(AccessKey, LastUsed)>, String> {
+        if !matches!(self.additional.map(|additional| &record[additional]), None | Some("" | "N/A")) {
+            return Err(format!("{ADDITIONAL}: there are more keys or certificates than the report lists"));
+        }
+        let mut keys = Vec::new();
+        for (number, columns) in (1..).zip(self.keys) {
+            let [active, last_rotated, used, region, service] = columns.map(|column| &record[column]);
+            let status = match (active, last_rotated) {
+                ("false", "N/A") => continue,
+                ("true", _) => KeyStatus::Active,
+                ("false", _) => KeyStatus::Inactive,
+                _ => return Err(format!("access_key_{number}_active is neither true nor false")),
+            };
+            let created =
+                time(last_rotated).ok_or_else(|| format!("access_key_{number}_last_rotated is not a time"))?;
+            let at = match used {
+                "N/A" => None,
+                date => Some(time(date).ok_or_else(|| format!("access_key_{number}_last_used_date is not a time"))?),
+            };
+            let used = LastUsed { at, region: region.to_owned(), service: service.to_owned() };
+            keys.push((AccessKey { id: format!("access key {number}"), status, created }, used));
+        }
+        Ok(keys)
+    }
+}
+
+fn time(text: &str) -> Option<DateTime<Utc>> {
+    DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc())
+}

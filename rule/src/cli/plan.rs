@@ -1,0 +1,209 @@
+//! `plan`: for each violation, the steps of a rotation that breaks nothing. Changes nothing itself.
+
+mod markdown;
+mod script;
+
+use crate::{
+    Outcome,
+    connect::Connection,
+    finding::{Finding, Key, Terms},
+    output,
+    policy::{Limits, Order},
+    survey::{Survey, survey},
+    targets::Targets,
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use clap::{ValueEnum, value_parser};
+use std::{io, path::PathBuf};
+
+/// Says for each violation how to rotate or retire the key, with the AWS CLI's commands; changes nothing.
+///
+/// Exit status: 0 - no violation; 1 - failed, or not complete; 2 - wrong usage; 3 - violations found.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Example:\n  access-key-rotation plan --organization --profile security --owner-tag team --output plan.md"
+)]
+pub(crate) struct Args {
+    /// How to print
+    #[arg(long, value_enum, default_value = "markdown")]
+    format: Format,
+    /// Write to this file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// How many days a key is inactive before it is deleted, 1 to 3650
+    #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = value_parser!(u16).range(1..=3650))]
+    grace_days: u16,
+    #[command(flatten)]
+    targets: Targets,
+    #[command(flatten)]
+    limits: Limits,
+    #[command(flatten)]
+    order: Order,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A checklist for each owner
+    Markdown,
+    /// A Bash script, to be read before it is run; it asks before each step
+    Script,
+}
+
+pub(crate) async fn run(args: Args) -> Result<Outcome, String> {
+    let session = args.connection.open().await?;
+    let terms = args.order.terms(&args.limits, session.now);
+    let targets = args.targets.resolve(&session).await?;
+    let with = (&args.limits.parameters(), &args.order.tag_names());
+    let survey = survey(&session, targets, with, Survey::new(terms, None)?).await?;
+    let outcome = Outcome { errors: survey.errors(), violations: survey.has_violations() };
+    let plan = Plan::new(survey, args.grace_days).map_err(|error| format!("temporary file: {error}"))?;
+    output::write(args.output.as_deref(), move |out| match args.format {
+        Format::Markdown => markdown::write(&plan, out),
+        Format::Script => script::write(&plan, out),
+    })
+    .await?;
+    Ok(outcome)
+}
+
+/// The violations, in the order in which to act.
+struct Plan {
+    terms: Terms,
+    violations: Vec<Finding>,
+    /// Accounts of which not everything is known.
+    incomplete: Vec<String>,
+    grace_days: u16,
+}
+
+impl Plan {
+    fn new(survey: Survey, grace_days: u16) -> io::Result<Plan> {
+        let incomplete = survey.accounts.iter().filter(|account| account.error.is_some());
+        let incomplete = incomplete.map(|account| account.account.clone()).collect();
+        // The violations come first.
+        let violations = survey
+            .findings
+            .ordered()?
+            .take_while(|finding| !matches!(finding, Ok(finding) if !finding.is_violation()))
+            .collect::<io::Result<_>>()?;
+        Ok(Plan { terms: survey.terms, violations, incomplete, grace_days })
+    }
+
+    /// From when a key that is deactivated today may be deleted.
+    fn deletion(&self) -> DateTime<Utc> {
+        self.terms.scanned_at + TimeDelta::days(self.grace_days.into())
+    }
+}
+
+/// A step: what to do, and the AWS CLI's arguments for it, if it is done by them.
+#[derive(Debug, PartialEq, Eq)]
+enum Step {
+    /// For people to do, or to wait for.
+    Do(String),
+    /// Changes nothing.
+    Look(String, Vec<String>),
+    /// Changes something now.
+    Change(String, Vec<String>),
+    /// Changes something that has to wait until keys have been inactive for the time of grace.
+    Later(String, Vec<String>),
+}
+
+/// The steps for one user: create, switch, watch the last use, deactivate, wait, delete; and less where less is needed. A user
+/// has at most two keys (a quota that AWS does not raise).
+fn steps(finding: &Finding, terms: &Terms) -> Vec<Step> {
+    let user = &finding.user_name;
+    let (mut stale, others): (Vec<_>, Vec<_>) =
+        finding.access_keys.iter().partition(|key| finding.violations.contains(&key.access_key_id));
+    // What is given up first: what nobody uses, then what was used longest ago.
+    stale.sort_by_key(|key| (last_use(key), key.create_date));
+    let Some((last, first)) = stale.split_last() else {
+        return Vec::new();
+    };
+    if last_use(last).is_none() {
+        return stale.iter().flat_map(|key| retire(user, key)).collect();
+    }
+    let mut steps = Vec::new();
+    let id = &last.access_key_id;
+    if let [first] = first {
+        let other = &first.access_key_id;
+        if last_use(first).is_some() {
+            steps.push(Step::Do(format!("Give {id} for the time being to whatever uses {other}.")));
+        }
+        steps.extend(retire(user, first));
+        steps.push(Step::Do(format!("When {other} is deleted, there is room for a new key: plan anew for {id}.")));
+        return steps;
+    }
+    match others.first().map(|other| (*other, &other.access_key_id)) {
+        Some((other, other_id)) if other.status == "Active" => {
+            steps.push(Step::Do(match other.age_days > i64::from(terms.max_access_key_age) {
+                true => format!(
+                    "Move whatever uses {id} to a role; a new key has no room beside {other_id}, which is exempt."
+                ),
+                false => format!("Give {other_id}, which the user has already, to whatever uses {id}."),
+            }));
+        }
+        other => {
+            if let Some((other, other_id)) = other {
+                let what = format!("Delete {other_id}, which is {}, to make room.", other.status.to_lowercase());
+                steps.push(Step::Look(format!("See that nobody will want {other_id} back."), look(other_id)));
+                steps.push(Step::Change(what, iam("delete-access-key", user, Some(other_id))));
+            }
+            let what = "Create a new key. Its secret is shown this once.";
+            steps.push(Step::Change(what.to_owned(), iam("create-access-key", user, None)));
+            steps.push(Step::Do(format!("Give the new key to whatever uses {id}.")));
+        }
+    }
+    steps.extend(retire(user, last));
+    steps
+}
+
+fn last_use(key: &Key) -> Option<DateTime<Utc>> {
+    key.last_used.as_ref()?.date
+}
+
+/// Watch, deactivate, wait, delete.
+fn retire(user: &str, key: &Key) -> Vec<Step> {
+    let id = &key.access_key_id;
+    let used = match key.last_used.as_ref().and_then(|used| Some((used.date?, used))) {
+        Some((date, used)) => format!("it was on {}, by {} in {}", date.date_naive(), used.service_name, used.region),
+        None => "there is none on record".to_owned(),
+    };
+    vec![
+        Step::Look(format!("See that the last use of {id} stands still ({used})."), look(id)),
+        Step::Change(
+            format!("Deactivate {id}. The way back is the same with Active."),
+            [iam("update-access-key", user, Some(id)), vec!["--status".to_owned(), "Inactive".to_owned()]].concat(),
+        ),
+        Step::Later(format!("Delete {id}, if nothing broke meanwhile."), iam("delete-access-key", user, Some(id))),
+    ]
+}
+
+fn look(key: &str) -> Vec<String> {
+    ["iam", "get-access-key-last-used", "--access-key-id", key].map(str::to_owned).to_vec()
+}
+
+fn iam(action: &str, user: &str, key: Option<&str>) -> Vec<String> {
+    let mut arguments = ["iam", action, "--user-name", user].map(str::to_owned).to_vec();
+    if let Some(key) = key {
+        arguments.extend(["--access-key-id".to_owned(), key.to_owned()]);
+    }
+    arguments
+}
+
+/// Text for people on one line, whatever somebody put into a tag.
+fn line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() || c.is_whitespace() { ' ' } else { c }).collect()
+}
+
+/// An AWS CLI command for a POSIX shell.
+fn command(arguments: &[String]) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
+    let quoted = |argument: &String| match argument.chars().all(plain) && !argument.is_empty() {
+        true => argument.clone(),
+        false => format!("'{}'", argument.replace('\'', r"'\''")),
+    };
+    format!("aws {}", arguments.iter().map(quoted).collect::<Vec<_>>().join(" "))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,279 @@
+//! The command line on a whole organization.
+
+use crate::{
+    cli::{Cli, command_line, said},
+    deployed::python,
+    support::*,
+};
+use chrono::{TimeDelta, Utc};
+use local_aws::{Account, FaultKind, REGION, World};
+use serde_json::Value;
+use std::{fs, process::Stdio, time::Duration};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
+    process::Command,
+    time::sleep,
+};
+
+/// The organization of the hub and so many other accounts, each filled by its number.
+async fn start(accounts: u64, fill: impl Fn(&mut Account, u64)) -> (Cli, Vec<String>) {
+    start_with(accounts, |_| true, fill).await
+}
+
+/// Only the accounts with a number that is trusting have the role.
+async fn start_with(
+    accounts: u64,
+    trusting: impl Fn(u64) -> bool,
+    fill: impl Fn(&mut Account, u64),
+) -> (Cli, Vec<String>) {
+    let mut world = World::live_clock();
+    let ids: Vec<_> = (0..accounts).map(|n| format!("{:012}", 200_000_000_000 + n)).collect();
+    world.organization(HUB);
+    for (n, id) in (0..).zip(&ids) {
+        let name = format!("workload {n}");
+        world.organization(HUB).add_account(id, &name, "ACTIVE");
+        let account = world.account(id);
+        let trusted = if trusting(n) { FUNCTION_ROLE } else { "another-role" };
+        account.add_role(EVALUATION_ROLE, &format!("arn:aws:iam::{HUB}:role/{trusted}"));
+        fill(account, n);
+    }
+    (Cli::start_in(world).await, ids)
+}
+
+/// A user with a key that is so many days old, and half a day, so that no age changes while the test runs.
+fn user_with_key(account: &mut Account, name: &str, age: i64) -> String {
+    account.create_user(name, Utc::now() - days(1000));
+    account.create_key(name, Utc::now() - days(age) - TimeDelta::hours(12)).unwrap()
+}
+
+#[tokio::test]
+async fn fifty_accounts_of_which_some_cannot_be_entered() {
+    let fill = |account: &mut Account, n| {
+        user_with_key(account, "old", 100 + n as i64);
+        user_with_key(account, "young", 10);
+    };
+    let (cli, ids) = start_with(50, |n| !(20..23).contains(&n), fill).await;
+    let (closed, suspended, not_trusting) = (&ids[3], &ids[4], &ids[20..23]);
+    {
+        let mut world = cli.deployment.aws.world();
+        world.organization(HUB).add_account(closed, "closed", "CLOSED");
+        world.organization(HUB).add_account(suspended, "suspended", "SUSPENDED");
+        world.organization(HUB).add_account(&ids[5], "leaving", "PENDING_CLOSURE");
+    }
+    let (status, out, error) = cli.scan(&["--organization", "--format", "json"]).await;
+    assert_eq!(status, Some(1), "{error}");
+    let json: Value = serde_json::from_str(&out).unwrap();
+    let accounts = json["accounts"].as_array().unwrap();
+    assert_eq!(accounts.len(), 49, "the hub, and all but the closed and the suspended one");
+    for account in accounts {
+        let id = account["account"].as_str().unwrap();
+        let entered = !not_trusting.iter().any(|other| other == id);
+        let users = if id == HUB || !entered { 0 } else { 2 };
+        assert_eq!(account["usersEvaluated"], users, "{account}");
+        assert_eq!(account["error"].is_null(), entered, "{account}");
+    }
+    assert_eq!(accounts.iter().find(|account| account["account"] == *ids[7]).unwrap()["name"], "workload 7");
+    let violations = json["users"].as_array().unwrap().iter().filter(|user| user["compliance"] == "NON_COMPLIANT");
+    assert_eq!(violations.count(), 45);
+    assert_eq!(error.lines().count(), 3, "{error}");
+    for id in not_trusting {
+        let role = format!("account {id}: sts:AssumeRole on arn:aws:iam::{id}:role/{EVALUATION_ROLE} is denied");
+        assert!(error.contains(&role), "{error}");
+    }
+
+    let exclude = [&["--organization", "--exclude"], &not_trusting.iter().map(String::as_str).collect::<Vec<_>>()[..]];
+    let (status, out, error) = cli.scan(&exclude.concat()).await;
+    assert_eq!((status, error.as_str()), (Some(3), ""));
+    let rows: Vec<_> = out.lines().take_while(|line| !line.contains("evaluated")).collect();
+    assert_eq!(rows.len(), 46);
+    assert!(rows[1].contains(" 149 days old") && rows[45].contains(" 100 days old"), "{out}");
+    let line = format!("{} (workload 7): 2 users evaluated, 1 non-compliant, 0 exempt", ids[7]);
+    assert!(out.lines().any(|other| other == line), "{out}");
+}
+
+#[tokio::test]
+async fn an_organization_that_cannot_be_listed_is_no_organization_without_findings() {
+    let (cli, ids) = start(45, |_, _| ()).await;
+    let (status, _, error) = cli.scan(&["--organization", "--exclude", "123456789012"]).await;
+    assert_eq!(status, Some(1));
+    assert!(error.contains("--exclude 123456789012: no active account of the organization"), "{error}");
+    assert_eq!(cli.deployment.calls_of("AssumeRole"), 0);
+
+    cli.deployment.fault(Some("ListAccounts"), None, FaultKind::Throttle { probability: 0.5 });
+    let (status, out, _) = cli.scan(&["--organization"]).await;
+    assert_eq!((status, out.lines().count()), (Some(0), 46));
+
+    cli.deployment.fault(Some("ListAccounts"), None, FaultKind::AccessDenied);
+    let (status, out, error) = cli.scan(&["--organization"]).await;
+    assert_eq!((status, out.as_str()), (Some(1), ""));
+    assert!(error.contains("organizations:ListAccounts: AccessDenied") && error.contains("--account"), "{error}");
+
+    // A member may not list the accounts.
+    let credentials = format!("AKIALOCAL{}", ids[0]);
+    let mut command = cli.command(&["scan", "--organization"]);
+    command.env("AWS_ACCESS_KEY_ID", credentials).env_remove("AWS_SESSION_TOKEN");
+    let (status, out, error) = said(command.output().await.unwrap());
+    assert_eq!((status, out.as_str()), (Some(1), ""));
+    assert!(error.contains("management account and delegated administrators"), "{error}");
+}
+
+#[tokio::test]
+async fn production_comes_first_then_keys_in_use_then_older_ones() {
+    let (cli, _) = start(2, |account, n| {
+        let used = |account: &mut Account, key: &str, ago| {
+            account.use_key(key, Utc::now() - days(ago), REGION, "s3");
+        };
+        for (name, age, last_used, production) in [
+            (&*format!("idle-{n}"), 300 + n as i64, None, false),
+            (&*format!("used-{n}"), 200 + n as i64, Some(44), false),
+            (&*format!("long-ago-{n}"), 290 + n as i64, Some(46), false),
+            (&*format!("production-idle-{n}"), 100 + n as i64, None, true),
+            (&*format!("production-used-{n}"), 95 + n as i64, Some(1), true),
+            (&*format!("soon-{n}"), 80, None, true),
+        ] {
+            let key = user_with_key(account, name, age);
+            if let Some(ago) = last_used {
+                used(account, &key, ago);
+            }
+            if production {
+                account.tag_user(name, "Environment", "Production");
+            }
+        }
+    })
+    .await;
+    let order = async |arguments: &[&str]| {
+        let (_, out, error) = cli.scan(&[&["--organization"], arguments].concat()).await;
+        assert_eq!(error, "");
+        let user = |line: &str| line.split_whitespace().nth(1).unwrap().to_owned();
+        out.lines().skip(1).take_while(|line| !line.contains("evaluated")).map(user).collect::<Vec<_>>()
+    };
+    let kinds = ["production-used", "production-idle", "used", "idle", "long-ago"];
+    let expected: Vec<_> = kinds.iter().flat_map(|kind| [format!("{kind}-1"), format!("{kind}-0")]).collect();
+    assert_eq!(order(&[]).await, expected);
+    let without_production = ["used", "production-used", "idle", "long-ago", "production-idle"];
+    let expected: Vec<_> =
+        without_production.iter().flat_map(|kind| [format!("{kind}-1"), format!("{kind}-0")]).collect();
+    assert_eq!(order(&["--production-tag", "stage=live"]).await, expected);
+    let used_within_50_days = ["production-used", "production-idle", "long-ago", "used", "idle"];
+    let expected: Vec<_> =
+        used_within_50_days.iter().flat_map(|kind| [format!("{kind}-1"), format!("{kind}-0")]).collect();
+    assert_eq!(order(&["--quiet-days", "50"]).await, expected);
+}
+
+/// The most memory that a scan had, in KiB, when half of its output was read: the rest, being longer than a pipe holds, was
+/// still to be written.
+async fn peak(accounts: u64) -> u64 {
+    let (cli, _) = start(accounts, |account, n| {
+        for user in 0..200 {
+            user_with_key(account, &format!("user-{n}-{user}"), 1 + user % 70);
+        }
+    })
+    .await;
+    let arguments =
+        ["scan", "--organization", "--format", "json", "--key-source", "report", "--calls-per-second", "1000"];
+    let mut scan = cli.command(&arguments).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(scan.stdout.take().unwrap()).lines();
+    let mut users = 0;
+    while users < accounts * 100 {
+        users += u64::from(lines.next_line().await.unwrap().unwrap().contains("userName"));
+    }
+    let status = fs::read_to_string(format!("/proc/{}/status", scan.id().unwrap())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    while lines.next_line().await.unwrap().is_some() {}
+    assert_eq!(scan.wait().await.unwrap().code(), Some(0));
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn memory_does_not_grow_with_the_number_of_accounts() {
+    let (few, many) = (peak(10).await, peak(60).await);
+    // 10,000 users more, at 350 bytes each in the output alone.
+    assert!(many < few + 2000, "{few} KiB for 10 accounts, {many} KiB for 60");
+}
+
+#[tokio::test]
+async fn interrupted_it_leaves_an_earlier_file_as_it_was_and_no_other() {
+    let (cli, _) = start(4, |account, _| {
+        (0..2000).for_each(|n| {
+            user_with_key(account, &format!("user-{n}"), 10);
+        });
+    })
+    .await;
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("report.json");
+    let files = || fs::read_dir(directory.path()).unwrap().count();
+    let arguments = ["scan", "--organization", "--format", "json", "--key-source", "report", "--output"];
+    let start = || {
+        fs::write(&file, "earlier").unwrap();
+        cli.command(&arguments).arg(&file).spawn().unwrap()
+    };
+
+    let mut scan = start();
+    while files() == 1 && scan.try_wait().unwrap().is_none() {
+        sleep(Duration::from_millis(1)).await;
+    }
+    interrupt(&scan).await;
+    assert_eq!(scan.wait().await.unwrap().code(), Some(130), "while it writes");
+    assert_eq!((files(), &*fs::read_to_string(&file).unwrap()), (1, "earlier"));
+
+    cli.deployment.fault(Some("ListUsers"), None, FaultKind::Latency(Duration::from_secs(600)));
+    cli.deployment.clear_calls();
+    let mut scan = start();
+    while cli.deployment.calls_of("GenerateCredentialReport") == 0 {
+        sleep(Duration::from_millis(10)).await;
+    }
+    interrupt(&scan).await;
+    assert_eq!(scan.wait().await.unwrap().code(), Some(130), "while it waits for AWS");
+    assert_eq!((files(), &*fs::read_to_string(&file).unwrap()), (1, "earlier"));
+}
+
+async fn interrupt(process: &tokio::process::Child) {
+    let pid = process.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().await.unwrap().success());
+}
+
+#[tokio::test]
+async fn what_is_no_file_is_not_replaced_by_one() {
+    let cli = Cli::start().await;
+    let (status, _, error) = cli.scan(&["--output", "/dev/null"]).await;
+    assert_eq!(status, Some(1));
+    assert!(error.contains("/dev/null: not a file"), "{error}");
+}
+
+#[tokio::test]
+async fn progress_is_shown_on_a_terminal_only() {
+    let (cli, _) = start(3, |account, _| {
+        user_with_key(account, "bot", 10);
+    })
+    .await;
+    cli.deployment.fault(Some("ListUsers"), None, FaultKind::Latency(Duration::from_secs(1)));
+    let (_, _, error) = cli.scan(&["--organization"]).await;
+    assert_eq!(error, "");
+
+    let command = cli.command(&[]);
+    let mut on_terminal = Command::from(python());
+    on_terminal.env_clear().envs(command.as_std().get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let spawn = "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]))";
+    on_terminal.args(["-c", spawn]).arg(command_line()).args(["scan", "--organization"]);
+    let (_, out, _) = said(on_terminal.output().await.unwrap());
+    assert!(out.contains("\r\u{1b}[K0 of 4 accounts, 0 users evaluated"), "{out:?}");
+    let (_, last) = out.rsplit_once("\r\u{1b}[K").unwrap();
+    assert!(last.starts_with("111122223333 (management): 0 users evaluated"), "{out:?}");
+}
+
+#[tokio::test]
+async fn whoever_closes_the_pipe_has_seen_enough() {
+    let (cli, _) = start(3, |account, _| {
+        (0..400).for_each(|n| {
+            user_with_key(account, &format!("user-{n}"), 10);
+        });
+    })
+    .await;
+    let arguments = ["scan", "--organization", "--format", "csv", "--key-source", "report"];
+    let mut scan = cli.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut first = [0; 7];
+    scan.stdout.take().unwrap().read_exact(&mut first).await.unwrap();
+    assert_eq!(&first, b"account");
+    let (status, _, error) = said(scan.wait_with_output().await.unwrap());
+    assert_eq!((status, error.as_str()), (Some(0), ""));
+}

@@ -1,0 +1,118 @@
+//! `plan` on a local AWS: what its script does when the real AWS CLI runs it.
+
+use crate::{
+    cli::{Cli, said},
+    deployed::REPOSITORY,
+    support::*,
+};
+use chrono::{TimeDelta, Utc};
+use local_aws::{KeyStatus, REGION};
+use std::{collections::BTreeSet, fs, process::Stdio};
+use tokio::{io::AsyncWriteExt, process::Command};
+
+const WRITES: [&str; 3] = ["CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey"];
+
+/// A user with a used key and an inactive one in the way, and one whose key nobody uses.
+async fn start() -> Cli {
+    let cli = Cli::start().await;
+    let key = |user: &str, age| {
+        let mut world = cli.deployment.aws.world();
+        let account = world.account(HUB);
+        account.create_user(user, Utc::now() - days(1000));
+        account.create_key(user, Utc::now() - days(age) - TimeDelta::hours(12)).unwrap()
+    };
+    let (in_the_way, used) = (key("used", 500), key("used", 200));
+    key("idle", 300);
+    {
+        let mut world = cli.deployment.aws.world();
+        let account = world.account(HUB);
+        account.set_key_status("used", &in_the_way, KeyStatus::Inactive);
+        account.use_key(&used, Utc::now() - days(1), REGION, "s3");
+        account.tag_user("used", "Team", "payments");
+    }
+    cli
+}
+
+/// Ages and statuses of a user's keys.
+fn keys(cli: &Cli, user: &str) -> BTreeSet<(i64, String)> {
+    let mut world = cli.deployment.aws.world();
+    let user = world.account(HUB).user(user).unwrap();
+    user.keys.iter().map(|key| ((Utc::now() - key.created).num_days(), key.status.to_string())).collect()
+}
+
+/// Runs the script as the administrator of an account, with these answers.
+async fn run(cli: &Cli, script: &str, account: &str, answers: &str) -> (Option<i32>, String, String) {
+    let path = std::env::var("PATH").unwrap();
+    let mut bash = Command::new("bash")
+        .args(["-c", script])
+        .env_clear()
+        .env("PATH", format!("{REPOSITORY}/target/venv/bin:{path}"))
+        .env("AWS_ENDPOINT_URL", cli.deployment.aws.endpoint())
+        .env("AWS_DEFAULT_REGION", REGION)
+        .env("AWS_ACCESS_KEY_ID", format!("AKIALOCAL{account}"))
+        .env("AWS_SECRET_ACCESS_KEY", "any")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A script that stops early does not read all answers.
+    let _ = bash.stdin.take().unwrap().write_all(answers.as_bytes()).await;
+    said(bash.wait_with_output().await.unwrap())
+}
+
+#[tokio::test]
+async fn the_script_rotates_what_it_is_told_to_and_deletes_nothing_that_is_active() {
+    let cli = start().await;
+    let (status, script, error) = cli.run(&["plan", "--format", "script"]).await;
+    assert_eq!((status, error.as_str()), (Some(3), ""));
+    let before = keys(&cli, "used");
+
+    // Nobody answers; no; another account: nothing is changed.
+    cli.deployment.clear_calls();
+    let (status, out, error) = run(&cli, &script, HUB, "").await;
+    assert_eq!(status, Some(1), "{out}{error}");
+    assert!(out.contains("== 1 of 2: used in 111122223333") && out.contains("Stopped."), "{out}");
+    let (status, out, error) = run(&cli, &script, HUB, &"n\n".repeat(10)).await;
+    assert_eq!((status, error.as_str()), (Some(0), ""), "{out}");
+    assert_eq!(out.matches("Skipped.").count(), 4, "{out}");
+    let (status, out, _) = run(&cli, &script, MEMBER, &"y\n".repeat(10)).await;
+    assert_eq!(status, Some(0));
+    assert_eq!(out.matches(&format!("Skipped: these are credentials of {MEMBER}")).count(), 2, "{out}");
+    assert_eq!(WRITES.map(|action| cli.deployment.calls_of(action)), [0; 3]);
+    assert_eq!(keys(&cli, "used"), before);
+
+    let (status, out, error) = run(&cli, &script, HUB, "y\ny\n\ny\ny\n").await;
+    assert_eq!((status, error.as_str()), (Some(0), ""), "{out}");
+    let expected = |keys: &[(i64, &str)]| keys.iter().map(|(age, status)| (*age, (*status).to_owned())).collect();
+    assert_eq!(keys(&cli, "used"), expected(&[(0, "Active"), (200, "Inactive")]));
+    assert_eq!(keys(&cli, "idle"), expected(&[(300, "Inactive")]));
+    assert_eq!(WRITES.map(|action| cli.deployment.calls_of(action)), [1, 2, 1]);
+    let (status, _, _) = cli.run(&["plan"]).await;
+    assert_eq!(status, Some(0), "nothing is in violation any more");
+}
+
+#[tokio::test]
+async fn the_checklist_is_for_owners_and_says_what_is_missing() {
+    let cli = start().await;
+    let file = tempfile::tempdir().unwrap();
+    let file = file.path().join("plan.md");
+    let accounts = ["--account", HUB, "123456789012", "--owner-tag", "team", "--output", file.to_str().unwrap()];
+    let (status, out, error) = cli.run(&[&["plan"], &accounts[..]].concat()).await;
+    assert_eq!((status, out.as_str()), (Some(1), ""));
+    assert!(error.contains("account 123456789012: sts:AssumeRole"), "{error}");
+    let text = fs::read_to_string(&file).unwrap();
+    let headings: Vec<_> = text.lines().filter(|line| line.starts_with("##")).collect();
+    let expected = [
+        "## Owner: payments",
+        &format!("### used in {HUB} (in use)"),
+        "## No owner named",
+        &format!("### idle in {HUB} (idle)"),
+    ];
+    assert_eq!(headings, expected);
+    assert!(text.contains("**Account 123456789012 is not complete: there may be more.**"), "{text}");
+    let writes = ["create-access-key", "delete-access-key", "update-access-key"];
+    let marked = text.lines().filter(|line| writes.iter().any(|write| line.contains(write)));
+    assert!(marked.clone().count() == 6 && marked.clone().all(|line| line.contains(" *changes*<br>")), "{text}");
+    assert!(cli.deployment.calls().keys().all(|action| !WRITES.contains(&action.as_str())));
+}

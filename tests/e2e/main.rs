@@ -19,6 +19,7 @@ mod organization;
 mod pack;
 mod permissions;
 mod plan;
+mod profiles;
 mod properties;
 mod runbook_documents;
 mod runbooks;

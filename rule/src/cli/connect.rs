@@ -6,9 +6,10 @@ use access_key_rotation::{
     event::Home,
 };
 use aws_config::{Region, SdkConfig};
+use aws_sdk_sts::config::ProvideCredentials;
 use chrono::{DateTime, Utc};
 use clap::value_parser;
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 use tokio::time::Instant;
 
 /// An account of 5,000 users takes a minute or two; an organization of hundreds some minutes.
@@ -61,6 +62,11 @@ impl Connection {
         let config = loader.load().await;
         let region =
             config.region().ok_or("no Region: give --region, or set AWS_REGION or the profile's region")?.to_string();
+        // Asked for once: where there are none, repeating a call does not help.
+        let provider = config.credentials_provider().ok_or("no credentials")?;
+        provider.provide_credentials().await.map_err(|error| {
+            format!("no credentials: {}. Give --profile, or log in: aws sso login, aws configure", with_sources(&error))
+        })?;
         let sts = aws_sdk_sts::Client::new(&config);
         let identity = Calls::default()
             .call("sts:GetCallerIdentity", until, || sts.get_caller_identity().send())
@@ -95,6 +101,12 @@ impl Session {
         let ends = (self.until, self.until);
         self.accounts.open(id, &self.home, self.now, calls, ends).await.map_err(|error| error.to_string())
     }
+}
+
+/// What an error says, and what the errors behind it say.
+fn with_sources(error: &dyn Error) -> String {
+    let source = error.source().map(|source| format!(": {}", with_sources(source)));
+    format!("{error}{}", source.unwrap_or_default())
 }
 
 /// An account's id, as an argument.

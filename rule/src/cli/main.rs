@@ -1,5 +1,7 @@
 //! The command line: the rule's verdicts for people, without AWS Config.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
 mod connect;
 mod finding;
 mod format;

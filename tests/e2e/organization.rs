@@ -81,7 +81,8 @@ async fn fifty_accounts_of_which_some_cannot_be_entered() {
         assert!(error.contains(&role), "{error}");
     }
 
-    let exclude = [&["--organization", "--exclude"], &not_trusting.iter().map(String::as_str).collect::<Vec<_>>()[..]];
+    let exclude =
+        [&["--organization", "--exclude", closed], &not_trusting.iter().map(String::as_str).collect::<Vec<_>>()[..]];
     let (status, out, error) = cli.scan(&exclude.concat()).await;
     assert_eq!((status, error.as_str()), (Some(3), ""));
     let rows: Vec<_> = out.lines().take_while(|line| !line.contains("evaluated")).collect();
@@ -96,7 +97,11 @@ async fn an_organization_that_cannot_be_listed_is_no_organization_without_findin
     let (cli, ids) = start(45, |_, _| ()).await;
     let (status, _, error) = cli.scan(&["--organization", "--exclude", "123456789012"]).await;
     assert_eq!(status, Some(1));
-    assert!(error.contains("--exclude 123456789012: no active account of the organization"), "{error}");
+    assert!(error.contains("--exclude 123456789012: no account of the organization"), "{error}");
+    let all: Vec<_> = ids.iter().map(String::as_str).chain([HUB]).collect();
+    let (status, _, error) = cli.scan(&[&["--organization", "--exclude"], &all[..]].concat()).await;
+    assert_eq!(status, Some(1));
+    assert!(error.contains("--exclude leaves no account"), "{error}");
     assert_eq!(cli.deployment.calls_of("AssumeRole"), 0);
 
     cli.deployment.fault(Some("ListAccounts"), None, FaultKind::Throttle { probability: 0.5 });

@@ -34,17 +34,25 @@ impl Targets {
             return Ok(ids.into_iter().map(|id| (id, None)).collect());
         }
         let mut accounts = organization(session).await?;
-        for id in &self.exclude {
-            if accounts.remove(id).is_none() {
-                return Err(format!("--exclude {id}: no active account of the organization"));
-            }
+        if let Some(id) = self.exclude.iter().find(|id| !accounts.contains_key(*id)) {
+            return Err(format!("--exclude {id}: no account of the organization"));
         }
-        Ok(accounts)
+        // Nobody can enter closed and suspended accounts.
+        accounts.retain(|id, account| account.open && !self.exclude.contains(id));
+        if accounts.is_empty() {
+            return Err("--exclude leaves no account".to_owned());
+        }
+        Ok(accounts.into_iter().map(|(id, account)| (id, account.name)).collect())
     }
 }
 
-/// Closed and suspended accounts are left out: nobody can enter them.
-async fn organization(session: &Session) -> Result<BTreeMap<String, Option<String>>, String> {
+/// An account of the organization.
+struct Member {
+    name: Option<String>,
+    open: bool,
+}
+
+async fn organization(session: &Session) -> Result<BTreeMap<String, Member>, String> {
     const ACTION: &str = "organizations:ListAccounts";
     let organizations = aws_sdk_organizations::Client::new(&session.config);
     let calls = session.calls();
@@ -64,14 +72,12 @@ async fn organization(session: &Session) -> Result<BTreeMap<String, Option<Strin
         for account in page.accounts.unwrap_or_default() {
             let id = account.id.ok_or_else(|| format!("{ACTION}: an account without id"))?;
             // `Status` is what AWS had before `State`.
-            let left = match (&account.state, &account.status) {
-                (Some(state), _) => matches!(state, AccountState::Suspended | AccountState::Closed),
-                (None, Some(status)) => *status == AccountStatus::Suspended,
-                (None, None) => false,
+            let open = match (&account.state, &account.status) {
+                (Some(state), _) => !matches!(state, AccountState::Suspended | AccountState::Closed),
+                (None, Some(status)) => *status != AccountStatus::Suspended,
+                (None, None) => true,
             };
-            if !left {
-                accounts.insert(id, account.name);
-            }
+            accounts.insert(id, Member { name: account.name, open });
         }
         match page.next_token.filter(|token| !token.is_empty()) {
             None => return Ok(accounts),

@@ -5,6 +5,7 @@ use crate::{
     calls::{CallError, Failure, backoff},
     error::Error,
     event::{Event, IAM_USER},
+    lock,
     verdict::{Compliance, Verdict, keys_named},
 };
 use aws_sdk_config::{
@@ -14,6 +15,7 @@ use aws_sdk_config::{
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     fmt,
+    sync::{Mutex, PoisonError},
 };
 use tokio::time::{Instant, sleep};
 
@@ -46,6 +48,25 @@ impl Evaluation {
     /// The result for a user.
     pub fn of_user(id: &str, verdict: Verdict) -> Evaluation {
         Evaluation { resource_type: IAM_USER.to_owned(), resource_id: id.to_owned(), verdict }
+    }
+}
+
+/// Where results go.
+#[derive(Debug)]
+pub enum Destination {
+    /// To AWS Config.
+    Config,
+    /// On a list, as `PutEvaluations` would get them: a rehearsal.
+    List(Mutex<Vec<ConfigEvaluation>>),
+}
+
+impl Destination {
+    /// What is on the list.
+    pub fn into_list(self) -> Vec<ConfigEvaluation> {
+        match self {
+            Destination::Config => Vec::new(),
+            Destination::List(list) => list.into_inner().unwrap_or_else(PoisonError::into_inner),
+        }
     }
 }
 
@@ -82,12 +103,21 @@ impl fmt::Display for Undelivered {
 
 /// Delivers at most [`BATCH`] results. Those that Config names as failed are sent again, a bounded number of times.
 /// An empty batch only marks the rule as evaluated.
-pub async fn deliver(account: &Account<'_>, event: &Event, batch: &[Evaluation]) -> Result<(), Undelivered> {
+pub async fn deliver(
+    account: &Account<'_>,
+    event: &Event,
+    results: &Destination,
+    batch: &[Evaluation],
+) -> Result<(), Undelivered> {
     let fail = |results, error| Err(Undelivered { results, error });
     let mut evaluations = match batch.iter().map(|e| encode(e, event)).collect::<Result<Vec<_>, _>>() {
         Ok(evaluations) => evaluations,
         Err(error) => return fail(batch.len(), error),
     };
+    if let Destination::List(list) = results {
+        lock(list).append(&mut evaluations);
+        return Ok(());
+    }
     for round in 1..=DELIVERIES {
         let request = account
             .config

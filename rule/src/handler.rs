@@ -4,7 +4,7 @@ use crate::{
     account::{Account, Accounts},
     calls::{CallError, Failure},
     error::Error,
-    evaluations::{Evaluation, deliver},
+    evaluations::{Destination, Evaluation, deliver},
     event::{Event, Home, Target},
     metrics::Metrics,
     parameters::Parameters,
@@ -25,7 +25,7 @@ const FOR_DELIVERY: Duration = Duration::from_secs(10);
 const FOR_THE_OUTCOME: Duration = Duration::from_millis(500);
 
 /// The circumstances of one invocation.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Invocation {
     /// Where the function is.
     pub home: Home,
@@ -33,6 +33,8 @@ pub struct Invocation {
     pub now: DateTime<Utc>,
     /// How long Lambda lets it run, from now on.
     pub remaining: Duration,
+    /// Where the results go.
+    pub results: Destination,
 }
 
 /// Handles an event from AWS Config: checks it, evaluates what it is about, and delivers the results.
@@ -52,16 +54,16 @@ pub async fn handle(
     let now = invocation.now;
     let account = accounts.open(&event.account, &invocation.home, now, &metrics.calls, ends).await?;
     let evaluator = Evaluator { account: &account, parameters: &parameters, now, metrics };
-    let outcome = evaluate(&event, evaluator).await;
+    let outcome = evaluate(&event, evaluator, &invocation.results).await;
     // Whatever went wrong, it is not to go on for want of fresh credentials.
     outcome.inspect_err(|_| accounts.forget(&event.account))
 }
 
-async fn evaluate(event: &Event, evaluator: Evaluator<'_>) -> Result<(), Error> {
+async fn evaluate(event: &Event, evaluator: Evaluator<'_>, results: &Destination) -> Result<(), Error> {
     let Evaluator { account, metrics, .. } = evaluator;
     let evaluation = match &event.target {
         // Boxed, since the future of a sweep is large and that of a change need not be.
-        Target::Account => return sweep(event, evaluator).boxed().await,
+        Target::Account => return sweep(event, evaluator, results).boxed().await,
         Target::User { id, name } => {
             let judged = evaluator.of_item(name, id).await.map_err(|error| {
                 metrics.unknown(1);
@@ -76,7 +78,7 @@ async fn evaluate(event: &Event, evaluator: Evaluator<'_>) -> Result<(), Error> 
             verdict: Verdict::not_applicable(),
         },
     };
-    deliver(account, event, &[evaluation]).await.map_err(|undelivered| undelivered.into_error(account))
+    deliver(account, event, results, &[evaluation]).await.map_err(|undelivered| undelivered.into_error(account))
 }
 
 fn unknown(account: &Account<'_>, user_name: &str, error: &CallError) -> Error {

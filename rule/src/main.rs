@@ -3,6 +3,7 @@
 use access_key_rotation::{
     account::{Accounts, settings},
     error::Error,
+    evaluations::Destination,
     event::Home,
     handler::{Invocation, handle},
     metrics::Metrics,
@@ -42,8 +43,9 @@ async fn invoke(event: LambdaEvent<Payload>, accounts: &Accounts) -> Result<(), 
         let payload = payload.ok_or_else(|| Error::InvalidEvent("the event is not JSON".to_owned()))?;
         let home = Home::from_function_arn(&context.invoked_function_arn)?;
         let remaining = remaining(&context, now);
+        let invocation = Invocation { home, now, remaining, results: Destination::Config };
         // Boxed, since the runtime wraps the future more often than the compiler follows.
-        handle(&payload, &Invocation { home, now, remaining }, accounts, &metrics).boxed().await
+        handle(&payload, &invocation, accounts, &metrics).boxed().await
     }
     .await;
     let line = metrics.line(now, started.elapsed());

@@ -2,7 +2,7 @@
 
 use crate::{
     error::Error,
-    evaluations::{BATCH, Evaluation, Held, deliver},
+    evaluations::{BATCH, Destination, Evaluation, Held, deliver},
     event::Event,
     inventory::{credential_report, list_users},
     judge::Judge,
@@ -24,7 +24,7 @@ const DELIVERIES_AT_A_TIME: usize = 4;
 ///
 /// # Errors
 /// After whatever could be delivered is delivered: what is missing, and why.
-pub async fn sweep(event: &Event, evaluator: Evaluator<'_>) -> Result<(), Error> {
+pub async fn sweep(event: &Event, evaluator: Evaluator<'_>, results: &Destination) -> Result<(), Error> {
     let Evaluator { account, parameters, now, .. } = evaluator;
     // Neither the report nor what Config holds is needed for a verdict: they may not use up the time for those.
     let start = Instant::now();
@@ -42,6 +42,7 @@ pub async fn sweep(event: &Event, evaluator: Evaluator<'_>) -> Result<(), Error>
     let sweep = Sweep {
         event,
         evaluator,
+        results,
         judge: Judge::new(evaluator, Screen::new(report.as_ref(), parameters, now), problems),
         // Without what Config holds, everything is delivered.
         held: held.ok().filter(|_| parameters.deliver == Deliver::Changes),
@@ -57,6 +58,7 @@ pub async fn sweep(event: &Event, evaluator: Evaluator<'_>) -> Result<(), Error>
 struct Sweep<'a> {
     event: &'a Event,
     evaluator: Evaluator<'a>,
+    results: &'a Destination,
     judge: Judge<'a>,
     /// The results that Config holds, if only what differs from them is to be delivered.
     held: Option<Held>,
@@ -84,7 +86,7 @@ impl Sweep<'_> {
 
     async fn deliver(&self, batch: Vec<Evaluation>) {
         let _permit = self.deliveries.acquire().await;
-        let delivered = deliver(self.evaluator.account, self.event, &batch).await;
+        let delivered = deliver(self.evaluator.account, self.event, self.results, &batch).await;
         let mut problems = self.judge.problems();
         problems.batches += 1;
         if let Err(undelivered) = delivered
@@ -100,7 +102,7 @@ impl Sweep<'_> {
         problems.raise(self.evaluator.account)?;
         if nothing_sent {
             // Nothing to report is a report too: without it the rule does not count as evaluated.
-            deliver(self.evaluator.account, self.event, &[])
+            deliver(self.evaluator.account, self.event, self.results, &[])
                 .await
                 .map_err(|undelivered| undelivered.into_error(self.evaluator.account))?;
         }

@@ -7,7 +7,7 @@ use local_aws::{
     deployment::{self, build_command_line},
 };
 use serde_json::Value;
-use std::{collections::BTreeMap, path::PathBuf, process::Output, sync::OnceLock};
+use std::{collections::BTreeMap, path::PathBuf, sync::OnceLock};
 use tokio::process::Command;
 
 pub(crate) fn command_line() -> PathBuf {
@@ -18,7 +18,7 @@ pub(crate) fn command_line() -> PathBuf {
 /// The command line's binary on a local AWS.
 pub(crate) struct Cli {
     pub(crate) deployment: Deployment,
-    credentials: Credentials,
+    pub(crate) credentials: Credentials,
 }
 
 impl Cli {

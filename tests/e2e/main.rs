@@ -11,6 +11,7 @@ mod credentials;
 mod delivery;
 mod demo;
 mod deployed;
+mod evaluate;
 mod failing;
 mod function;
 mod ministack;

@@ -7,6 +7,7 @@ use crate::{
 use access_key_rotation::{
     account::{Accounts, settings},
     error::Error,
+    evaluations::Destination,
     event::Home,
     handler::{Invocation, handle},
     metrics::Metrics,
@@ -138,7 +139,8 @@ impl InProcess {
     /// Handles an event as of `now`. What was counted comes with the outcome, good or bad.
     pub async fn invoke(&self, event: &Value, now: DateTime<Utc>) -> (Result<(), Error>, Metrics) {
         let metrics = Metrics::default();
-        let invocation = Invocation { home: self.home.clone(), now, remaining: self.timeout };
+        let invocation =
+            Invocation { home: self.home.clone(), now, remaining: self.timeout, results: Destination::Config };
         (handle(event, &invocation, &self.accounts, &metrics).await, metrics)
     }
 }

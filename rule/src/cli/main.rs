@@ -3,6 +3,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod connect;
+mod evaluate;
 mod finding;
 mod format;
 mod offline;
@@ -16,7 +17,7 @@ mod survey;
 mod targets;
 
 use clap::{Parser, Subcommand};
-use std::process::ExitCode;
+use std::{io::Write, process::ExitCode};
 use tokio::signal::ctrl_c;
 
 /// Tells which IAM users hold access keys that are too old, and what to do about it.
@@ -31,6 +32,7 @@ struct Cli {
 enum Command {
     Scan(scan::Args),
     Plan(plan::Args),
+    Evaluate(evaluate::Args),
 }
 
 /// What a command came to, besides what it printed.
@@ -49,6 +51,7 @@ async fn main() -> ExitCode {
         match command {
             Command::Scan(args) => scan::run(args).await,
             Command::Plan(args) => plan::run(args).await,
+            Command::Evaluate(args) => evaluate::run(args).await,
         }
     };
     let outcome = tokio::select! {
@@ -58,7 +61,8 @@ async fn main() -> ExitCode {
     };
     let outcome = outcome.unwrap_or_else(|error| Outcome { errors: vec![error], violations: false });
     for error in &outcome.errors {
-        eprintln!("access-key-rotation: {error}");
+        // Standard error that nobody reads is no reason to panic.
+        let _ = writeln!(std::io::stderr(), "access-key-rotation: {error}");
     }
     match (outcome.errors.is_empty(), outcome.violations) {
         (false, _) => ExitCode::from(1),

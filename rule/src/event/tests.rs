@@ -1,4 +1,5 @@
 use super::*;
+use crate::parameters::Parameters;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -68,6 +69,33 @@ fn bot() -> Target {
 
 fn gone(resource_type: &str) -> Target {
     Target::NotApplicable { resource_type: resource_type.to_owned(), id: "AIDABOT".to_owned() }
+}
+
+#[test]
+fn the_samples_of_the_command_line_are_events() {
+    let home = Home::from_function_arn("arn:aws:lambda:us-east-1:123456789012:function:rotation").unwrap();
+    let id = || "AIDA2EXAMPLE3EXAMPLE4".to_owned();
+    let user = || Target::User { id: id(), name: "deploy-bot".to_owned() };
+    for (sample, target) in [
+        (include_str!("../../events/scheduled.json"), Target::Account),
+        (include_str!("../../events/snapshot.json"), Target::Account),
+        (include_str!("../../events/changed.json"), user()),
+        (include_str!("../../events/oversized.json"), user()),
+        (
+            include_str!("../../events/deleted.json"),
+            Target::NotApplicable { resource_type: IAM_USER.to_owned(), id: id() },
+        ),
+    ] {
+        let event = Event::parse(&serde_json::from_str(sample).unwrap(), &home).unwrap();
+        assert_eq!(event.target, target);
+        assert_eq!(event.ordering_timestamp.to_rfc3339(), "2026-03-01T12:00:00+00:00");
+        assert!(event.result_token.is_test());
+        assert_eq!(
+            Parameters::parse(event.rule_parameters.as_deref()).unwrap(),
+            Parameters::default(),
+            "the parameters are there to be edited"
+        );
+    }
 }
 
 #[test]

@@ -1,0 +1,236 @@
+//! `evaluate`: an event through the rule's handler, by the command line.
+
+use crate::{cli::Cli, support::*};
+use chrono::{TimeDelta, Utc};
+use local_aws::{ComplianceType, FaultKind, events};
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, process::Stdio};
+use tokio::{io::AsyncWriteExt, process::Command};
+
+/// What a rehearsal may call: nothing that writes. `GenerateCredentialReport` changes no state but the report.
+const READS: [&str; 9] = [
+    "AssumeRole",
+    "GenerateCredentialReport",
+    "GetAccessKeyLastUsed",
+    "GetCallerIdentity",
+    "GetComplianceDetailsByConfigRule",
+    "GetCredentialReport",
+    "GetUser",
+    "ListAccessKeys",
+    "ListUsers",
+];
+
+impl Cli {
+    /// `evaluate - …` with the event on standard input.
+    async fn evaluate(&self, event: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
+        let mut command = self.command(&[&["evaluate", "-", "--role-name", EVALUATION_ROLE], arguments].concat());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(event.as_bytes()).await.unwrap();
+        let output = child.wait_with_output().await.unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        let (out, error) = (text(output.stdout), text(output.stderr));
+        let token =
+            serde_json::from_str::<Value>(event).ok().and_then(|event| Some(event["resultToken"].as_str()?.to_owned()));
+        if let Some(token) = token.filter(|token| token != "TESTMODE") {
+            assert!(!out.contains(&token) && !error.contains(&token), "{out}{error}");
+        }
+        (output.status.code(), out, error)
+    }
+
+    async fn evaluations(&self, event: &Value, arguments: &[&str]) -> Vec<Value> {
+        let (status, out, error) =
+            self.evaluate(&event.to_string(), &[&["--format", "json"], arguments].concat()).await;
+        assert_eq!((status, error.as_str()), (Some(0), ""));
+        serde_json::from_str(&out).unwrap()
+    }
+
+    fn assert_only_reads(&self) {
+        for action in self.deployment.calls().into_keys() {
+            assert!(READS.contains(&action.as_str()), "{action}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_rehearsal_prints_what_would_be_delivered_and_writes_nothing() {
+    let cli = Cli::start().await;
+    cli.deployment.member(|account| populate(account, Utc::now() - TimeDelta::hours(12), 150, 10, 20));
+    let event = events::scheduled(&mut cli.deployment.aws.world(), MEMBER, RULE, &[]);
+    let rehearsed = cli.evaluations(&event, &[]).await;
+    let (status, table, _) = cli.evaluate(&event.to_string(), &[]).await;
+    cli.assert_only_reads();
+    assert!(cli.deployment.held().is_empty());
+    assert_eq!(status, Some(0), "violations are what a rehearsal is about");
+    let end =
+        "150 evaluations: 15 NON_COMPLIANT, 135 COMPLIANT, 0 NOT_APPLICABLE. Nothing was delivered to AWS Config.\n";
+    assert!(table.starts_with("Compliance      ResourceId             Annotation\nNON_COMPLIANT   AIDA"), "{table}");
+    assert!(table.ends_with(end), "{table}");
+    let of = |compliance: &str| table.lines().filter(|line| line.starts_with(compliance)).count();
+    assert_eq!(
+        (of("NON_COMPLIANT"), of("COMPLIANT  ")),
+        (15, 0),
+        "a compliant user of whom there is nothing to say: {table}"
+    );
+
+    let (status, out, error) = cli.evaluate(&event.to_string(), &["--put"]).await;
+    assert_eq!((status, out.as_str(), error.as_str()), (Some(0), "The evaluations are delivered to AWS Config.\n", ""));
+    let time = |time: chrono::DateTime<Utc>| time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+    let delivered: BTreeMap<_, _> = cli.deployment.member(|account| {
+        let results = account.results(RULE).iter();
+        let evaluation = |id: &String, result: &local_aws::EvaluationResult| {
+            let mut evaluation = json!({
+                "ComplianceResourceType": "AWS::IAM::User",
+                "ComplianceResourceId": id,
+                "ComplianceType": result.compliance.to_string(),
+                "OrderingTimestamp": time(result.ordering_timestamp),
+            });
+            if let Some(annotation) = &result.annotation {
+                evaluation["Annotation"] = annotation.as_str().into();
+            }
+            evaluation
+        };
+        results.map(|(id, result)| (id.clone(), evaluation(id, result))).collect()
+    });
+    let by_id = |evaluation: Value| (evaluation["ComplianceResourceId"].as_str().unwrap().to_owned(), evaluation);
+    assert_eq!(rehearsed.into_iter().map(by_id).collect::<BTreeMap<_, _>>(), delivered);
+}
+
+#[tokio::test]
+async fn other_parameters_are_rehearsed_by_the_rules_whole_flow() {
+    let cli = Cli::start().await;
+    cli.deployment.member(|account| populate(account, Utc::now() - TimeDelta::hours(12), 20, 10, 20));
+    cli.deployment.sweep(&[]).await;
+    let gone = cli.deployment.member(|account| {
+        let id = account.user("user-0001").unwrap().id.clone();
+        account.delete_user("user-0001");
+        id
+    });
+    cli.deployment.clear_calls();
+    let event = events::scheduled(&mut cli.deployment.aws.world(), MEMBER, RULE, &[("maxAccessKeyAge", "7")]);
+    let parameters = ["--rule-parameters", r#"{"deliver":"changes","maxAccessKeyAge":"1000"}"#];
+    let changes = cli.evaluations(&event, &parameters).await;
+    let of = |compliance: &str| changes.iter().filter(|evaluation| evaluation["ComplianceType"] == compliance).count();
+    assert_eq!((of("COMPLIANT"), of("NOT_APPLICABLE"), of("NON_COMPLIANT")), (2, 1, 0), "{changes:?}");
+    assert_eq!(changes.iter().find(|e| e["ComplianceType"] == "NOT_APPLICABLE").unwrap()["ComplianceResourceId"], gone);
+    let (status, out, error) = cli.evaluate(&event.to_string(), &["--rule-parameters", r#"{"maxKeyAge":"9"}"#]).await;
+    assert_eq!((status, out.as_str()), (Some(1), ""));
+    assert!(error.contains("maxKeyAge: unknown parameter; known are maxAccessKeyAge"), "{error}");
+    cli.assert_only_reads();
+}
+
+#[tokio::test]
+async fn the_samples_are_evaluated_as_they_are_printed() {
+    let cli = Cli::start().await;
+    {
+        let mut world = cli.deployment.aws.world();
+        let account = world.account(HUB);
+        account.create_user("anna", Utc::now() - days(900));
+        account.create_key("anna", Utc::now() - days(400)).unwrap();
+    }
+    for (kind, compliance) in [
+        ("scheduled", "NON_COMPLIANT"),
+        ("snapshot", "NON_COMPLIANT"),
+        ("changed", "NOT_APPLICABLE"),
+        ("oversized", "NOT_APPLICABLE"),
+        ("deleted", "NOT_APPLICABLE"),
+    ] {
+        let (status, sample, error) = cli.run(&["evaluate", "--sample", kind]).await;
+        assert_eq!((status, error.as_str()), (Some(0), ""));
+        let event: Value = serde_json::from_str(&sample).unwrap();
+        assert_eq!([&event["accountId"], &event["resultToken"]], [HUB, "TESTMODE"]);
+        let evaluations = cli.evaluations(&event, &[]).await;
+        assert_eq!((evaluations.len(), &evaluations[0]["ComplianceType"]), (1, &json!(compliance)), "{kind}");
+        cli.assert_only_reads();
+
+        let (status, out, error) = cli.evaluate(&sample, &["--put"]).await;
+        assert_eq!((status, error.as_str()), (Some(0), ""));
+        assert!(out.contains("kept none: the result token is TESTMODE"), "{out}");
+        assert_eq!(cli.deployment.calls_of("PutEvaluations"), 1);
+        assert!(cli.deployment.aws.world().account(HUB).results(RULE).is_empty());
+        cli.deployment.clear_calls();
+    }
+}
+
+#[tokio::test]
+async fn what_fails_is_said_and_what_could_be_evaluated_is_printed() {
+    let cli = Cli::start().await;
+    cli.deployment.member(|account| populate(account, Utc::now(), 20, 10, 0));
+    let event = events::scheduled(&mut cli.deployment.aws.world(), MEMBER, RULE, &[]);
+    cli.deployment.fault(Some("ListAccessKeys"), Some("user-0000"), FaultKind::AccessDenied);
+    let (status, out, error) = cli.evaluate(&event.to_string(), &[]).await;
+    assert_eq!(status, Some(1));
+    assert!(out.contains("19 evaluations: 1 NON_COMPLIANT, 18 COMPLIANT"), "{out}");
+    assert!(error.contains("1 of 20 users unknown: user-0000 (iam:ListAccessKeys: AccessDenied)."), "{error}");
+
+    let with = |field: &str, value: &str| {
+        let mut event = event.clone();
+        event[field] = value.into();
+        event.to_string()
+    };
+    for (event, said) in [
+        ("secret".to_owned(), "-: not JSON (line 1, column 1). See evaluate --sample scheduled"),
+        ("[]".to_owned(), "-: not a JSON object"),
+        (with("accountId", OTHER_MEMBER), "the account in configRuleArn is not the one in accountId"),
+        (with("configRuleArn", &format!("arn:aws:config:eu-west-1:{MEMBER}:config-rule/x")), "of another Region"),
+    ] {
+        let (status, out, error) = cli.evaluate(&event, &[]).await;
+        assert_eq!((status, out.as_str()), (Some(1), ""), "{event}");
+        assert!(error.contains(said) && !error.contains("secret"), "{error}");
+    }
+    let (status, out, error) = cli.run(&["evaluate", "no-such-file.json"]).await;
+    assert_eq!((status, out.as_str()), (Some(1), ""));
+    assert!(error.contains("no-such-file.json: No such file"), "{error}");
+    for arguments in
+        [&["evaluate"][..], &["evaluate", "x.json", "--sample", "changed"], &["evaluate", "--sample", "old"]]
+    {
+        assert_eq!(cli.run(arguments).await.0, Some(2), "{arguments:?}");
+    }
+    cli.assert_only_reads();
+}
+
+#[tokio::test]
+async fn a_change_in_another_account_is_evaluated_there() {
+    let cli = Cli::start().await;
+    let event = {
+        let mut world = cli.deployment.aws.world();
+        let account = world.account(MEMBER);
+        account.create_user("anna", Utc::now() - days(900));
+        account.create_key("anna", Utc::now() - days(400)).unwrap();
+        events::change(&mut world, MEMBER, RULE, "anna", &[]).unwrap()
+    };
+    let evaluations = cli.evaluations(&event, &[]).await;
+    assert_eq!(evaluations[0]["ComplianceType"], "NON_COMPLIANT");
+    cli.assert_only_reads();
+    assert_eq!(cli.evaluate(&event.to_string(), &["--put"]).await.0, Some(0));
+    assert_eq!(cli.deployment.result("anna").0, ComplianceType::NonCompliant);
+}
+
+#[tokio::test]
+async fn the_aws_cli_takes_the_printed_list() {
+    let cli = Cli::start().await;
+    let event = {
+        let mut world = cli.deployment.aws.world();
+        let account = world.account(MEMBER);
+        account.create_user("anna", Utc::now() - days(900));
+        account.create_key("anna", Utc::now() - days(400)).unwrap();
+        events::scheduled(&mut world, MEMBER, RULE, &[])
+    };
+    let list = Value::from(cli.evaluations(&event, &[]).await).to_string();
+    let token = event["resultToken"].as_str().unwrap();
+    let output = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/venv/bin/aws"))
+        .args(["configservice", "put-evaluations", "--result-token", token, "--evaluations", &list])
+        .env_clear()
+        .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
+        .env("AWS_ENDPOINT_URL", cli.deployment.aws.endpoint())
+        .env("AWS_ACCESS_KEY_ID", format!("AKIALOCAL{MEMBER}"))
+        .env("AWS_SECRET_ACCESS_KEY", "any")
+        .env("AWS_DEFAULT_REGION", local_aws::REGION)
+        .env("AWS_PAGER", "")
+        .env("HOME", "/nonexistent")
+        .output()
+        .await
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(cli.deployment.result("anna").0, ComplianceType::NonCompliant);
+}

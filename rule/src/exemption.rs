@@ -16,6 +16,9 @@ pub const EXEMPT_REASON: &str = "access-key-rotation:exempt-reason";
 /// Tag, optional: the id of the one access key that the exemption covers; without it, all of the user's.
 pub const EXEMPT_KEY: &str = "access-key-rotation:exempt-key";
 
+/// All of them.
+pub const EXEMPTION_TAGS: [&str; 4] = [EXEMPT_UNTIL, EXEMPT_OWNER, EXEMPT_REASON, EXEMPT_KEY];
+
 /// What a user's tags say about an exemption.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Exemption {
@@ -39,9 +42,9 @@ pub enum Exemption {
 impl Exemption {
     /// Reads the exemption from a user's tags, as of `today` in UTC; it may end at most `max_days` after that.
     pub fn read(tags: &Tags, today: NaiveDate, max_days: u16) -> Exemption {
-        let [until, owner, reason, key] = [EXEMPT_UNTIL, EXEMPT_OWNER, EXEMPT_REASON, EXEMPT_KEY]
-            .map(|name| tags.get(name).map(|value| value.trim()).filter(|value| !value.is_empty()));
-        if ![EXEMPT_UNTIL, EXEMPT_OWNER, EXEMPT_REASON, EXEMPT_KEY].iter().any(|name| tags.contains_key(*name)) {
+        let [until, owner, reason, key] =
+            EXEMPTION_TAGS.map(|name| tags.get(name).map(|value| value.trim()).filter(|value| !value.is_empty()));
+        if !EXEMPTION_TAGS.iter().any(|name| tags.contains_key(*name)) {
             return Exemption::Absent;
         }
         let Some(until) = until else {

@@ -83,6 +83,14 @@ impl Evaluator<'_> {
         }
     }
 
+    /// Evaluates a user as if these were the tags: what the rule will say once they are. `None`: nobody has this name now.
+    ///
+    /// # Errors
+    /// As for [`Evaluator::listed`].
+    pub async fn with_tags(&self, name: &str, id: &str, tags: Tags) -> Result<Option<Judged>, CallError> {
+        self.evaluate(name, id, Some(tags)).await
+    }
+
     async fn evaluate(&self, name: &str, id: &str, tags: Option<Tags>) -> Result<Option<Judged>, CallError> {
         let mut outcome = self.read(name, id, tags.clone()).await;
         if matches!(&outcome, Err(error) if is_about_a_key(error)) {

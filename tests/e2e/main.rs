@@ -12,6 +12,7 @@ mod delivery;
 mod demo;
 mod deployed;
 mod evaluate;
+mod exempt;
 mod failing;
 mod function;
 mod ministack;

@@ -4,6 +4,7 @@
 
 mod connect;
 mod evaluate;
+mod exempt;
 mod finding;
 mod format;
 mod offline;
@@ -33,6 +34,7 @@ enum Command {
     Scan(scan::Args),
     Plan(plan::Args),
     Evaluate(evaluate::Args),
+    Exempt(exempt::Args),
 }
 
 /// What a command came to, besides what it printed.
@@ -52,6 +54,7 @@ async fn main() -> ExitCode {
             Command::Scan(args) => scan::run(args).await,
             Command::Plan(args) => plan::run(args).await,
             Command::Evaluate(args) => evaluate::run(args).await,
+            Command::Exempt(args) => exempt::run(args).await,
         }
     };
     let outcome = tokio::select! {

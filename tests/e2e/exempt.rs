@@ -1,0 +1,345 @@
+//! `exempt`: exemptions set, removed and listed by the command line.
+
+use crate::{cli::Cli, support::*};
+use access_key_rotation::exemption::{EXEMPT_KEY, EXEMPT_OWNER, EXEMPT_REASON, EXEMPT_UNTIL};
+use chrono::{TimeDelta, Utc};
+use local_aws::{ComplianceType, FaultKind, KeyStatus, Outcome};
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, process::Stdio, time::Duration};
+use tokio::{process::Command, time::sleep};
+
+const USER: &str = "billing-export";
+const DENIED: &str = "Likely by the service control policy of templates/prevention.yaml: where it is attached, only the role \
+                      access-key-rotation-administration";
+
+/// In so many days, as the arguments and tags say it.
+fn day(ahead: i64) -> String {
+    (Utc::now() + days(ahead)).date_naive().to_string()
+}
+
+/// The member with a user who has two old keys; the command line's options for it; the keys.
+async fn start() -> (Cli, [String; 2]) {
+    let cli = Cli::start().await;
+    let keys = cli.deployment.member(|account| {
+        account.create_user(USER, Utc::now() - days(900));
+        [400, 300].map(|age| account.create_key(USER, Utc::now() - days(age) - TimeDelta::hours(12)).unwrap())
+    });
+    (cli, keys)
+}
+
+impl Cli {
+    async fn exempt(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
+        let account = ["--account", MEMBER, "--role-name", EVALUATION_ROLE];
+        self.run(&[&["exempt"], arguments, &account].concat()).await
+    }
+
+    fn tag(&self, user: &str, tags: &[(&str, &str)]) {
+        for (name, value) in tags {
+            assert!(self.deployment.member(|account| account.tag_user(user, name, value)));
+        }
+    }
+
+    fn tags(&self) -> BTreeMap<String, String> {
+        self.deployment.member(|account| account.user(USER).unwrap().tags.clone())
+    }
+
+    /// The calls that write, in order.
+    fn writes(&self) -> Vec<String> {
+        let world = self.deployment.aws.world();
+        let writes = world.calls().iter().filter(|call| ["TagUser", "UntagUser"].contains(&call.action.as_str()));
+        writes.map(|call| call.action.clone()).collect()
+    }
+}
+
+fn tags(tags: &[(&str, &str)]) -> BTreeMap<String, String> {
+    tags.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+#[tokio::test]
+async fn an_exemption_is_set_as_the_rule_will_see_it_and_removed() {
+    let (cli, _) = start().await;
+    cli.tag(USER, &[("team", "finance")]);
+    let until = day(200);
+    let arguments =
+        [USER, "--until", &until, "--owner", " Finanzplattform Köln ", "--reason", "vendor supports keys only"];
+    let (status, out, error) = cli.exempt(&arguments).await;
+    assert_eq!((status, error.as_str()), (Some(0), ""));
+    let expected = tags(&[
+        (EXEMPT_UNTIL, &until),
+        (EXEMPT_OWNER, "Finanzplattform Köln"),
+        (EXEMPT_REASON, "vendor supports keys only"),
+        ("team", "finance"),
+    ]);
+    assert_eq!((cli.tags(), cli.writes()), (expected, vec!["TagUser".to_owned()]));
+    cli.deployment.sweep(&[]).await;
+    let (compliance, annotation) = cli.deployment.result(USER);
+    assert_eq!(compliance, ComplianceType::Compliant);
+    let said = |with: &str, annotation: Option<String>| {
+        format!("{with} the exemption, the rule says of {USER} in account {MEMBER}: {}", annotation.unwrap())
+    };
+    let expected = said("With", annotation.map(|annotation| format!("COMPLIANT: {annotation}")));
+    assert_eq!(out, expected + "\nSet: IAM holds it.\n");
+
+    let (status, out, error) = cli.exempt(&[USER, "--remove"]).await;
+    assert_eq!((status, error.as_str()), (Some(0), ""));
+    assert_eq!((cli.tags(), cli.writes().len()), (tags(&[("team", "finance")]), 2));
+    cli.deployment.sweep(&[]).await;
+    let (compliance, annotation) = cli.deployment.result(USER);
+    assert_eq!(compliance, ComplianceType::NonCompliant);
+    let expected = said("Without", annotation.map(|annotation| format!("NON_COMPLIANT: {annotation}")));
+    assert_eq!(out, expected + "\nRemoved: IAM holds no exemption tag of the user.\n");
+
+    let (status, out, error) = cli.exempt(&[USER, "--remove"]).await;
+    assert_eq!((status, out.as_str(), cli.writes().len()), (Some(1), "", 2));
+    assert!(error.contains("has no exemption tag: there is nothing to remove"), "{error}");
+}
+
+#[tokio::test]
+async fn a_new_exemption_replaces_the_earlier_one_and_half_done_it_is_narrower() {
+    let (cli, [first, second]) = start().await;
+    cli.tag(
+        USER,
+        &[(EXEMPT_UNTIL, &day(10)), (EXEMPT_OWNER, "before"), (EXEMPT_REASON, "another one"), (EXEMPT_KEY, &first)],
+    );
+    let until = day(20);
+    let replacement = [USER, "--until", &until, "--owner", "after"];
+    cli.deployment.fault(Some("UntagUser"), None, FaultKind::AccessDenied);
+    let (status, _, error) = cli.exempt(&replacement).await;
+    assert_eq!(status, Some(1));
+    assert!(error.contains("The new tags are set, beside those of the earlier exemption."), "{error}");
+    assert_eq!(cli.tags()[EXEMPT_KEY], first, "the new exemption must not cover more than the earlier one's key yet");
+    assert_eq!(cli.tags()[EXEMPT_UNTIL], until);
+
+    cli.deployment.aws.world().faults.clear();
+    let (status, out, error) = cli.exempt(&replacement).await;
+    assert_eq!((status, error.as_str()), (Some(0), ""));
+    assert!(out.contains(": COMPLIANT: Exempt until"), "{out}");
+    assert_eq!(cli.tags(), tags(&[(EXEMPT_UNTIL, &until), (EXEMPT_OWNER, "after")]));
+    assert_eq!(cli.writes(), ["TagUser", "UntagUser", "TagUser", "UntagUser"]);
+
+    let (status, out, _) = cli.exempt(&[&replacement[..], &["--key", &second]].concat()).await;
+    assert_eq!(status, Some(0));
+    assert!(
+        out.contains(": NON_COMPLIANT: ") && out.contains(&format!("The exemption covers only {second}.")),
+        "{out}"
+    );
+    assert_eq!(cli.tags()[EXEMPT_KEY], second);
+}
+
+#[tokio::test]
+async fn what_the_rule_or_iam_would_not_take_is_refused_before_anything_is_written() {
+    let (cli, [key, _]) = start().await;
+    let until = day(20);
+    let set = |more: &[&'static str]| [&["--owner", "finance"], more].concat();
+    for (until, more, status, said) in [
+        (
+            &day(-1),
+            set(&[]),
+            1,
+            format!("Exemption expired on {} (owner: finance). --until takes a day from {}", day(-1), day(0)),
+        ),
+        (&day(366), set(&[]), 1, format!("{} is more than 365 days ahead. --until takes a day from", day(366))),
+        (
+            &day(31),
+            set(&["--max-exemption-days", "30"]),
+            1,
+            format!("to {} as YYYY-MM-DD; nothing was written", day(30)),
+        ),
+        (&"2027-1-31".to_owned(), set(&[]), 1, "\"2027-1-31\" is not YYYY-MM-DD".to_owned()),
+        (
+            &until,
+            set(&["--key", "AKIAOFSOMEBODYELSE00"]),
+            1,
+            format!("not an access key of {USER}, who has {key}, AKIA"),
+        ),
+        (
+            &until,
+            set(&["--reason", "keys!"]),
+            2,
+            "IAM's tags take letters, digits, spaces and _.:/=+-@, not '!'".to_owned(),
+        ),
+        (&until, set(&["--reason", " "]), 2, "it is empty".to_owned()),
+        (&until, vec![], 2, "--owner <WHO>".to_owned()),
+        (&until, set(&["--list"]), 2, "cannot be used with".to_owned()),
+        (&until, set(&["--remove"]), 2, "cannot be used with".to_owned()),
+    ] {
+        let (found, out, error) = cli.exempt(&[&[USER, "--until", until], &more[..]].concat()).await;
+        assert_eq!((found, out.as_str()), (Some(status), ""), "{error}");
+        assert!(error.contains(&said), "{error}");
+    }
+    for (user, length, status, said) in
+        [("nobody", 256, 1, "has no user nobody"), (USER, 257, 2, "257 characters, and IAM's tags take 256")]
+    {
+        let (found, _, error) = cli.exempt(&[user, "--until", &until, "--owner", &"ä".repeat(length)]).await;
+        assert_eq!(found, Some(status));
+        assert!(error.contains(said), "{error}");
+    }
+    assert!(cli.writes().is_empty());
+    let (status, ..) = cli.exempt(&[USER, "--until", &until, "--owner", &"ä".repeat(256)]).await;
+    assert_eq!(status, Some(0), "just what IAM takes");
+}
+
+#[tokio::test]
+async fn a_tag_in_another_spelling_is_found_before_anything_is_written() {
+    let (cli, _) = start().await;
+    let spelling = "Access-Key-Rotation:Exempt-Until";
+    cli.tag(USER, &[(spelling, &day(10))]);
+    let until = day(20);
+    let set = [USER, "--until", &until, "--owner", "finance"];
+    let (status, out, error) = cli.exempt(&set).await;
+    assert_eq!((status, out.as_str()), (Some(1), ""));
+    assert!(
+        error.contains(spelling) && error.contains(&format!("access-key-rotation exempt {USER} --remove")),
+        "{error}"
+    );
+    assert!(cli.writes().is_empty());
+    let (_, list, _) = cli.exempt(&["--list"]).await;
+    assert!(
+        list.contains(&format!("No exemption. Tag names count to the letter, and these do not: {spelling}")),
+        "{list}"
+    );
+
+    assert_eq!(cli.exempt(&[USER, "--remove"]).await.0, Some(0));
+    assert_eq!(cli.tags(), tags(&[]));
+    assert_eq!(cli.exempt(&set).await.0, Some(0));
+}
+
+#[tokio::test]
+async fn a_denial_says_who_may() {
+    let (cli, _) = start().await;
+    cli.deployment.fault(Some("TagUser"), None, FaultKind::AccessDenied);
+    cli.deployment.fault(Some("UntagUser"), None, FaultKind::AccessDenied);
+    let (status, out, error) = cli.exempt(&[USER, "--until", &day(20), "--owner", "finance"]).await;
+    assert_eq!(status, Some(1));
+    assert!(error.contains("iam:TagUser: AccessDenied for billing-export") && error.contains(DENIED), "{error}");
+    assert!(!out.contains("Set"), "{out}");
+    cli.tag(USER, &[(EXEMPT_UNTIL, "soon")]);
+    let (status, out, error) = cli.exempt(&[USER, "--remove"]).await;
+    assert_eq!(status, Some(1));
+    assert!(error.contains("iam:UntagUser: AccessDenied") && error.contains(DENIED), "{error}");
+    assert!(!out.contains("Removed") && !error.contains("interrupted"), "{out}{error}");
+}
+
+#[tokio::test]
+async fn what_was_written_is_read_back_until_iam_holds_just_that() {
+    let (cli, _) = start().await;
+    let latency = FaultKind::Latency(Duration::from_secs(1));
+    cli.deployment.fault(Some("GetUser"), None, latency);
+    let until = day(20);
+    let arguments = [USER, "--until", &until, "--owner", "finance"];
+    let not_yet = async {
+        // The read that follows the write is on its way for a second: it is to find something else.
+        while cli.writes().is_empty() {
+            sleep(Duration::from_millis(5)).await;
+        }
+        cli.tag(USER, &[(EXEMPT_KEY, "AKIAOFSOMEBODYELSE00")]);
+        while cli.deployment.calls_of("GetUser") < 2 {
+            sleep(Duration::from_millis(5)).await;
+        }
+        cli.deployment.member(|account| account.untag_user(USER, EXEMPT_KEY));
+    };
+    let ((status, out, error), ()) = tokio::join!(cli.exempt(&arguments), not_yet);
+    assert_eq!((status, error.as_str()), (Some(0), ""));
+    assert!(out.ends_with("Set: IAM holds it.\n"), "{out}");
+    assert_eq!(cli.deployment.calls_of("GetUser"), 3);
+
+    cli.deployment.fault(Some("GetUser"), None, FaultKind::BreakOffAfterCalls(1));
+    let (status, out, error) = cli.exempt(&[USER, "--remove"]).await;
+    assert_eq!(status, Some(1));
+    assert!(error.contains("written, and not confirmed: iam:GetUser: ServiceFailure"), "{error}");
+    assert!(!out.contains("Removed"), "{out}");
+}
+
+#[tokio::test]
+async fn an_interrupted_run_says_so() {
+    let (cli, [key, _]) = start().await;
+    cli.tag(USER, &[(EXEMPT_UNTIL, &day(10)), (EXEMPT_OWNER, "before"), (EXEMPT_KEY, &key)]);
+    cli.deployment.fault(Some("UntagUser"), None, FaultKind::Latency(Duration::from_secs(60)));
+    let until = day(20);
+    let account = ["--account", MEMBER, "--role-name", EVALUATION_ROLE];
+    let arguments = [&["exempt", USER, "--until", &until, "--owner", "after"], &account[..]].concat();
+    let child = cli.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while cli.writes().is_empty() {
+        sleep(Duration::from_millis(5)).await;
+    }
+    let interrupt = Command::new("kill").args(["-INT", &child.id().unwrap().to_string()]).status().await.unwrap();
+    assert!(interrupt.success());
+    let output = child.wait_with_output().await.unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("interrupted while the exemption of billing-export") && error.contains("again"), "{error}");
+}
+
+#[tokio::test]
+async fn the_list_has_every_exemption_and_says_what_is_wrong_with_it() {
+    let (cli, [key, _]) = start().await;
+    let until = day(20);
+    let valid =
+        [(EXEMPT_UNTIL, until.as_str()), (EXEMPT_OWNER, "finance"), (EXEMPT_REASON, "bank"), (EXEMPT_KEY, &key)];
+    cli.tag(USER, &valid);
+    for (user, tags) in [
+        ("anna", &[(EXEMPT_UNTIL, "2026-02-28"), (EXEMPT_OWNER, "anna")][..]),
+        ("berta", &[(EXEMPT_UNTIL, "soon")]),
+        ("nobody-special", &[("team", "finance")]),
+    ] {
+        cli.deployment.member(|account| account.create_user(user, Utc::now()));
+        cli.tag(user, tags);
+    }
+    let (status, out, error) = cli.exempt(&["--list"]).await;
+    assert_eq!((status, error.as_str()), (Some(0), ""));
+    let lines: Vec<_> = out
+        .lines()
+        .map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect::<Vec<_>>())
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            vec!["User", "Until", "Owner", "Key", "State", "Reason"],
+            vec!["anna", "2026-02-28", "anna", "-", "Exemption expired on 2026-02-28 (owner: anna)", "-"],
+            vec!["berta", "soon", "-", "-", "Exemption void: exempt-until \"soon\" is not YYYY-MM-DD", "-"],
+            vec![USER, &until, "finance", &key, "valid", "bank"],
+            vec![&format!("{MEMBER}: 3 users with exemption tags, 1 valid")],
+        ]
+    );
+    let (status, out, _) = cli.exempt(&["--list", "--format", "json", "--max-exemption-days", "19"]).await;
+    assert_eq!(status, Some(0));
+    let list: Value = serde_json::from_str(&out).unwrap();
+    let id = cli.deployment.member(|account| account.user(USER).unwrap().id.clone());
+    let expected = json!({
+        "account": MEMBER, "userName": USER, "userId": id, "until": until, "owner": "finance", "reason": "bank", "key": key,
+        "valid": false, "state": format!("Exemption void: {until} is more than 19 days ahead"),
+    });
+    assert_eq!((list.as_array().unwrap().len(), &list[2]), (3, &expected));
+
+    cli.deployment.fault(Some("GetUser"), Some("berta"), FaultKind::AccessDenied);
+    let (status, out, error) = cli.exempt(&["--list"]).await;
+    assert_eq!(status, Some(1));
+    assert!(out.contains("2 users with exemption tags") && !out.contains("berta"), "{out}");
+    assert!(error.contains("not complete: 1 of 4 users unknown: berta (iam:GetUser: AccessDenied)"), "{error}");
+    assert!(cli.writes().is_empty());
+}
+
+#[tokio::test]
+async fn a_list_that_is_denied_for_the_whole_account_ends_early() {
+    let (cli, _) = start().await;
+    cli.deployment.member(|account| populate(account, Utc::now(), 300, 0, 100));
+    cli.deployment.fault(Some("GetUser"), None, FaultKind::AccessDenied);
+    let (status, _, error) = cli.exempt(&["--list"]).await;
+    assert_eq!(status, Some(1));
+    assert!(error.contains("301 of 301 users unknown") && error.len() < 1500, "{error}");
+    let denied = |call: &&local_aws::Call| call.outcome == Outcome::Error("AccessDenied".to_owned());
+    assert!(cli.deployment.aws.world().calls().iter().filter(denied).count() < 50);
+}
+
+#[tokio::test]
+async fn a_key_that_is_off_can_be_exempted_before_it_is_switched_on() {
+    let (cli, [first, second]) = start().await;
+    cli.deployment.member(|account| {
+        account.set_key_status(USER, &first, KeyStatus::Inactive);
+        account.delete_key(USER, &second)
+    });
+    let (status, out, _) = cli.exempt(&[USER, "--until", &day(1), "--owner", "finance", "--key", &first]).await;
+    let said =
+        format!("With the exemption, the rule says of {USER} in account {MEMBER}: COMPLIANT\nSet: IAM holds it.\n");
+    assert_eq!((status, out), (Some(0), said));
+}

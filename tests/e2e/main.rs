@@ -19,6 +19,7 @@ mod ministack;
 mod offline;
 mod organization;
 mod pack;
+mod pack_command;
 mod permissions;
 mod plan;
 mod profiles;

@@ -10,6 +10,7 @@ mod format;
 mod offline;
 mod output;
 mod plan;
+mod pack;
 mod policy;
 mod scan;
 mod since;
@@ -35,6 +36,7 @@ enum Command {
     Plan(plan::Args),
     Evaluate(evaluate::Args),
     Exempt(exempt::Args),
+    Pack(pack::Args),
 }
 
 /// What a command came to, besides what it printed.
@@ -55,6 +57,7 @@ async fn main() -> ExitCode {
             Command::Plan(args) => plan::run(args).await,
             Command::Evaluate(args) => evaluate::run(args).await,
             Command::Exempt(args) => exempt::run(args).await,
+            Command::Pack(args) => pack::run(args).await,
         }
     };
     let outcome = tokio::select! {

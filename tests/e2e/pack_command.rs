@@ -1,0 +1,188 @@
+//! `pack`: the filled-in conformance pack is the original with these parameters, and the AWS CLI takes the call for it.
+
+use crate::{cli::command_line, deployed::python};
+use serde_json::Value;
+use std::{fs, path::Path, process::Command};
+use tempfile::TempDir;
+
+const FUNCTION: &str = "arn:aws-cn:lambda:cn-north-1:111122223333:function:access-key-rotation:live";
+
+fn pack(directory: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = Command::new(command_line());
+    command.arg("pack").args(arguments).env_clear().current_dir(directory);
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+/// Runs a Python program with these arguments, and what `tests/rollout` has; gives the JSON that it prints.
+fn program(text: &str, arguments: &[&str]) -> Value {
+    let mut python = python();
+    python.env("PYTHONPATH", "tests/rollout").args(["-B", "-W", "ignore", "-c", text]).args(arguments);
+    let output = python.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// The resources of a pack's text, with these values for its parameters instead of their defaults.
+const RESOURCES: &str = r#"
+import json, sys
+from cfnlint.decode.cfn_yaml import loads
+from deployed import resolved
+
+pack = json.loads(json.dumps(loads(sys.argv[1])))
+values = {name: parameter.get("Default") for name, parameter in pack["Parameters"].items()} | json.loads(sys.argv[2])
+print(json.dumps(resolved(pack["Resources"], values, pack["Conditions"])))
+"#;
+
+#[test]
+fn the_pack_resolves_to_what_the_original_does_with_the_same_parameters() {
+    let original =
+        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../conformance-pack/access-key-rotation.yaml"));
+    let original = original.unwrap();
+    // What the README's sed makes of it.
+    let automatic = original
+        .replace("#automatic# ", "")
+        .replace("arn:aws:iam::MANAGEMENT_ACCOUNT_ID", "arn:aws-cn:iam::123456789012");
+    let directory = TempDir::new().unwrap();
+    let function = serde_json::json!({ "FunctionArn": FUNCTION });
+    let mut all = serde_json::json!({
+        "FunctionArn": FUNCTION, "Frequency": "Six_Hours", "MaxAccessKeyAge": "60", "WarnBeforeDays": "0",
+        "MaxExemptionDays": "30", "KeySource": "report", "Deliver": "changes", "QuietDays": "7",
+    });
+    let options = [
+        "--frequency",
+        "Six_Hours",
+        "--max-access-key-age",
+        "60",
+        "--warn-before-days",
+        "0",
+        "--max-exemption-days",
+        "30",
+        "--key-source",
+        "REPORT",
+        "--deliver",
+        "changes",
+        "--quiet-days",
+        "7",
+    ];
+    let remediation = ["--automatic-remediation", "123456789012"];
+    let check = |options: &[&str], text: &str, values: &Value| {
+        let (status, pack, _) = pack(directory.path(), &[&["--function-arn", FUNCTION], options].concat());
+        assert_eq!(status, Some(0));
+        let expected = program(RESOURCES, &[text, &values.to_string()]);
+        assert_eq!(program(RESOURCES, &[&pack, "{}"]), expected);
+        expected
+    };
+    check(&[], &original, &function);
+    check(&options, &original, &all);
+    all["AutomaticRemediation"] = "true".into();
+    let resources = check(&[&options[..], &remediation].concat(), &automatic, &all);
+    let parameters = &resources["Remediation"]["Properties"]["Parameters"];
+    let role = "arn:aws-cn:iam::123456789012:role/access-key-rotation-remediation";
+    assert_eq!(parameters["AutomationAssumeRole"]["StaticValue"]["Values"][0], role);
+}
+
+/// Runs the shell commands in the second argument, in the directory in the first, against moto; prints the organization's packs, and the
+/// templates that came inline.
+const DEPLOY: &str = r#"
+import json, os, pathlib, subprocess, sys, urllib.request
+import boto3
+from moto.config.models import ConfigBackend
+from moto.server import ThreadedMotoServer
+
+bodies, put = {}, ConfigBackend.put_organization_conformance_pack
+
+
+def put_inline(self, **given):
+    """moto wants an S3 URI besides the body."""
+    bodies[given["name"]] = given["template_body"]
+    return put(self, **given | {"template_s3_uri": "s3://none"})
+
+
+ConfigBackend.put_organization_conformance_pack = put_inline
+
+server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+server.start()
+endpoint = "http://{}:{}".format(*server.get_host_and_port())
+os.environ.update({
+    "AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_PAGER": "",
+    "PATH": f"{pathlib.Path('target/venv/bin').absolute()}:{os.environ['PATH']}",
+})
+boto3.client("organizations", region_name="eu-central-1").create_organization(FeatureSet="ALL")
+run = subprocess.run(["bash", "-euc", sys.argv[2]], cwd=sys.argv[1], capture_output=True, text=True)
+assert run.returncode == 0, run.stderr
+config = boto3.client("config", region_name="eu-central-1")
+packs = config.describe_organization_conformance_packs(OrganizationConformancePackNames=list(bodies))
+server.stop()
+print(json.dumps({"packs": packs["OrganizationConformancePacks"], "bodies": bodies}, default=str))
+"#;
+
+#[test]
+fn the_aws_cli_takes_the_printed_call_with_the_printed_pack() {
+    let directory = TempDir::new().unwrap();
+    let function = "arn:aws:lambda:eu-central-1:111122223333:function:access-key-rotation";
+    let options = ["--function-arn", function, "--name", "keys", "--excluded-accounts", "123456789012", "210987654321"];
+    let (status, text, error) = pack(directory.path(), &options);
+    assert_eq!(status, Some(0));
+    let (save, call) = error.split_once('\n').unwrap();
+    assert_eq!(save, "Save it as keys.yaml, and deploy it:");
+    fs::write(directory.path().join("keys.yaml"), &text).unwrap();
+
+    let file = "it's the pack.yaml";
+    let (status, printed, error) = pack(directory.path(), &[&options[..2], &["--output", file]].concat());
+    assert_eq!((status, error.as_str()), (Some(0), ""));
+    assert_eq!(fs::read_to_string(directory.path().join(file)).unwrap(), text);
+
+    let deployed = program(DEPLOY, &[directory.path().to_str().unwrap(), &format!("{call}\n{printed}")]);
+    let [keys, plain] = ["keys", "access-key-rotation"].map(|name| {
+        assert_eq!(deployed["bodies"][name], text);
+        let mut packs = deployed["packs"].as_array().unwrap().iter();
+        packs.find(|pack| pack["OrganizationConformancePackName"] == name).unwrap()
+    });
+    assert_eq!(keys["ExcludedAccounts"], serde_json::json!(["123456789012", "210987654321"]));
+    assert_eq!(keys["ConformancePackInputParameters"], serde_json::json!([]));
+    assert_eq!(plain["ExcludedAccounts"], serde_json::json!([]));
+}
+
+#[test]
+fn what_aws_would_not_take_is_refused() {
+    let directory = TempDir::new().unwrap();
+    let good = "arn:aws:lambda:eu-central-1:111122223333:function:access-key-rotation";
+    let long_name = "a".repeat(129);
+    let long_arn = format!("{good}{}", "a".repeat(200));
+    let accounts: Vec<_> = (0..1001).map(|n| format!("{n:012}")).collect();
+    let too_many: Vec<_> = ["--excluded-accounts"].into_iter().chain(accounts.iter().map(String::as_str)).collect();
+    for (arn, more, status, said) in [
+        ("access-key-rotation", &[][..], 1, "not an ARN like arn:aws:lambda:"),
+        ("arn:aws:lambda:eu-central-1:1111:function:x", &[], 1, "not an ARN"),
+        ("arn:aws:lambda:eu-central-1:111122223333:function:", &[], 1, "not an ARN"),
+        ("arn:aws:lambda:eu-central-1:111122223333:function:x\": y", &[], 1, "not an ARN"),
+        ("arn:aws:lambda::111122223333:function:x", &[], 1, "not an ARN"),
+        ("arn:aws:iam:eu-central-1:111122223333:function:x", &[], 1, "not an ARN"),
+        (&long_arn, &[], 1, "not an ARN"),
+        (good, &["--region", "us-east-1"], 1, "--region us-east-1: the function is in eu-central-1"),
+        (
+            good,
+            &["--max-access-key-age", "0"],
+            1,
+            "maxAccessKeyAge: \"0\" is not a whole number of days from 1 to 3650",
+        ),
+        (good, &["--deliver", "none"], 1, "deliver: \"none\" is not all or changes"),
+        (good, &["--quiet-days", "3651"], 2, "3651 is not in 0..=3650"),
+        (good, &["--frequency", "Daily"], 2, "[possible values: One_Hour, Three_Hours"),
+        (good, &["--name", "1st"], 2, "1 to 128 letters, digits and hyphens, a letter first"),
+        (good, &["--name", &long_name], 2, "1 to 128 letters"),
+        (good, &["--automatic-remediation", "1234"], 2, "an account's id has twelve digits"),
+        (good, &too_many, 1, "--excluded-accounts: 1001 accounts, and AWS Config takes 1000"),
+    ] {
+        let (found, out, error) =
+            pack(directory.path(), &[&["--function-arn", arn, "--output", "pack.yaml"], more].concat());
+        assert_eq!((found, out.as_str()), (Some(status), ""), "{arn} {more:?}: {error}");
+        assert!(error.contains(said), "{error}");
+        assert!(!directory.path().join("pack.yaml").exists());
+    }
+    let (status, ..) =
+        pack(directory.path(), &["--function-arn", good, "--region", "eu-central-1", "--name", &long_name[1..]]);
+    assert_eq!(status, Some(0));
+}

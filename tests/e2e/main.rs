@@ -28,6 +28,7 @@ mod runbook_documents;
 mod runbooks;
 mod runbooks_deleting;
 mod runbooks_failing;
+mod shell;
 mod since;
 mod support;
 mod sweep;

@@ -2,15 +2,17 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod completions;
 mod connect;
 mod evaluate;
 mod exempt;
 mod finding;
 mod format;
+mod man;
 mod offline;
 mod output;
-mod plan;
 mod pack;
+mod plan;
 mod policy;
 mod scan;
 mod since;
@@ -37,6 +39,8 @@ enum Command {
     Evaluate(evaluate::Args),
     Exempt(exempt::Args),
     Pack(pack::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 /// What a command came to, besides what it printed.
@@ -58,6 +62,8 @@ async fn main() -> ExitCode {
             Command::Evaluate(args) => evaluate::run(args).await,
             Command::Exempt(args) => exempt::run(args).await,
             Command::Pack(args) => pack::run(args).await,
+            Command::Completions(args) => completions::run(args).await,
+            Command::Man(args) => man::run(args).await,
         }
     };
     let outcome = tokio::select! {

@@ -7,7 +7,7 @@ use local_aws::{
     deployment::{self, build_command_line},
 };
 use serde_json::Value;
-use std::{collections::BTreeMap, path::PathBuf, sync::OnceLock};
+use std::{collections::BTreeMap, path::PathBuf, process::Output, sync::OnceLock};
 use tokio::process::Command;
 
 pub(crate) fn command_line() -> PathBuf {
@@ -168,7 +168,7 @@ async fn wrong_usage_and_wrong_credentials_say_what_is_allowed() {
         (&["--max-access-key-age", "0"][..], "0 is not in 1..=3650"),
         (&["--account", "12345"], "an account's id has twelve digits"),
         (&["--exclude", MEMBER], "--organization"),
-        (&["--format", "xml"], "[possible values: table, json, csv]"),
+        (&["--format", "xml"], "[possible values: table, json, csv, html]"),
         (&["--key-source", "guess"], "[possible values: live, report]"),
         (&["--production-tag", "production"], "a tag is NAME=VALUE"),
     ] {

@@ -2,6 +2,7 @@
 
 use crate::{
     finding::{Compliance, Finding, Since},
+    html,
     since::{Comparison, Violation},
     survey::Survey,
 };
@@ -22,6 +23,8 @@ pub(crate) enum Format {
     Json,
     /// Every user, a line each
     Csv,
+    /// A page for the browser: violations, exemptions, keys due soon
+    Html,
 }
 
 impl Format {
@@ -30,6 +33,7 @@ impl Format {
             Format::Table => table(survey, out),
             Format::Json => json(survey, out),
             Format::Csv => csv(survey, out),
+            Format::Html => html::write(survey, out),
         }
     }
 }

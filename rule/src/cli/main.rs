@@ -8,6 +8,7 @@ mod evaluate;
 mod exempt;
 mod finding;
 mod format;
+mod html;
 mod man;
 mod offline;
 mod output;

@@ -3,6 +3,7 @@
 use crate::{
     connect::Session,
     finding::{AccountSummary, Finding, TagNames, Terms},
+    html::Totals,
     since::{Comparison, Earlier},
     spool::Spool,
 };
@@ -25,6 +26,7 @@ pub(crate) struct Survey {
     pub(crate) accounts: Vec<AccountSummary>,
     pub(crate) comparison: Option<Comparison>,
     pub(crate) findings: Spool,
+    pub(crate) totals: Totals,
     /// The longest name of a user in violation, in characters.
     pub(crate) longest_name: usize,
     earlier: Option<Earlier>,
@@ -33,7 +35,15 @@ pub(crate) struct Survey {
 impl Survey {
     pub(crate) fn new(terms: Terms, earlier: Option<Earlier>) -> Result<Survey, String> {
         let findings = Spool::new().map_err(|error| format!("no temporary file: {error}"))?;
-        Ok(Survey { terms, accounts: Vec::new(), comparison: None, findings, longest_name: 0, earlier })
+        Ok(Survey {
+            terms,
+            accounts: Vec::new(),
+            comparison: None,
+            findings,
+            totals: Totals::default(),
+            longest_name: 0,
+            earlier,
+        })
     }
 
     /// Adds an account: what is known of its users, and what is missing.
@@ -59,6 +69,7 @@ impl Survey {
             findings.iter_mut().for_each(|finding| earlier.compare(finding));
             earlier.account_done(&summary);
         }
+        findings.iter().for_each(|finding| self.totals.add(finding, &self.terms));
         self.accounts.push(summary);
         self.findings.add(findings).map_err(|error| format!("temporary file: {error}"))
     }

@@ -15,6 +15,7 @@ mod evaluate;
 mod exempt;
 mod failing;
 mod function;
+mod html;
 mod ministack;
 mod offline;
 mod organization;

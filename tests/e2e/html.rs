@@ -1,0 +1,222 @@
+//! The page of `scan --format html`, in a browser.
+
+use crate::{cli::Cli, deployed::REPOSITORY, support::*};
+use chrono::{TimeDelta, Utc};
+use fastrand::Rng;
+use local_aws::{Account, KeyStatus, World};
+use serde_json::{Value, json};
+use std::{fs, path::Path};
+use tokio::process::Command;
+
+/// Nobody can enter it.
+const UNREACHABLE: &str = "123456789012";
+
+/// Opens a page as people do, and tells what they see.
+async fn browse(file: &Path, options: &[&str]) -> Value {
+    let output = Command::new("node")
+        .arg("tests/browser/check.mjs")
+        .arg(file)
+        .args(options)
+        .current_dir(REPOSITORY)
+        .kill_on_drop(true)
+        .output()
+        .await
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Makes a user with a key that was so many days old half a day ago, and gives the key's id. No age changes while a test runs.
+fn user(account: &mut Account, name: &str, age: i64, tags: &[(&str, &str)]) -> String {
+    account.create_user(name, Utc::now() - days(900));
+    for (tag, value) in tags {
+        account.tag_user(name, tag, value);
+    }
+    key(account, name, age)
+}
+
+fn key(account: &mut Account, user: &str, age: i64) -> String {
+    account.create_key(user, Utc::now() - days(age) - TimeDelta::hours(12)).unwrap()
+}
+
+fn exempt(until: i64) -> [(&'static str, String); 2] {
+    let until = (Utc::now() + days(until)).date_naive().to_string();
+    [("access-key-rotation:exempt-until", until), ("access-key-rotation:exempt-owner", "platform".to_owned())]
+}
+
+#[tokio::test]
+async fn the_page_shows_who_is_to_act_on_what() {
+    const HOSTILE: &str = "<img src=https://example.com/x onerror=alert(1)>\"'&amp; </script><script>alert(2)</script>";
+    let cli = Cli::start().await;
+    let used = Utc::now() - days(3);
+    let [payments, ci, backup, spare, old, reports, soon] = {
+        let mut world = cli.deployment.aws.world();
+        let hub = world.account(HUB);
+        let payments = user(hub, "payments", 400, &[("environment", "production"), ("owner", HOSTILE)]);
+        hub.use_key(&payments, used, "eu-west-1", "s3");
+        user(hub, "young", 10, &[]);
+        user(hub, "younger", 9, &[]);
+        let ci = user(hub, "ci+deploy@x", 100, &[("Owner", "\u{5d0}\u{5d1}\u{5d2} build")]);
+        hub.use_key(&ci, used, "us-east-1", "N/A");
+        let member = world.account(MEMBER);
+        let backup = user(member, "backup", 700, &[]);
+        let spare = key(member, "backup", 200);
+        member.set_key_status("backup", &spare, KeyStatus::Inactive);
+        let old = user(member, "archive", 95, &[]);
+        let exempt = exempt(30);
+        let reports = user(member, "reports", 300, &exempt.each_ref().map(|(tag, value)| (*tag, value.as_str())));
+        let soon = user(member, "mailer", 80, &[("owner", "nobody reads it")]);
+        [payments, ci, backup, spare, old, reports, soon]
+    };
+    let scratch = tempfile::tempdir().unwrap();
+    let file = scratch.path().join("keys.html");
+    let arguments = ["--role-name", EVALUATION_ROLE, "--account", HUB, MEMBER, UNREACHABLE, "--format", "html"];
+    let (status, out, error) = cli.scan(&[&arguments[..], &["--output", file.to_str().unwrap()]].concat()).await;
+    assert_eq!((status, out.as_str()), (Some(1), ""), "{error}");
+
+    let page = browse(&file, &[]).await;
+    let (_, what, _) = cli.scan(&[&arguments[..6], &["--format", "json"]].concat()).await;
+    let what: Value = serde_json::from_str(&what).unwrap();
+    let what: Vec<_> = what["users"].as_array().unwrap().iter().map(|user| &user["annotation"]).collect();
+    let used = used.date_naive();
+    let unread = "not read";
+    let none = "no use on record";
+    let key = |id: &str, status: &str| format!("{id} | {status}");
+    let expected = json!([
+        [[
+            HUB,
+            "payments",
+            "non-compliant",
+            "production, in use",
+            HOSTILE,
+            key(&payments, "Active"),
+            "400 days",
+            format!("{used} | s3, eu-west-1"),
+            what[0]
+        ]],
+        [[
+            HUB,
+            "ci+deploy@x",
+            "non-compliant",
+            "in use",
+            "\u{5d0}\u{5d1}\u{5d2} build",
+            key(&ci, "Active"),
+            "100 days",
+            format!("{used} | us-east-1"),
+            what[1]
+        ]],
+        [
+            [MEMBER, "backup", "non-compliant", "idle", "–", key(&backup, "Active"), "700 days", none, what[2]],
+            [key(&spare, "Inactive"), "200 days", unread]
+        ],
+        [[MEMBER, "archive", "non-compliant", "idle", "–", key(&old, "Active"), "95 days", none, what[3]]],
+        [[MEMBER, "reports", "exempt", "–", "–", key(&reports, "Active"), "300 days", none, what[4]]],
+        [[MEMBER, "mailer", "due soon", "–", unread, key(&soon, "Active"), "80 days", unread, what[5]]],
+    ]);
+    assert_eq!(page["users"], expected);
+    assert_eq!(page["title"], format!("Not complete: 4 non-compliant IAM users, {}", Utc::now().date_naive()));
+    let text = page["text"].as_str().unwrap();
+    for said in [
+        "Not complete: 1 of 3 accounts",
+        &format!("{UNREACHABLE}: sts:AssumeRole on arn:aws:iam::{UNREACHABLE}:role/{EVALUATION_ROLE} is denied"),
+        "2 other users are compliant and not listed. More are unknown, since the scan is not complete.",
+        "over 90 to 180\t 2\n",
+        "over 365 to 730\t 2\n",
+        "up to 30\t 2\n",
+    ] {
+        assert!(text.contains(said), "{said}: {text}");
+    }
+    assert_eq!(
+        page["shown"],
+        json!({
+            "non-compliant": 4, "exempt": 1, "due soon": 1, "production": 1, "in use": 2, "idle": 2, HUB: 2, MEMBER: 4,
+        })
+    );
+}
+
+#[tokio::test]
+async fn a_page_without_findings_and_one_since_an_earlier_scan() {
+    let cli = Cli::start().await;
+    let scratch = tempfile::tempdir().unwrap();
+    let [file, earlier] = ["keys.html", "earlier.json"].map(|name| scratch.path().join(name));
+    let [output, since] = [&file, &earlier].map(|path| path.to_str().unwrap());
+    cli.deployment.aws.world().account(HUB).create_user("keyless", Utc::now() - days(900));
+    let (status, _, error) = cli.scan(&["--format", "html", "--output", output]).await;
+    assert_eq!((status, error.as_str()), (Some(0), ""));
+    let page = browse(&file, &[]).await;
+    assert_eq!(page["users"], json!([]));
+    let text = page["text"].as_str().unwrap();
+    assert!(text.contains("The one user who was evaluated is compliant"), "{text}");
+    assert!(!text.contains("unknown") && !page["title"].as_str().unwrap().contains("Not complete"), "{page}");
+
+    let old = {
+        let mut world = cli.deployment.aws.world();
+        let account = world.account(HUB);
+        user(account, "open", 200, &[]);
+        user(account, "later", 85, &[]);
+        user(account, "fixed", 300, &[])
+    };
+    let (status, ..) = cli.scan(&["--format", "json", "--output", since]).await;
+    assert_eq!(status, Some(3));
+    {
+        let mut world = cli.deployment.aws.world();
+        let account = world.account(HUB);
+        account.delete_key("fixed", &old);
+        let new = user(account, "new", 100, &[]);
+        account.use_key(&new, Utc::now() - days(1), "eu-west-1", "s3");
+    }
+    let (status, ..) = cli.scan(&["--since", since, "--format", "html", "--output", output]).await;
+    assert_eq!(status, Some(3));
+    let page = browse(&file, &[]).await;
+    let text = page["text"].as_str().unwrap();
+    for said in ["Since the scan on ", "Fixed: 1 access key\n", "New: 1 access key\n", &format!("fixed\t{old}")] {
+        assert!(text.contains(said), "{said}: {text}");
+    }
+    let names: Vec<_> = page["users"].as_array().unwrap().iter().map(|rows| &rows[0][1]).collect();
+    assert_eq!(names, ["new new", "open", "later"]);
+}
+
+/// The picture in the README: `cargo test --workspace --test e2e -- --ignored picture`.
+#[tokio::test]
+#[ignore = "makes tests/browser/report.png"]
+async fn the_picture_in_the_readme() {
+    let cli = Cli::start().await;
+    organization(&mut cli.deployment.aws.world());
+    let scratch = tempfile::tempdir().unwrap();
+    let file = scratch.path().join("keys.html");
+    let arguments = ["--role-name", EVALUATION_ROLE, "--account", HUB, MEMBER, OTHER_MEMBER];
+    let (status, ..) =
+        cli.scan(&[&arguments[..], &["--format", "html", "--output", file.to_str().unwrap()]].concat()).await;
+    assert_eq!(status, Some(3));
+    browse(&file, &["--screenshot", "tests/browser/report.png"]).await;
+    assert!(fs::metadata(Path::new(REPOSITORY).join("tests/browser/report.png")).unwrap().len() < 200_000);
+}
+
+/// The same users each time, in three accounts.
+fn organization(world: &mut World) {
+    const JOBS: [&str; 8] =
+        ["backup", "billing-export", "ci-deploy", "etl", "mailer", "metrics", "terraform", "vendor-sync"];
+    const TEAMS: [&str; 4] = ["data", "payments", "platform", "web"];
+    let mut random = Rng::with_seed(1);
+    for n in 0..240 {
+        let account = world.account([HUB, MEMBER, OTHER_MEMBER][random.usize(0..3)]);
+        let age = match n % 12 {
+            0 => (random.i64(91..700) + random.i64(91..700)) / 2,
+            1 => random.i64(77..90),
+            _ => random.i64(1..76),
+        };
+        let team = TEAMS[random.usize(0..TEAMS.len())];
+        let mut tags = vec![("owner", team.to_owned())];
+        if random.u8(0..4) == 0 {
+            tags.push(("environment", "production".to_owned()));
+        }
+        if n % 60 == 36 {
+            tags.extend(exempt(60));
+        }
+        let tags: Vec<_> = tags.iter().map(|(tag, value)| (*tag, value.as_str())).collect();
+        let key = user(account, &format!("{}-{n:05}", JOBS[random.usize(0..JOBS.len())]), age, &tags);
+        if random.u8(0..3) > 0 {
+            account.use_key(&key, Utc::now() - days(random.i64(0..age.min(120))), "eu-west-1", "s3");
+        }
+    }
+}

@@ -8,7 +8,7 @@ use crate::{
     connect::Connection,
     finding::{Finding, Key, Terms},
     output,
-    policy::{Limits, Order},
+    policy::{Evidence, Limits, Order},
     survey::{Survey, survey},
     targets::Targets,
 };
@@ -38,6 +38,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     limits: Limits,
     #[command(flatten)]
+    evidence: Evidence,
+    #[command(flatten)]
     order: Order,
     #[command(flatten)]
     connection: Connection,
@@ -55,7 +57,7 @@ pub(crate) async fn run(args: Args) -> Result<Outcome, String> {
     let session = args.connection.open().await?;
     let terms = args.order.terms(&args.limits, session.now);
     let targets = args.targets.resolve(&session).await?;
-    let with = (&args.limits.parameters(), &args.order.tag_names());
+    let with = (&args.limits.parameters_with(&args.evidence), &args.order.tag_names());
     let survey = survey(&session, targets, with, Survey::new(terms, None)?).await?;
     let outcome = Outcome { errors: survey.errors(), violations: survey.has_violations() };
     let plan = Plan::new(survey, args.grace_days).map_err(|error| format!("temporary file: {error}"))?;

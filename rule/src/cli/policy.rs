@@ -18,6 +18,12 @@ pub(crate) struct Limits {
     /// How far ahead an exemption may end, in days, 1 to 3650
     #[arg(long, value_name = "DAYS", default_value_t = 365, value_parser = value_parser!(u16).range(1..=3650))]
     pub(crate) max_exemption_days: u16,
+}
+
+/// What spares reads.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "The rule's parameters")]
+pub(crate) struct Evidence {
     /// Where the proof comes from that a user's keys are young
     #[arg(long, value_enum, default_value = "live")]
     key_source: Source,
@@ -35,12 +41,16 @@ impl Limits {
             max_access_key_age: self.max_access_key_age,
             warn_before_days: self.warn_before_days,
             max_exemption_days: self.max_exemption_days,
-            key_source: match self.key_source {
-                Source::Live => KeySource::Live,
-                Source::Report => KeySource::Report,
-            },
             ..Parameters::default()
         }
+    }
+
+    pub(crate) fn parameters_with(&self, evidence: &Evidence) -> Parameters {
+        let key_source = match evidence.key_source {
+            Source::Live => KeySource::Live,
+            Source::Report => KeySource::Report,
+        };
+        Parameters { key_source, ..self.parameters() }
     }
 }
 

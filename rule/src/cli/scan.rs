@@ -6,7 +6,7 @@ use crate::{
     finding::Terms,
     format::Format,
     offline, output,
-    policy::{Limits, Order},
+    policy::{Evidence, Limits, Order},
     since::Earlier,
     survey::{Survey, survey},
     targets::Targets,
@@ -42,6 +42,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     limits: Limits,
     #[command(flatten)]
+    evidence: Evidence,
+    #[command(flatten)]
     order: Order,
     #[command(flatten)]
     connection: Connection,
@@ -59,7 +61,7 @@ async fn online(args: &Args) -> Result<Survey, String> {
     let terms = args.order.terms(&args.limits, session.now);
     let earlier = args.since.as_deref().map(|path| Earlier::read(path, &terms)).transpose()?;
     let targets = args.targets.resolve(&session).await?;
-    let with = (&args.limits.parameters(), &args.order.tag_names());
+    let with = (&args.limits.parameters_with(&args.evidence), &args.order.tag_names());
     survey(&session, targets, with, Survey::new(terms, earlier)?).await
 }
 

@@ -1,0 +1,56 @@
+//! What a scan of an organization costs: time and calls, with an answer of AWS taking 30 ms.
+//!
+//! `cargo bench --profile dev --bench scan`
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use chrono::{TimeDelta, Utc};
+use local_aws::{
+    Fault, FaultKind, LocalAws, REGION, World,
+    deployment::{build_command_line, deploy},
+};
+use std::time::{Duration, Instant};
+use tokio::process::Command;
+
+const HUB: &str = "111122223333";
+
+async fn scan(accounts: u64, users: usize, per_second: &str) {
+    let members: Vec<_> = (0..accounts).map(|n| format!("{:012}", 600_000_000_000 + n)).collect();
+    let ids: Vec<_> = members.iter().map(String::as_str).collect();
+    let mut world = World::live_clock();
+    let credentials = deploy(&mut world, HUB, &ids);
+    for id in ids {
+        world.organization(HUB).add_account(id, "workload", "ACTIVE");
+        for n in 0..users {
+            let (name, age) = (format!("user-{n:04}"), if n % 100 == 0 { 120 } else { 10 });
+            world.account(id).create_user(&name, Utc::now() - TimeDelta::days(1000));
+            world.account(id).create_key(&name, Utc::now() - TimeDelta::days(age)).unwrap();
+        }
+    }
+    let kind = FaultKind::Latency(Duration::from_millis(30));
+    world.faults.add(Fault { account: None, action: None, user: None, kind });
+    let aws = LocalAws::start(world).await.unwrap();
+    let started = Instant::now();
+    let output = Command::new(build_command_line().unwrap())
+        .args(["scan", "--organization", "--calls-per-second", per_second])
+        .env("AWS_ENDPOINT_URL", aws.endpoint())
+        .env("AWS_REGION", REGION)
+        .env("AWS_ACCESS_KEY_ID", credentials.access_key_id)
+        .env("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key)
+        .env("AWS_SESSION_TOKEN", credentials.session_token.unwrap_or_default())
+        .output()
+        .await
+        .unwrap();
+    let took = started.elapsed().as_secs_f64();
+    let calls = aws.world().calls().len();
+    let status = output.status.code();
+    println!("{accounts} accounts of {users} users, {per_second} calls a second: {calls} calls, {took:.1} s, {status:?}");
+}
+
+#[tokio::main]
+async fn main() {
+    build_command_line().unwrap();
+    scan(200, 50, "50").await;
+    scan(1, 5000, "50").await;
+    scan(1, 5000, "1000").await;
+}

@@ -44,7 +44,9 @@ async fn scan(accounts: u64, users: usize, per_second: &str) {
     let took = started.elapsed().as_secs_f64();
     let calls = aws.world().calls().len();
     let status = output.status.code();
-    println!("{accounts} accounts of {users} users, {per_second} calls a second: {calls} calls, {took:.1} s, {status:?}");
+    println!(
+        "{accounts} accounts of {users} users, {per_second} calls a second: {calls} calls, {took:.1} s, {status:?}"
+    );
 }
 
 #[tokio::main]

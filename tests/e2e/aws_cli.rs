@@ -4,7 +4,7 @@
 use crate::support::*;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::TimeDelta;
-use local_aws::{Credentials, Failing, Fault, FaultKind, LocalAws, Outcome, REGION, World, events};
+use local_aws::{Credentials, Failing, Fault, FaultKind, LocalAws, Outcome, REGION, Recorder, World, events};
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, path::Path};
 use tokio::process::Command;
@@ -19,17 +19,24 @@ const ROLES: &[&str] = &["AssumeRole", "GetCallerIdentity"];
 const CONFIG_RESULTS: &[&str] =
     &["PutEvaluations", "GetComplianceDetailsByConfigRule", "DescribeComplianceByConfigRule"];
 const ORGANIZATION: &[&str] = &["ListAccounts", "DescribeOrganization"];
+const RECORDER: &[&str] = &["DescribeConfigurationRecorders", "DescribeConfigurationRecorderStatus"];
+const ORGANIZATION_PACKS: &[&str] =
+    &["DescribeOrganizationConformancePackStatuses", "GetOrganizationConformancePackDetailedStatus"];
+const DOCUMENTS_AND_FUNCTIONS: &[&str] = &["DescribeDocument", "GetPolicy", "GetFunctionConfiguration"];
 
-/// Calls each operation of the services' models once, without parameters.
+/// Calls each operation of the services' models once, with no parameters but those that are in the path.
 const EVERY_OPERATION: &str = r#"
 from awscli.botocore.config import Config
 from awscli.botocore.session import Session
 
-for service in ("iam", "sts", "config", "organizations"):
+for service in ("iam", "sts", "config", "organizations", "ssm", "lambda"):
     client = Session().create_client(service, config=Config(parameter_validation=False))
     for operation in client.meta.service_model.operation_names:
+        shape = client.meta.service_model.operation_model(operation).input_shape
+        members = shape.members.items() if shape else []
+        path = {name: "x" for name, member in members if member.serialization.get("location") == "uri"}
         try:
-            client._make_api_call(operation, {})
+            client._make_api_call(operation, path)
         except client.exceptions.ClientError:
             pass
 "#;
@@ -426,6 +433,119 @@ async fn organization() {
 }
 
 #[tokio::test]
+async fn recorder() {
+    let mut world = World::new(today());
+    world.account(OTHER_MEMBER);
+    world.account(MEMBER).set_recorder(Some(Recorder::of_everything()));
+    let cli = Cli::start(world).await;
+    let (describe, status) = ("describe-configuration-recorders", "describe-configuration-recorder-status");
+    let run = async |command: &str| cli.run(&format!("configservice {command}")).await;
+
+    let recorder = run(describe).await.unwrap()["ConfigurationRecorders"][0].take();
+    assert_eq!([&recorder["name"], &recorder["recordingMode"]["recordingFrequency"]], ["default", "CONTINUOUS"]);
+    assert_eq!(recorder["recordingGroup"]["includeGlobalResourceTypes"], true);
+    let running = run(status).await.unwrap()["ConfigurationRecordersStatus"][0].take();
+    assert_eq!((&running["recording"], &running["lastStatus"]), (&json!(true), &json!("Success")));
+    let named = run(&format!("{describe} --configuration-recorder-names other")).await;
+    assert_error(named, "NoSuchConfigurationRecorderException", "DescribeConfigurationRecorders");
+    let elsewhere = run(&format!("{describe} --region eu-central-1")).await.unwrap();
+    assert_eq!(elsewhere["ConfigurationRecorders"], json!([]));
+    let none = cli.run_as(&administrator(OTHER_MEMBER), &format!("configservice {status}")).await.unwrap();
+    assert_eq!(none["ConfigurationRecordersStatus"], json!([]));
+
+    let failing = Recorder { last_status: "Failure", recording: false, ..Recorder::of_everything() };
+    cli.aws.world().account(MEMBER).set_recorder(Some(failing));
+    let stopped = run(status).await.unwrap()["ConfigurationRecordersStatus"][0].take();
+    assert_eq!((&stopped["recording"], &stopped["lastErrorCode"]), (&json!(false), &json!("AccessDenied")));
+    cli.assert_drove(RECORDER);
+}
+
+#[tokio::test]
+async fn organization_packs() {
+    let mut world = World::new(today());
+    let pack = (HUB, REGION, "rotation");
+    for id in [HUB, MEMBER] {
+        world.account(id);
+        world.organization(HUB).add_account(id, "any", "ACTIVE");
+    }
+    for n in 0..5 {
+        world.organization(HUB).set_pack(pack, &format!("{n:012}"), "CREATE_SUCCESSFUL", None);
+    }
+    let cli = Cli::start(world).await;
+    let run = async |command: &str| cli.run_as(&administrator(HUB), &format!("configservice {command}")).await;
+    let (statuses, name) = ("describe-organization-conformance-pack-statuses", "OrganizationConformancePackStatuses");
+    let details = "get-organization-conformance-pack-detailed-status --organization-conformance-pack-name rotation";
+
+    let status = run(statuses).await.unwrap()[name][0].take();
+    let named = [&status["OrganizationConformancePackName"], &status["Status"]];
+    assert_eq!(named, ["rotation", "CREATE_SUCCESSFUL"]);
+    let missing = run(&format!("{statuses} --organization-conformance-pack-names other")).await;
+    let operation = "DescribeOrganizationConformancePackStatuses";
+    assert_error(missing, "NoSuchOrganizationConformancePackException", operation);
+    let elsewhere = run(&format!("{statuses} --region eu-central-1")).await.unwrap();
+    assert_eq!(elsewhere[name], json!([]));
+    let stranger = cli.run(&format!("configservice {statuses}")).await;
+    assert_error(stranger, "OrganizationAccessDeniedException", operation);
+
+    let error = Some(("NoAvailableConfigurationRecorder", "no recorder here"));
+    cli.aws.world().organization(HUB).set_pack(pack, "000000000001", "CREATE_FAILED", error);
+    let all = run(&format!("{details} --page-size 2")).await.unwrap();
+    let all = &all["OrganizationConformancePackDetailedStatuses"];
+    assert_eq!(each(all, "AccountId"), (0..5).map(|n| format!("{n:012}")).collect::<Vec<_>>());
+    assert_eq!(cli.calls_of("GetOrganizationConformancePackDetailedStatus"), 3);
+    assert_eq!([&all[1]["ErrorCode"], &all[1]["ErrorMessage"]], [error.unwrap().0, error.unwrap().1]);
+    assert_eq!(run(statuses).await.unwrap()[name][0]["Status"], "CREATE_FAILED");
+    let missing = run(&details.replace("rotation", "other")).await;
+    let operation = "GetOrganizationConformancePackDetailedStatus";
+    assert_error(missing, "NoSuchOrganizationConformancePackException", operation);
+    assert!(cli.aws.world().organization(HUB).delete_pack(pack));
+    assert_eq!(run(statuses).await.unwrap()[name], json!([]));
+    cli.aws.world().refuse_region("af-south-1", "UnrecognizedClientException");
+    let refused = run(&format!("{statuses} --region af-south-1")).await;
+    assert_error(refused, "UnrecognizedClientException", "DescribeOrganizationConformancePackStatuses");
+    cli.assert_drove(ORGANIZATION_PACKS);
+}
+
+#[tokio::test]
+async fn documents_and_functions() {
+    let mut world = World::new(today());
+    let account = world.account(MEMBER);
+    account.add_document("Runbook", "Active");
+    account.add_function("rule");
+    let cli = Cli::start(world).await;
+    let describe = "ssm describe-document --name Runbook";
+    let policy = "lambda get-policy --function-name rule";
+
+    let document = cli.run(describe).await.unwrap()["Document"].take();
+    assert_eq!(
+        [&document["Name"], &document["Status"], &document["DocumentType"]],
+        ["Runbook", "Active", "Automation"]
+    );
+    assert_error(cli.run(&format!("{describe}s")).await, "InvalidDocument", "DescribeDocument");
+    assert_error(cli.run(&format!("{describe} --region eu-central-1")).await, "InvalidDocument", "DescribeDocument");
+
+    let function = cli.run("lambda get-function-configuration --function-name rule").await.unwrap();
+    assert_eq!(function["FunctionArn"], format!("arn:aws:lambda:{REGION}:{MEMBER}:function:rule"));
+    let missing = cli.run("lambda get-function-configuration --function-name other").await;
+    assert_error(missing, "ResourceNotFoundException", "GetFunctionConfiguration");
+    assert_error(cli.run(policy).await, "ResourceNotFoundException", "GetPolicy");
+    cli.aws.world().account(MEMBER).let_config_invoke("rule", None);
+    cli.aws.world().account(MEMBER).let_config_invoke("rule", Some(HUB));
+    let answer = cli.run(policy).await.unwrap();
+    let document: Value = serde_json::from_str(answer["Policy"].as_str().unwrap()).unwrap();
+    assert_eq!(document["Statement"][0].get("Condition"), None);
+    let condition = json!({ "StringEquals": { "AWS:SourceAccount": HUB } });
+    assert_eq!(document["Statement"][1]["Condition"], condition);
+
+    cli.fault(FaultKind::Throttle { probability: 1.0 });
+    for (command, code) in [(describe, "(ThrottlingException)"), (policy, "(TooManyRequestsException)")] {
+        let throttled = cli.run(command).await.unwrap_err();
+        assert!(throttled.contains(code), "{throttled}");
+    }
+    cli.assert_drove(DOCUMENTS_AND_FUNCTIONS);
+}
+
+#[tokio::test]
 async fn no_action_of_the_local_aws_is_left_out() {
     let mut world = World::new(today());
     world.account(MEMBER);
@@ -438,6 +558,9 @@ async fn no_action_of_the_local_aws_is_left_out() {
     let unknown = ["InvalidAction", "UnknownOperationException"].map(|code| Outcome::Error(code.to_owned()));
     let world = cli.aws.world();
     let known = world.calls().iter().filter(|call| !unknown.contains(&call.outcome)).map(|call| call.action.as_str());
-    let driven = [USERS_AND_TAGS, ACCESS_KEYS, CREDENTIAL_REPORT, ROLES, CONFIG_RESULTS, ORGANIZATION].concat();
-    assert_eq!(known.collect::<BTreeSet<_>>(), driven.into_iter().collect());
+    let driven = [
+        &[USERS_AND_TAGS, ACCESS_KEYS, CREDENTIAL_REPORT, ROLES, CONFIG_RESULTS][..],
+        &[ORGANIZATION, RECORDER, ORGANIZATION_PACKS, DOCUMENTS_AND_FUNCTIONS],
+    ];
+    assert_eq!(known.collect::<BTreeSet<_>>(), driven.concat().concat().into_iter().collect());
 }

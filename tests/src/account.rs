@@ -10,6 +10,7 @@ use crate::config_rule::{ConfigRule, Delivery, EvaluationResult, ResultToken};
 use crate::credential_report::{self, Reports, State};
 use crate::error::AwsError;
 use crate::ids;
+use crate::regional::Regional;
 use crate::user::{AccessKey, KeyStatus, LastUsed, User};
 
 /// Not raisable, as is the next.
@@ -30,6 +31,7 @@ pub struct Account {
     /// Whether the credential report has the newer trailing column `additional_credentials_info`. `false` at first.
     pub additional_credentials_info: bool,
     pub(crate) reports: Reports,
+    pub(crate) regional: Regional,
     pub(crate) result_tokens: HashMap<String, ResultToken>,
     pub(crate) rng: Rng,
     /// The world's time when it last gave out this account.
@@ -58,6 +60,7 @@ impl Account {
             last_rotated_moves_on_status_change: false,
             additional_credentials_info: false,
             reports: Reports::default(),
+            regional: Regional::default(),
             result_tokens: HashMap::new(),
             rng: Rng::with_seed(seed),
             now,

@@ -1,7 +1,9 @@
-//! Config, version 2014-11-12: delivering and reading the evaluations of a rule.
+//! Config, version 2014-11-12: the evaluations of a rule, the recorder, the organization's packs.
 
 mod compliance;
+mod organization_packs;
 mod put_evaluations;
+mod recorders;
 
 use serde_json::{Map, Value};
 
@@ -35,12 +37,20 @@ pub(crate) fn answer(
     effects: &Effects,
 ) -> Result<Value> {
     let input = input.as_object().ok_or_else(|| serialization("the input"))?;
+    let request = organization_packs::Request { account, region, input, effects };
+    match action {
+        "DescribeOrganizationConformancePackStatuses" => return organization_packs::statuses(world, &request),
+        "GetOrganizationConformancePackDetailedStatus" => return organization_packs::detailed_status(world, &request),
+        _ => {}
+    }
     let (account, faults) = world.account_and_faults(account);
     let mut cx = Context { account, faults, home: region == REGION, input, effects };
     match action {
         "PutEvaluations" => put_evaluations::put(&mut cx),
         "GetComplianceDetailsByConfigRule" => compliance::details(&cx),
         "DescribeComplianceByConfigRule" => compliance::describe(&cx),
+        "DescribeConfigurationRecorders" => recorders::describe(&cx),
+        "DescribeConfigurationRecorderStatus" => recorders::status(&cx),
         _ => Err(AwsError::new(400, "UnknownOperationException", "")),
     }
 }

@@ -61,7 +61,8 @@ impl AwsError {
 
     pub(crate) fn throttling(service: Service) -> AwsError {
         match service {
-            Service::Config => AwsError::new(400, "ThrottlingException", "Rate exceeded"),
+            Service::Config | Service::Ssm => AwsError::new(400, "ThrottlingException", "Rate exceeded"),
+            Service::Lambda => AwsError::new(429, "TooManyRequestsException", "Rate exceeded"),
             Service::Organizations => AwsError::new(400, "TooManyRequestsException", "Rate exceeded"),
             Service::Iam | Service::Sts => AwsError::new(400, "Throttling", "Rate exceeded"),
         }
@@ -72,7 +73,8 @@ impl AwsError {
         match service {
             Service::Iam => AwsError::new(500, "ServiceFailure", message),
             Service::Sts | Service::Config => AwsError::new(500, "InternalFailure", message),
-            Service::Organizations => AwsError::new(500, "ServiceException", message),
+            Service::Ssm => AwsError::new(500, "InternalServerError", message),
+            Service::Organizations | Service::Lambda => AwsError::new(500, "ServiceException", message),
         }
     }
 

@@ -1,4 +1,4 @@
-//! AWS for one process on loopback: IAM, STS, Config and Organizations over their real wire protocols, with AWS's limits and errors, and
+//! AWS for one process on loopback: IAM, STS, Config, Organizations, SSM and Lambda over their real wire protocols, with AWS's limits and errors, and
 //! the Lambda Runtime API to run a function's binary under. The AWS SDKs and the AWS CLI work against it with
 //! `AWS_ENDPOINT_URL` set to [`LocalAws::endpoint`].
 //!
@@ -13,7 +13,7 @@
 //!   it counts as a use of the key.
 //!
 //! Administrators and roles may do everything that no [`FaultKind::AccessDenied`] forbids. All accounts are in the
-//! partition `aws`; Config is there in [`REGION`] only.
+//! partition `aws`. What they have in Config, SSM and Lambda is in [`REGION`] only, but for the organization's packs.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod account;
@@ -25,6 +25,7 @@ pub mod deployment;
 mod error;
 pub mod events;
 mod faults;
+mod functions;
 mod iam;
 mod identity;
 mod ids;
@@ -33,9 +34,11 @@ pub mod lambda;
 mod organization;
 mod organizations;
 mod paging;
+mod regional;
 mod request;
 mod response;
 mod server;
+mod ssm;
 mod sts;
 mod user;
 mod world;
@@ -46,6 +49,7 @@ pub use error::AwsError;
 pub use faults::{Failing, Fault, FaultKind, Faults};
 pub use identity::Credentials;
 pub use organization::Organization;
+pub use regional::Recorder;
 pub use server::LocalAws;
 pub use user::{AccessKey, KeyStatus, LastUsed, User};
 pub use world::{Call, Outcome, World};

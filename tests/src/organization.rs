@@ -2,16 +2,30 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Name of a conformance pack to its state in each account.
+pub(crate) type Packs = BTreeMap<String, BTreeMap<String, Deployment>>;
+
+static NO_PACKS: Packs = BTreeMap::new();
+
 /// An organization with all features. There is at most one in a world.
 pub struct Organization {
     pub(crate) management: String,
     pub(crate) administrators: BTreeSet<String>,
     pub(crate) members: BTreeMap<String, Member>,
+    /// By the account that deployed them and the Region.
+    packs: BTreeMap<(String, String), Packs>,
 }
 
 pub(crate) struct Member {
     pub(crate) name: String,
     pub(crate) state: &'static str,
+}
+
+/// A conformance pack in one account.
+pub(crate) struct Deployment {
+    pub(crate) status: &'static str,
+    /// AWS's code and message, if it failed.
+    pub(crate) error: Option<(String, String)>,
 }
 
 impl Organization {
@@ -23,6 +37,7 @@ impl Organization {
             management: management.to_owned(),
             administrators: BTreeSet::new(),
             members: BTreeMap::new(),
+            packs: BTreeMap::new(),
         };
         organization.add_account(management, "management", "ACTIVE");
         organization
@@ -37,6 +52,31 @@ impl Organization {
     /// Registers a delegated administrator, for every service that has one.
     pub fn delegate_to(&mut self, id: &str) {
         self.administrators.insert(id.to_owned());
+    }
+
+    /// Sets what became of a conformance pack in one account: a status such as `CREATE_SUCCESSFUL` and, if it failed, AWS's
+    /// code and message. `administrator` is the account that deployed the pack.
+    pub fn set_pack(
+        &mut self,
+        (administrator, region, name): (&str, &str, &str),
+        account: &str,
+        status: &'static str,
+        error: Option<(&str, &str)>,
+    ) {
+        let packs = self.packs.entry((administrator.to_owned(), region.to_owned())).or_default();
+        let error = error.map(|(code, message)| (code.to_owned(), message.to_owned()));
+        packs.entry(name.to_owned()).or_default().insert(account.to_owned(), Deployment { status, error });
+    }
+
+    /// Deletes a conformance pack; whether there was one.
+    pub fn delete_pack(&mut self, (administrator, region, name): (&str, &str, &str)) -> bool {
+        let packs = self.packs.get_mut(&(administrator.to_owned(), region.to_owned()));
+        packs.is_some_and(|packs| packs.remove(name).is_some())
+    }
+
+    /// The packs that an account deployed in a Region.
+    pub(crate) fn packs(&self, administrator: &str, region: &str) -> &Packs {
+        self.packs.get(&(administrator.to_owned(), region.to_owned())).unwrap_or(&NO_PACKS)
     }
 
     /// Whether the account may look at the organization as a whole.

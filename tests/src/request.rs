@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use axum::http::HeaderMap;
-use serde_json::Value;
+use axum::http::{HeaderMap, Method, Uri};
+use serde_json::{Value, json};
 
 use crate::error::AwsError;
+use crate::functions;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Service {
@@ -14,10 +15,13 @@ pub(crate) enum Service {
     Sts,
     Config,
     Organizations,
+    Ssm,
+    Lambda,
 }
 
 impl Service {
-    const ALL: [Service; 4] = [Service::Iam, Service::Sts, Service::Config, Service::Organizations];
+    const ALL: [Service; 6] =
+        [Service::Iam, Service::Sts, Service::Config, Service::Organizations, Service::Ssm, Service::Lambda];
 
     /// The version of the service's API, which only requests in the AWS Query protocol name.
     pub(crate) fn version(self) -> &'static str {
@@ -26,21 +30,24 @@ impl Service {
             Service::Sts => "2011-06-15",
             Service::Config => "2014-11-12",
             Service::Organizations => "2016-11-28",
+            Service::Ssm => "2014-11-06",
+            Service::Lambda => "2015-03-31",
         }
     }
 
-    /// What comes before an action's name in the header `X-Amz-Target`; none in the AWS Query protocol.
+    /// What comes before an action's name in the header `X-Amz-Target`, which only the AWS JSON protocol has.
     fn target(self) -> Option<&'static str> {
         match self {
-            Service::Iam | Service::Sts => None,
+            Service::Iam | Service::Sts | Service::Lambda => None,
             Service::Config => Some("StarlingDoveService."),
             Service::Organizations => Some("AWSOrganizationsV20161128."),
+            Service::Ssm => Some("AmazonSSM."),
         }
     }
 
     /// Whether it speaks JSON, which goes with other names of errors than the AWS Query protocol.
     pub(crate) fn is_json(self) -> bool {
-        self.target().is_some()
+        !matches!(self, Service::Iam | Service::Sts)
     }
 
     /// The service whose protocol an unsigned request speaks, to answer it in the same.
@@ -56,6 +63,8 @@ impl fmt::Display for Service {
             Service::Sts => "sts",
             Service::Config => "config",
             Service::Organizations => "organizations",
+            Service::Ssm => "ssm",
+            Service::Lambda => "lambda",
         })
     }
 }
@@ -101,13 +110,22 @@ impl Scope {
 pub(crate) enum Input {
     /// The AWS Query protocol: a form.
     Query(Params),
-    /// The AWS JSON protocol 1.1. `Err` if the body is not JSON.
+    /// The AWS JSON protocol 1.1, or Lambda's path. `Err` if the body is not JSON.
     Json(Result<Value, AwsError>),
 }
 
 impl Input {
     /// The action's name, which is empty if there is none, and its input.
-    pub(crate) fn read(service: Service, headers: &HeaderMap, body: &[u8]) -> (String, Input) {
+    pub(crate) fn read(
+        service: Service,
+        request: (&Method, &Uri),
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> (String, Input) {
+        if service == Service::Lambda {
+            let (action, function) = functions::route(request.0.as_str(), request.1.path());
+            return (action.to_owned(), Input::Json(Ok(json!({ "FunctionName": function }))));
+        }
         if let Some(prefix) = service.target() {
             let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
             let action = target.strip_prefix(prefix).unwrap_or_default();

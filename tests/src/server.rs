@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, Response};
+use axum::http::{HeaderMap, Method, Response, Uri};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -17,7 +17,7 @@ use crate::identity::{Caller, CallerKind};
 use crate::request::{Input, Scope, Service};
 use crate::response::{Answer, render};
 use crate::world::{Call, Outcome, World};
-use crate::{config, iam, ids, lock, organizations, sts};
+use crate::{config, functions, iam, ids, lock, organizations, ssm, sts};
 
 /// The running server. It stops when this is dropped.
 pub struct LocalAws {
@@ -64,12 +64,18 @@ impl LocalAws {
     }
 }
 
-async fn answer(State(world): State<Arc<Mutex<World>>>, headers: HeaderMap, body: Bytes) -> Response<Body> {
+async fn answer(
+    State(world): State<Arc<Mutex<World>>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response<Body> {
     let request_id = ids::request_id(&mut lock(&world).rng);
     match Scope::read(&headers) {
         Err(error) => render(Service::guess(&headers), "", Err(error), &request_id),
         Ok(scope) => {
-            let (action, input) = Input::read(scope.service, &headers, &body);
+            let (action, input) = Input::read(scope.service, (&method, &uri), &headers, &body);
             let answer = call(&world, &scope, &action, &input).await;
             render(scope.service, &action, answer, &request_id)
         }
@@ -119,6 +125,9 @@ fn act(
     if let Some(error) = &effects.error {
         return Err(error.clone());
     }
+    if let Some(code) = world.refusal(&scope.region) {
+        return Err(AwsError::new(400, code, format!("{} is not for you.", scope.region)));
+    }
     if matches!(caller.kind, CallerKind::User(_)) && action != "GetCallerIdentity" {
         let resource = resource(caller, action, input);
         let action = format!("{}:{action}", scope.service);
@@ -128,6 +137,8 @@ fn act(
         Input::Json(Err(error)) => Err(error.clone()),
         Input::Json(Ok(input)) => match scope.service {
             Service::Organizations => organizations::answer(world, &caller.account, action, input, effects),
+            Service::Ssm => ssm::answer(world, &caller.account, &scope.region, action, input),
+            Service::Lambda => functions::answer(world, &caller.account, &scope.region, action, input),
             _ => config::answer(world, &caller.account, &scope.region, action, input, effects),
         }
         .map(Answer::Json),
@@ -159,5 +170,8 @@ fn resource(caller: &Caller, action: &str, input: &Input) -> String {
 }
 
 fn subject(input: &Input) -> Option<String> {
-    ["UserName", "AccessKeyId", "RoleArn", "ConfigRuleName"].iter().find_map(|name| input.get(name)).map(str::to_owned)
+    ["UserName", "AccessKeyId", "RoleArn", "ConfigRuleName", "FunctionName", "Name"]
+        .iter()
+        .find_map(|name| input.get(name))
+        .map(str::to_owned)
 }

@@ -18,6 +18,8 @@ pub struct World {
     pub(crate) rng: Rng,
     accounts: BTreeMap<String, Account>,
     organization: Option<Organization>,
+    /// Region to the code of the error that it answers everybody with.
+    refusals: BTreeMap<String, &'static str>,
     clock: Clock,
     started: DateTime<Utc>,
     calls: Vec<Call>,
@@ -35,12 +37,12 @@ pub struct Call {
     pub account: String,
     /// The ARN of the caller.
     pub principal: String,
-    /// As in an IAM policy: `iam`, `sts`, `config` or `organizations`.
+    /// As in an IAM policy: `iam`, `sts`, `config`, `organizations`, `ssm` or `lambda`.
     pub service: String,
     /// The action, such as `ListUsers`.
     pub action: String,
     /// The parameter that says what the call is about, if it was given: the user's name, else the access key id, the
-    /// role's ARN, or the Config rule's name.
+    /// role's ARN, or the name of the Config rule, the function or the document.
     pub subject: Option<String>,
     /// What was answered.
     pub outcome: Outcome,
@@ -80,6 +82,7 @@ impl World {
             rng: Rng::with_seed(0),
             accounts: BTreeMap::new(),
             organization: None,
+            refusals: BTreeMap::new(),
             clock,
             started,
             calls: Vec::new(),
@@ -132,6 +135,16 @@ impl World {
     /// The organization, if the account is in it.
     pub(crate) fn organization_of(&self, account: &str) -> Option<&Organization> {
         self.organization.as_ref().filter(|organization| organization.members.contains_key(account))
+    }
+
+    /// Makes a Region answer everybody with an error: `UnrecognizedClientException` as one does that is not enabled,
+    /// `AccessDeniedException` as under a service control policy that allows other Regions only.
+    pub fn refuse_region(&mut self, region: &str, code: &'static str) {
+        self.refusals.insert(region.to_owned(), code);
+    }
+
+    pub(crate) fn refusal(&self, region: &str) -> Option<&'static str> {
+        self.refusals.get(region).copied()
     }
 
     /// When the world began.

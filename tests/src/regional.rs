@@ -1,0 +1,100 @@
+//! What an account has in [`REGION`](crate::REGION) besides Config rules: the configuration recorder, SSM documents, Lambda
+//! functions. In every other Region it has none.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::REGION;
+use crate::account::Account;
+
+#[derive(Default)]
+pub(crate) struct Regional {
+    pub(crate) recorder: Option<Recorder>,
+    /// Name to status.
+    pub(crate) documents: BTreeMap<String, &'static str>,
+    /// Name to the statements of the function's policy.
+    pub(crate) functions: BTreeMap<String, Vec<Value>>,
+}
+
+/// The configuration recorder of AWS Config, named `default`.
+#[derive(Clone, Debug)]
+pub struct Recorder {
+    /// Which types are recorded, as `DescribeConfigurationRecorders` answers it.
+    pub recording_group: Value,
+    /// How often, as `DescribeConfigurationRecorders` answers it.
+    pub recording_mode: Value,
+    /// Whether it runs.
+    pub recording: bool,
+    /// `Pending`, `Success`, `Failure` or `NotApplicable`.
+    pub last_status: &'static str,
+}
+
+impl Recorder {
+    /// A recorder that runs, by that recording group.
+    pub fn of(recording_group: Value) -> Recorder {
+        Recorder {
+            recording_group,
+            recording_mode: json!({ "recordingFrequency": "CONTINUOUS" }),
+            recording: true,
+            last_status: "Success",
+        }
+    }
+
+    /// A recorder that runs, and records all types with IAM's.
+    pub fn of_everything() -> Recorder {
+        Recorder::of(json!({
+            "allSupported": true,
+            "includeGlobalResourceTypes": true,
+            "recordingStrategy": { "useOnly": "ALL_SUPPORTED_RESOURCE_TYPES" },
+        }))
+    }
+}
+
+impl Account {
+    /// Sets the configuration recorder; there is none at first.
+    pub fn set_recorder(&mut self, recorder: Option<Recorder>) {
+        self.regional.recorder = recorder;
+    }
+
+    /// Makes an SSM document, or gives it another status: `Creating`, `Active`, `Updating`, `Deleting` or `Failed`.
+    pub fn add_document(&mut self, name: &str, status: &'static str) {
+        self.regional.documents.insert(name.to_owned(), status);
+    }
+
+    /// Deletes an SSM document; whether there was one.
+    pub fn delete_document(&mut self, name: &str) -> bool {
+        self.regional.documents.remove(name).is_some()
+    }
+
+    /// Makes a Lambda function without a policy, in the place of any other of that name.
+    pub fn add_function(&mut self, name: &str) {
+        self.regional.functions.insert(name.to_owned(), Vec::new());
+    }
+
+    /// Lets AWS Config of an account, or of any, invoke a function, as `AddPermission` does.
+    pub fn let_config_invoke(&mut self, function: &str, source_account: Option<&str>) {
+        let mut statement = json!({
+            "Sid": format!("config-{}", source_account.unwrap_or("any")),
+            "Effect": "Allow",
+            "Principal": { "Service": "config.amazonaws.com" },
+            "Action": "lambda:InvokeFunction",
+            "Resource": self.function_arn(function),
+        });
+        if let Some(account) = source_account {
+            statement["Condition"] = json!({ "StringEquals": { "AWS:SourceAccount": account } });
+        }
+        self.add_statement(function, statement);
+    }
+
+    /// Adds a statement to a function's policy, if there is such a function.
+    pub fn add_statement(&mut self, function: &str, statement: Value) {
+        if let Some(statements) = self.regional.functions.get_mut(function) {
+            statements.push(statement);
+        }
+    }
+
+    pub(crate) fn function_arn(&self, name: &str) -> String {
+        format!("arn:aws:lambda:{REGION}:{}:function:{name}", self.id())
+    }
+}

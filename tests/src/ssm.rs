@@ -1,0 +1,40 @@
+//! SSM, version 2014-11-06: DescribeDocument.
+
+use serde_json::{Value, json};
+
+use crate::REGION;
+use crate::error::AwsError;
+use crate::json::{epoch_seconds, member, serialization};
+use crate::world::World;
+
+pub(crate) fn answer(
+    world: &mut World,
+    account: &str,
+    region: &str,
+    action: &str,
+    input: &Value,
+) -> Result<Value, AwsError> {
+    let input = input.as_object().ok_or_else(|| serialization("the input"))?;
+    if action != "DescribeDocument" {
+        return Err(AwsError::new(400, "UnknownOperationException", ""));
+    }
+    let name = member(input, "Name", Value::as_str)?.unwrap_or_default();
+    let account = world.account(account);
+    let status = account.regional.documents.get(name).filter(|_| region == REGION);
+    let status = status.ok_or_else(|| {
+        let message = format!("Document with name {name} does not exist.");
+        AwsError::new(400, "InvalidDocument", message)
+    })?;
+    Ok(json!({ "Document": {
+        "Name": name,
+        "Owner": account.id(),
+        "CreatedDate": epoch_seconds(account.created()),
+        "Status": status,
+        "DocumentVersion": "1",
+        "DocumentType": "Automation",
+        "SchemaVersion": "0.3",
+        "LatestVersion": "1",
+        "DefaultVersion": "1",
+        "DocumentFormat": "JSON",
+    } }))
+}

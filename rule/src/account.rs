@@ -7,7 +7,7 @@ use crate::{
     lock,
 };
 use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
-use aws_sdk_iam::config::Credentials;
+use aws_sdk_iam::config::{Credentials, SharedCredentialsProvider};
 use aws_smithy_http_client::{
     Connector,
     proxy::ProxyConfig,
@@ -36,6 +36,8 @@ pub struct Account<'a> {
     pub iam: aws_sdk_iam::Client,
     /// AWS Config, in the rule's Region, with credentials of this account.
     pub config: aws_sdk_config::Client,
+    /// For clients of other services: the rule's Region, with credentials of this account.
+    pub settings: SdkConfig,
     /// Makes and counts the calls.
     pub calls: &'a Calls,
     /// When reads stop, so that what they brought can still be delivered.
@@ -73,6 +75,7 @@ pub struct Accounts {
 struct Clients {
     iam: aws_sdk_iam::Client,
     config: aws_sdk_config::Client,
+    settings: SdkConfig,
     /// Never, for the function's own credentials, which the SDK renews.
     expires: DateTime<Utc>,
 }
@@ -143,8 +146,8 @@ impl Accounts {
             || "The caller (for the function its role, templates/hub.yaml)".to_owned(),
             |arn| format!("The role {arn} (templates/member.yaml)"),
         );
-        let Clients { iam, config, .. } = clients;
-        Ok(Account { id: id.to_owned(), iam, config, calls, reads_end, deliveries_end, principal })
+        let Clients { iam, config, settings, .. } = clients;
+        Ok(Account { id: id.to_owned(), iam, config, settings, calls, reads_end, deliveries_end, principal })
     }
 
     fn role_arn(&self, account: &str, home: &Home) -> Result<Option<String>, Error> {
@@ -174,7 +177,8 @@ impl Accounts {
             .duration_seconds(SESSION.as_secs().try_into().unwrap_or(i32::MAX));
         let answer =
             calls.call("sts:AssumeRole", until, || request.clone().send()).await.map_err(|error| match error.kind {
-                Failure::Denied => Error::AccessDenied(format!(
+                // Not what the caller's own credentials can be denied for, such as their expiry.
+                Failure::Denied if error.code == "AccessDenied" => Error::AccessDenied(format!(
                     "sts:AssumeRole on {role_arn} is denied ({}). The function assumes the role that templates/member.yaml \
                      makes in account {account}; it must trust the function's role.",
                     error.code
@@ -197,17 +201,17 @@ impl Accounts {
     }
 
     fn clients(&self, credentials: Option<(Credentials, DateTime<Utc>)>) -> Clients {
-        let mut iam = aws_sdk_iam::config::Builder::from(&self.shared);
-        let mut config = aws_sdk_config::config::Builder::from(&self.shared);
-        let mut expires = DateTime::<Utc>::MAX_UTC;
-        if let Some((credentials, until)) = credentials {
-            iam = iam.credentials_provider(credentials.clone());
-            config = config.credentials_provider(credentials);
-            expires = until;
-        }
+        let (settings, expires) = match credentials {
+            Some((credentials, expires)) => {
+                let provider = SharedCredentialsProvider::new(credentials);
+                (self.shared.to_builder().credentials_provider(provider).build(), expires)
+            }
+            None => (self.shared.clone(), DateTime::<Utc>::MAX_UTC),
+        };
         Clients {
-            iam: aws_sdk_iam::Client::from_conf(iam.build()),
-            config: aws_sdk_config::Client::from_conf(config.build()),
+            iam: aws_sdk_iam::Client::new(&settings),
+            config: aws_sdk_config::Client::new(&settings),
+            settings,
             expires,
         }
     }

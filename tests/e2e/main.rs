@@ -11,6 +11,7 @@ mod credentials;
 mod delivery;
 mod demo;
 mod deployed;
+mod doctor;
 mod evaluate;
 mod exempt;
 mod failing;

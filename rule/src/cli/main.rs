@@ -4,6 +4,7 @@
 
 mod completions;
 mod connect;
+mod doctor;
 mod evaluate;
 mod exempt;
 mod finding;
@@ -36,6 +37,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Scan(scan::Args),
+    Doctor(doctor::Args),
     Plan(plan::Args),
     Evaluate(evaluate::Args),
     Exempt(exempt::Args),
@@ -59,6 +61,7 @@ async fn main() -> ExitCode {
     let run = async {
         match command {
             Command::Scan(args) => scan::run(args).await,
+            Command::Doctor(args) => doctor::run(args).await,
             Command::Plan(args) => plan::run(args).await,
             Command::Evaluate(args) => evaluate::run(args).await,
             Command::Exempt(args) => exempt::run(args).await,

@@ -1,0 +1,216 @@
+//! The conformance pack: what became of it in the home Region, account by account, and that it is in no other.
+
+use super::{AT_A_TIME, Caller, Check, MOST_PAGES, is_denial, regions};
+use crate::connect::Session;
+use access_key_rotation::calls::{CallError, Calls, Failure};
+use aws_config::Region;
+use aws_sdk_config::{
+    config::ProvideCredentials,
+    types::{
+        OrganizationConformancePackDetailedStatus as Detail, OrganizationConformancePackStatus as PackStatus,
+        OrganizationResourceDetailedStatus as InAccount, OrganizationResourceStatus as Overall,
+    },
+};
+use futures_util::{StreamExt, stream};
+use std::collections::BTreeMap;
+
+const NAME: &str = "pack";
+const STATUSES: &str = "config:DescribeOrganizationConformancePackStatuses";
+const DETAILS: &str = "config:GetOrganizationConformancePackDetailedStatus";
+/// The most accounts that AWS Config puts on a page.
+const ACCOUNTS_A_PAGE: i32 = 100;
+
+/// What is known of the pack.
+pub(super) struct Pack {
+    name: String,
+    /// By account. What there is to say instead, if they could not be read.
+    accounts: Result<BTreeMap<String, Detail>, &'static str>,
+    /// Those of the whole.
+    pub(super) checks: Vec<Check>,
+}
+
+impl Pack {
+    pub(super) async fn read(session: &Session, name: &str) -> Pack {
+        let calls = session.calls();
+        let pack = |accounts, checks| Pack { name: name.to_owned(), accounts, checks };
+        let config = aws_sdk_config::Client::new(&session.config);
+        let status = status(&config, &calls, session, name).await;
+        if status.as_ref().is_err_and(|error| error.code == "OrganizationAccessDeniedException") {
+            let seen = format!("account {} does not administer AWS Config's packs", session.home.account);
+            let remedy = "Run it in the account that deployed the pack: the delegated administrator (README, step 1).";
+            return pack(Err("the pack is unknown"), vec![Check::unknown(NAME, seen, remedy)]);
+        }
+        let overall = overall(&status, name);
+        let accounts = match &status {
+            Ok(Some(_)) => accounts(&config, &calls, session, name).await,
+            Ok(None) => Ok(Err("the pack is not there")),
+            Err(_) => Ok(Err("the pack is unknown")),
+        };
+        let elsewhere = elsewhere(session, &calls, name).await;
+        match accounts {
+            Ok(accounts) => pack(accounts, vec![overall, elsewhere]),
+            Err(error) => {
+                let unread = Check::unknown(NAME, error.to_string(), Caller::Current.remedy(&error)).of("accounts");
+                pack(Err("what became of the pack in the accounts is unknown"), vec![overall, unread, elsewhere])
+            }
+        }
+    }
+
+    pub(super) fn of_account(&self, id: &str) -> Check {
+        let accounts = match &self.accounts {
+            Ok(accounts) => accounts,
+            Err(why) => return Check::skipped(NAME, *why),
+        };
+        let name = &self.name;
+        let Some(detail) = accounts.get(id) else {
+            return Check::failed(
+                NAME,
+                format!("{name} was not deployed to this account"),
+                "If it is one of the pack's excluded accounts, leave it out here too (--exclude); else repeat the command of \
+                 README, step 4.",
+            );
+        };
+        match &detail.status {
+            InAccount::CreateSuccessful | InAccount::UpdateSuccessful => Check::ok(NAME, detail.status.as_str()),
+            InAccount::CreateInProgress | InAccount::UpdateInProgress => in_progress(detail.status.as_str()),
+            status => {
+                let seen = failure(status.as_str(), &detail.error_code, &detail.error_message);
+                Check::failed(NAME, seen, "README, step 4, has a table of what it means; then repeat its command.")
+            }
+        }
+    }
+}
+
+fn overall(status: &Result<Option<PackStatus>, CallError>, name: &str) -> Check {
+    let check = match status {
+        Err(error) => Check::unknown(NAME, error.to_string(), Caller::Current.remedy(error)),
+        Ok(None) => {
+            let seen = format!("this account has deployed no organization conformance pack {name} here");
+            Check::failed(NAME, seen, "Deploy it (README, step 4), or give its name with --pack-name.")
+        }
+        Ok(Some(pack)) => match &pack.status {
+            Overall::CreateSuccessful | Overall::UpdateSuccessful => Check::ok(NAME, pack.status.as_str()),
+            Overall::CreateInProgress | Overall::UpdateInProgress => in_progress(pack.status.as_str()),
+            status => {
+                let seen = failure(status.as_str(), &pack.error_code, &pack.error_message);
+                Check::failed(
+                    NAME,
+                    seen,
+                    "Mend it in the accounts in which it failed, then repeat the command of README, step 4.",
+                )
+            }
+        },
+    };
+    check.of("home Region")
+}
+
+fn in_progress(status: &str) -> Check {
+    Check::unknown(NAME, status, "Run it again in some minutes.")
+}
+
+/// As in `CREATE_FAILED, CODE: MESSAGE`.
+fn failure(status: &str, code: &Option<String>, message: &Option<String>) -> String {
+    let why: Vec<_> = [code, message].into_iter().flatten().map(String::as_str).collect();
+    if why.is_empty() { status.to_owned() } else { format!("{status}, {}", why.join(": ")) }
+}
+
+/// `None` if this account has deployed no such pack in the client's Region.
+async fn status(
+    config: &aws_sdk_config::Client,
+    calls: &Calls,
+    session: &Session,
+    name: &str,
+) -> Result<Option<PackStatus>, CallError> {
+    let request = config.describe_organization_conformance_pack_statuses().organization_conformance_pack_names(name);
+    match calls.call(STATUSES, session.until, || request.clone().send()).await {
+        Ok(answer) => Ok(answer.organization_conformance_pack_statuses.unwrap_or_default().into_iter().next()),
+        Err(error) if error.code == "NoSuchOrganizationConformancePackException" => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+type Accounts = Result<BTreeMap<String, Detail>, &'static str>;
+
+async fn accounts(
+    config: &aws_sdk_config::Client,
+    calls: &Calls,
+    session: &Session,
+    name: &str,
+) -> Result<Accounts, CallError> {
+    let mut accounts = BTreeMap::new();
+    let mut next_token = None;
+    for _ in 0..MOST_PAGES {
+        let request = config
+            .get_organization_conformance_pack_detailed_status()
+            .organization_conformance_pack_name(name)
+            .limit(ACCOUNTS_A_PAGE)
+            .set_next_token(next_token.clone());
+        let page = calls.call(DETAILS, session.until, || request.clone().send()).await?;
+        let details = page.organization_conformance_pack_detailed_statuses.unwrap_or_default();
+        accounts.extend(details.into_iter().map(|detail| (detail.account_id.clone(), detail)));
+        match page.next_token.filter(|token| !token.is_empty()) {
+            None => return Ok(Ok(accounts)),
+            token if token == next_token => break,
+            token => next_token = token,
+        }
+    }
+    Err(CallError { action: DETAILS, kind: Failure::Other, code: "a listing without an end".to_owned() })
+}
+
+/// In two Regions the pack would say everything twice.
+async fn elsewhere(session: &Session, calls: &Calls, name: &str) -> Check {
+    let home = &session.home.region;
+    let ask = async |region: &'static regions::Region| {
+        let settings = session.config.to_builder().region(Region::new(region.name)).build();
+        (region, status(&aws_sdk_config::Client::new(&settings), calls, session, name).await)
+    };
+    let others = regions::recording(&session.home.partition).filter(|region| region.name != home);
+    let answers: Vec<_> = stream::iter(others).map(ask).buffered(AT_A_TIME).collect().await;
+
+    let refuses =
+        |error: &CallError| ["UnrecognizedClientException", "InvalidClientTokenId"].contains(&error.code.as_str());
+    // A Region that is not enabled takes no credentials. But Regions that must be enabled do not take the sessions of STS's global
+    // endpoint either ("Managing AWS STS in an AWS Region"): these credentials are such if no Region of that kind takes them.
+    let takes = |answer: &Result<_, CallError>| answer.as_ref().err().is_none_or(is_denial);
+    let taken = answers.iter().any(|(region, answer)| region.opt_in && takes(answer));
+    let home_opts_in = regions::recording(&session.home.partition).any(|region| region.opt_in && region.name == home);
+    let proven = taken || home_opts_in || is_long_term(session).await;
+
+    let (mut found, mut disabled, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+    for (region, answer) in &answers {
+        match answer {
+            Ok(Some(_)) => found.push(region.name.to_owned()),
+            Ok(None) => {}
+            Err(error) if refuses(error) && region.opt_in && proven => disabled.push(region.name),
+            Err(error) => unknown.push(format!("{} ({})", region.name, error.code)),
+        }
+    }
+    let check = if !found.is_empty() {
+        Check::failed(
+            NAME,
+            format!("{name} is in {} as well, so that everything is found twice", found.join(", ")),
+            "Delete it there: aws configservice delete-organization-conformance-pack with that --region.",
+        )
+    } else if !unknown.is_empty() {
+        Check::unknown(
+            NAME,
+            format!("whether {name} is elsewhere too could not be read in {}", unknown.join(", ")),
+            "Denied by a policy: ask in an account to which it does not apply. Credentials not taken: the Region is not enabled, or \
+             they are from the global endpoint of STS; use AWS_STS_REGIONAL_ENDPOINTS=regional.",
+        )
+    } else {
+        let asked = answers.len() - disabled.len();
+        let not_enabled = match disabled.is_empty() {
+            true => String::new(),
+            false => format!("; not enabled: {}", disabled.join(", ")),
+        };
+        Check::ok(NAME, format!("{name} is in none of the {asked} others that record IAM users{not_enabled}"))
+    };
+    check.of("other Regions")
+}
+
+/// An access key of a user, which every Region takes that is enabled.
+async fn is_long_term(session: &Session) -> bool {
+    let Some(provider) = session.config.credentials_provider() else { return false };
+    provider.provide_credentials().await.is_ok_and(|credentials| credentials.session_token().is_none())
+}

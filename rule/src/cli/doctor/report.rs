@@ -1,0 +1,154 @@
+//! What the doctor found, for people and for programs.
+
+use crate::Outcome;
+use chrono::{DateTime, Utc};
+use clap::ValueEnum;
+use serde::Serialize;
+use std::io::{self, Write};
+
+/// How to print.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// What is not well, with what to do, and a summary of each account
+    Table,
+    /// Every check
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Status {
+    Ok,
+    Failed,
+    /// It could not be checked.
+    Unknown,
+    /// There was nothing to check.
+    Skipped,
+}
+
+/// One thing that the rule needs.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Check {
+    check: &'static str,
+    /// What of it, if there are several: an action, a document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    of: Option<&'static str>,
+    status: Status,
+    seen: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remedy: Option<String>,
+}
+
+impl Check {
+    fn new(check: &'static str, status: Status, seen: impl Into<String>, remedy: Option<String>) -> Check {
+        Check { check, of: None, status, seen: seen.into(), remedy }
+    }
+
+    pub(super) fn ok(check: &'static str, seen: impl Into<String>) -> Check {
+        Check::new(check, Status::Ok, seen, None)
+    }
+
+    pub(super) fn failed(check: &'static str, seen: impl Into<String>, remedy: impl Into<String>) -> Check {
+        Check::new(check, Status::Failed, seen, Some(remedy.into()))
+    }
+
+    pub(super) fn unknown(check: &'static str, seen: impl Into<String>, remedy: impl Into<String>) -> Check {
+        Check::new(check, Status::Unknown, seen, Some(remedy.into()))
+    }
+
+    pub(super) fn skipped(check: &'static str, why: impl Into<String>) -> Check {
+        Check::new(check, Status::Skipped, why, None)
+    }
+
+    pub(super) fn of(self, of: &'static str) -> Check {
+        Check { of: Some(of), ..self }
+    }
+}
+
+/// The checks of one account.
+#[derive(Debug, Serialize)]
+pub(crate) struct Examined {
+    pub(super) account: String,
+    /// The name that AWS Organizations has for it, if it was asked.
+    pub(super) name: Option<String>,
+    pub(super) checks: Vec<Check>,
+}
+
+/// Everything, with the accounts in order.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Report {
+    pub(super) checked_at: DateTime<Utc>,
+    pub(super) region: String,
+    pub(super) current_account: String,
+    /// Those of the whole.
+    pub(super) checks: Vec<Check>,
+    pub(super) accounts: Vec<Examined>,
+}
+
+impl Report {
+    fn all(&self) -> impl Iterator<Item = &Check> {
+        self.checks.iter().chain(self.accounts.iter().flat_map(|account| &account.checks))
+    }
+
+    pub(super) fn outcome(&self) -> Outcome {
+        let number = |status| self.all().filter(|check| check.status == status).count();
+        let errors = match number(Status::Unknown) {
+            0 => Vec::new(),
+            1 => vec!["1 check is unknown: the output says which, and why".to_owned()],
+            unknown => vec![format!("{unknown} checks are unknown: the output says which, and why")],
+        };
+        Outcome { errors, violations: number(Status::Failed) > 0 }
+    }
+}
+
+impl Format {
+    pub(crate) fn write(self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
+        match self {
+            Format::Table => table(report, out),
+            Format::Json => {
+                serde_json::to_writer_pretty(&mut *out, report)?;
+                writeln!(out)
+            }
+        }
+    }
+}
+
+fn table(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    const WHOLE: &str = "all accounts";
+    let of_accounts = || report.accounts.iter().map(|account| (account.account.as_str(), &account.checks));
+    for (account, checks) in [(WHOLE, &report.checks)].into_iter().chain(of_accounts()) {
+        for check in checks.iter().filter(|check| check.status != Status::Ok) {
+            let of = check.of.map(|of| format!("{of}: ")).unwrap_or_default();
+            writeln!(out, "{account}  {:<11}  {:<7}  {of}{}", check.check, check.status.name(), check.seen)?;
+            if let Some(remedy) = &check.remedy {
+                writeln!(out, "{:>36}{remedy}", "")?;
+            }
+        }
+    }
+    writeln!(out, "{WHOLE}: {}", summary(&report.checks))?;
+    for Examined { account, name, checks } in &report.accounts {
+        let name = name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
+        writeln!(out, "{account}{name}: {}", summary(checks))?;
+    }
+    Ok(())
+}
+
+/// As in `6 ok, 1 failed`.
+fn summary(checks: &[Check]) -> String {
+    let count = |status| (status, checks.iter().filter(|check| check.status == status).count());
+    let counts = [Status::Ok, Status::Failed, Status::Unknown, Status::Skipped].map(count);
+    let told = counts.iter().filter(|(status, number)| *number > 0 || *status == Status::Ok);
+    told.map(|(status, number)| format!("{number} {}", status.name())).collect::<Vec<_>>().join(", ")
+}
+
+impl Status {
+    fn name(self) -> &'static str {
+        match self {
+            Status::Ok => "ok",
+            Status::Failed => "failed",
+            Status::Unknown => "unknown",
+            Status::Skipped => "skipped",
+        }
+    }
+}

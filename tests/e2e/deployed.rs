@@ -36,9 +36,19 @@ pub(crate) fn policy(role: &str) -> &'static Value {
     &deployed()["roles"][role]["policy"]
 }
 
+/// The policy of the evaluation role where `CommandLineRoleArn` is given.
+pub(crate) fn command_line_policy() -> &'static Value {
+    &deployed()["commandLine"]["access-key-rotation-evaluation"]["policy"]
+}
+
 /// The actions that a role's policy allows.
 pub(crate) fn actions(role: &str) -> BTreeSet<String> {
-    let statements = policy(role)["Statement"].as_array().unwrap();
+    actions_of(policy(role))
+}
+
+/// The actions that a policy allows.
+pub(crate) fn actions_of(policy: &Value) -> BTreeSet<String> {
+    let statements = policy["Statement"].as_array().unwrap();
     let actions = statements.iter().flat_map(|statement| match &statement["Action"] {
         Value::Array(actions) => actions.clone(),
         action => vec![action.clone()],

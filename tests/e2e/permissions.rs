@@ -2,6 +2,7 @@
 
 use crate::{
     deployed::{self, DELETION_ROLE, REMEDIATION_ROLE, python},
+    doctor::Clinic,
     support::*,
 };
 use local_aws::events;
@@ -43,6 +44,25 @@ async fn the_permissions_are_the_ones_that_are_used() {
     let is_action = |word: &&str| ["iam:", "config:", "sts:"].iter().any(|service| word.starts_with(service));
     let documented: BTreeSet<_> = section.split('`').filter(is_action).map(str::to_owned).collect();
     assert_eq!(used(FUNCTION_ROLE), documented);
+}
+
+#[tokio::test]
+async fn the_doctor_uses_what_the_role_has_with_a_command_line_and_nothing_else() {
+    let clinic = Clinic::open().await;
+    assert_eq!(clinic.examine(&["--organization"]).await.0, Some(0));
+    let role = format!(":assumed-role/{EVALUATION_ROLE}/");
+    let world = clinic.aws.world();
+    let calls = world.calls().iter().filter(|call| call.principal.contains(&role));
+    let used: BTreeSet<_> = calls.clone().map(|call| format!("{}:{}", call.service, call.action)).collect();
+    assert_eq!(used, deployed::actions_of(deployed::command_line_policy()));
+
+    let documents = calls.filter(|call| call.action == "DescribeDocument").filter_map(|call| call.subject.clone());
+    let statements = deployed::command_line_policy()["Statement"].as_array().unwrap();
+    let runbooks = statements.iter().find(|statement| statement["Sid"] == "ReadRunbooks").unwrap();
+    let allowed = list(&runbooks["Resource"]).into_iter().map(|arn| arn.split_once(":document/").unwrap().1.to_owned());
+    assert_eq!(documents.collect::<BTreeSet<_>>(), allowed.collect());
+    let recorder = statements.iter().find(|statement| statement["Sid"] == "ReadRecorder").unwrap();
+    assert_eq!(recorder["Resource"], "*", "without a name no recorder is the resource of the call");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 """What the templates deploy: creates their stacks in moto and prints roles and documents as JSON.
 
-{"roles": {name: {"trust": policy document, "policy": policy document of all its statements}}, "documents": {name: document}}
+{"roles": {name: {"trust": policy document, "policy": policy document of all its statements}}, "documents": {name: document},
+"commandLine": as "roles", those of a member whose CommandLineRoleArn is given}
 """
 
 import ast
@@ -22,6 +23,7 @@ from ministack.services.cloudformation import language_extensions
 
 TEMPLATES = ROOT / "templates"
 REGION, HUB, MEMBER = "eu-central-1", "111122220000", "111122221111"
+COMMAND_LINE = f"arn:aws:iam::{HUB}:role/aws-reserved/sso.amazonaws.com/*/AWSReservedSSO_Security_*"
 CODE = {"CodeBucket": "code", "CodeKey": "function.zip", "CodeSha256": "A" * 43 + "="}
 
 
@@ -30,11 +32,11 @@ def template(name):
 
 
 def expanded(template, parameters):
-    """The template with Fn::ForEach expanded, which moto does not know."""
+    """The template with Fn::ForEach expanded, which moto does not know, and without the items that a condition leaves out."""
+    values = {key: value.get("Default", "") for key, value in template["Parameters"].items()} | parameters
     if template.pop("Transform", None):
-        defaults = {key: value.get("Default", "") for key, value in template["Parameters"].items()}
-        template = language_extensions.apply(template, {**defaults, **parameters})
-    return template
+        template = language_extensions.apply(template, values)
+    return template | {"Resources": chosen(template["Resources"], values, template.get("Conditions"))}
 
 
 NOTHING = object()
@@ -67,6 +69,21 @@ def resolved(node, values, conditions):
         case dict():
             assert not any(key.startswith("Fn::") for key in node), node
             items = {key: resolve(value) for key, value in node.items()}
+            return {key: value for key, value in items.items() if value is not NOTHING}
+        case _:
+            return node
+
+
+def chosen(node, values, conditions):
+    """A node without the items of lists that a condition leaves out, of which moto makes null."""
+    choose = lambda inner: chosen(inner, values, conditions)
+    match node:
+        case list():
+            return [item for item in map(choose, node) if item is not NOTHING]
+        case {"Fn::If": [name, then, {"Ref": "AWS::NoValue"}]}:
+            return choose(then) if resolved(conditions[name], values, conditions) else NOTHING
+        case dict():
+            items = {key: choose(value) for key, value in node.items()}
             return {key: value for key, value in items.items() if value is not NOTHING}
         case _:
             return node
@@ -114,17 +131,18 @@ def documents():
 
 
 def main():
-    deployed = {"roles": {}, "documents": {}}
-    for account, name, parameters in (
-        (HUB, "hub.yaml", {**CODE, "OrganizationId": "o-exampleorgid"}),
-        (MEMBER, "member.yaml", {"HubAccountId": HUB}),
+    deployed = {"roles": {}, "documents": {}, "commandLine": {}}
+    for kind, account, name, parameters in (
+        ("roles", HUB, "hub.yaml", {**CODE, "OrganizationId": "o-exampleorgid"}),
+        ("roles", MEMBER, "member.yaml", {"HubAccountId": HUB}),
+        ("commandLine", MEMBER, "member.yaml", {"HubAccountId": HUB, "CommandLineRoleArn": COMMAND_LINE}),
     ):
         session = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": REGION, "MOTO_ACCOUNT_ID": account}
         os.environ.update(session)
         with mock_aws():
             upload_code(boto3.client("s3"))
             create(name, **parameters)
-            deployed["roles"].update(roles())
+            deployed[kind].update(roles())
             deployed["documents"].update(documents())
     print(json.dumps(deployed, indent=1))
 

@@ -8,7 +8,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from deployed import CODE, HUB, MEMBER, REGION, create, template, upload_code
+from deployed import CODE, COMMAND_LINE, HUB, MEMBER, REGION, create, documents, roles, template, upload_code
 
 ROOT = pathlib.Path(__file__).parents[2]
 ORGANIZATION = "o-exampleorgid"
@@ -90,6 +90,59 @@ def test_only_other_accounts_than_the_hub_have_the_evaluation_role(account, acco
     roles = {role["RoleName"] for role in boto3.client("iam").list_roles()["Roles"]}
     assert ("access-key-rotation-evaluation" in roles) == has_role
     assert {"access-key-rotation-remediation", "access-key-rotation-deletion"} <= roles
+
+
+def evaluation_role(account, **parameters):
+    account(MEMBER)
+    create("member.yaml", HubAccountId=HUB, **parameters)
+    return roles()["access-key-rotation-evaluation"]
+
+
+THE_FUNCTION = {
+    "Effect": "Allow",
+    "Principal": {"AWS": f"arn:aws:iam::{HUB}:role/access-key-rotation-function"},
+    "Action": "sts:AssumeRole",
+}
+
+
+def test_only_the_function_has_the_evaluation_role(account):
+    role = evaluation_role(account)
+    assert role["trust"]["Statement"] == [THE_FUNCTION]
+    sids = [statement["Sid"] for statement in role["policy"]["Statement"]]
+    assert sids == ["ReadUsers", "ReadAccessKeys", "ReadResults", "DeliverResults"]
+
+
+def test_the_command_line_has_the_evaluation_role_if_its_own_is_given(account):
+    role = evaluation_role(account, CommandLineRoleArn=COMMAND_LINE)
+    people = {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{HUB}:root"},
+        "Action": "sts:AssumeRole",
+        "Condition": {"ArnLike": {"aws:PrincipalArn": COMMAND_LINE}},
+    }
+    assert role["trust"]["Statement"] == [THE_FUNCTION, people]
+    sids = [statement["Sid"] for statement in role["policy"]["Statement"]]
+    assert sids == ["ReadUsers", "ReadAccessKeys", "ReadResults", "DeliverResults", "ReadRecorder", "ReadRunbooks"]
+    runbooks = role["policy"]["Statement"][-1]["Resource"]
+    assert sorted(runbooks) == sorted(f"arn:aws:ssm:{REGION}:{MEMBER}:document/{name}" for name in documents())
+
+
+@pytest.mark.parametrize(
+    "arn, allowed",
+    [
+        ("", True),
+        (f"arn:aws:iam::{HUB}:role/security", True),
+        (COMMAND_LINE, True),
+        ("*", False),
+        (f"arn:aws:iam::{HUB}:*", False),
+        (f"arn:aws:iam::{HUB}:root", False),
+        ("arn:aws:iam::*:role/security", False),
+    ],
+)
+def test_the_command_lines_role_is_one_of_an_account(arn, allowed):
+    """CloudFormation wants the whole value to match."""
+    pattern = template("member.yaml")["Parameters"]["CommandLineRoleArn"]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, arn)) == allowed
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "templates").glob("*.yaml")), ids=lambda path: path.name)

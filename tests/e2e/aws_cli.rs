@@ -487,13 +487,13 @@ async fn organization_packs() {
     let stranger = cli.run(&format!("configservice {statuses}")).await;
     assert_error(stranger, "OrganizationAccessDeniedException", operation);
 
-    let error = Some(("NoAvailableConfigurationRecorder", "no recorder here"));
-    cli.aws.world().organization(HUB).set_pack(pack, "000000000001", "CREATE_FAILED", error);
+    let (code, message) = ("NoAvailableConfigurationRecorder", "no recorder here");
+    cli.aws.world().organization(HUB).set_pack(pack, "000000000001", "CREATE_FAILED", Some((code, message)));
     let all = run(&format!("{details} --page-size 2")).await.unwrap();
     let all = &all["OrganizationConformancePackDetailedStatuses"];
     assert_eq!(each(all, "AccountId"), (0..5).map(|n| format!("{n:012}")).collect::<Vec<_>>());
     assert_eq!(cli.calls_of("GetOrganizationConformancePackDetailedStatus"), 3);
-    assert_eq!([&all[1]["ErrorCode"], &all[1]["ErrorMessage"]], [error.unwrap().0, error.unwrap().1]);
+    assert_eq!([&all[1]["ErrorCode"], &all[1]["ErrorMessage"]], [code, message]);
     assert_eq!(run(statuses).await.unwrap()[name][0]["Status"], "CREATE_FAILED");
     let missing = run(&details.replace("rotation", "other")).await;
     let operation = "GetOrganizationConformancePackDetailedStatus";

@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use chrono::TimeDelta;
-use local_aws::{ComplianceType::*, FaultKind, events};
+use local_aws::{ComplianceType::*, Credentials, FaultKind, deployment::InProcess, events};
 
 #[tokio::test]
 async fn the_functions_own_account_needs_no_role() {
@@ -83,6 +83,21 @@ async fn a_role_that_cannot_be_assumed_is_named_with_the_template() {
         assert!(text.contains(part), "{part}: {text}");
     }
     assert_eq!(deployment.calls().len(), 1, "nothing but AssumeRole");
+}
+
+#[tokio::test]
+async fn credentials_that_are_no_good_are_not_taken_for_a_role_that_does_not_trust() {
+    let mut deployment = Deployment::start().await;
+    let unknown = Credentials {
+        access_key_id: "ASIAUNKNOWN".to_owned(),
+        secret_access_key: "any".to_owned(),
+        session_token: Some("any".to_owned()),
+    };
+    deployment.rule = InProcess::start(&deployment.aws, HUB, unknown).await.unwrap();
+    let event = events::scheduled(&mut deployment.aws.world(), MEMBER, RULE, &[]);
+    let error = deployment.send(&event).await.0.unwrap_err();
+    assert_eq!(error.error_type(), "AwsError");
+    assert!(error.to_string().starts_with("sts:AssumeRole: InvalidClientTokenId on arn:"), "{error}");
 }
 
 #[tokio::test]

@@ -321,7 +321,7 @@ async fn each_permission_that_the_role_lacks_is_told_and_what_hangs_on_it_is_ski
         let clinic = Clinic::open().await;
         clinic.fault(MEMBER, action.split_once(':').unwrap().1, FaultKind::AccessDenied);
         let (status, lines) = clinic.examine(&["--account", MEMBER]).await;
-        let expected = format!("{MEMBER} permissions {action} failed: denied (AccessDenied");
+        let expected = format!("{MEMBER} permissions {action} failed: {EVALUATION_ROLE} may not (AccessDenied");
         assert_told(action, &lines, &[&expected]);
         assert!(ailing(&lines)[0].contains("| Deploy the current templates/member.yaml there"), "{lines:?}");
         assert_eq!(lines.iter().filter(|line| line.contains(" skipped: ")).count(), skipped, "{lines:#?}");
@@ -334,11 +334,12 @@ async fn each_permission_that_the_role_lacks_is_told_and_what_hangs_on_it_is_ski
         clinic.aws.world().faults.add(Fault { account: None, action, user, kind: FaultKind::AccessDenied });
     }
     assert_eq!(clinic.examine(&["--account", MEMBER]).await.0, Some(0));
-    let mut world = clinic.aws.world();
-    let account = world.account(MEMBER);
-    let names: Vec<_> = account.users().map(|user| user.name.clone()).collect();
-    names.iter().for_each(|name| assert!(account.delete_user(name)));
-    drop(world);
+    {
+        let mut world = clinic.aws.world();
+        let account = world.account(MEMBER);
+        let names: Vec<_> = account.users().map(|user| user.name.clone()).collect();
+        names.iter().for_each(|name| assert!(account.delete_user(name)));
+    }
     let (status, lines) = clinic.examine(&["--account", MEMBER]).await;
     assert_eq!(
         (status, lines.iter().filter(|line| line.contains(" skipped: no user to try it on")).count()),
@@ -353,6 +354,7 @@ async fn what_the_doctor_may_not_read_is_unknown_and_says_what_to_allow() {
         (MEMBER, "config:DescribeConfigurationRecorderStatus", "444455556666 recorder unknown"),
         (HUB, "lambda:GetFunctionConfiguration", "invocable unknown"),
         (HUB, "lambda:GetPolicy", "invocable unknown"),
+        (HUB, "config:DescribeOrganizationConformancePackStatuses", "pack home Region unknown"),
         (HUB, "config:GetOrganizationConformancePackDetailedStatus", "pack accounts unknown"),
     ] {
         let clinic = Clinic::open().await;
@@ -507,7 +509,8 @@ async fn outside_the_hub_the_doctor_says_where_to_go() {
     let (status, out, _) = clinic.run(&[]).await;
     assert_eq!(status, Some(1));
     for line in [
-        "all accounts  pack         unknown  account 444455556666 does not administer AWS Config's packs\n",
+        "all accounts  pack         unknown  home Region: account 444455556666 does not administer conformance packs\n",
+        "all accounts  pack         skipped  other Regions: the pack is unknown\n",
         "444455556666  invocable    skipped  there is no function access-key-rotation in account 444455556666 and us-east-1: \
          run it in the account with the function\n",
         "444455556666  pack         skipped  the pack is unknown\n",
@@ -518,6 +521,22 @@ async fn outside_the_hub_the_doctor_says_where_to_go() {
     let (status, out, error) = clinic.run(&["--organization"]).await;
     assert_eq!((status, out.as_str()), (Some(1), ""));
     assert!(error.contains("organizations:ListAccounts: AccessDeniedException"), "{error}");
+}
+
+#[tokio::test]
+async fn wrong_usage_says_what_is_allowed() {
+    let clinic = Clinic::open().await;
+    for (arguments, said) in [
+        (&["--pack-name", "1st"][..], "begins with a letter"),
+        (&["--function-name", "arn:aws:lambda:us-east-1:111122223333:function:rule"], "without the rest of its ARN"),
+        (&["--format", "csv"], "[possible values: table, json]"),
+        (&["--exclude", MEMBER], "--organization"),
+    ] {
+        let (status, out, error) = clinic.run(arguments).await;
+        assert_eq!((status, out.as_str()), (Some(2), ""));
+        assert!(error.contains(said), "{error}");
+    }
+    assert!(clinic.aws.world().calls().is_empty());
 }
 
 #[tokio::test]

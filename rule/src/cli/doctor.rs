@@ -37,10 +37,10 @@ pub(crate) struct Args {
     #[arg(long)]
     before_rollout: bool,
     /// The organization's conformance pack
-    #[arg(long, value_name = "NAME", default_value = "access-key-rotation")]
+    #[arg(long, value_name = "NAME", default_value = "access-key-rotation", value_parser = pack_name)]
     pack_name: String,
     /// The function, which is looked for in the current account
-    #[arg(long, value_name = "NAME", default_value = "access-key-rotation")]
+    #[arg(long, value_name = "NAME", default_value = "access-key-rotation", value_parser = function_name)]
     function_name: String,
     /// How to print
     #[arg(long, value_enum, default_value = "table")]
@@ -50,6 +50,24 @@ pub(crate) struct Args {
     output: Option<PathBuf>,
     #[command(flatten)]
     connection: Connection,
+}
+
+/// By AWS Config's model.
+fn pack_name(text: &str) -> Result<String, String> {
+    let is_name = text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && text.len() <= 128
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    let wrong = "a conformance pack's name has letters, digits and hyphens, begins with a letter, and has 128 characters at most";
+    if is_name { Ok(text.to_owned()) } else { Err(wrong.to_owned()) }
+}
+
+/// By Lambda's reference of `CreateFunction`.
+fn function_name(text: &str) -> Result<String, String> {
+    let is_name =
+        (1..=64).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    let wrong =
+        "a function's name, without the rest of its ARN, has letters, digits, hyphens and underscores, 64 at most";
+    if is_name { Ok(text.to_owned()) } else { Err(wrong.to_owned()) }
 }
 
 pub(crate) async fn run(args: Args) -> Result<Outcome, String> {

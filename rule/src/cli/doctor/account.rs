@@ -36,26 +36,21 @@ impl Examiner<'_> {
     }
 
     fn no_role(&self, id: &str, error: &Error) -> Check {
-        let name = self.role_name;
-        match (error, self.deployed) {
-            (Error::AccessDenied(_), Some(_)) => Check::failed(
-                "role",
-                format!(
-                    "{name} in account {id} cannot be assumed: it is not there, or does not trust whoever runs this"
-                ),
+        let remedy = match (error, self.deployed) {
+            (Error::AccessDenied(_), Some(_)) => {
                 "Deploy templates/member.yaml there, with the ARN of your role as CommandLineRoleArn (README, step 3), and allow \
-                 yourself sts:AssumeRole on it.",
-            ),
-            (Error::AccessDenied(_), None) => Check::failed(
-                "role",
-                format!(
-                    "{name} in account {id} cannot be assumed: it is not there, or does not trust whoever runs this"
-                ),
+                 yourself sts:AssumeRole on it."
+            }
+            (Error::AccessDenied(_), None) => {
                 "Before the rollout, name a role that you may assume in every account, as with --role-name \
-                 OrganizationAccountAccessRole.",
-            ),
-            _ => Check::unknown("role", error.to_string(), "Run it again, with credentials that last."),
-        }
+                 OrganizationAccountAccessRole."
+            }
+            _ => return Check::unknown("role", error.to_string(), "Run it again, with credentials that last."),
+        };
+        let name = self.role_name;
+        let seen =
+            format!("{name} in account {id} cannot be assumed: it is not there, or does not trust whoever runs this");
+        Check::failed("role", seen, remedy)
     }
 
     async fn inside(&self, account: &Account<'_>) -> Vec<Check> {
@@ -71,7 +66,7 @@ impl Examiner<'_> {
                 let why = "the current account: only the function itself has the function's role (templates/hub.yaml)";
                 checks.push(Check::skipped("permissions", why));
             } else {
-                checks.extend(permissions::check(account).await);
+                checks.extend(permissions::check(account, self.role_name).await);
             }
             checks.extend(runbooks(account, &caller).await);
         }

@@ -20,11 +20,13 @@ const DETAILS: &str = "config:GetOrganizationConformancePackDetailedStatus";
 /// The most accounts that AWS Config puts on a page.
 const ACCOUNTS_A_PAGE: i32 = 100;
 
+/// By account; or what there is to say instead.
+type Accounts = Result<BTreeMap<String, Detail>, &'static str>;
+
 /// What is known of the pack.
 pub(super) struct Pack {
     name: String,
-    /// By account. What there is to say instead, if they could not be read.
-    accounts: Result<BTreeMap<String, Detail>, &'static str>,
+    accounts: Accounts,
     /// Those of the whole.
     pub(super) checks: Vec<Check>,
 }
@@ -35,16 +37,15 @@ impl Pack {
         let pack = |accounts, checks| Pack { name: name.to_owned(), accounts, checks };
         let config = aws_sdk_config::Client::new(&session.config);
         let status = status(&config, &calls, session, name).await;
-        if status.as_ref().is_err_and(|error| error.code == "OrganizationAccessDeniedException") {
-            let seen = format!("account {} does not administer AWS Config's packs", session.home.account);
-            let remedy = "Run it in the account that deployed the pack: the delegated administrator (README, step 1).";
-            return pack(Err("the pack is unknown"), vec![Check::unknown(NAME, seen, remedy)]);
-        }
-        let overall = overall(&status, name);
+        let overall = overall(&status, session, name);
         let accounts = match &status {
             Ok(Some(_)) => accounts(&config, &calls, session, name).await,
             Ok(None) => Ok(Err("the pack is not there")),
-            Err(_) => Ok(Err("the pack is unknown")),
+            // Other Regions would not say more.
+            Err(_) => {
+                const WHY: &str = "the pack is unknown";
+                return pack(Err(WHY), vec![overall, Check::skipped(NAME, WHY).of("other Regions")]);
+            }
         };
         let elsewhere = elsewhere(session, &calls, name).await;
         match accounts {
@@ -81,8 +82,13 @@ impl Pack {
     }
 }
 
-fn overall(status: &Result<Option<PackStatus>, CallError>, name: &str) -> Check {
+fn overall(status: &Result<Option<PackStatus>, CallError>, session: &Session, name: &str) -> Check {
     let check = match status {
+        Err(error) if error.code == "OrganizationAccessDeniedException" => Check::unknown(
+            NAME,
+            format!("account {} does not administer conformance packs", session.home.account),
+            "Run it in the account that deployed the pack: the delegated administrator (README, step 1).",
+        ),
         Err(error) => Check::unknown(NAME, error.to_string(), Caller::Current.remedy(error)),
         Ok(None) => {
             let seen = format!("this account has deployed no organization conformance pack {name} here");
@@ -128,8 +134,6 @@ async fn status(
         Err(error) => Err(error),
     }
 }
-
-type Accounts = Result<BTreeMap<String, Detail>, &'static str>;
 
 async fn accounts(
     config: &aws_sdk_config::Client,

@@ -107,9 +107,8 @@ fn records_users(group: &RecordingGroup) -> Option<bool> {
 
 /// Then a change of a user is seen within a day; the rule's schedule does not depend on it.
 fn is_daily(mode: &RecordingMode) -> bool {
-    let overrides = mode.recording_mode_overrides.iter().flatten();
-    let of_users =
-        overrides.filter(|or| or.resource_types.iter().any(|listed| listed.as_str() == IAM_USER)).next_back();
+    let mut overrides = mode.recording_mode_overrides.iter().flatten();
+    let of_users = overrides.rfind(|or| or.resource_types.iter().any(|listed| listed.as_str() == IAM_USER));
     let frequency = of_users.map_or(&mode.recording_frequency, |or| &or.recording_frequency);
     *frequency == RecordingFrequency::Daily
 }

@@ -190,7 +190,7 @@ const DEFECTS: &[Case] = &[
     (
         "a pack that failed in an account",
         |world| {
-            let error = Some(("ConformancePackTemplateValidationException", "The document does not exist."));
+            let error = Some(("ConformancePackTemplateValidationException", "The document\ndoes not exist."));
             world.organization(HUB).set_pack(PACK, MEMBER, "CREATE_FAILED", error);
         },
         &[
@@ -410,7 +410,7 @@ async fn a_role_that_cannot_be_assumed_costs_no_other_account_its_checks() {
 }
 
 #[tokio::test]
-async fn throttling_costs_time_only_and_what_aws_does_not_answer_is_unknown() {
+async fn throttling_and_short_pages_cost_time_only_and_what_aws_does_not_answer_is_unknown() {
     let clinic = Clinic::open().await;
     clinic.aws.world().faults.add(Fault {
         account: None,
@@ -420,6 +420,14 @@ async fn throttling_costs_time_only_and_what_aws_does_not_answer_is_unknown() {
     });
     let (status, lines) = clinic.examine(ALL).await;
     assert_eq!((status, ailing(&lines)), (Some(0), vec![]));
+
+    clinic.aws.world().faults.clear();
+    // Pages of one, and every third empty: the first user with a key is on the second.
+    clinic.aws.world().account(MEMBER).create_user("a", Utc::now());
+    clinic.aws.world().faults.add(Fault { account: None, action: None, user: None, kind: FaultKind::ShortPages(1) });
+    let (status, lines) = clinic.examine(ALL).await;
+    assert_eq!((status, ailing(&lines)), (Some(0), vec![]));
+    assert!(lines.iter().any(|line| line.starts_with(&format!("{MEMBER} permissions iam:GetAccessKeyLastUsed ok"))));
 
     clinic.aws.world().faults.clear();
     clinic.fault(MEMBER, "DescribeDocument", FaultKind::ServerError { probability: 1.0 });

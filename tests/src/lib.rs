@@ -1,5 +1,5 @@
-//! AWS for one process on loopback: IAM, STS, Config, Organizations, SSM and Lambda over their real wire protocols, with AWS's limits and errors, and
-//! the Lambda Runtime API to run a function's binary under. The AWS SDKs and the AWS CLI work against it with
+//! AWS for one process on loopback: IAM, STS, Config, Organizations, SSM and Lambda over their real wire protocols, with
+//! AWS's limits and errors, and the Lambda Runtime API to run a function's binary under. The AWS SDKs and the AWS CLI work against it with
 //! `AWS_ENDPOINT_URL` set to [`LocalAws::endpoint`].
 //!
 //! The account, the service and the principal of a request come from the credential scope of its `Authorization` header

@@ -24,16 +24,17 @@ const MOST_PAGES: usize = 20_000;
 
 /// Says whether the rule can work in the current account, or in others, and what to do where it cannot.
 ///
-/// It only reads. Exit status: 0 - all is well; 1 - failed, or something could not be checked; 2 - wrong usage; 3 - a check
-/// failed.
+/// It changes nothing: it tries permissions by reading, by asking for a credential report, and by a test run of PutEvaluations,
+/// which keeps no result.
+///
+/// Exit status: 0 - all is well; 1 - failed, or something could not be checked; 2 - wrong usage; 3 - a check failed.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Example:\n  access-key-rotation doctor --profile management --organization --before-rollout --role-name OrganizationAccountAccessRole"
+    after_help = "Example:\n  access-key-rotation doctor --profile management --organization --before-rollout --role-name \
+                  OrganizationAccountAccessRole"
 )]
 pub(crate) struct Args {
-    #[command(flatten)]
-    targets: Targets,
-    /// Leave out what can be there only after the rollout: roles, runbooks, function and conformance pack
+    /// Leave out what is there only after the rollout: the evaluation role's permissions, runbooks, function, conformance pack
     #[arg(long)]
     before_rollout: bool,
     /// The organization's conformance pack
@@ -48,6 +49,8 @@ pub(crate) struct Args {
     /// Write to this file instead of standard output
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    targets: Targets,
     #[command(flatten)]
     connection: Connection,
 }

@@ -77,17 +77,19 @@ impl Examiner<'_> {
 async fn runbooks(account: &Account<'_>, caller: &Caller<'_>) -> Vec<Check> {
     const NAME: &str = "runbooks";
     let ssm = aws_sdk_ssm::Client::new(&account.settings);
-    let redeploy = "Look at this account's instance of the StackSet of templates/member.yaml, and deploy it again (README, step 3).";
+    let redeploy = "Look at this account's instance of the StackSet of templates/member.yaml, and deploy it again (README, \
+                    step 3).";
     let mut checks = Vec::new();
     for document in RUNBOOKS {
         let request = ssm.describe_document().name(document);
         let answer = account.calls.call("ssm:DescribeDocument", account.reads_end, || request.clone().send()).await;
         let check = match answer.map(|answer| answer.document.and_then(|document| document.status)) {
             Ok(Some(DocumentStatus::Active)) => Check::ok(NAME, "Active"),
-            Ok(Some(DocumentStatus::Creating | DocumentStatus::Updating)) => {
-                Check::unknown(NAME, "it is being deployed", "Run it again in a minute.")
+            Ok(Some(status @ (DocumentStatus::Failed | DocumentStatus::Deleting))) => {
+                Check::failed(NAME, format!("its status is {status}"), redeploy)
             }
-            Ok(Some(status)) => Check::failed(NAME, format!("its status is {status}"), redeploy),
+            // It is being deployed.
+            Ok(Some(status)) => Check::unknown(NAME, format!("its status is {status}"), "Run it again in a minute."),
             Ok(None) => Check::unknown(NAME, "ssm:DescribeDocument: an answer without a status", "Run it again."),
             Err(error) if error.code == "InvalidDocument" => Check::failed(NAME, "there is no such document", redeploy),
             Err(error) => Check::unknown(NAME, error.to_string(), caller.remedy(&error)),

@@ -73,11 +73,15 @@ impl Pack {
         };
         match &detail.status {
             InAccount::CreateSuccessful | InAccount::UpdateSuccessful => Check::ok(NAME, detail.status.as_str()),
-            InAccount::CreateInProgress | InAccount::UpdateInProgress => in_progress(detail.status.as_str()),
-            status => {
+            status @ (InAccount::CreateFailed
+            | InAccount::UpdateFailed
+            | InAccount::DeleteFailed
+            | InAccount::DeleteInProgress
+            | InAccount::DeleteSuccessful) => {
                 let seen = failure(status.as_str(), &detail.error_code, &detail.error_message);
                 Check::failed(NAME, seen, "README, step 4, has a table of what it means; then repeat its command.")
             }
+            status => undecided(status.as_str()),
         }
     }
 }
@@ -96,8 +100,11 @@ fn overall(status: &Result<Option<PackStatus>, CallError>, session: &Session, na
         }
         Ok(Some(pack)) => match &pack.status {
             Overall::CreateSuccessful | Overall::UpdateSuccessful => Check::ok(NAME, pack.status.as_str()),
-            Overall::CreateInProgress | Overall::UpdateInProgress => in_progress(pack.status.as_str()),
-            status => {
+            status @ (Overall::CreateFailed
+            | Overall::UpdateFailed
+            | Overall::DeleteFailed
+            | Overall::DeleteInProgress
+            | Overall::DeleteSuccessful) => {
                 let seen = failure(status.as_str(), &pack.error_code, &pack.error_message);
                 Check::failed(
                     NAME,
@@ -105,12 +112,14 @@ fn overall(status: &Result<Option<PackStatus>, CallError>, session: &Session, na
                     "Mend it in the accounts in which it failed, then repeat the command of README, step 4.",
                 )
             }
+            status => undecided(status.as_str()),
         },
     };
     check.of("home Region")
 }
 
-fn in_progress(status: &str) -> Check {
+/// In progress, or a status that AWS Config did not have before.
+fn undecided(status: &str) -> Check {
     Check::unknown(NAME, status, "Run it again in some minutes.")
 }
 

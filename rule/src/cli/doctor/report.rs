@@ -41,7 +41,9 @@ pub(crate) struct Check {
 
 impl Check {
     fn new(check: &'static str, status: Status, seen: impl Into<String>, remedy: Option<String>) -> Check {
-        Check { check, of: None, status, seen: seen.into(), remedy }
+        // AWS's messages may have several lines.
+        let seen = seen.into().replace(char::is_control, " ");
+        Check { check, of: None, status, seen, remedy }
     }
 
     pub(super) fn ok(check: &'static str, seen: impl Into<String>) -> Check {

@@ -8,7 +8,7 @@ mod recorder;
 mod regions;
 mod report;
 
-use crate::{Outcome, connect::Connection, output, targets::Targets};
+use crate::{Outcome, connect::Connection, output, pack::pack_name, targets::Targets};
 use access_key_rotation::calls::{CallError, Failure};
 use account::Examiner;
 use function::Function;
@@ -53,15 +53,6 @@ pub(crate) struct Args {
     targets: Targets,
     #[command(flatten)]
     connection: Connection,
-}
-
-/// By AWS Config's model.
-fn pack_name(text: &str) -> Result<String, String> {
-    let is_name = text.starts_with(|first: char| first.is_ascii_alphabetic())
-        && text.len() <= 128
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-    let wrong = "a conformance pack's name has letters, digits and hyphens, begins with a letter, and has 128 characters at most";
-    if is_name { Ok(text.to_owned()) } else { Err(wrong.to_owned()) }
 }
 
 /// By Lambda's reference of `CreateFunction`.

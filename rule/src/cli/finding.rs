@@ -18,6 +18,26 @@ pub(crate) enum Compliance {
     NotApplicable,
 }
 
+impl Compliance {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Compliance::Compliant => "COMPLIANT",
+            Compliance::NonCompliant => "NON_COMPLIANT",
+            Compliance::NotApplicable => "NOT_APPLICABLE",
+        }
+    }
+}
+
+impl From<verdict::Compliance> for Compliance {
+    fn from(compliance: verdict::Compliance) -> Compliance {
+        match compliance {
+            verdict::Compliance::Compliant => Compliance::Compliant,
+            verdict::Compliance::NonCompliant => Compliance::NonCompliant,
+            verdict::Compliance::NotApplicable => Compliance::NotApplicable,
+        }
+    }
+}
+
 /// A user's state since an earlier scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -142,11 +162,7 @@ impl Finding {
             user_name: user.name,
             user_id: Some(user.id).filter(|id| !id.is_empty()),
             arn: user.arn,
-            compliance: match verdict.compliance {
-                verdict::Compliance::Compliant => Compliance::Compliant,
-                verdict::Compliance::NonCompliant => Compliance::NonCompliant,
-                verdict::Compliance::NotApplicable => Compliance::NotApplicable,
-            },
+            compliance: verdict.compliance.into(),
             annotation: verdict.annotation,
             exempt: verdict.exempt,
             production: tags.as_ref().map(|tags| names.is_production(tags)),

@@ -1,7 +1,7 @@
 //! What a scan found, for people and for programs.
 
 use crate::{
-    finding::{Compliance, Finding, Since},
+    finding::{AccountSummary, Finding, Since, Terms},
     html,
     since::{Comparison, Violation},
     survey::Survey,
@@ -114,8 +114,8 @@ fn json(survey: Survey, out: &mut dyn Write) -> io::Result<()> {
     #[serde(rename_all = "camelCase")]
     struct Head<'a> {
         #[serde(flatten)]
-        terms: &'a crate::finding::Terms,
-        accounts: &'a [crate::finding::AccountSummary],
+        terms: &'a Terms,
+        accounts: &'a [AccountSummary],
         #[serde(skip_serializing_if = "Option::is_none")]
         since: Option<&'a Comparison>,
     }
@@ -158,11 +158,7 @@ fn csv(survey: Survey, out: &mut dyn Write) -> io::Result<()> {
             finding.account.as_str(),
             finding.user_name.as_str(),
             finding.user_id.as_deref().unwrap_or_default(),
-            match finding.compliance {
-                Compliance::Compliant => "COMPLIANT",
-                Compliance::NonCompliant => "NON_COMPLIANT",
-                Compliance::NotApplicable => "NOT_APPLICABLE",
-            },
+            finding.compliance.name(),
             flag(finding.exempt),
             finding.production.map(flag).unwrap_or_default(),
             flag(finding.in_use),

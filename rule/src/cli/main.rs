@@ -17,6 +17,7 @@ mod pack;
 mod plan;
 mod policy;
 mod scan;
+mod shell;
 mod since;
 mod spool;
 mod survey;

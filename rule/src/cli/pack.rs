@@ -3,7 +3,7 @@
 //! Limits: `PutOrganizationConformancePack` in AWS Config's service model. Those of input parameters do not matter here, since the
 //! pack needs none, and that of a template in S3, 300 KB, is never reached.
 
-use crate::{Outcome, connect::account_id, output};
+use crate::{Outcome, connect::account_id, output, shell::quoted};
 use access_key_rotation::{
     event::Home,
     parameters::{Deliver, KeySource, Parameters},
@@ -203,15 +203,8 @@ fn call(args: &Args, home: &Home, file: &str) -> String {
     call + "\n"
 }
 
-/// As one word of a shell.
-fn quoted(text: &str) -> String {
-    match text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-./:=+@,".contains(&byte)) {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', r"'\''")),
-    }
-}
-
-fn pack_name(text: &str) -> Result<String, String> {
+/// `OrganizationConformancePackName` of AWS Config's model, as an argument.
+pub(crate) fn pack_name(text: &str) -> Result<String, String> {
     let allowed = text.starts_with(|first: char| first.is_ascii_alphabetic())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
         && text.len() <= 128;
@@ -237,11 +230,5 @@ mod tests {
             assert!(error.is_some_and(|error| error.contains("QuietDays")));
         }
         assert!(replaced(PACK, "#automatic# ", "", 3).is_err_and(|error| error.contains("2 times instead of 3")));
-    }
-
-    #[test]
-    fn a_path_stays_one_word_of_the_shell() {
-        assert_eq!(quoted("file://a/b-c.yaml"), "file://a/b-c.yaml");
-        assert_eq!(quoted("file://it's mine"), r"'file://it'\''s mine'");
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     finding::{Finding, Key, Terms},
     output,
     policy::{Evidence, Limits, Order},
+    shell::quoted,
     survey::{Survey, survey},
     targets::Targets,
 };
@@ -199,12 +200,8 @@ fn line(text: &str) -> String {
 
 /// An AWS CLI command for a POSIX shell.
 fn command(arguments: &[String]) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
-    let quoted = |argument: &String| match argument.chars().all(plain) && !argument.is_empty() {
-        true => argument.clone(),
-        false => format!("'{}'", argument.replace('\'', r"'\''")),
-    };
-    format!("aws {}", arguments.iter().map(quoted).collect::<Vec<_>>().join(" "))
+    let words: Vec<_> = arguments.iter().map(|argument| quoted(argument)).collect();
+    format!("aws {}", words.join(" "))
 }
 
 #[cfg(test)]

@@ -189,12 +189,12 @@ async fn elsewhere(session: &Session, calls: &Calls, name: &str) -> Check {
     let home_opts_in = regions::recording(&session.home.partition).any(|region| region.opt_in && region.name == home);
     let proven = taken || home_opts_in || is_long_term(session).await;
 
-    let (mut found, mut disabled, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut found, mut refusing, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
     for (region, answer) in &answers {
         match answer {
             Ok(Some(_)) => found.push(region.name.to_owned()),
             Ok(None) => {}
-            Err(error) if refuses(error) && region.opt_in && proven => disabled.push(region.name),
+            Err(error) if refuses(error) && region.opt_in => refusing.push(region.name),
             Err(error) => unknown.push(format!("{} ({})", region.name, error.code)),
         }
     }
@@ -208,16 +208,22 @@ async fn elsewhere(session: &Session, calls: &Calls, name: &str) -> Check {
         Check::unknown(
             NAME,
             format!("whether {name} is elsewhere too could not be read in {}", unknown.join(", ")),
-            "Denied by a policy: ask in an account to which it does not apply. Credentials not taken: the Region is not enabled, or \
-             they are from the global endpoint of STS; use AWS_STS_REGIONAL_ENDPOINTS=regional.",
+            "Denied by a policy: ask in an account to which it does not apply.",
         )
     } else {
-        let asked = answers.len() - disabled.len();
-        let not_enabled = match disabled.is_empty() {
-            true => String::new(),
-            false => format!("; not enabled: {}", disabled.join(", ")),
-        };
-        Check::ok(NAME, format!("{name} is in none of the {asked} others that record IAM users{not_enabled}"))
+        let (asked, refusing) = (answers.len() - refusing.len(), refusing.join(", "));
+        let seen = format!("{name} is in none of the {asked} others that record IAM users");
+        match (refusing.is_empty(), proven) {
+            (true, _) => Check::ok(NAME, seen),
+            (false, true) => Check::ok(NAME, format!("{seen}; not enabled: {refusing}")),
+            (false, false) => Check::skipped(
+                NAME,
+                format!(
+                    "{seen}; not asked, since they take no such credentials or are not enabled: {refusing} (a session that every \
+                     enabled Region takes comes with AWS_STS_REGIONAL_ENDPOINTS=regional)"
+                ),
+            ),
+        }
     };
     check.of("other Regions")
 }

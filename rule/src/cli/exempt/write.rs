@@ -1,7 +1,7 @@
 //! Writes a user's exemption tags, and looks whether IAM holds them.
 
 use super::{is_exemption_tag, misspelt};
-use crate::{connect::Session, output};
+use crate::{connect::Session, finding::Compliance, output};
 use access_key_rotation::{
     account::Account,
     calls::{CallError, Failure},
@@ -10,7 +10,6 @@ use access_key_rotation::{
     metrics::Metrics,
     parameters::Parameters,
     user::Evaluator,
-    verdict::Compliance,
 };
 use aws_sdk_iam::types::Tag;
 use std::{
@@ -54,11 +53,7 @@ pub(super) async fn write(
     let judged = evaluator.with_tags(name, &id, others).await.map_err(|error| account.error(&error).to_string())?;
     let verdict =
         judged.ok_or_else(|| format!("{name} was deleted or renamed meanwhile; nothing was written"))?.verdict;
-    let compliance = match verdict.compliance {
-        Compliance::Compliant => "COMPLIANT",
-        Compliance::NonCompliant => "NON_COMPLIANT",
-        Compliance::NotApplicable => "NOT_APPLICABLE",
-    };
+    let compliance = Compliance::from(verdict.compliance).name();
     let with = if new.is_empty() { "Without the exemption" } else { "With the exemption" };
     let why = verdict.annotation.map(|annotation| format!(": {annotation}")).unwrap_or_default();
     output::print(format!("{with}, the rule says of {name} in account {}: {compliance}{why}\n", account.id)).await?;

@@ -1,7 +1,7 @@
 //! The plan as a script that asks before each step.
 
 use super::{Plan, Step, command, line, steps};
-use crate::{finding::Finding, format::urgency};
+use crate::{finding::Finding, format::urgency, shell::quoted};
 use std::io::{self, Write};
 
 /// The functions of the script. An answer other than `y`, or none, skips the step.
@@ -24,13 +24,13 @@ pub(super) fn write(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
         writeln!(
             out,
             "if in_account {account} {}; then",
-            quote(&format!("{} of {number}: {user_name}", position + 1))
+            quoted(&format!("{} of {number}: {}", position + 1, line(user_name)))
         )?;
         for step in steps(finding, &plan.terms) {
             match step {
-                Step::Do(what) => writeln!(out, "    people {}", quote(&what))?,
-                Step::Look(what, arguments) => writeln!(out, "    look {} {}", quote(&what), command(&arguments))?,
-                Step::Change(what, arguments) => writeln!(out, "    ask {} {}", quote(&what), command(&arguments))?,
+                Step::Do(what) => writeln!(out, "    people {}", quoted(&what))?,
+                Step::Look(what, arguments) => writeln!(out, "    look {} {}", quoted(&what), command(&arguments))?,
+                Step::Change(what, arguments) => writeln!(out, "    ask {} {}", quoted(&what), command(&arguments))?,
                 Step::Later(what, arguments) => {
                     writeln!(out, "    # Not before {}: {what}", plan.deletion().date_naive())?;
                     writeln!(out, "    # {}", command(&arguments))?;
@@ -40,8 +40,4 @@ pub(super) fn write(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "fi")?;
     }
     Ok(())
-}
-
-fn quote(text: &str) -> String {
-    format!("'{}'", line(text).replace('\'', r"'\''"))
 }

@@ -176,11 +176,3 @@ fn a_plan_without_violations_says_so_and_what_is_missing() {
     assert!(text.contains("Users in violation on 2026-03-01: 0.\n**Account 444455556666 is not complete"), "{text}");
     assert!(!written(script::write, &plan).contains("in_account 1"));
 }
-
-#[test]
-fn a_shell_takes_every_argument_for_what_it_is() {
-    let arguments = |text: &str| ["iam".to_owned(), text.to_owned()];
-    assert_eq!(command(&arguments("a+=,.@-_b")), "aws iam a+=,.@-_b");
-    assert_eq!(command(&arguments("a b;$(x)'")), r"aws iam 'a b;$(x)'\'''");
-    assert_eq!(command(&arguments("")), "aws iam ''");
-}

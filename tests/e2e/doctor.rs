@@ -533,7 +533,7 @@ async fn outside_the_hub_the_doctor_says_where_to_go() {
 async fn wrong_usage_says_what_is_allowed() {
     let clinic = Clinic::open().await;
     for (arguments, said) in [
-        (&["--pack-name", "1st"][..], "begins with a letter"),
+        (&["--pack-name", "1st"][..], "a letter first"),
         (&["--function-name", "arn:aws:lambda:us-east-1:111122223333:function:rule"], "without the rest of its ARN"),
         (&["--format", "csv"], "[possible values: table, json]"),
         (&["--exclude", MEMBER], "--organization"),

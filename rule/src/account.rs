@@ -179,8 +179,8 @@ impl Accounts {
             calls.call("sts:AssumeRole", until, || request.clone().send()).await.map_err(|error| match error.kind {
                 // Not what the caller's own credentials can be denied for, such as their expiry.
                 Failure::Denied if error.code == "AccessDenied" => Error::AccessDenied(format!(
-                    "sts:AssumeRole on {role_arn} is denied ({}). The function assumes the role that templates/member.yaml \
-                     makes in account {account}; it must trust the function's role.",
+                    "sts:AssumeRole on {role_arn} is denied ({}): it is not there, or does not trust the caller. \
+                     templates/member.yaml makes it in account {account}, for the function and, with CommandLineRoleArn, for people.",
                     error.code
                 )),
                 Failure::TimeUp => Error::DeadlineExceeded(format!("no time left for {error} on {role_arn}")),

@@ -9,6 +9,7 @@ use crate::{
     user::{Evaluator, Judged},
 };
 use futures_util::{StreamExt, future::join};
+use std::collections::BTreeSet;
 use tracing::warn;
 
 /// What a scan found.
@@ -20,13 +21,14 @@ pub struct Scan {
     pub outcome: Result<(), Error>,
 }
 
-/// Evaluates every user of the account, as a sweep does, and delivers nothing.
-pub async fn scan(evaluator: Evaluator<'_>) -> Scan {
+/// Evaluates every user of the account, as a sweep does, and delivers nothing. The users with the ids `read_anyway` are read live
+/// even where the credential report would clear them.
+pub async fn scan(evaluator: Evaluator<'_>, read_anyway: &BTreeSet<String>) -> Scan {
     let Evaluator { account, parameters, now, .. } = evaluator;
     let (report, listing) = join(credential_report(account, account.reads_end), list_users(account)).await;
     let report = report.inspect_err(|reason| warn!(reason, "no credential report: every user is read live")).ok();
     let problems = Problems::new(listing.users.len(), listing.broken_off, None);
-    let judge = Judge::new(evaluator, Screen::new(report.as_ref(), parameters, now), problems);
+    let judge = Judge::new(evaluator, Screen::new(report.as_ref(), parameters, now), read_anyway, problems);
     let mut findings: Vec<_> = judge.verdicts(listing.users).collect().await;
     let (renamed, _) = judge.settle(Vec::new()).await;
     findings.extend(judge.verdicts(renamed).collect::<Vec<_>>().await);

@@ -13,12 +13,14 @@ use crate::{
     verdict::Verdict,
 };
 use futures_util::{StreamExt, future::join3, future::ready, stream};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use tokio::{sync::Semaphore, time::Instant};
 use tracing::warn;
 
 /// How many batches are on their way at a time.
 const DELIVERIES_AT_A_TIME: usize = 4;
+
+static NOBODY: BTreeSet<String> = BTreeSet::new();
 
 /// Evaluates every user of the account.
 ///
@@ -43,7 +45,7 @@ pub async fn sweep(event: &Event, evaluator: Evaluator<'_>, results: &Destinatio
         event,
         evaluator,
         results,
-        judge: Judge::new(evaluator, Screen::new(report.as_ref(), parameters, now), problems),
+        judge: Judge::new(evaluator, Screen::new(report.as_ref(), parameters, now), &NOBODY, problems),
         // Without what Config holds, everything is delivered.
         held: held.ok().filter(|_| parameters.deliver == Deliver::Changes),
         deliveries: Semaphore::new(DELIVERIES_AT_A_TIME),

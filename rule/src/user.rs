@@ -22,9 +22,9 @@ const SECOND_LOOK: Duration = Duration::from_secs(1);
 pub struct Judged {
     /// What the rule says.
     pub verdict: Verdict,
-    /// The user's access keys, with the last use of those that are stale. Empty, too, for a user whom the credential report
-    /// cleared, or who is gone.
-    pub keys: Vec<(AccessKey, Option<LastUsed>)>,
+    /// The user's access keys, with the last use of those that are stale. `None` for a user whom the credential report cleared,
+    /// or who is gone.
+    pub keys: Option<Vec<(AccessKey, Option<LastUsed>)>>,
     /// The user's tags, if they were read: those of a user with a stale key are.
     pub tags: Option<Tags>,
 }
@@ -32,7 +32,7 @@ pub struct Judged {
 impl Judged {
     /// A verdict without a look at the user's keys.
     pub(crate) fn unread(verdict: Verdict) -> Judged {
-        Judged { verdict, keys: Vec::new(), tags: None }
+        Judged { verdict, keys: None, tags: None }
     }
 }
 
@@ -114,7 +114,7 @@ impl Evaluator<'_> {
         let stale = verdict::stale_keys(&keys, parameters, now);
         if stale.is_empty() {
             let verdict = verdict::without_stale_keys(&keys, parameters, now);
-            return Ok(Some(Judged { verdict, keys: keys.into_iter().map(|key| (key, None)).collect(), tags }));
+            return Ok(Some(Judged { verdict, keys: Some(keys.into_iter().map(|key| (key, None)).collect()), tags }));
         }
         let confirmed_tags = async {
             match tags {
@@ -136,7 +136,7 @@ impl Evaluator<'_> {
                 (key, used)
             })
             .collect();
-        Ok(Some(Judged { verdict, keys, tags: Some(tags) }))
+        Ok(Some(Judged { verdict, keys: Some(keys), tags: Some(tags) }))
     }
 }
 

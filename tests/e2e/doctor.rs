@@ -517,8 +517,8 @@ async fn outside_the_hub_the_doctor_says_where_to_go() {
     for line in [
         "all accounts  pack         unknown  home Region: account 444455556666 does not administer conformance packs\n",
         "all accounts  pack         skipped  other Regions: the pack is unknown\n",
-        "444455556666  invocable    skipped  there is no function access-key-rotation in account 444455556666 and us-east-1: \
-         run it in the account with the function\n",
+        "all accounts  invocable    unknown  there is no function access-key-rotation in account 444455556666 and us-east-1\n",
+        "444455556666  invocable    skipped  the function's policy is unknown\n",
         "444455556666  pack         skipped  the pack is unknown\n",
         "444455556666: 5 ok, 3 skipped\n",
     ] {

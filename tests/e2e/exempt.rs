@@ -271,6 +271,29 @@ async fn an_interrupted_run_says_so() {
 }
 
 #[tokio::test]
+async fn a_name_that_has_passed_to_another_user_is_told() {
+    let (cli, keys) = start().await;
+    cli.deployment.fault(Some("TagUser"), None, FaultKind::Latency(Duration::from_secs(2)));
+    let until = day(20);
+    let account = ["--account", MEMBER, "--role-name", EVALUATION_ROLE];
+    let arguments = [&["exempt", USER, "--until", &until, "--owner", "finance"], &account[..]].concat();
+    let child = cli.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // The last read before the write.
+    while cli.deployment.calls_of("GetAccessKeyLastUsed") < 2 {
+        sleep(Duration::from_millis(5)).await;
+    }
+    let other = cli.deployment.member(|account| {
+        keys.iter().for_each(|key| drop(account.delete_key(USER, key)));
+        account.delete_user(USER);
+        account.create_user(USER, Utc::now())
+    });
+    let output = child.wait_with_output().await.unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains(&format!("the name {USER} has passed to another user, {other}, meanwhile")), "{error}");
+}
+
+#[tokio::test]
 async fn the_list_has_every_exemption_and_says_what_is_wrong_with_it() {
     let (cli, [key, _]) = start().await;
     let until = day(20);

@@ -54,6 +54,15 @@ fn one_report_compares_with_another() {
     assert_eq!(status, Some(3));
     assert!(out.contains("1 fixed, 0 exempt now, 1 new, 3 still open, 0 unknown"), "{out}");
     assert!(out.contains("  fixed       111122223333  backup  access key 1\n"), "{out}");
+    let (status, _, error) =
+        scan(&["--credential-report", &old, "--as-of", "2026-03-01T11:59:59Z", "--since", earlier]);
+    assert_eq!(status, Some(1));
+    assert!(error.contains("made at 2026-03-01 12:00:00 UTC, which is later than this scan's"), "{error}");
+    // Another key in the same place, which has grown old meanwhile.
+    let later = file(&directory, "later.csv", report.replace("true,2025-03-20T12:00:00", "true,2026-03-20T12:00:00"));
+    let (_, out, _) = scan(&["--credential-report", &later, "--as-of", "2026-07-01T12:00:00Z", "--since", earlier]);
+    assert!(out.contains("1 fixed, 0 exempt now, 3 new, 3 still open, 0 unknown"), "{out}");
+    assert!(out.contains("  new         111122223333  backup  access key 1\n"), "{out}");
 }
 
 #[test]
@@ -71,6 +80,7 @@ fn what_is_not_understood_is_unknown_and_costs_no_other() {
         (replaced(key, "false,yesterday,N/A"), "billing-export (access_key_1_last_rotated is not a time)"),
         (replaced(key, "true,2025-01-18T12:00:00+00:00,no_information"), "access_key_1_last_used_date is not a time"),
         (replaced("billing-export,arn", "billing,export,arn"), "line 4: more fields than columns"),
+        (replaced("user/billing-export", "user/another"), "line 4: user or arn is not that of an IAM user"),
         (replaced("user/billing-export", "role/billing-export"), "line 4: user or arn is not that of an IAM user"),
         (replaced("billing-export,arn:aws", "\u{1b}[2Jevil,arn:aws"), "line 4: user or arn is not that of an IAM user"),
     ] {
@@ -78,7 +88,10 @@ fn what_is_not_understood_is_unknown_and_costs_no_other() {
         let (status, out, error) = scan(&[&["--credential-report", &path], &AS_OF[..]].concat());
         assert_eq!(status, Some(1));
         assert!(error.contains("account 111122223333: 1 of 6 users unknown: ") && error.contains(said), "{error}");
-        assert!(out.contains("111122223333: 5 users evaluated, 2 non-compliant, 0 exempt, not complete"), "{out}");
+        assert!(
+            out.contains("111122223333: 5 users evaluated, 2 non-compliant, unknown exempt, not complete"),
+            "{out}"
+        );
     }
     let additional = report.replace('\n', ",N/A\n").replacen(",N/A\n", ",additional_credentials_info\n", 1) + ",N/A";
     let path = file(&directory, "report.csv", &additional);
@@ -105,6 +118,15 @@ fn a_report_that_is_not_whole_or_none_is_an_error_and_costs_no_other() {
             [report.as_bytes(), b"\n", report.lines().nth(2).unwrap().as_bytes()].concat(),
             "a second line for the same user",
         ),
+        (
+            report.replacen("false,N/A,false,N/A\n", "false,N/A,false,\"N/A\n", 1).into(),
+            "a quotation mark without its other one",
+        ),
+        (
+            report.replace("2026-02-28T09", "2026-03-02T09").into(),
+            "access_key_1_last_used_date is after 2026-03-01 12:00:00 UTC",
+        ),
+        (report.replace("true,2025-03-20", "true,2026-03-20").into(), "access_key_1_last_rotated is after"),
         (report.replacen("111122223333:user", "777788889999:user", 1).into(), "is of account 777788889999"),
         (report.replace("111122223333", "444455556666").into(), "a second report of account 444455556666"),
         (base64.into(), "base64 --decode"),
@@ -117,7 +139,7 @@ fn a_report_that_is_not_whole_or_none_is_an_error_and_costs_no_other() {
         assert_eq!(status, Some(1), "{}", String::from_utf8_lossy(&content));
         assert!(error.contains(&format!("account {path}: ")) && error.contains(said), "{said}: {error}");
         assert!(out.contains("444455556666: 6 users evaluated, 3 non-compliant"), "{out}");
-        assert!(out.contains("broken.csv: 0 users evaluated, 0 non-compliant, 0 exempt, not complete"), "{out}");
+        assert!(out.contains("broken.csv: 0 users evaluated, 0 non-compliant, unknown exempt, not complete"), "{out}");
     }
     let (status, _, error) = scan(&["--credential-report", "missing.csv"]);
     assert_eq!(status, Some(1));
@@ -126,6 +148,7 @@ fn a_report_that_is_not_whole_or_none_is_an_error_and_costs_no_other() {
         (&["--credential-report", &good, "--organization"][..], "cannot be used with"),
         (&AS_OF[..], "--credential-report"),
         (&["--credential-report", &good, "--as-of", "yesterday"], "invalid value 'yesterday'"),
+        (&["--credential-report", &good, "--as-of", "+262142-12-31T23:59:59Z"], "a time is as in"),
     ] {
         let (status, _, error) = scan(arguments);
         assert_eq!(status, Some(2));

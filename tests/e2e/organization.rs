@@ -214,7 +214,12 @@ async fn interrupted_it_leaves_an_earlier_file_as_it_was_and_no_other() {
     };
 
     let mut scan = start();
-    while files() == 1 && scan.try_wait().unwrap().is_none() {
+    // The new file is there from the start, and empty until it is written.
+    let written = || {
+        let sizes = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len());
+        sizes.sum::<u64>() > "earlier".len() as u64
+    };
+    while !written() && scan.try_wait().unwrap().is_none() {
         sleep(Duration::from_millis(1)).await;
     }
     interrupt(&scan).await;
@@ -243,6 +248,17 @@ async fn what_is_no_file_is_not_replaced_by_one() {
     let (status, _, error) = cli.scan(&["--output", "/dev/null"]).await;
     assert_eq!(status, Some(1));
     assert!(error.contains("/dev/null: not a file"), "{error}");
+    cli.deployment.clear_calls();
+    let (status, _, error) = cli.scan(&["--output", "/nowhere/report.json"]).await;
+    assert_eq!((status, cli.deployment.calls().len()), (Some(1), 0), "not after a long scan");
+    assert!(error.contains("/nowhere/report.json: No such file or directory"), "{error}");
+    let directory = tempfile::tempdir().unwrap();
+    let (file, link) = (directory.path().join("file"), directory.path().join("link"));
+    fs::write(&file, "earlier").unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    let (status, _, _) = cli.scan(&["--output", link.to_str().unwrap()]).await;
+    assert_eq!(status, Some(0));
+    assert!(link.is_symlink() && fs::read_to_string(&file).unwrap().contains("0 users evaluated"));
 }
 
 #[tokio::test]

@@ -8,12 +8,15 @@ use crate::{
 use chrono::{TimeDelta, Utc};
 use local_aws::{KeyStatus, REGION};
 use std::{collections::BTreeSet, fs, process::Stdio};
-use tokio::{io::AsyncWriteExt, process::Command};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    process::{Child, Command},
+};
 
 const WRITES: [&str; 3] = ["CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey"];
 
-/// A user with a used key and an inactive one in the way, and one whose key nobody uses.
-async fn start() -> Cli {
+/// A user with a used key and an inactive one in the way, which is given too, and a user whose key nobody uses.
+async fn start() -> (Cli, String) {
     let cli = Cli::start().await;
     let key = |user: &str, age| {
         let mut world = cli.deployment.aws.world();
@@ -30,7 +33,7 @@ async fn start() -> Cli {
         account.use_key(&used, Utc::now() - days(1), REGION, "s3");
         account.tag_user("used", "Team", "payments");
     }
-    cli
+    (cli, in_the_way)
 }
 
 /// Ages and statuses of a user's keys.
@@ -40,10 +43,10 @@ fn keys(cli: &Cli, user: &str) -> BTreeSet<(i64, String)> {
     user.keys.iter().map(|key| ((Utc::now() - key.created).num_days(), key.status.to_string())).collect()
 }
 
-/// Runs the script as the administrator of an account, with these answers.
-async fn run(cli: &Cli, script: &str, account: &str, answers: &str) -> (Option<i32>, String, String) {
+/// Bash with the script, as the administrator of an account.
+fn bash(cli: &Cli, script: &str, account: &str) -> Child {
     let path = std::env::var("PATH").unwrap();
-    let mut bash = Command::new("bash")
+    Command::new("bash")
         .args(["-c", script])
         .env_clear()
         .env("PATH", format!("{REPOSITORY}/target/venv/bin:{path}"))
@@ -55,15 +58,23 @@ async fn run(cli: &Cli, script: &str, account: &str, answers: &str) -> (Option<i
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .unwrap();
+        .unwrap()
+}
+
+/// Gives these answers, and no more.
+async fn answer(mut bash: Child, answers: &str) -> (Option<i32>, String, String) {
     // A script that stops early does not read all answers.
     let _ = bash.stdin.take().unwrap().write_all(answers.as_bytes()).await;
     said(bash.wait_with_output().await.unwrap())
 }
 
+async fn run(cli: &Cli, script: &str, account: &str, answers: &str) -> (Option<i32>, String, String) {
+    answer(bash(cli, script, account), answers).await
+}
+
 #[tokio::test]
 async fn the_script_rotates_what_it_is_told_to_and_deletes_nothing_that_is_active() {
-    let cli = start().await;
+    let (cli, in_the_way) = start().await;
     let (status, script, error) = cli.run(&["plan", "--format", "script"]).await;
     assert_eq!((status, error.as_str()), (Some(3), ""));
     let before = keys(&cli, "used");
@@ -75,26 +86,34 @@ async fn the_script_rotates_what_it_is_told_to_and_deletes_nothing_that_is_activ
     assert!(out.contains("== 1 of 2: used in 111122223333") && out.contains("Stopped."), "{out}");
     let (status, out, error) = run(&cli, &script, HUB, &"n\n".repeat(10)).await;
     assert_eq!((status, error.as_str()), (Some(0), ""), "{out}");
-    assert_eq!(out.matches("Skipped.").count(), 4, "{out}");
+    assert_eq!(out.matches("Skipped.").count(), 3, "{out}");
     let (status, out, _) = run(&cli, &script, MEMBER, &"y\n".repeat(10)).await;
     assert_eq!(status, Some(0));
     assert_eq!(out.matches(&format!("Skipped: these are credentials of {MEMBER}")).count(), 2, "{out}");
     assert_eq!(WRITES.map(|action| cli.deployment.calls_of(action)), [0; 3]);
     assert_eq!(keys(&cli, "used"), before);
 
-    let (status, out, error) = run(&cli, &script, HUB, "y\ny\n\ny\ny\n").await;
+    // The script shows how to delete, and never does: the key in the way may be in use again by now.
+    let deletions: Vec<_> = script.lines().filter(|line| line.contains("delete-access-key")).collect();
+    assert!(deletions.len() == 3 && deletions.iter().all(|line| line.starts_with("    later '")), "{script}");
+    let mut bash = bash(&cli, &script, HUB);
+    let mut out = BufReader::new(bash.stdout.take().unwrap()).lines();
+    while !out.next_line().await.unwrap().unwrap().starts_with("Go on when there is room") {}
+    cli.deployment.aws.world().account(HUB).delete_key("used", &in_the_way);
+    bash.stdout = Some(out.into_inner().into_inner());
+    let (status, out, error) = answer(bash, "\ny\n\ny\ny\n").await;
     assert_eq!((status, error.as_str()), (Some(0), ""), "{out}");
     let expected = |keys: &[(i64, &str)]| keys.iter().map(|(age, status)| (*age, (*status).to_owned())).collect();
     assert_eq!(keys(&cli, "used"), expected(&[(0, "Active"), (200, "Inactive")]));
     assert_eq!(keys(&cli, "idle"), expected(&[(300, "Inactive")]));
-    assert_eq!(WRITES.map(|action| cli.deployment.calls_of(action)), [1, 2, 1]);
+    assert_eq!(WRITES.map(|action| cli.deployment.calls_of(action)), [1, 2, 0]);
     let (status, _, _) = cli.run(&["plan"]).await;
     assert_eq!(status, Some(0), "nothing is in violation any more");
 }
 
 #[tokio::test]
 async fn the_checklist_is_for_owners_and_says_what_is_missing() {
-    let cli = start().await;
+    let (cli, _) = start().await;
     let file = tempfile::tempdir().unwrap();
     let file = file.path().join("plan.md");
     let accounts = ["--account", HUB, "123456789012", "--owner-tag", "team", "--output", file.to_str().unwrap()];

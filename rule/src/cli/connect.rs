@@ -28,8 +28,9 @@ pub(crate) struct Connection {
     /// The role to assume in accounts other than the current one
     #[arg(long, value_name = "NAME", default_value = "access-key-rotation-evaluation")]
     pub(crate) role_name: String,
-    /// The most calls that are made in one account in a second: IAM's limits are shared by all who work in the account
-    #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = value_parser!(u32).range(1..=1000))]
+    /// The most calls that are made in one account in a second, 5 to 1000: IAM's limits are shared by all who work there, and a
+    /// role's session ends after an hour
+    #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = value_parser!(u32).range(5..=1000))]
     pub(crate) calls_per_second: u32,
 }
 
@@ -77,7 +78,8 @@ impl Connection {
             return Err("sts:GetCallerIdentity: an answer that is not understood".to_owned());
         };
         Ok(Session {
-            accounts: Accounts::new(config.clone(), Some(self.role_name.clone())).map_err(|error| error.to_string())?,
+            accounts: Accounts::new(config.clone(), Some(self.role_name.clone()))
+                .map_err(|_| format!("--role-name {}: not the name of an IAM role", self.role_name))?,
             config,
             home: Home { partition, region, account },
             now: Utc::now(),

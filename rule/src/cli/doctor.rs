@@ -8,7 +8,7 @@ mod recorder;
 mod regions;
 mod report;
 
-use crate::{Outcome, connect::Connection, output, pack::pack_name, targets::Targets};
+use crate::{Outcome, connect::Connection, output::Output, pack::pack_name, targets::Targets};
 use access_key_rotation::calls::{CallError, Failure};
 use account::Examiner;
 use function::Function;
@@ -65,6 +65,7 @@ fn function_name(text: &str) -> Result<String, String> {
 }
 
 pub(crate) async fn run(args: Args) -> Result<Outcome, String> {
+    let output = Output::open(args.output.as_deref())?;
     let session = args.connection.open().await?;
     let targets = args.targets.resolve(&session).await?;
     let mut checks = vec![regions::check(&session.home)];
@@ -73,7 +74,7 @@ pub(crate) async fn run(args: Args) -> Result<Outcome, String> {
     } else {
         let (function, pack) =
             join(Function::read(&session, args.function_name), Pack::read(&session, &args.pack_name)).await;
-        checks.extend(pack.checks.iter().chain(&function.check).cloned());
+        checks.extend(pack.checks.iter().chain(function.policy.as_ref().err()).cloned());
         Some((function, pack))
     };
     let examiner = Examiner { session: &session, role_name: &args.connection.role_name, deployed: deployed.as_ref() };
@@ -91,7 +92,7 @@ pub(crate) async fn run(args: Args) -> Result<Outcome, String> {
         accounts,
     };
     let outcome = report.outcome();
-    output::write(args.output.as_deref(), move |out| args.format.write(&report, out)).await?;
+    output.write(move |out| args.format.write(&report, out)).await?;
     Ok(outcome)
 }
 

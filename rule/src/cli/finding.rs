@@ -64,16 +64,17 @@ pub(crate) struct Finding {
     pub(crate) exempt: bool,
     /// Whether the user has the tag that says so; `None` if the tags were not read, since no key is stale.
     pub(crate) production: Option<bool>,
-    /// Whether a key in violation was used in the last so many days (`--quiet-days`).
-    pub(crate) in_use: bool,
+    /// Whether a key in violation or, of an exempt user, one that would be was used in the last so many days (`--quiet-days`);
+    /// `None` if no last use was read.
+    pub(crate) in_use: Option<bool>,
     /// The tag that names the owner, if it was read and is there.
     pub(crate) owner: Option<String>,
     /// Ids of the keys in violation, oldest first.
     pub(crate) violations: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) since: Option<Since>,
-    /// Empty for a user whom the credential report cleared.
-    pub(crate) access_keys: Vec<Key>,
+    /// `None` for a user whom the credential report cleared: they were not read.
+    pub(crate) access_keys: Option<Vec<Key>>,
 }
 
 /// An access key of a [`Finding`].
@@ -109,7 +110,8 @@ pub(crate) struct AccountSummary {
     pub(crate) name: Option<String>,
     pub(crate) users_evaluated: usize,
     pub(crate) users_non_compliant: usize,
-    pub(crate) users_exempt: usize,
+    /// `None` from a credential report, which shows no exemptions.
+    pub(crate) users_exempt: Option<usize>,
     /// What is missing, and why.
     pub(crate) error: Option<String>,
 }
@@ -156,7 +158,11 @@ impl Finding {
     pub(crate) fn new(account: &str, user: User, judged: Judged, names: &TagNames, terms: &Terms) -> Finding {
         let Judged { verdict, keys, tags } = judged;
         let recently = terms.scanned_at - TimeDelta::days(terms.quiet_days.into());
-        let used_recently = |used: &LastUsed| used.at.is_some_and(|at| at >= recently);
+        // Those that are about the verdict: in violation or, if none is, whose last use was read.
+        let matters = |key: &AccessKey| verdict.violations.is_empty() || verdict.violations.contains(&key.id);
+        let uses = keys.iter().flatten().filter(|(key, _)| key.status == KeyStatus::Active && matters(key));
+        let in_use = uses.filter_map(|(_, used)| Some(used.as_ref()?.at.is_some_and(|at| at >= recently)));
+        let in_use = in_use.reduce(|one, other| one || other);
         Finding {
             account: account.to_owned(),
             user_name: user.name,
@@ -166,19 +172,22 @@ impl Finding {
             annotation: verdict.annotation,
             exempt: verdict.exempt,
             production: tags.as_ref().map(|tags| names.is_production(tags)),
-            in_use: keys
-                .iter()
-                .filter(|(key, _)| verdict.violations.contains(&key.id))
-                .any(|(_, used)| used.as_ref().is_some_and(used_recently)),
+            in_use,
             owner: tags.as_ref().and_then(|tags| names.owner(tags)),
             violations: verdict.violations,
             since: None,
-            access_keys: keys.into_iter().map(|(key, used)| Key::new(key, used, terms.scanned_at)).collect(),
+            access_keys: keys
+                .map(|keys| keys.into_iter().map(|(key, used)| Key::new(key, used, terms.scanned_at)).collect()),
         }
     }
 
     pub(crate) fn is_violation(&self) -> bool {
         self.compliance == Compliance::NonCompliant
+    }
+
+    /// The access keys that were read.
+    pub(crate) fn keys(&self) -> &[Key] {
+        self.access_keys.as_deref().unwrap_or_default()
     }
 
     /// The order in which to act: violations, then what else calls for a word; among them production before the rest, keys in
@@ -188,12 +197,12 @@ impl Finding {
             true => key.status == "Active",
             false => self.violations.contains(&key.access_key_id),
         };
-        let oldest = self.access_keys.iter().filter(matters).map(|key| key.create_date).min();
+        let oldest = self.keys().iter().filter(matters).map(|key| key.create_date).min();
         (
             !self.is_violation(),
             self.annotation.is_none(),
             self.production != Some(true),
-            !self.in_use,
+            self.in_use != Some(true),
             oldest.unwrap_or(DateTime::<Utc>::MAX_UTC),
             self.account.clone(),
             self.user_name.clone(),

@@ -40,7 +40,7 @@ impl Format {
 
 /// Why a violation is where it is in the order.
 pub(crate) fn urgency(finding: &Finding) -> &'static str {
-    match (finding.production == Some(true), finding.in_use) {
+    match (finding.production == Some(true), finding.in_use == Some(true)) {
         (true, true) => "production, in use",
         (true, false) => "production",
         (false, true) => "in use",
@@ -67,11 +67,12 @@ fn table(survey: Survey, out: &mut dyn Write) -> io::Result<()> {
     }
     for account in &accounts {
         let name = account.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
+        let exempt = account.users_exempt.map_or("unknown".to_owned(), |exempt| exempt.to_string());
         let state = if account.error.is_some() { ", not complete" } else { "" };
         writeln!(
             out,
-            "{}{name}: {} users evaluated, {} non-compliant, {} exempt{state}",
-            account.account, account.users_evaluated, account.users_non_compliant, account.users_exempt
+            "{}{name}: {} users evaluated, {} non-compliant, {exempt} exempt{state}",
+            account.account, account.users_evaluated, account.users_non_compliant
         )?;
     }
     if terms.credential_report {
@@ -98,7 +99,7 @@ fn summary(comparison: &Comparison) -> String {
         unknown.len()
     );
     for (what, list) in [("fixed", fixed), ("exempt now", exempt), ("new", new), ("unknown", unknown)] {
-        for Violation { account, user_name, access_key_id } in list {
+        for Violation { account, user_name, access_key_id, .. } in list {
             let _ = writeln!(text, "  {what:<10}  {account}  {user_name}  {access_key_id}");
         }
     }
@@ -161,7 +162,7 @@ fn csv(survey: Survey, out: &mut dyn Write) -> io::Result<()> {
             finding.compliance.name(),
             flag(finding.exempt),
             finding.production.map(flag).unwrap_or_default(),
-            flag(finding.in_use),
+            finding.in_use.map(flag).unwrap_or_default(),
             finding.owner.as_deref().unwrap_or_default(),
             violations.as_str(),
             match finding.since {

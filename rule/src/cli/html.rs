@@ -47,7 +47,7 @@ pub(crate) fn write(survey: Survey, out: &mut dyn Write) -> io::Result<()> {
     totals.ages(&terms, out)?;
     totals.due(&terms, out)?;
     writeln!(out, "</div>")?;
-    account_table(&accounts, &terms, out)?;
+    account_table(&accounts, out)?;
     let compared = comparison.is_some();
     users(findings, &Listing { terms: &terms, accounts: &accounts, totals: &totals, compared }, out)?;
     let version = env!("CARGO_PKG_VERSION");
@@ -133,7 +133,7 @@ fn since(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
             number(list.len(), "access key"),
             scrolling(&format!("Access keys: {}", what.to_lowercase())),
         )?;
-        for Violation { account, user_name, access_key_id } in list {
+        for Violation { account, user_name, access_key_id, .. } in list {
             writeln!(
                 out,
                 "<tr><td>{}</td><th scope=\"row\"><bdi>{}</bdi></th><td class=\"id\">{}</td></tr>",
@@ -147,7 +147,7 @@ fn since(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "</section>")
 }
 
-fn account_table(accounts: &[AccountSummary], terms: &Terms, out: &mut dyn Write) -> io::Result<()> {
+fn account_table(accounts: &[AccountSummary], out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
         "<section aria-labelledby=\"accounts\"><h2 id=\"accounts\">Accounts</h2>\n\
@@ -159,7 +159,7 @@ fn account_table(accounts: &[AccountSummary], terms: &Terms, out: &mut dyn Write
     )?;
     for account in accounts {
         let AccountSummary { account: id, name, users_evaluated, users_non_compliant, users_exempt, error } = account;
-        let exempt = if terms.credential_report { UNKNOWN.to_owned() } else { known(*users_exempt, error.is_none()) };
+        let exempt = users_exempt.map_or(UNKNOWN.to_owned(), |exempt| known(exempt, error.is_none()));
         writeln!(
             out,
             "<tr><th scope=\"row\">{}</th><td><bdi>{}</bdi></td><td class=\"number\">{}</td><td class=\"number\">{}</td>\

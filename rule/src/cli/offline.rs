@@ -14,12 +14,15 @@ use access_key_rotation::{
     user::Judged,
     verdict::{AccessKey, KeyStatus, LastUsed, stale_keys, with_stale_keys, without_stale_keys},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use csv::StringRecord;
 use std::{collections::BTreeSet, fs, path::Path};
 
 /// How many rows that are not understood are named.
 const NAMED: usize = 10;
+
+/// The clock of AWS, and that of this machine.
+const CLOCKS_DIFFER: TimeDelta = TimeDelta::minutes(5);
 
 /// What the report of one account says.
 struct Report {
@@ -70,6 +73,9 @@ fn judge(content: &[u8], parameters: &Parameters, names: &TagNames, terms: &Term
         if record.len() < columns.number {
             return Err(format!("line {line} is cut off: the report is not whole"));
         }
+        if record.iter().any(|field| field.contains(['\n', '\r'])) {
+            return Err(format!("line {line} has a field of several lines: a quotation mark without its other one"));
+        }
         let arn = record[columns.arn].to_owned();
         let user = match columns.user(&record) {
             Ok(user) => user,
@@ -89,6 +95,10 @@ fn judge(content: &[u8], parameters: &Parameters, names: &TagNames, terms: &Term
             return Err(format!("line {line} is a second line for the same user"));
         }
         let Some(user) = user else { continue };
+        if let Some(column) = columns.after(&record, terms.scanned_at + CLOCKS_DIFFER) {
+            let now = terms.scanned_at;
+            return Err(format!("line {line}: {column} is after {now}, as of which it is judged: see --as-of"));
+        }
         match columns.keys(&record) {
             Ok(keys) => {
                 let judged = verdict(keys, parameters, terms.scanned_at);
@@ -118,7 +128,7 @@ fn verdict(keys: Vec<(AccessKey, LastUsed)>, parameters: &Parameters, now: DateT
         true => without_stale_keys(&all, parameters, now),
         false => with_stale_keys(&stale, &all, &Tags::new(), parameters, now),
     };
-    Judged { verdict, keys: keys.into_iter().map(|(key, used)| (key, Some(used))).collect(), tags: None }
+    Judged { verdict, keys: Some(keys.into_iter().map(|(key, used)| (key, Some(used))).collect()), tags: None }
 }
 
 /// Where the columns are.
@@ -174,11 +184,28 @@ impl Columns {
         }
         // IAM's names: "IAM and AWS STS quotas" in the IAM user guide.
         let is_name = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
-        if !resource.starts_with("user/") || !name.chars().all(is_name) || !(1..=64).contains(&name.len()) {
+        let names_the_user = resource.strip_prefix("user/").and_then(|path| path.rsplit('/').next()) == Some(name);
+        if !names_the_user || !name.chars().all(is_name) || !(1..=64).contains(&name.len()) {
             return Err("user or arn is not that of an IAM user");
         }
         let created = time(&record[self.user_created]).ok_or("user_creation_time is not a time")?;
         Ok(Some(User { name: name.to_owned(), id: String::new(), arn: arn.to_owned(), created }))
+    }
+
+    /// A column with a time after that one.
+    fn after(&self, record: &StringRecord, latest: DateTime<Utc>) -> Option<String> {
+        let is_after = |column: usize| time(&record[column]).is_some_and(|at| at > latest);
+        if is_after(self.user_created) {
+            return Some("user_creation_time".to_owned());
+        }
+        let keys = (1..).zip(self.keys);
+        let mut columns = keys.flat_map(|(number, [_, rotated, used, ..])| {
+            [
+                (format!("access_key_{number}_last_rotated"), rotated),
+                (format!("access_key_{number}_last_used_date"), used),
+            ]
+        });
+        columns.find(|(_, column)| is_after(*column)).map(|(name, _)| name)
     }
 
     fn keys(&self, record: &StringRecord) -> Result<Vec<(AccessKey, LastUsed)>, String> {

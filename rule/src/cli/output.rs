@@ -1,55 +1,78 @@
 //! Where a command's output goes: standard output, or a file that is there whole or not at all.
 
 use std::{
+    fs::{File, canonicalize},
     io::{self, BufWriter, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempPath};
 use tokio::task::spawn_blocking;
 
-/// Writes to standard output or, if there is one, to the file, which only its owner may read; off the async threads, so that Ctrl-C is heard meanwhile.
-/// Whoever closes the pipe has seen enough, and that is no error.
-///
-/// # Errors
-/// What could not be written.
-pub(crate) async fn write<W>(file: Option<&Path>, render: W) -> Result<(), String>
-where
-    W: FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
-{
-    let Some(path) = file else {
-        let done = spawn_blocking(|| {
-            let mut out = BufWriter::new(io::stdout().lock());
-            render(&mut out).and_then(|()| out.flush())
-        });
-        return match done.await.map_err(io::Error::other).flatten() {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(format!("standard output: {error}")),
-            _ => Ok(()),
-        };
-    };
-    let problem = |error: io::Error| format!("{}: {error}", path.display());
-    if path.exists() && !path.is_file() {
-        // A device or a directory would be replaced.
-        return Err(format!("{}: not a file; leave out --output to write to standard output", path.display()));
-    }
-    let directory = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    // The path stays here: should this future be dropped, the file is removed.
-    let (file, temporary) = NamedTempFile::new_in(directory).map_err(problem)?.into_parts();
-    let done = spawn_blocking(move || {
-        let mut out = BufWriter::new(file);
-        render(&mut out)?;
-        out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
-    });
-    done.await.map_err(io::Error::other).flatten().map_err(problem)?;
-    temporary.persist(path).map_err(|error| problem(error.error))
+/// A place to write to. Until it is written, and if this is dropped before, nothing is seen of a new file.
+pub(crate) enum Output {
+    Standard,
+    File { path: PathBuf, file: File, temporary: TempPath },
 }
 
-/// Writes a text that is at hand.
+impl Output {
+    /// Standard output or, if a path is given, a file, which only its owner may read. To be called first, so that no long work
+    /// is lost to a path that cannot be written.
+    ///
+    /// # Errors
+    /// Why it cannot be written.
+    pub(crate) fn open(path: Option<&Path>) -> Result<Output, String> {
+        let Some(path) = path else { return Ok(Output::Standard) };
+        let problem = |error: io::Error| format!("{}: {error}", path.display());
+        if path.exists() && !path.is_file() {
+            // A device or a directory would be replaced.
+            return Err(format!("{}: not a file; leave out --output to write to standard output", path.display()));
+        }
+        // What a link points to is replaced, not the link.
+        let path = canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let directory = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+        let (file, temporary) = NamedTempFile::new_in(directory).map_err(problem)?.into_parts();
+        Ok(Output::File { path, file, temporary })
+    }
+
+    /// Writes, off the async threads, so that Ctrl-C is heard meanwhile. Whoever closes the pipe has seen enough, and that is no
+    /// error.
+    ///
+    /// # Errors
+    /// What could not be written.
+    pub(crate) async fn write<W>(self, render: W) -> Result<(), String>
+    where
+        W: FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
+    {
+        match self {
+            Output::Standard => {
+                let done = spawn_blocking(|| {
+                    let mut out = BufWriter::new(io::stdout().lock());
+                    render(&mut out).and_then(|()| out.flush())
+                });
+                match done.await.map_err(io::Error::other).flatten() {
+                    Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(format!("standard output: {error}")),
+                    _ => Ok(()),
+                }
+            }
+            // The temporary path stays here, to be removed if this future is dropped.
+            Output::File { path, file, temporary } => {
+                let problem = |error: io::Error| format!("{}: {error}", path.display());
+                let done = spawn_blocking(move || {
+                    let mut out = BufWriter::new(file);
+                    render(&mut out)?;
+                    out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
+                });
+                done.await.map_err(io::Error::other).flatten().map_err(problem)?;
+                temporary.persist(&path).map_err(|error| problem(error.error))
+            }
+        }
+    }
+}
+
+/// Writes a text to standard output.
 ///
 /// # Errors
-/// As for [`write()`].
+/// As for [`Output::write`].
 pub(crate) async fn print(text: String) -> Result<(), String> {
-    write(None, move |out| out.write_all(text.as_bytes())).await
+    Output::Standard.write(move |out| out.write_all(text.as_bytes())).await
 }

@@ -3,7 +3,12 @@
 //! Limits: `PutOrganizationConformancePack` in AWS Config's service model. Those of input parameters do not matter here, since the
 //! pack needs none, and that of a template in S3, 300 KB, is never reached.
 
-use crate::{Outcome, connect::account_id, output, shell::quoted};
+use crate::{
+    Outcome,
+    connect::account_id,
+    output::{self, Output},
+    shell::quoted,
+};
 use access_key_rotation::{
     event::Home,
     parameters::{Deliver, KeySource, Parameters},
@@ -94,7 +99,7 @@ pub(crate) async fn run(args: Args) -> Result<Outcome, String> {
     }
     let file = args.output.clone().unwrap_or_else(|| format!("{}.yaml", args.name).into());
     let call = call(&args, &home, &file.to_string_lossy());
-    output::write(args.output.as_deref(), move |out| out.write_all(pack.as_bytes())).await?;
+    Output::open(args.output.as_deref())?.write(move |out| out.write_all(pack.as_bytes())).await?;
     match args.output {
         Some(_) => output::print(call).await?,
         // Standard error that nobody reads is no reason to fail.

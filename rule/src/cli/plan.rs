@@ -7,12 +7,13 @@ use crate::{
     Outcome,
     connect::Connection,
     finding::{Finding, Key, Terms},
-    output,
+    output::Output,
     policy::{Evidence, Limits, Order},
     shell::quoted,
     survey::{Survey, survey},
     targets::Targets,
 };
+use access_key_rotation::verdict::older_than;
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::{ValueEnum, value_parser};
 use std::{io, path::PathBuf};
@@ -55,6 +56,7 @@ enum Format {
 }
 
 pub(crate) async fn run(args: Args) -> Result<Outcome, String> {
+    let output = Output::open(args.output.as_deref())?;
     let session = args.connection.open().await?;
     let terms = args.order.terms(&args.limits, session.now);
     let targets = args.targets.resolve(&session).await?;
@@ -62,11 +64,8 @@ pub(crate) async fn run(args: Args) -> Result<Outcome, String> {
     let survey = survey(&session, targets, with, Survey::new(terms, None)?).await?;
     let outcome = Outcome { errors: survey.errors(), violations: survey.has_violations() };
     let plan = Plan::new(survey, args.grace_days).map_err(|error| format!("temporary file: {error}"))?;
-    output::write(args.output.as_deref(), move |out| match args.format {
-        Format::Markdown => markdown::write(&plan, out),
-        Format::Script => script::write(&plan, out),
-    })
-    .await?;
+    let write = if args.format == Format::Markdown { markdown::write } else { script::write };
+    output.write(move |out| write(&plan, out)).await?;
     Ok(outcome)
 }
 
@@ -91,11 +90,6 @@ impl Plan {
             .collect::<io::Result<_>>()?;
         Ok(Plan { terms: survey.terms, violations, incomplete, grace_days })
     }
-
-    /// From when a key that is deactivated today may be deleted.
-    fn deletion(&self) -> DateTime<Utc> {
-        self.terms.scanned_at + TimeDelta::days(self.grace_days.into())
-    }
 }
 
 /// A step: what to do, and the AWS CLI's arguments for it, if it is done by them.
@@ -107,23 +101,23 @@ enum Step {
     Look(String, Vec<String>),
     /// Changes something now.
     Change(String, Vec<String>),
-    /// Changes something that has to wait until keys have been inactive for the time of grace.
+    /// Changes something that has to wait, and cannot be undone: never by the script.
     Later(String, Vec<String>),
 }
 
 /// The steps for one user: create, switch, watch the last use, deactivate, wait, delete; and less where less is needed. A user
 /// has at most two keys (a quota that AWS does not raise).
-fn steps(finding: &Finding, terms: &Terms) -> Vec<Step> {
+fn steps(finding: &Finding, plan: &Plan) -> Vec<Step> {
     let user = &finding.user_name;
     let (mut stale, others): (Vec<_>, Vec<_>) =
-        finding.access_keys.iter().partition(|key| finding.violations.contains(&key.access_key_id));
+        finding.keys().iter().partition(|key| finding.violations.contains(&key.access_key_id));
     // What is given up first: what nobody uses, then what was used longest ago.
     stale.sort_by_key(|key| (last_use(key), key.create_date));
     let Some((last, first)) = stale.split_last() else {
         return Vec::new();
     };
     if last_use(last).is_none() {
-        return stale.iter().flat_map(|key| retire(user, key)).collect();
+        return stale.iter().flat_map(|key| retire(user, key, plan)).collect();
     }
     let mut steps = Vec::new();
     let id = &last.access_key_id;
@@ -132,31 +126,40 @@ fn steps(finding: &Finding, terms: &Terms) -> Vec<Step> {
         if last_use(first).is_some() {
             steps.push(Step::Do(format!("Give {id} for the time being to whatever uses {other}.")));
         }
-        steps.extend(retire(user, first));
+        steps.extend(retire(user, first, plan));
         steps.push(Step::Do(format!("When {other} is deleted, there is room for a new key: plan anew for {id}.")));
         return steps;
     }
     match others.first().map(|other| (*other, &other.access_key_id)) {
         Some((other, other_id)) if other.status == "Active" => {
-            steps.push(Step::Do(match other.age_days > i64::from(terms.max_access_key_age) {
-                true => format!(
-                    "Move whatever uses {id} to a role; a new key has no room beside {other_id}, which is exempt."
-                ),
-                false => format!("Give {other_id}, which the user has already, to whatever uses {id}."),
-            }));
+            steps.push(Step::Do(
+                match older_than(plan.terms.max_access_key_age.into(), other.create_date, plan.terms.scanned_at) {
+                    true => format!(
+                        "Move whatever uses {id} to a role; a new key has no room beside {other_id}, which is exempt."
+                    ),
+                    false => format!("Give {other_id}, which the user has already, to whatever uses {id}."),
+                },
+            ));
         }
         other => {
             if let Some((other, other_id)) = other {
-                let what = format!("Delete {other_id}, which is {}, to make room.", other.status.to_lowercase());
-                steps.push(Step::Look(format!("See that nobody will want {other_id} back."), look(other_id)));
-                steps.push(Step::Change(what, iam("delete-access-key", user, Some(other_id))));
+                let (status, days) = (other.status.to_lowercase(), plan.grace_days);
+                steps.push(Step::Look(
+                    format!("See that nobody will want {other_id} back, which is {status}."),
+                    look(other_id),
+                ));
+                let what = format!(
+                    "If {other_id} still is {status}, has been for {days} days, and is not exempt: delete it, to make room."
+                );
+                steps.push(Step::Later(what, iam("delete-access-key", user, Some(other_id))));
+                steps.push(Step::Do(format!("Go on when there is room: {other_id} is deleted.")));
             }
             let what = "Create a new key. Its secret is shown this once.";
             steps.push(Step::Change(what.to_owned(), iam("create-access-key", user, None)));
             steps.push(Step::Do(format!("Give the new key to whatever uses {id}.")));
         }
     }
-    steps.extend(retire(user, last));
+    steps.extend(retire(user, last, plan));
     steps
 }
 
@@ -165,7 +168,7 @@ fn last_use(key: &Key) -> Option<DateTime<Utc>> {
 }
 
 /// Watch, deactivate, wait, delete.
-fn retire(user: &str, key: &Key) -> Vec<Step> {
+fn retire(user: &str, key: &Key, plan: &Plan) -> Vec<Step> {
     let id = &key.access_key_id;
     let used = match key.last_used.as_ref().and_then(|used| Some((used.date?, used))) {
         Some((date, used)) => format!("it was on {}, by {} in {}", date.date_naive(), used.service_name, used.region),
@@ -177,7 +180,14 @@ fn retire(user: &str, key: &Key) -> Vec<Step> {
             format!("Deactivate {id}. The way back is the same with Active."),
             [iam("update-access-key", user, Some(id)), vec!["--status".to_owned(), "Inactive".to_owned()]].concat(),
         ),
-        Step::Later(format!("Delete {id}, if nothing broke meanwhile."), iam("delete-access-key", user, Some(id))),
+        Step::Later(
+            format!(
+                "{} days later, not before {}: delete {id}, if nothing broke meanwhile.",
+                plan.grace_days,
+                (plan.terms.scanned_at + TimeDelta::days(plan.grace_days.into())).date_naive()
+            ),
+            iam("delete-access-key", user, Some(id)),
+        ),
     ]
 }
 

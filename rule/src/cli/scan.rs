@@ -5,13 +5,14 @@ use crate::{
     connect::Connection,
     finding::Terms,
     format::Format,
-    offline, output,
+    offline,
+    output::Output,
     policy::{Evidence, Limits, Order},
     since::Earlier,
     survey::{Survey, survey},
     targets::Targets,
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use std::path::PathBuf;
 
 /// Evaluates every IAM user of the current account, or of others, without AWS Config.
@@ -26,7 +27,7 @@ pub(crate) struct Args {
     #[arg(long, num_args = 1.., value_name = "FILE", conflicts_with_all = ["account", "organization", "profile", "region"])]
     credential_report: Vec<PathBuf>,
     /// Judge as of this time instead of now, as of the report's GeneratedTime
-    #[arg(long, value_name = "TIME", requires = "credential_report")]
+    #[arg(long, value_name = "TIME", requires = "credential_report", value_parser = time)]
     as_of: Option<DateTime<Utc>>,
     /// Say what is fixed, what is new and what is still open since an earlier scan, printed by --format json
     #[arg(long, value_name = "EARLIER.json")]
@@ -50,9 +51,10 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> Result<Outcome, String> {
+    let output = Output::open(args.output.as_deref())?;
     let survey = if args.credential_report.is_empty() { online(&args).await? } else { offline(&args)? };
     let outcome = Outcome { errors: survey.errors(), violations: survey.has_violations() };
-    output::write(args.output.as_deref(), move |out| args.format.write(survey, out)).await?;
+    output.write(move |out| args.format.write(survey, out)).await?;
     Ok(outcome)
 }
 
@@ -74,4 +76,12 @@ fn offline(args: &Args) -> Result<Survey, String> {
         offline::add(&mut survey, path, &args.limits.parameters(), &args.order.tag_names())?;
     }
     Ok(survey.finish())
+}
+
+/// A time as AWS writes it, within the centuries in which days can be added and taken away.
+fn time(text: &str) -> Result<DateTime<Utc>, String> {
+    match DateTime::parse_from_rfc3339(text) {
+        Ok(time) if (2000..3000).contains(&time.year()) => Ok(time.to_utc()),
+        _ => Err("a time is as in 2026-03-01T12:00:00+00:00".to_owned()),
+    }
 }

@@ -1,11 +1,10 @@
 //! What became of the violations of an earlier scan. A key that could not be judged now is neither fixed nor open.
 
 use crate::finding::{AccountSummary, Finding, Key, Since, Terms};
-use access_key_rotation::verdict::older_than;
 use chrono::{DateTime, Utc};
 use serde::{
     Deserialize, Deserializer, Serialize,
-    de::{SeqAccess, Visitor},
+    de::{Error, SeqAccess, Visitor},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,6 +21,8 @@ pub(crate) struct Violation {
     pub(crate) account: String,
     pub(crate) user_name: String,
     pub(crate) access_key_id: String,
+    #[serde(skip)]
+    pub(crate) create_date: DateTime<Utc>,
 }
 
 /// What `--since` adds to a scan.
@@ -47,8 +48,6 @@ pub(crate) struct Comparison {
 /// The violations of an earlier scan.
 #[derive(Debug)]
 pub(crate) struct Earlier {
-    /// Those of the scan now.
-    terms: Terms,
     complete: BTreeSet<String>,
     violations: Violations,
     comparison: Comparison,
@@ -73,6 +72,10 @@ impl Earlier {
                 "a scan of AWS and one of a credential report, which has no key ids, do not compare".to_owned(),
             ));
         }
+        if then.scanned_at > terms.scanned_at {
+            let (then, now) = (then.scanned_at, terms.scanned_at);
+            return Err(problem(format!("made at {then}, which is later than this scan's {now}")));
+        }
         if then.max_access_key_age != terms.max_access_key_age {
             let (then, now) = (then.max_access_key_age, terms.max_access_key_age);
             return Err(problem(format!("made with --max-access-key-age {then}, and this scan is with {now}")));
@@ -87,7 +90,12 @@ impl Earlier {
             new_accounts: Vec::new(),
         };
         let complete = accounts.into_iter().filter(|account| account.error.is_none()).map(|account| account.account);
-        Ok(Earlier { terms: terms.clone(), complete: complete.collect(), violations, comparison })
+        Ok(Earlier { complete: complete.collect(), violations, comparison })
+    }
+
+    /// The ids of the users of an account who were in violation: what became of their keys takes a look at these.
+    pub(crate) fn users(&self, account: &str) -> BTreeSet<String> {
+        self.violations.keys().filter(|(id, _)| id == account).map(|(_, user)| user.clone()).collect()
     }
 
     /// Takes note of a user who was judged now, and marks the finding.
@@ -95,24 +103,28 @@ impl Earlier {
         let before = self.violations.remove(&identity(&finding.account, &finding.user_id, &finding.user_name));
         let before = before.unwrap_or_default();
         for violation in &before {
-            let is_still_stale = |key: &Key| {
-                let Terms { max_access_key_age, scanned_at, .. } = self.terms;
-                key.access_key_id == violation.access_key_id
-                    && key.status == "Active"
-                    && older_than(max_access_key_age.into(), key.create_date, scanned_at)
-            };
-            let list = match () {
-                () if finding.violations.contains(&violation.access_key_id) => &mut self.comparison.open,
-                () if finding.access_keys.iter().any(is_still_stale) => &mut self.comparison.exempt,
-                () => &mut self.comparison.fixed,
+            let same =
+                |key: &&Key| key.access_key_id == violation.access_key_id && key.create_date == violation.create_date;
+            // A credential report's slot may hold another key by now, which the date tells.
+            let list = match (&finding.access_keys, finding.keys().iter().find(same)) {
+                (None, _) => &mut self.comparison.unknown,
+                (_, Some(key)) if finding.violations.contains(&key.access_key_id) => &mut self.comparison.open,
+                (_, Some(key)) if key.status == "Active" => &mut self.comparison.exempt,
+                _ => &mut self.comparison.fixed,
             };
             list.push(violation.clone());
         }
-        let is_new = |key: &&String| before.iter().all(|violation| violation.access_key_id != **key);
-        let new = finding.violations.iter().filter(is_new).map(|key| Violation {
+        let is_new = |key: &&Key| {
+            finding.violations.contains(&key.access_key_id)
+                && !before.iter().any(|violation| {
+                    violation.access_key_id == key.access_key_id && violation.create_date == key.create_date
+                })
+        };
+        let new = finding.keys().iter().filter(is_new).map(|key| Violation {
             account: finding.account.clone(),
             user_name: finding.user_name.clone(),
-            access_key_id: key.clone(),
+            access_key_id: key.access_key_id.clone(),
+            create_date: key.create_date,
         });
         let open = self.comparison.new.len();
         self.comparison.new.extend(new);
@@ -136,7 +148,7 @@ impl Earlier {
 
     pub(crate) fn finish(self) -> Comparison {
         let mut comparison = self.comparison;
-        comparison.unknown = self.violations.into_values().flatten().collect();
+        comparison.unknown.extend(self.violations.into_values().flatten());
         let Comparison { fixed, exempt, new, open, unknown, new_accounts, .. } = &mut comparison;
         for list in [fixed, exempt, new, open, unknown] {
             list.sort();
@@ -180,16 +192,24 @@ impl<'de> Deserialize<'de> for Users {
                     user_name: String,
                     user_id: Option<String>,
                     violations: Vec<String>,
+                    access_keys: Option<Vec<Key>>,
                 }
                 let mut all = Violations::new();
                 while let Some(user) = users.next_element::<User>()? {
                     if !user.violations.is_empty() {
-                        let keys = user.violations.into_iter().map(|access_key_id| Violation {
-                            account: user.account.clone(),
-                            user_name: user.user_name.clone(),
-                            access_key_id,
-                        });
-                        all.insert(identity(&user.account, &user.user_id, &user.user_name), keys.collect());
+                        let mut keys = Vec::new();
+                        for id in &user.violations {
+                            let key = user.access_keys.iter().flatten().find(|key| key.access_key_id == *id);
+                            let key =
+                                key.ok_or_else(|| A::Error::custom(format!("{id} is not among the accessKeys")))?;
+                            keys.push(Violation {
+                                account: user.account.clone(),
+                                user_name: user.user_name.clone(),
+                                access_key_id: id.clone(),
+                                create_date: key.create_date,
+                            });
+                        }
+                        all.insert(identity(&user.account, &user.user_id, &user.user_name), keys);
                     }
                 }
                 Ok(Users(all))

@@ -10,7 +10,7 @@ use crate::{
 use access_key_rotation::{metrics::Metrics, parameters::Parameters, scan::scan, user::Evaluator};
 use futures_util::{StreamExt, stream};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     future::Future,
     io::{IsTerminal, Write, stderr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -60,7 +60,8 @@ impl Survey {
             name,
             users_evaluated: findings.len(),
             users_non_compliant: violations.clone().count(),
-            users_exempt: findings.iter().filter(|finding| finding.exempt).count(),
+            users_exempt: (!self.terms.credential_report)
+                .then(|| findings.iter().filter(|finding| finding.exempt).count()),
             error,
         };
         let longest = violations.map(|finding| finding.user_name.chars().count()).max();
@@ -104,14 +105,17 @@ pub(crate) async fn survey(
     mut survey: Survey,
 ) -> Result<Survey, String> {
     let terms = survey.terms.clone();
+    // What became of an earlier violation, only a look at the user's keys tells.
+    let users = |id: &str| survey.earlier.as_ref().map(|earlier| earlier.users(id)).unwrap_or_default();
+    let targets: Vec<_> = targets.into_iter().map(|(id, name)| (users(&id), id, name)).collect();
     let progress = Progress { accounts: targets.len(), ..Progress::default() };
     let (terms, reporter) = (&terms, &progress);
     let work = async {
         let mut accounts = stream::iter(targets)
-            .map(|(id, name)| async move {
+            .map(|(read_anyway, id, name)| async move {
                 let metrics = Arc::new(Metrics::with_calls(session.calls()));
                 reporter.state().running.insert(id.clone(), Arc::clone(&metrics));
-                let (findings, error) = one(session, &id, (parameters, names, terms), &metrics).await;
+                let (findings, error) = one(session, &id, (parameters, names, terms), &read_anyway, &metrics).await;
                 // Its clients are of no more use, and would be held for hundreds of accounts.
                 session.accounts.forget(&id);
                 (id, name, findings, error)
@@ -131,13 +135,14 @@ async fn one(
     session: &Session,
     id: &str,
     (parameters, names, terms): (&Parameters, &TagNames, &Terms),
+    read_anyway: &BTreeSet<String>,
     metrics: &Metrics,
 ) -> (Vec<Finding>, Option<String>) {
     let account = match session.open(id, &metrics.calls).await {
         Ok(account) => account,
         Err(error) => return (Vec::new(), Some(error)),
     };
-    let scan = scan(Evaluator { account: &account, parameters, now: session.now, metrics }).await;
+    let scan = scan(Evaluator { account: &account, parameters, now: session.now, metrics }, read_anyway).await;
     let findings = scan.findings.into_iter().map(|(user, judged)| Finding::new(id, user, judged, names, terms));
     (findings.collect(), scan.outcome.err().map(|error| error.to_string()))
 }

@@ -2,6 +2,7 @@
 
 use super::{Caller, Check};
 use crate::connect::Session;
+use access_key_rotation::{calls::CallError, event::Home};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -11,21 +12,13 @@ const CONFIG: &str = "config.amazonaws.com";
 /// What is known of the function in the current account.
 pub(super) struct Function {
     name: String,
-    policy: Policy,
-    /// Why the policy is not known, if it could not be read.
-    pub(super) check: Option<Check>,
-}
-
-enum Policy {
-    /// What it says.
-    Read(Invokers),
-    /// There is no such function, or it could not be read.
-    Unread(String),
+    /// What its policy says, or that it is not known.
+    pub(super) policy: Result<Invokers, Check>,
 }
 
 /// Of which accounts AWS Config may invoke the function.
 #[derive(Debug, Default, PartialEq)]
-struct Invokers {
+pub(super) struct Invokers {
     any: bool,
     accounts: BTreeSet<String>,
     /// Whether there are statements that are not understood, and that may allow more or deny it.
@@ -34,41 +27,14 @@ struct Invokers {
 
 impl Function {
     pub(super) async fn read(session: &Session, name: String) -> Function {
-        let lambda = aws_sdk_lambda::Client::new(&session.config);
-        let calls = session.calls();
-        let unread = |why: String, check| Function { name: name.clone(), policy: Policy::Unread(why), check };
-        let unknown = |seen: String, remedy: String| {
-            unread("the function's policy is unknown".to_owned(), Some(Check::unknown(NAME, seen, remedy)))
-        };
-        let request = lambda.get_function_configuration().function_name(&name);
-        match calls.call("lambda:GetFunctionConfiguration", session.until, || request.clone().send()).await {
-            Ok(_) => {}
-            Err(error) if error.code == "ResourceNotFoundException" => {
-                let why = format!(
-                    "there is no function {name} in account {} and {}: run it in the account with the function",
-                    session.home.account, session.home.region
-                );
-                return unread(why, None);
-            }
-            Err(error) => return unknown(error.to_string(), Caller::Current.remedy(&error)),
-        }
-        let request = lambda.get_policy().function_name(&name);
-        let policy = match calls.call("lambda:GetPolicy", session.until, || request.clone().send()).await {
-            Ok(answer) => answer.policy.as_deref().and_then(invokers),
-            // The function is there, so that it is the policy that is not.
-            Err(error) if error.code == "ResourceNotFoundException" => Some(Invokers::default()),
-            Err(error) => return unknown(error.to_string(), Caller::Current.remedy(&error)),
-        };
-        match policy {
-            Some(policy) => Function { name, policy: Policy::Read(policy), check: None },
-            None => unknown("lambda:GetPolicy: a policy that is not understood".to_owned(), see_policy(&name)),
-        }
+        let policy = policy(session, &name).await;
+        Function { name, policy }
     }
 
     pub(super) fn of_account(&self, id: &str) -> Check {
         let invokers = match &self.policy {
-            Policy::Read(invokers) => invokers,
-            Policy::Unread(why) => return Check::skipped(NAME, why.as_str()),
+            Ok(invokers) => invokers,
+            Err(_) => return Check::skipped(NAME, "the function's policy is unknown"),
         };
         let name = &self.name;
         if invokers.other {
@@ -84,6 +50,37 @@ impl Function {
                 "Add the account to MemberAccounts, or leave that empty, and deploy templates/hub.yaml (README, step 2).",
             ),
         }
+    }
+}
+
+async fn policy(session: &Session, name: &str) -> Result<Invokers, Check> {
+    let lambda = aws_sdk_lambda::Client::new(&session.config);
+    let calls = session.calls();
+    let unknown = |error: &CallError| Check::unknown(NAME, error.to_string(), Caller::Current.remedy(error));
+    let request = lambda.get_function_configuration().function_name(name);
+    match calls.call("lambda:GetFunctionConfiguration", session.until, || request.clone().send()).await {
+        Ok(_) => {}
+        Err(error) if error.code == "ResourceNotFoundException" => {
+            let Home { account, region, .. } = &session.home;
+            let seen = format!("there is no function {name} in account {account} and {region}");
+            return Err(Check::unknown(
+                NAME,
+                seen,
+                "Run it in the account with the function, or give --function-name.",
+            ));
+        }
+        Err(error) => return Err(unknown(&error)),
+    }
+    let request = lambda.get_policy().function_name(name);
+    match calls.call("lambda:GetPolicy", session.until, || request.clone().send()).await {
+        Ok(answer) => {
+            answer.policy.as_deref().and_then(invokers).ok_or_else(|| {
+                Check::unknown(NAME, "lambda:GetPolicy: a policy that is not understood", see_policy(name))
+            })
+        }
+        // The function is there, so that it is the policy that is not.
+        Err(error) if error.code == "ResourceNotFoundException" => Ok(Invokers::default()),
+        Err(error) => Err(unknown(&error)),
     }
 }
 

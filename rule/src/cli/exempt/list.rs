@@ -154,6 +154,7 @@ fn table(exempted: &[Exempted], account: &str) -> String {
         }
     }
     let valid = exempted.iter().filter(|user| user.valid).count();
-    let _ = writeln!(out, "{account}: {} users with exemption tags, {valid} valid", exempted.len());
+    let users = if exempted.len() == 1 { "user" } else { "users" };
+    let _ = writeln!(out, "{account}: {} {users} with exemption tags, {valid} valid", exempted.len());
     out
 }

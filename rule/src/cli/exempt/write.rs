@@ -28,6 +28,8 @@ const WRITE: Duration = Duration::from_secs(60);
 struct Target<'a> {
     account: &'a Account<'a>,
     name: &'a str,
+    /// `AIDA…`: the name may pass to another user meanwhile.
+    id: &'a str,
     /// The tags of an exemption that are there, in any spelling.
     old: Tags,
 }
@@ -45,7 +47,7 @@ pub(super) async fn write(
 ) -> Result<(), String> {
     let (id, tags) = get_user(account, name).await.map_err(|error| unread(account, name, &error))?;
     let (old, mut others): (Tags, Tags) = tags.into_iter().partition(|(name, _)| is_exemption_tag(name));
-    let target = Target { account, name, old };
+    let target = Target { account, name, id: &id, old };
     target.check(&new).await?;
     others.extend(new.clone());
     let metrics = Metrics::default();
@@ -66,7 +68,7 @@ pub(super) async fn write(
 impl Target<'_> {
     /// What would make the rule see something else than what is to be written.
     async fn check(&self, new: &Tags) -> Result<(), String> {
-        let Target { account, name, old } = self;
+        let Target { account, name, old, .. } = self;
         if new.is_empty() {
             return match old.is_empty() {
                 true => {
@@ -98,7 +100,7 @@ impl Target<'_> {
     /// Sets before it removes: until the earlier `exempt-key` is gone, the new exemption covers no more than that key. The other
     /// way round, the earlier exemption would cover every key for a moment. Each call is for all of its tags.
     async fn replace(&self, new: &Tags) -> Result<(), String> {
-        let Target { account, name, old } = self;
+        let Target { account, name, old, .. } = self;
         let leftover: Vec<_> = old.keys().filter(|name| !new.contains_key(*name)).cloned().collect();
         let mut unfinished = Unfinished(Some(format!(
             "interrupted while the exemption of {name} in account {} was written. The earlier one may still be there, or the new \
@@ -158,8 +160,14 @@ impl Target<'_> {
                 sleep((Duration::from_millis(100) * 2_u32.pow(look)).min(LONGEST_WAIT)).await;
             }
             let read = get_user(self.account, self.name).await;
-            let (_, mut tags) = read
+            let (id, mut tags) = read
                 .map_err(|error| format!("written, and not confirmed: {}", unread(self.account, self.name, &error)))?;
+            if id != self.id {
+                return Err(format!(
+                    "the name {} has passed to another user, {id}, meanwhile: look with exempt --list who is exempt now",
+                    self.name
+                ));
+            }
             tags.retain(|name, _| is_exemption_tag(name));
             if tags == *new {
                 return Ok(());

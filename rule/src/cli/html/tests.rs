@@ -34,11 +34,11 @@ fn finding(name: &str, seconds: &[i64]) -> Finding {
         annotation: None,
         exempt: false,
         production: None,
-        in_use: false,
+        in_use: Some(false),
         owner: None,
         violations: Vec::new(),
         since: None,
-        access_keys: seconds.iter().enumerate().map(key).collect(),
+        access_keys: Some(seconds.iter().enumerate().map(key).collect()),
     }
 }
 
@@ -46,7 +46,7 @@ fn violation(name: &str, days: i64) -> Finding {
     let mut finding = finding(name, &[days * 86_400]);
     finding.compliance = Compliance::NonCompliant;
     finding.annotation = Some(format!("Do something about {name}."));
-    finding.violations = vec![finding.access_keys[0].access_key_id.clone()];
+    finding.violations = vec![finding.keys()[0].access_key_id.clone()];
     finding
 }
 
@@ -99,10 +99,13 @@ fn nothing_from_elsewhere_becomes_markup() {
         annotation: Some(h()),
         owner: Some(h()),
         violations: vec![h()],
-        access_keys: vec![key],
+        access_keys: Some(vec![key]),
         ..violation(hostile, 91)
     };
-    let lost = || vec![Violation { account: h(), user_name: h(), access_key_id: h() }];
+    let lost = || {
+        let create_date = terms().scanned_at;
+        vec![Violation { account: h(), user_name: h(), access_key_id: h(), create_date }]
+    };
     let mut survey = Survey::new(terms(), None).unwrap();
     survey.add(h(), Some(h()), vec![finding], Some(h())).unwrap();
     survey.comparison = Some(Comparison {
@@ -135,7 +138,7 @@ fn who_calls_for_a_word_is_listed_in_the_order_in_which_to_act() {
         due_soon("soon", 80),
         Finding { exempt: true, ..due_soon("exempt", 300) },
         violation("idle", 900),
-        Finding { in_use: true, ..violation("used", 100) },
+        Finding { in_use: Some(true), ..violation("used", 100) },
         Finding { production: Some(true), ..violation("production", 91) },
         finding("keyless", &[]),
     ];
@@ -160,7 +163,8 @@ fn what_was_not_read_is_not_said_to_be_absent() {
     assert_eq!(rows.matches("not read").count(), 2, "owner and last use: {rows}");
     assert!(!rows.contains("idle") && !rows.contains("no use on record"), "{rows}");
     let mut read = Finding { production: Some(false), ..violation("bot", 91) };
-    read.access_keys[0].last_used = Some(Used { date: None, region: "N/A".to_owned(), service_name: "N/A".to_owned() });
+    read.access_keys.as_mut().unwrap()[0].last_used =
+        Some(Used { date: None, region: "N/A".to_owned(), service_name: "N/A".to_owned() });
     let read = page(vec![read]);
     let rows = read.split_once("<tbody data-account").unwrap().1;
     assert!(!rows.contains("not read") && rows.contains("no use on record") && rows.contains("idle"), "{rows}");
@@ -215,7 +219,7 @@ fn one_is_singular() {
 fn ages_are_counted_as_the_verdict_counts_them() {
     const DAY: i64 = 86_400;
     let mut inactive = finding("inactive", &[200 * DAY]);
-    inactive.access_keys[0].status = "Inactive".to_owned();
+    inactive.access_keys.as_mut().unwrap()[0].status = "Inactive".to_owned();
     let ages = |limit: u16, seconds: &[i64]| {
         let terms = Terms { max_access_key_age: limit, ..terms() };
         text(&page_by(terms, vec![finding("bot", seconds), inactive.clone()], None))
@@ -268,6 +272,7 @@ fn what_changed_since_an_earlier_scan_is_counted_and_named() {
             account: ACCOUNT.to_owned(),
             user_name: (*name).to_owned(),
             access_key_id: format!("AKIA{name}"),
+            create_date: terms().scanned_at,
         };
         names.iter().map(violation).collect()
     };

@@ -69,7 +69,7 @@ impl Totals {
             None => self.compliant += usize::from(finding.compliance == Compliance::Compliant),
         }
         let edges = edges(terms);
-        for key in finding.access_keys.iter().filter(|key| key.status == "Active") {
+        for key in finding.keys().iter().filter(|key| key.status == "Active") {
             let is_older = |days: &i64| older_than(*days, key.create_date, terms.scanned_at);
             *self.ages.entry(edges.iter().filter(|days| is_older(days)).count()).or_default() += 1;
             let limit = i64::from(terms.max_access_key_age);

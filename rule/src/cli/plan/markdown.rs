@@ -38,17 +38,12 @@ pub(super) fn write(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
             let Finding { account, user_name, annotation, .. } = finding;
             writeln!(out, "\n### {} in {account} ({})\n", escape(user_name), urgency(finding))?;
             writeln!(out, "{}\n", escape(annotation.as_deref().unwrap_or_default()))?;
-            for step in steps(finding, &plan.terms) {
+            for step in steps(finding, plan) {
                 match &step {
                     Step::Do(what) => writeln!(out, "- [ ] {what}")?,
                     Step::Look(what, arguments) => writeln!(out, "- [ ] {what}<br>`{}`", command(arguments))?,
-                    Step::Change(what, arguments) => {
-                        writeln!(out, "- [ ] {what} *changes*<br>`{}`", command(arguments))?
-                    }
-                    Step::Later(what, arguments) => {
-                        let (days, day) = (plan.grace_days, plan.deletion().date_naive());
-                        let command = command(arguments);
-                        writeln!(out, "- [ ] {days} days later, not before {day}: {what} *changes*<br>`{command}`")?;
+                    Step::Change(what, arguments) | Step::Later(what, arguments) => {
+                        writeln!(out, "- [ ] {what} *changes*<br>`{}`", command(arguments))?;
                     }
                 }
             }

@@ -26,15 +26,12 @@ pub(super) fn write(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
             "if in_account {account} {}; then",
             quoted(&format!("{} of {number}: {}", position + 1, line(user_name)))
         )?;
-        for step in steps(finding, &plan.terms) {
+        for step in steps(finding, plan) {
             match step {
                 Step::Do(what) => writeln!(out, "    people {}", quoted(&what))?,
                 Step::Look(what, arguments) => writeln!(out, "    look {} {}", quoted(&what), command(&arguments))?,
                 Step::Change(what, arguments) => writeln!(out, "    ask {} {}", quoted(&what), command(&arguments))?,
-                Step::Later(what, arguments) => {
-                    writeln!(out, "    # Not before {}: {what}", plan.deletion().date_naive())?;
-                    writeln!(out, "    # {}", command(&arguments))?;
-                }
+                Step::Later(what, arguments) => writeln!(out, "    later {} {}", quoted(&what), command(&arguments))?,
             }
         }
         writeln!(out, "fi")?;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Rotates access keys step by step. Read it before you run it. It asks before each step that changes something, and skips
-# users of other accounts than the one whose credentials it has. Keys are deleted later, by hand: those lines are comments.
+# users of other accounts than the one whose credentials it has. It deletes nothing: it shows how, for later.
 set -euo pipefail
 
 current=$(aws sts get-caller-identity --query Account --output text)
@@ -16,6 +16,9 @@ people() { # WHAT
 look() { # WHAT COMMAND...
     printf '%s\n' "$1"
     "${@:2}"
+}
+later() { # WHAT COMMAND...
+    printf 'Not now: %s\n  %s\n' "$1" "${*:2}"
 }
 ask() { # WHAT COMMAND...
     printf '%s\n  %s\n' "$1" "${*:2}"

@@ -38,11 +38,11 @@ fn finding(user: &str, keys: &[Spec<'_>], violations: &[&str]) -> Finding {
         annotation: Some(format!("{} is old.", violations.join(" and "))),
         exempt: false,
         production: Some(false),
-        in_use: false,
+        in_use: Some(false),
         owner: None,
         violations: violations.iter().map(|id| (*id).to_owned()).collect(),
         since: None,
-        access_keys: keys.iter().map(key).collect(),
+        access_keys: Some(keys.iter().map(key).collect()),
     }
 }
 
@@ -60,7 +60,7 @@ fn outline(finding: &Finding) -> Vec<String> {
         Step::Change(_, arguments) => format!("now {}", what(arguments)),
         Step::Later(_, arguments) => format!("later {}", what(arguments)),
     };
-    steps(finding, &terms()).iter().map(step).collect()
+    steps(finding, &plan()).iter().map(step).collect()
 }
 
 #[test]
@@ -86,13 +86,13 @@ fn no_more_steps_than_the_keys_need_and_none_out_of_order() {
             "used, and an inactive one in the way",
             &[("A", "Active", 100, used), ("B", "Inactive", 300, None)],
             &["A"],
-            [&["get B", "now delete B", "now create", "people"], &retire[..]].concat(),
+            [&["get B", "later delete B", "people", "now create", "people"], &retire[..]].concat(),
         ),
         (
             "used, and an expired one in the way",
             &[("A", "Active", 100, used), ("B", "Expired", 300, None)],
             &["A"],
-            [&["get B", "now delete B", "now create", "people"], &retire[..]].concat(),
+            [&["get B", "later delete B", "people", "now create", "people"], &retire[..]].concat(),
         ),
         (
             "used, and a new one there",
@@ -127,13 +127,14 @@ fn no_more_steps_than_the_keys_need_and_none_out_of_order() {
 fn the_exempt_key_is_not_given_to_others() {
     let text = |other| {
         let keys = [("A", "Active", 100, Some(Some(1))), ("B", "Active", other, None)];
-        match &steps(&finding("bot", &keys, &["A"]), &terms())[0] {
+        match &steps(&finding("bot", &keys, &["A"]), &plan())[0] {
             Step::Do(what) => what.clone(),
             step => panic!("{step:?}"),
         }
     };
     assert!(text(5).contains("Give B"));
-    assert!(text(300).contains("to a role"));
+    assert!(text(91).contains("to a role"));
+    assert!(text(90).contains("Give B"), "not older than the limit");
 }
 
 fn plan() -> Plan {
@@ -141,13 +142,14 @@ fn plan() -> Plan {
     let mut violations = vec![
         finding("billing-export", &[("AKIAONE", "Active", 400, used)], &["AKIAONE"]),
         finding("it's", &[("AKIATWO", "Active", 200, Some(None))], &["AKIATWO"]),
+        finding("blocked", &[("AKIAFIVE", "Active", 95, used), ("AKIASIX", "Inactive", 300, None)], &["AKIAFIVE"]),
         finding("backup", &[("AKIATHREE", "Active", 100, used), ("AKIAFOUR", "Active", 3, None)], &["AKIATHREE"]),
     ];
     violations[0].production = Some(true);
-    violations[0].in_use = true;
+    violations[0].in_use = Some(true);
     violations[0].owner = Some("payments".to_owned());
     violations[1].owner = Some("<b>plat_form</b>\n# `x`".to_owned());
-    violations[2].owner = Some("payments".to_owned());
+    violations[3].owner = Some("payments".to_owned());
     Plan { terms: terms(), violations, incomplete: vec!["444455556666".to_owned()], grace_days: 30 }
 }
 

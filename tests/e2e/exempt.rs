@@ -283,7 +283,7 @@ async fn a_name_that_has_passed_to_another_user_is_told() {
         sleep(Duration::from_millis(5)).await;
     }
     let other = cli.deployment.member(|account| {
-        keys.iter().for_each(|key| drop(account.delete_key(USER, key)));
+        keys.iter().for_each(|key| assert!(account.delete_key(USER, key)));
         account.delete_user(USER);
         account.create_user(USER, Utc::now())
     });

@@ -89,7 +89,7 @@ fn what_is_not_understood_is_unknown_and_costs_no_other() {
         assert_eq!(status, Some(1));
         assert!(error.contains("account 111122223333: 1 of 6 users unknown: ") && error.contains(said), "{error}");
         assert!(
-            out.contains("111122223333: 5 users evaluated, 2 non-compliant, unknown exempt, not complete"),
+            out.contains("111122223333: 5 users evaluated, 2 non-compliant, exemptions unknown, not complete"),
             "{out}"
         );
     }
@@ -139,7 +139,10 @@ fn a_report_that_is_not_whole_or_none_is_an_error_and_costs_no_other() {
         assert_eq!(status, Some(1), "{}", String::from_utf8_lossy(&content));
         assert!(error.contains(&format!("account {path}: ")) && error.contains(said), "{said}: {error}");
         assert!(out.contains("444455556666: 6 users evaluated, 3 non-compliant"), "{out}");
-        assert!(out.contains("broken.csv: 0 users evaluated, 0 non-compliant, unknown exempt, not complete"), "{out}");
+        assert!(
+            out.contains("broken.csv: 0 users evaluated, 0 non-compliant, exemptions unknown, not complete"),
+            "{out}"
+        );
     }
     let (status, _, error) = scan(&["--credential-report", "missing.csv"]);
     assert_eq!(status, Some(1));

@@ -67,11 +67,11 @@ fn table(survey: Survey, out: &mut dyn Write) -> io::Result<()> {
     }
     for account in &accounts {
         let name = account.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
-        let exempt = account.users_exempt.map_or("unknown".to_owned(), |exempt| exempt.to_string());
+        let exempt = account.users_exempt.map_or("exemptions unknown".to_owned(), |exempt| format!("{exempt} exempt"));
         let state = if account.error.is_some() { ", not complete" } else { "" };
         writeln!(
             out,
-            "{}{name}: {} users evaluated, {} non-compliant, {exempt} exempt{state}",
+            "{}{name}: {} users evaluated, {} non-compliant, {exempt}{state}",
             account.account, account.users_evaluated, account.users_non_compliant
         )?;
     }

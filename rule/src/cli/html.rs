@@ -186,6 +186,8 @@ fn known(count: usize, complete: bool) -> String {
 }
 
 fn tile(what: &str, value: String, style: &str, out: &mut dyn Write) -> io::Result<()> {
+    // A word has no room in the size of numbers.
+    let value = if value == UNKNOWN { format!("<small>{UNKNOWN}</small>") } else { value };
     writeln!(out, "<div class=\"{style}\"><dt>{what}</dt><dd>{value}</dd></div>")
 }
 

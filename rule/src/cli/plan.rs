@@ -171,7 +171,13 @@ fn last_use(key: &Key) -> Option<DateTime<Utc>> {
 fn retire(user: &str, key: &Key, plan: &Plan) -> Vec<Step> {
     let id = &key.access_key_id;
     let used = match key.last_used.as_ref().and_then(|used| Some((used.date?, used))) {
-        Some((date, used)) => format!("it was on {}, by {} in {}", date.date_naive(), used.service_name, used.region),
+        Some((date, used)) => {
+            // What IAM has nothing to say of is `N/A`.
+            let known =
+                [("by", &used.service_name), ("in", &used.region)].into_iter().filter(|(_, text)| *text != "N/A");
+            let known: String = known.map(|(word, text)| format!(" {word} {text}")).collect();
+            format!("it was on {}{known}", date.date_naive())
+        }
         None => "there is none on record".to_owned(),
     };
     vec![

@@ -160,6 +160,16 @@ fn written(write: fn(&Plan, &mut dyn io::Write) -> io::Result<()>, plan: &Plan) 
 }
 
 #[test]
+fn what_iam_does_not_know_of_a_use_is_left_out() {
+    let mut finding = finding("bot", &[("A", "Active", 100, Some(Some(10)))], &["A"]);
+    for key in finding.access_keys.iter_mut().flatten() {
+        key.last_used.as_mut().unwrap().region = "N/A".to_owned();
+    }
+    let plan = Plan { violations: vec![finding], ..plan() };
+    assert!(written(markdown::write, &plan).contains("(it was on 2026-02-19 by s3)"));
+}
+
+#[test]
 fn the_checklist_is_as_kept() {
     let expected = include_str!("../../../../tests/fixtures/plan/plan.md");
     assert_eq!(written(markdown::write, &plan()), expected);

@@ -556,7 +556,7 @@ async fn a_policy_that_is_not_the_templates_own_is_not_judged() {
             "Condition": condition,
         })
     };
-    let deny = json!({ "Effect": "Deny", "Principal": "*", "Action": "lambda:*", "Resource": "*" });
+    let deny = json!({ "Effect": "Deny", "Principal": { "AWS": "*" }, "Action": "lambda:*", "Resource": "*" });
     let by_list = statement(json!({ "StringEquals": { "aws:SourceAccount": [HUB, MEMBER] } }));
     let by_rule = statement(json!({ "ArnLike": { "AWS:SourceArn": "arn:aws:config:*:444455556666:*" } }));
     let two = statement(

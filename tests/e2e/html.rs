@@ -114,7 +114,8 @@ async fn the_page_shows_who_is_to_act_on_what() {
         [[MEMBER, "mailer", "due soon", "–", unread, key(&soon, "Active"), "80 days", unread, what[5]]],
     ]);
     assert_eq!(page["users"], expected);
-    assert_eq!(page["title"], format!("Not complete: 4 non-compliant IAM users, {}", Utc::now().date_naive()));
+    let title = page["title"].as_str().unwrap();
+    assert!(title.starts_with("Not complete: 4 non-compliant IAM users, 20"), "{title}");
     let text = page["text"].as_str().unwrap();
     for said in [
         "Not complete: 1 of 3 accounts",

@@ -47,13 +47,25 @@ fn one_report_compares_with_another() {
     let with = |arguments: &[&str]| scan(&[arguments, &AS_OF].concat());
     let (status, _, error) = with(&["--credential-report", &old, "--format", "json", "--output", earlier]);
     assert_eq!((status, error.as_str()), (Some(3), ""));
-    // Rotated, and one more has grown old.
-    let new = report.replace("true,2025-03-20T12:00:00", "true,2026-02-20T12:00:00");
-    let new = file(&directory, "new.csv", new.replace("true,2025-12-01T12:00:00", "true,2025-12-01T11:59:59"));
+    // Deleted; deactivated; changed, which need not mean replaced; and one more has grown old.
+    let changed = |from: &str, to: &str, report: String| {
+        assert_eq!(report.matches(from).count(), 1, "{from}");
+        report.replace(from, to)
+    };
+    let backup = "true,2025-03-20T12:00:00+00:00,2026-02-14T10:00:00+00:00,eu-west-1,ec2";
+    let new = changed(backup, "false,N/A,N/A,N/A,N/A", report.clone());
+    let new = changed("true,2025-06-01T12", "false,2025-06-01T12", new);
+    let new = changed("true,2025-01-18T12", "true,2026-02-18T12", new);
+    let new = file(&directory, "new.csv", changed("true,2025-12-01T12:00:00", "true,2025-12-01T11:59:59", new));
     let (status, out, _) = with(&["--credential-report", &new, "--since", earlier]);
     assert_eq!(status, Some(3));
-    assert!(out.contains("1 fixed, 0 exempt now, 1 new, 3 still open, 0 unknown"), "{out}");
+    assert!(out.contains("2 fixed, 0 exempt now, 1 new, 1 still open, 1 unknown"), "{out}");
     assert!(out.contains("  fixed       111122223333  backup  access key 1\n"), "{out}");
+    assert!(out.contains("  unknown     111122223333  billing-export  access key 1\n"), "{out}");
+    // Who has no line may be in a part of the report that is lost.
+    let short = file(&directory, "short.csv", report.lines().take(3).collect::<Vec<_>>().join("\n"));
+    let (_, out, _) = with(&["--credential-report", &short, "--since", earlier]);
+    assert!(out.contains("0 fixed, 0 exempt now, 0 new, 1 still open, 3 unknown"), "{out}");
     let (status, _, error) =
         scan(&["--credential-report", &old, "--as-of", "2026-03-01T11:59:59Z", "--since", earlier]);
     assert_eq!(status, Some(1));
@@ -61,7 +73,7 @@ fn one_report_compares_with_another() {
     // Another key in the same place, which has grown old meanwhile.
     let later = file(&directory, "later.csv", report.replace("true,2025-03-20T12:00:00", "true,2026-03-20T12:00:00"));
     let (_, out, _) = scan(&["--credential-report", &later, "--as-of", "2026-07-01T12:00:00Z", "--since", earlier]);
-    assert!(out.contains("1 fixed, 0 exempt now, 3 new, 3 still open, 0 unknown"), "{out}");
+    assert!(out.contains("0 fixed, 0 exempt now, 3 new, 3 still open, 1 unknown"), "{out}");
     assert!(out.contains("  new         111122223333  backup  access key 1\n"), "{out}");
 }
 
@@ -114,6 +126,7 @@ fn a_report_that_is_not_whole_or_none_is_an_error_and_costs_no_other() {
         (b"user,arn,user_creation_time\n".to_vec(), "not a credential report: no column access_key_1_active"),
         (header.into(), "no line of a user or of the root user"),
         (report[..report.len() - 60].into(), "line 8 is cut off: the report is not whole"),
+        (report[..report.len() - 1].into(), "line 8 is cut off: the report is not whole"),
         (
             [report.as_bytes(), b"\n", report.lines().nth(2).unwrap().as_bytes()].concat(),
             "a second line for the same user",
@@ -151,6 +164,7 @@ fn a_report_that_is_not_whole_or_none_is_an_error_and_costs_no_other() {
         (&["--credential-report", &good, "--organization"][..], "cannot be used with"),
         (&AS_OF[..], "--credential-report"),
         (&["--credential-report", &good, "--as-of", "yesterday"], "invalid value 'yesterday'"),
+        (&["--credential-report", &good, "--as-of", "2126-03-01T12:00:00Z"], "it is in the future"),
         (&["--credential-report", &good, "--as-of", "+262142-12-31T23:59:59Z"], "a time is as in"),
     ] {
         let (status, _, error) = scan(arguments);

@@ -245,19 +245,26 @@ async fn interrupt(process: &tokio::process::Child) {
 #[tokio::test]
 async fn what_is_no_file_is_not_replaced_by_one() {
     let cli = Cli::start().await;
-    let (status, _, error) = cli.scan(&["--output", "/dev/null"]).await;
+    let directory = tempfile::tempdir().unwrap();
+    let fifo = directory.path().join("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().await.unwrap().success());
+    let (status, _, error) = cli.scan(&["--output", fifo.to_str().unwrap()]).await;
     assert_eq!(status, Some(1));
-    assert!(error.contains("/dev/null: not a file"), "{error}");
+    assert!(error.contains("fifo: not a file"), "{error}");
     cli.deployment.clear_calls();
     let (status, _, error) = cli.scan(&["--output", "/nowhere/report.json"]).await;
     assert_eq!((status, cli.deployment.calls().len()), (Some(1), 0), "not after a long scan");
     assert!(error.contains("/nowhere/report.json: No such file or directory"), "{error}");
-    let directory = tempfile::tempdir().unwrap();
     let (file, link) = (directory.path().join("file"), directory.path().join("link"));
     fs::write(&file, "earlier").unwrap();
     std::os::unix::fs::symlink(&file, &link).unwrap();
     let (status, _, _) = cli.scan(&["--output", link.to_str().unwrap()]).await;
     assert_eq!(status, Some(0));
+    let dangling = directory.path().join("dangling");
+    std::os::unix::fs::symlink("missing", &dangling).unwrap();
+    let (status, _, error) = cli.scan(&["--output", dangling.to_str().unwrap()]).await;
+    assert_eq!(status, Some(1));
+    assert!(error.contains("dangling: a link to nothing"), "{error}");
     assert!(link.is_symlink() && fs::read_to_string(&file).unwrap().contains("0 users evaluated"));
 }
 

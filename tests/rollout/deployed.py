@@ -23,7 +23,7 @@ from ministack.services.cloudformation import language_extensions
 
 TEMPLATES = ROOT / "templates"
 REGION, HUB, MEMBER = "eu-central-1", "111122220000", "111122221111"
-COMMAND_LINE = f"arn:aws:iam::{HUB}:role/aws-reserved/sso.amazonaws.com/*/AWSReservedSSO_Security_*"
+COMMAND_LINE = f"arn:aws:iam::{HUB}:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_Security_????????????????"
 CODE = {"CodeBucket": "code", "CodeKey": "function.zip", "CodeSha256": "A" * 43 + "="}
 
 

@@ -134,6 +134,8 @@ def test_the_command_line_has_the_evaluation_role_if_its_own_is_given(account):
         (f"arn:aws:iam::{HUB}:role/security", True),
         (COMMAND_LINE, True),
         ("*", False),
+        (f"arn:aws:iam::{HUB}:role/one,arn:aws:iam::{HUB}:role/other", False),
+        (f"arn:aws:iam::{HUB}:role/security ", False),
         (f"arn:aws:iam::{HUB}:*", False),
         (f"arn:aws:iam::{HUB}:root", False),
         ("arn:aws:iam::*:role/security", False),

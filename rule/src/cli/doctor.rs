@@ -27,7 +27,7 @@ const MOST_PAGES: usize = 20_000;
 /// It changes nothing: it tries permissions by reading, by asking for a credential report, and by a test run of PutEvaluations,
 /// which keeps no result.
 ///
-/// Exit status: 0 - all is well; 1 - failed, or something could not be checked; 2 - wrong usage; 3 - a check failed.
+/// Exit status: 0 - no check failed or is unknown; 1 - failed, or something could not be checked; 2 - wrong usage; 3 - a check failed.
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  access-key-rotation doctor --profile management --organization --before-rollout --role-name \

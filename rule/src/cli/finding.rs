@@ -60,8 +60,8 @@ pub(crate) struct Finding {
     pub(crate) arn: String,
     pub(crate) compliance: Compliance,
     pub(crate) annotation: Option<String>,
-    /// Whether it is an exemption that makes the user compliant.
-    pub(crate) exempt: bool,
+    /// Whether it is an exemption that makes the user compliant; `None` for a stale key in a credential report, which shows none.
+    pub(crate) exempt: Option<bool>,
     /// Whether the user has the tag that says so; `None` if the tags were not read, since no key is stale.
     pub(crate) production: Option<bool>,
     /// Whether a key in violation or, of an exempt user, one that would be was used in the last so many days (`--quiet-days`);
@@ -170,7 +170,7 @@ impl Finding {
             arn: user.arn,
             compliance: verdict.compliance.into(),
             annotation: verdict.annotation,
-            exempt: verdict.exempt,
+            exempt: (!terms.credential_report || verdict.violations.is_empty()).then_some(verdict.exempt),
             production: tags.as_ref().map(|tags| names.is_production(tags)),
             in_use,
             owner: tags.as_ref().and_then(|tags| names.owner(tags)),

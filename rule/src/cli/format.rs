@@ -160,7 +160,7 @@ fn csv(survey: Survey, out: &mut dyn Write) -> io::Result<()> {
             finding.user_name.as_str(),
             finding.user_id.as_deref().unwrap_or_default(),
             finding.compliance.name(),
-            flag(finding.exempt),
+            finding.exempt.map(flag).unwrap_or_default(),
             finding.production.map(flag).unwrap_or_default(),
             finding.in_use.map(flag).unwrap_or_default(),
             finding.owner.as_deref().unwrap_or_default(),

@@ -70,11 +70,11 @@ fn judge(content: &[u8], parameters: &Parameters, names: &TagNames, terms: &Term
     for record in reader.records() {
         let record = record.map_err(not_a_report)?;
         let line = record.position().map_or(0, |position| position.line());
-        if record.len() < columns.number {
-            return Err(format!("line {line} is cut off: the report is not whole"));
-        }
         if record.iter().any(|field| field.contains(['\n', '\r'])) {
             return Err(format!("line {line} has a field of several lines: a quotation mark without its other one"));
+        }
+        if record.len() < columns.number || record.len() == columns.number && columns.is_cut_off(&record) {
+            return Err(format!("line {line} is cut off: the report is not whole"));
         }
         let arn = record[columns.arn].to_owned();
         let user = match columns.user(&record) {
@@ -138,6 +138,8 @@ struct Columns {
     arn: usize,
     user_created: usize,
     additional: Option<usize>,
+    /// The last column of a report without the one before.
+    last_certificate: Option<usize>,
     /// Active, last rotated, and last used: date, Region, service.
     keys: [[usize; 5]; 2],
 }
@@ -162,6 +164,7 @@ impl Columns {
             arn: column("arn")?,
             user_created: column("user_creation_time")?,
             additional: find(ADDITIONAL),
+            last_certificate: find("cert_2_last_rotated"),
             keys: [key(1)?, key(2)?],
         })
     }
@@ -190,6 +193,11 @@ impl Columns {
         }
         let created = time(&record[self.user_created]).ok_or("user_creation_time is not a time")?;
         Ok(Some(User { name: name.to_owned(), id: String::new(), arn: arn.to_owned(), created }))
+    }
+
+    /// Whether the last column is less than it must be: a report ends without a line end.
+    fn is_cut_off(&self, record: &StringRecord) -> bool {
+        self.last_certificate.is_some_and(|column| record[column] != *"N/A" && time(&record[column]).is_none())
     }
 
     /// A column with a time after that one.

@@ -27,6 +27,9 @@ impl Output {
             // A device or a directory would be replaced.
             return Err(format!("{}: not a file; leave out --output to write to standard output", path.display()));
         }
+        if path.is_symlink() && !path.exists() {
+            return Err(format!("{}: a link to nothing", path.display()));
+        }
         // What a link points to is replaced, not the link.
         let path = canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let directory = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));

@@ -81,7 +81,8 @@ fn offline(args: &Args) -> Result<Survey, String> {
 /// A time as AWS writes it, within the centuries in which days can be added and taken away.
 fn time(text: &str) -> Result<DateTime<Utc>, String> {
     match DateTime::parse_from_rfc3339(text) {
-        Ok(time) if (2000..3000).contains(&time.year()) => Ok(time.to_utc()),
+        Ok(time) if time > Utc::now() => Err("it is in the future".to_owned()),
+        Ok(time) if time.year() >= 2000 => Ok(time.to_utc()),
         _ => Err("a time is as in 2026-03-01T12:00:00+00:00".to_owned()),
     }
 }

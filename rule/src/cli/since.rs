@@ -48,6 +48,9 @@ pub(crate) struct Comparison {
 /// The violations of an earlier scan.
 #[derive(Debug)]
 pub(crate) struct Earlier {
+    /// Whether this scan, as the earlier one, rests on credential reports: who has no line in one may only be missing, and another
+    /// date of a key may only be that of a change.
+    credential_report: bool,
     complete: BTreeSet<String>,
     violations: Violations,
     comparison: Comparison,
@@ -90,7 +93,7 @@ impl Earlier {
             new_accounts: Vec::new(),
         };
         let complete = accounts.into_iter().filter(|account| account.error.is_none()).map(|account| account.account);
-        Ok(Earlier { complete: complete.collect(), violations, comparison })
+        Ok(Earlier { credential_report: then.credential_report, complete: complete.collect(), violations, comparison })
     }
 
     /// The ids of the users of an account who were in violation: what became of their keys takes a look at these.
@@ -105,9 +108,12 @@ impl Earlier {
         for violation in &before {
             let same =
                 |key: &&Key| key.access_key_id == violation.access_key_id && key.create_date == violation.create_date;
-            // A credential report's slot may hold another key by now, which the date tells.
+            let is_active = |key: &Key| key.access_key_id == violation.access_key_id && key.status == "Active";
             let list = match (&finding.access_keys, finding.keys().iter().find(same)) {
                 (None, _) => &mut self.comparison.unknown,
+                (_, None) if self.credential_report && finding.keys().iter().any(is_active) => {
+                    &mut self.comparison.unknown
+                }
                 (_, Some(key)) if finding.violations.contains(&key.access_key_id) => &mut self.comparison.open,
                 (_, Some(key)) if key.status == "Active" => &mut self.comparison.exempt,
                 _ => &mut self.comparison.fixed,
@@ -138,7 +144,7 @@ impl Earlier {
         if !self.complete.contains(&account.account) {
             self.comparison.new_accounts.push(account.account.clone());
         }
-        if account.error.is_some() {
+        if account.error.is_some() || self.credential_report {
             return;
         }
         // Whoever was not judged is not there any more.

@@ -61,7 +61,7 @@ impl Survey {
             users_evaluated: findings.len(),
             users_non_compliant: violations.clone().count(),
             users_exempt: (!self.terms.credential_report)
-                .then(|| findings.iter().filter(|finding| finding.exempt).count()),
+                .then(|| findings.iter().filter(|finding| finding.exempt == Some(true)).count()),
             error,
         };
         let longest = violations.map(|finding| finding.user_name.chars().count()).max();

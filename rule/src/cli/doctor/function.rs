@@ -95,6 +95,10 @@ fn invokers(policy: &str) -> Option<Invokers> {
     let policy: Value = serde_json::from_str(policy).ok()?;
     let mut invokers = Invokers::default();
     for statement in policy["Statement"].as_array()? {
+        if statement["Effect"] != "Allow" || !statement["NotPrincipal"].is_null() {
+            invokers.other = true;
+            continue;
+        }
         let principal = &statement["Principal"];
         let concerns_config = principal == "*"
             || principal.as_object().is_some_and(|kinds| {
@@ -103,7 +107,7 @@ fn invokers(policy: &str) -> Option<Invokers> {
         if !concerns_config {
             continue;
         }
-        if statement["Effect"] != "Allow" || *principal != serde_json::json!({ "Service": CONFIG }) {
+        if *principal != serde_json::json!({ "Service": CONFIG }) {
             invokers.other = true;
         } else if statement["Action"] != "lambda:InvokeFunction" {
             invokers.other |= contains(&statement["Action"], "lambda:InvokeFunction")

@@ -22,7 +22,7 @@ pub(crate) enum Status {
     Failed,
     /// It could not be checked.
     Unknown,
-    /// There was nothing to check.
+    /// It was not tried, and `seen` says why.
     Skipped,
 }
 

@@ -32,7 +32,7 @@ fn finding(name: &str, seconds: &[i64]) -> Finding {
         arn: String::new(),
         compliance: Compliance::Compliant,
         annotation: None,
-        exempt: false,
+        exempt: Some(false),
         production: None,
         in_use: Some(false),
         owner: None,
@@ -136,7 +136,7 @@ fn who_calls_for_a_word_is_listed_in_the_order_in_which_to_act() {
     let findings = vec![
         finding("young", &[86_400]),
         due_soon("soon", 80),
-        Finding { exempt: true, ..due_soon("exempt", 300) },
+        Finding { exempt: Some(true), ..due_soon("exempt", 300) },
         violation("idle", 900),
         Finding { in_use: Some(true), ..violation("used", 100) },
         Finding { production: Some(true), ..violation("production", 91) },

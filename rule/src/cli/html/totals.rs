@@ -21,7 +21,7 @@ pub(super) enum State {
 impl State {
     /// `None`: there is nothing to say of the user.
     pub(super) fn of(finding: &Finding) -> Option<State> {
-        match (finding.is_violation(), finding.exempt) {
+        match (finding.is_violation(), finding.exempt == Some(true)) {
             (true, _) => Some(State::NonCompliant),
             (_, true) => Some(State::Exempt),
             _ => finding.annotation.is_some().then_some(State::DueSoon),

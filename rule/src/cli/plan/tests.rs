@@ -36,7 +36,7 @@ fn finding(user: &str, keys: &[Spec<'_>], violations: &[&str]) -> Finding {
         arn: format!("arn:aws:iam::111122223333:user/{user}"),
         compliance: Compliance::NonCompliant,
         annotation: Some(format!("{} is old.", violations.join(" and "))),
-        exempt: false,
+        exempt: Some(false),
         production: Some(false),
         in_use: Some(false),
         owner: None,

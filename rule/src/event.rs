@@ -242,7 +242,8 @@ fn check_rule_arn(arn: &str, account: &str, home: &Home) -> Result<(), Error> {
     Ok(())
 }
 
-fn is_account_id(text: &str) -> bool {
+/// Whether it is twelve digits.
+pub fn is_account_id(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 

@@ -145,7 +145,8 @@ fn slot(active: &str, last_rotated: &str) -> Slot {
     }
 }
 
-fn time(text: &str) -> Option<DateTime<Utc>> {
+/// A time as the report has it; `None` if it is none.
+pub fn time(text: &str) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc())
 }
 

@@ -3,7 +3,7 @@
 use access_key_rotation::{
     account::{Account, Accounts, settings},
     calls::Calls,
-    event::Home,
+    event::{Home, is_account_id},
 };
 use aws_config::{Region, SdkConfig};
 use aws_sdk_sts::config::ProvideCredentials;
@@ -113,7 +113,7 @@ fn with_sources(error: &dyn Error) -> String {
 
 /// An account's id, as an argument.
 pub(crate) fn account_id(text: &str) -> Result<String, String> {
-    match text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+    match is_account_id(text) {
         true => Ok(text.to_owned()),
         false => Err("an account's id has twelve digits".to_owned()),
     }

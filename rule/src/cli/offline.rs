@@ -8,9 +8,10 @@ use crate::{
     survey::Survey,
 };
 use access_key_rotation::{
+    event::is_account_id,
     exemption::Tags,
     parameters::Parameters,
-    report::{ADDITIONAL, User},
+    report::{ADDITIONAL, User, time},
     user::Judged,
     verdict::{AccessKey, KeyStatus, LastUsed, stale_keys, with_stale_keys, without_stale_keys},
 };
@@ -179,7 +180,7 @@ impl Columns {
         let ["arn", _, "iam", "", account, resource] = arn.splitn(6, ':').collect::<Vec<_>>()[..] else {
             return Err("arn is not that of a user");
         };
-        if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
+        if !is_account_id(account) {
             return Err("arn is not that of a user");
         }
         if resource == "root" {
@@ -240,8 +241,4 @@ impl Columns {
         }
         Ok(keys)
     }
-}
-
-fn time(text: &str) -> Option<DateTime<Utc>> {
-    DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc())
 }

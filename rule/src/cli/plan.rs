@@ -5,13 +5,11 @@ mod script;
 
 use crate::{
     Outcome,
-    connect::Connection,
     finding::{Finding, Key, Terms},
     output::Output,
-    policy::{Evidence, Limits, Order},
+    scope::Scope,
     shell::quoted,
-    survey::{Survey, survey},
-    targets::Targets,
+    survey::Survey,
 };
 use access_key_rotation::verdict::older_than;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -36,15 +34,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = value_parser!(u16).range(1..=3650))]
     grace_days: u16,
     #[command(flatten)]
-    targets: Targets,
-    #[command(flatten)]
-    limits: Limits,
-    #[command(flatten)]
-    evidence: Evidence,
-    #[command(flatten)]
-    order: Order,
-    #[command(flatten)]
-    connection: Connection,
+    scope: Scope,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -57,11 +47,7 @@ enum Format {
 
 pub(crate) async fn run(args: Args) -> Result<Outcome, String> {
     let output = Output::open(args.output.as_deref())?;
-    let session = args.connection.open().await?;
-    let terms = args.order.terms(&args.limits, session.now);
-    let targets = args.targets.resolve(&session).await?;
-    let with = (&args.limits.parameters_with(&args.evidence), &args.order.tag_names());
-    let survey = survey(&session, targets, with, Survey::new(terms, None)?).await?;
+    let survey = args.scope.survey(None).await?;
     let outcome = Outcome { errors: survey.errors(), violations: survey.has_violations() };
     let plan = Plan::new(survey, args.grace_days).map_err(|error| format!("temporary file: {error}"))?;
     let write = if args.format == Format::Markdown { markdown::write } else { script::write };

@@ -1,16 +1,7 @@
 //! `scan`: the accounts in question, evaluated at once.
 
 use crate::{
-    Outcome,
-    connect::Connection,
-    finding::Terms,
-    format::Format,
-    offline,
-    output::Output,
-    policy::{Evidence, Limits, Order},
-    since::Earlier,
-    survey::{Survey, survey},
-    targets::Targets,
+    Outcome, finding::Terms, format::Format, offline, output::Output, scope::Scope, since::Earlier, survey::Survey,
 };
 use chrono::{DateTime, Datelike, Utc};
 use std::path::PathBuf;
@@ -39,41 +30,26 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]
-    targets: Targets,
-    #[command(flatten)]
-    limits: Limits,
-    #[command(flatten)]
-    evidence: Evidence,
-    #[command(flatten)]
-    order: Order,
-    #[command(flatten)]
-    connection: Connection,
+    scope: Scope,
 }
 
 pub(crate) async fn run(args: Args) -> Result<Outcome, String> {
     let output = Output::open(args.output.as_deref())?;
-    let survey = if args.credential_report.is_empty() { online(&args).await? } else { offline(&args)? };
+    let survey = match args.credential_report.is_empty() {
+        true => args.scope.survey(args.since.as_deref()).await?,
+        false => offline(&args)?,
+    };
     let outcome = Outcome { errors: survey.errors(), violations: survey.has_violations() };
     output.write(move |out| args.format.write(survey, out)).await?;
     Ok(outcome)
 }
 
-async fn online(args: &Args) -> Result<Survey, String> {
-    let session = args.connection.open().await?;
-    let terms = args.order.terms(&args.limits, session.now);
-    let earlier = args.since.as_deref().map(|path| Earlier::read(path, &terms)).transpose()?;
-    let targets = args.targets.resolve(&session).await?;
-    let with = (&args.limits.parameters_with(&args.evidence), &args.order.tag_names());
-    survey(&session, targets, with, Survey::new(terms, earlier)?).await
-}
-
 fn offline(args: &Args) -> Result<Survey, String> {
-    let terms =
-        Terms { credential_report: true, ..args.order.terms(&args.limits, args.as_of.unwrap_or_else(Utc::now)) };
+    let terms = Terms { credential_report: true, ..args.scope.terms(args.as_of.unwrap_or_else(Utc::now)) };
     let earlier = args.since.as_deref().map(|path| Earlier::read(path, &terms)).transpose()?;
     let mut survey = Survey::new(terms, earlier)?;
     for path in &args.credential_report {
-        offline::add(&mut survey, path, &args.limits.parameters(), &args.order.tag_names())?;
+        offline::add(&mut survey, path, &args.scope.limits.parameters(), &args.scope.order.tag_names())?;
     }
     Ok(survey.finish())
 }

@@ -1,7 +1,6 @@
-//! IAM, version 2010-05-08: the actions on users, access keys, tags and the credential report.
+//! IAM, version 2010-05-08: the actions on users, access keys and tags.
 
 mod access_keys;
-mod reports;
 mod tags;
 mod users;
 
@@ -48,8 +47,6 @@ pub(crate) fn answer(
         "CreateAccessKey" => access_keys::create(cx).map(Some),
         "UpdateAccessKey" => access_keys::update(cx).map(|()| None),
         "DeleteAccessKey" => access_keys::delete(cx).map(|()| None),
-        "GenerateCredentialReport" => Ok(Some(reports::generate(cx))),
-        "GetCredentialReport" => reports::get(cx).map(Some),
         _ => return None,
     })
 }

@@ -1,9 +1,9 @@
 //! Whose credentials are used, and in which accounts.
 
-use access_key_rotation::{
+use access_key_rotation::aws::{
     account::{Account, Accounts, settings},
     calls::Calls,
-    event::{Home, is_account_id},
+    home::{Home, is_account_id},
 };
 use aws_config::{Region, SdkConfig};
 use aws_sdk_sts::config::ProvideCredentials;

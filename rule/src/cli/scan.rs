@@ -1,10 +1,20 @@
 //! `scan`: the accounts in question, evaluated at once.
 
 use crate::{
-    Outcome, finding::Terms, format::Format, offline, output::Output, scope::Scope, since::Earlier, survey::Survey,
+    Outcome,
+    finding::Terms,
+    format::{CREDENTIAL_REPORT, Format},
+    offline,
+    output::Output,
+    scope::Scope,
+    since::Earlier,
+    survey::Survey,
 };
 use chrono::{DateTime, Datelike, Utc};
-use std::path::PathBuf;
+use std::{
+    io::{Write, stderr},
+    path::PathBuf,
+};
 
 /// Evaluates every IAM user of the current account, or of others, without AWS Config.
 ///
@@ -14,7 +24,8 @@ use std::path::PathBuf;
     after_help = "Example:\n  access-key-rotation scan --profile security --organization --format html --output keys.html"
 )]
 pub(crate) struct Args {
-    /// Judge by credential reports alone, offline: without key ids, tags and thus exemptions, and as old as the reports are
+    /// Judge by credential reports alone, offline. A key that was switched off and on again looks new in them, they show no
+    /// exemptions and no key ids, and they are as old as they are
     #[arg(long, num_args = 1.., value_name = "FILE", conflicts_with_all = ["account", "organization", "profile", "region"])]
     credential_report: Vec<PathBuf>,
     /// Judge as of this time instead of now, as of the report's GeneratedTime
@@ -39,6 +50,10 @@ pub(crate) async fn run(args: Args) -> Result<Outcome, String> {
         true => args.scope.survey(args.since.as_deref()).await?,
         false => offline(&args)?,
     };
+    if survey.terms.credential_report && matches!(args.format, Format::Json | Format::Csv) {
+        // These two have no place for it. Standard error that nobody reads is no reason to fail.
+        let _ = writeln!(stderr(), "access-key-rotation: {CREDENTIAL_REPORT}");
+    }
     let outcome = Outcome { errors: survey.errors(), violations: survey.has_violations() };
     output.write(move |out| args.format.write(survey, out)).await?;
     Ok(outcome)

@@ -3,7 +3,7 @@
 use crate::{
     connect::Connection,
     finding::Terms,
-    policy::{Evidence, Limits, Order},
+    policy::{Limits, Order},
     since::Earlier,
     survey::{Survey, survey},
     targets::Targets,
@@ -17,8 +17,6 @@ pub(crate) struct Scope {
     targets: Targets,
     #[command(flatten)]
     pub(crate) limits: Limits,
-    #[command(flatten)]
-    evidence: Evidence,
     #[command(flatten)]
     pub(crate) order: Order,
     #[command(flatten)]
@@ -39,7 +37,7 @@ impl Scope {
         let terms = self.terms(session.now);
         let earlier = since.map(|path| Earlier::read(path, &terms)).transpose()?;
         let targets = self.targets.resolve(&session).await?;
-        let with = (&self.limits.parameters_with(&self.evidence), &self.order.tag_names());
+        let with = (&self.limits.parameters(), &self.order.tag_names());
         survey(&session, targets, with, Survey::new(terms, earlier)?).await
     }
 }

@@ -55,6 +55,11 @@ impl Metrics {
         self.evaluated.load(Relaxed)
     }
 
+    /// How many users nothing could be said of.
+    pub fn users_unknown(&self) -> u64 {
+        self.unknown.load(Relaxed)
+    }
+
     /// Says which account the invocation is about, once that is checked.
     pub fn account(&self, id: &str) {
         self.account.get_or_init(|| id.to_owned());

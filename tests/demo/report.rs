@@ -1,6 +1,7 @@
 //! What is printed: compliance as the Config console shows it, and what changed.
 
 use crate::organization::Organization;
+use access_key_rotation::policy::clearance::is_routine;
 use comfy_table::{ContentArrangement, Table, presets};
 use local_aws::{ComplianceType, LocalAws, deployment::RULE};
 use serde_json::{Value, json};
@@ -66,11 +67,12 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut compliance = table(["Account", "User", "Compliance", "Annotation"]);
         let violations = self.before.iter().filter(|(_, (verdict, _))| *verdict == ComplianceType::NonCompliant);
-        let told =
-            self.before.iter().filter(|(_, (verdict, said))| *verdict == ComplianceType::Compliant && !said.is_empty());
-        let exempt = |said: &&(ComplianceType, String)| said.1.starts_with("Exempt");
-        let (exempt, due): (Vec<_>, Vec<_>) = told.partition(|(_, said)| exempt(said));
-        let shown = violations.chain(exempt.into_iter().take(EXAMPLES)).chain(due.into_iter().take(EXAMPLES));
+        let compliant = || self.before.iter().filter(|(_, (verdict, _))| *verdict == ComplianceType::Compliant);
+        let is_exempt = |said: &str| said.starts_with("Exempt");
+        let exempt = compliant().filter(|(_, (_, said))| is_exempt(said)).take(EXAMPLES);
+        let told = compliant().filter(|(_, (_, said))| !is_exempt(said) && !is_routine(said)).take(EXAMPLES);
+        let others = compliant().filter(|(_, (_, said))| is_routine(said)).take(EXAMPLES);
+        let shown = violations.chain(exempt).chain(told).chain(others);
         for ((account, user), (verdict, annotation)) in shown {
             compliance.add_row([account, user, verdict.as_str(), annotation]);
         }

@@ -32,7 +32,9 @@ fn every_format_is_as_kept() {
     for (format, expected) in [("table", "table.txt"), ("json", "findings.json"), ("csv", "findings.csv")] {
         let arguments = ["--format", format, "--credential-report", report.to_str().unwrap()];
         let (status, out, error) = scan(&[&arguments[..], &AS_OF].concat());
-        assert_eq!((status, error.as_str()), (Some(3), ""));
+        assert_eq!(status, Some(3));
+        let warned = if format == "table" { &out } else { &error };
+        assert!(warned.contains("a key that was switched off and on again looks new in them"), "{format}: {warned}");
         assert_eq!(out, fs::read_to_string(fixture(expected)).unwrap(), "{expected}");
     }
 }
@@ -46,7 +48,7 @@ fn one_report_compares_with_another() {
     let old = file(&directory, "old.csv", &report);
     let with = |arguments: &[&str]| scan(&[arguments, &AS_OF].concat());
     let (status, _, error) = with(&["--credential-report", &old, "--format", "json", "--output", earlier]);
-    assert_eq!((status, error.as_str()), (Some(3), ""));
+    assert_eq!((status, error.lines().count()), (Some(3), 1), "{error}");
     // Deleted; deactivated; changed, which need not mean replaced; and one more has grown old.
     let changed = |from: &str, to: &str, report: String| {
         assert_eq!(report.matches(from).count(), 1, "{from}");

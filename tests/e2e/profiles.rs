@@ -72,10 +72,8 @@ async fn profiles_have_credentials_and_region() {
         (&["--profile", "misspelt", "--region", "us-east-1"], NO_CREDENTIALS),
     ] {
         // Also where the last resort is the metadata of an EC2 instance, which does not answer.
-        let nobody = [
-            ("AWS_EC2_METADATA_DISABLED", "false"),
-            ("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:9"),
-        ];
+        let nobody =
+            [("AWS_EC2_METADATA_DISABLED", "false"), ("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:9")];
         for env in [&[][..], &nobody] {
             let (status, out, error) = home.scan(arguments, env).await;
             assert_eq!((status, out.as_str()), (Some(1), ""), "{arguments:?}");

@@ -96,7 +96,7 @@ async fn tells_what_is_fixed_exempt_new_open_and_unknown() {
     let (_, out, _) = cli.scan(&scan).await;
     assert!(out.contains("2 fixed, 1 exempt now, 3 new, 4 still open, 3 unknown"), "{out}");
     assert!(out.contains(&format!("  fixed       {HUB}  rotated  {rotated}\n")), "{out}");
-    assert!(out.contains(&format!("NEW: {partly} is 200 days old")), "{out}");
+    assert!(out.contains(&format!("NEW: {partly} is stale: created ")), "{out}");
     assert!(out.ends_with(&format!("Not scanned in full then, so that new may be old: {MEMBER}\n")), "{out}");
     assert!(!out.contains(&young));
     let (_, out, _) = cli.scan(&[&scan[..], &["--format", "csv"]].concat()).await;

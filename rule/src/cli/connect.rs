@@ -64,7 +64,9 @@ impl Connection {
         let region =
             config.region().ok_or("no Region: give --region, or set AWS_REGION or the profile's region")?.to_string();
         // Asked for once: where there are none, repeating a call does not help.
-        let provider = config.credentials_provider().ok_or("no AWS credentials. Give --profile NAME, or log in with aws sso login or aws configure")?;
+        let provider = config
+            .credentials_provider()
+            .ok_or("no AWS credentials. Give --profile NAME, or log in with aws sso login or aws configure")?;
         provider.provide_credentials().await.map_err(|error| {
             format!(
                 "no AWS credentials. Give --profile NAME, or log in with aws sso login or aws configure. In detail: {}",

@@ -13,6 +13,7 @@ use access_key_rotation::{
     aws::{home::is_account_id, iam::User},
     evaluation::user::Evaluated,
     policy::{
+        clearance::is_routine,
         decision::{AccessKey, KeyStatus, LastUsed, decide},
         exemption::Tags,
         parameters::Parameters,
@@ -129,7 +130,9 @@ fn not_a_report(error: csv::Error) -> String {
 fn evaluate(keys: Vec<(AccessKey, LastUsed)>, parameters: &Parameters, now: DateTime<Utc>) -> Evaluated {
     let all: Vec<_> = keys.iter().map(|(key, _)| key.clone()).collect();
     let uses = keys.iter().map(|(key, used)| (key.id.clone(), used.clone())).collect();
-    let verdict = decide(&all, &uses, &Tags::new(), parameters, now);
+    let mut verdict = decide(&all, &uses, &Tags::new(), parameters, now);
+    // A report proves neither that a user has no key nor that a key is young.
+    verdict.annotation = verdict.annotation.filter(|annotation| !is_routine(annotation));
     let keys = keys.into_iter().map(|(key, used)| (key, Some(used))).collect();
     Evaluated { verdict, keys, tags: None, unknown_use: None }
 }

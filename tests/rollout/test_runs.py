@@ -11,6 +11,7 @@ from deployed import template
 from fake_iam import RECORD, TIME, ClientError, Iam, Key, at
 
 START = at("2026-03-01T12:00:00Z")
+REMEDIATION = template("../conformance-pack/access-key-rotation.yaml")["Resources"]["Remediation"]["Properties"]
 
 
 def key_id(number):
@@ -231,3 +232,45 @@ def test_users_of_digits_and_a_trial_of_all():
     output = iam.run("delete", "ALL", DryRun="true", StartAfter="122")
     assert [result["Outcome"] for result in output["Results"]] == ["dry run: deleted"]
     assert iam.run("delete", "ALL", StartAfter="123")["Results"] == [] and left(iam) == ["123"]
+
+
+# Of a user with so many keys, all stale, some in use, and what always fails.
+LOOPS = [(1, 0, None), (2, 0, None), (2, 1, None), (8, 0, None), (8, 1, None)] + [
+    (keys, 0, action) for keys in (2, 8) for action in ("UpdateAccessKey", "TagUser", "UntagUser", "ListAccessKeys")
+]
+
+
+@pytest.mark.parametrize("keys, in_use, fails", LOOPS)
+def test_the_products_own_changes_cause_no_remediation_exception(keys, in_use, fails):
+    """Though AWS Config starts a remediation for each of them, and for the evaluation that began it."""
+    iam = Iam(START)
+    user = iam.add("bot", *((key_id(number), Key(START - timedelta(days=400))) for number in range(keys)))
+    for key in list(user.keys.values())[:in_use]:
+        key.last_used = START
+    attempts, due = 0, 1
+
+    def before(action, parameters):
+        # The second record of a run counts as another failure than the first.
+        if action == fails:
+            raise ClientError(action)
+
+    iam.before = before
+    record = iam.tag_user
+
+    def tag_user(UserName, Tags):
+        nonlocal due
+        held = dict(user.tags)
+        record(UserName, Tags)
+        due += user.tags != held
+
+    iam.tag_user = tag_user
+    while due:
+        attempts, due = attempts + 1, due - 1
+        assert attempts < REMEDIATION["MaximumAutomaticAttempts"]["Fn::If"][1]
+        try:
+            iam.run("deactivate", user.id)
+        except RuntimeError:
+            pass
+    if not fails:
+        assert [key.status for key in user.keys.values()] == ["Active"] * in_use + ["Inactive"] * (keys - in_use)
+        assert attempts == 1 + 2 * (keys - in_use)

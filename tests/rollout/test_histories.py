@@ -1,7 +1,8 @@
 """Whatever people and cut-off runs do to a key: none is deleted that the runbook did not switch off at least GraceDays ago.
 
 Every history is tried, step by step, from one state of IAM to the next: each runbook, whole or ended before any of its calls; each act
-of the key's owner, between runs and before any call of a run; and time. States that differ only in what nothing depends on are one.
+of the key's owner, between runs and before any call of a run; each whole run before any call of another; and time. States that differ
+only in what nothing depends on are one.
 """
 
 from datetime import timedelta
@@ -60,6 +61,24 @@ ACTS = {
     "edit it: deactivating": edit("deactivating NOW"),
     "exempt": exempt,
 }
+
+
+def beside(handler, parameters):
+    """A whole run, while another is under way."""
+
+    def act(iam, user):
+        others = iam.before, iam.calls, dict(iam.seen_keys), dict(iam.seen_tags)
+        iam.before, iam.calls = lambda action, parameters: None, []
+        try:
+            iam.run(handler, user.id, **parameters)
+        except Exception:
+            pass
+        iam.before, iam.calls, iam.seen_keys, iam.seen_tags = others
+
+    return act
+
+
+MEANWHILE = ACTS | {f"the whole {handler}": beside(handler, parameters) for handler, parameters in RUNS}
 TIMES = {"five hours": timedelta(hours=5), "a month": timedelta(days=31)}
 
 
@@ -155,7 +174,7 @@ def steps(state, within):
     for handler, parameters in RUNS:
         length = yield from ends(state, handler, parameters, 1, (0, None), handler)
         for call in range(2, length + 1) if within else ():
-            for name, act in ACTS.items():
+            for name, act in MEANWHILE.items():
                 yield from ends(state, handler, parameters, call, (call, act), f"{handler}, before call {call} {name}")
 
 

@@ -1,5 +1,6 @@
 //! What an invocation can fail with. Each kind has a stable `errorType`, which alarms and failure destinations can tell apart.
 
+use crate::policy::parameters;
 use lambda_runtime::Diagnostic;
 use thiserror::Error;
 
@@ -11,12 +12,13 @@ pub enum Error {
     #[error("{0}")]
     InvalidEvent(String),
     /// `ruleParameters` holds an unknown name or a value out of range. No AWS call was made.
-    #[error("{0}")]
-    InvalidParameters(String),
+    #[error(transparent)]
+    InvalidParameters(#[from] parameters::InvalidParameters),
     /// AWS denied an action without which nothing in the account can be judged or delivered.
     #[error("{0}")]
     AccessDenied(String),
-    /// Some users could not be read, or not all of them be listed: they keep the result they had.
+    /// Some users could not be read, or not all of them be listed: they keep the result they had. Or the last use of some keys
+    /// is unknown.
     #[error("{0}")]
     Incomplete(String),
     /// AWS Config did not take some results.
@@ -31,6 +33,44 @@ pub enum Error {
 }
 
 impl Error {
+    /// One error for several: of the type of the most far-reaching, with the texts of all.
+    ///
+    /// # Errors
+    /// If there is any.
+    pub fn of_all(mut errors: Vec<Error>) -> Result<(), Error> {
+        errors.sort_by_key(Error::rank);
+        let text = errors.iter().map(Error::to_string).collect::<Vec<_>>().join(" ");
+        match errors.into_iter().next() {
+            None => Ok(()),
+            Some(first) => Err(first.with_text(text)),
+        }
+    }
+
+    fn rank(&self) -> usize {
+        match self {
+            Error::InvalidEvent(_) | Error::InvalidParameters(_) => 0,
+            Error::AccessDenied(_) => 1,
+            Error::DeadlineExceeded(_) => 2,
+            Error::DeliveryFailed(_) => 3,
+            Error::Incomplete(_) => 4,
+            Error::AwsError(_) => 5,
+        }
+    }
+
+    /// The same type of error, with another text.
+    #[must_use]
+    pub fn with_text(self, text: String) -> Error {
+        match self {
+            Error::InvalidEvent(_) => Error::InvalidEvent(text),
+            Error::InvalidParameters(_) => self,
+            Error::AccessDenied(_) => Error::AccessDenied(text),
+            Error::Incomplete(_) => Error::Incomplete(text),
+            Error::DeliveryFailed(_) => Error::DeliveryFailed(text),
+            Error::DeadlineExceeded(_) => Error::DeadlineExceeded(text),
+            Error::AwsError(_) => Error::AwsError(text),
+        }
+    }
+
     /// The `errorType` that Lambda reports.
     pub fn error_type(&self) -> &'static str {
         match self {

@@ -1,26 +1,35 @@
 //! One invocation, phase by phase.
 
 use crate::{
-    account::{Account, Accounts},
-    calls::{CallError, Failure},
+    aws::{
+        account::{Account, Accounts},
+        calls::{CallError, Failure},
+        home::Home,
+        iam::list_users,
+    },
+    config::{
+        delivery::{Destination, Evaluation, deliver},
+        event::{Event, Target},
+    },
     error::Error,
-    evaluations::{Destination, Evaluation, deliver},
-    event::{Event, Home, Target},
+    evaluation::{
+        sweep::sweep,
+        user::{Evaluated, Evaluator, is_granted_for_any},
+    },
     metrics::Metrics,
-    parameters::Parameters,
-    sweep::sweep,
-    text::excerpt,
-    user::Evaluator,
-    verdict::Verdict,
+    policy::{decision::Verdict, parameters::Parameters, text::excerpt},
 };
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use serde_json::Value;
 use std::time::Duration;
 use tokio::time::Instant;
+use tracing::warn;
 
 /// What is left at the deadline for delivering what is known.
 const FOR_DELIVERY: Duration = Duration::from_secs(10);
+/// How many other users are read to find out whether an action is denied for one user or for the account.
+const CONTROLS: usize = 3;
 /// What is left for reporting the outcome.
 const FOR_THE_OUTCOME: Duration = Duration::from_millis(500);
 
@@ -53,39 +62,53 @@ pub async fn handle(
     let parameters = Parameters::parse(event.rule_parameters.as_deref())?;
     let now = invocation.now;
     let account = accounts.open(&event.account, &invocation.home, now, &metrics.calls, ends).await?;
-    let evaluator = Evaluator { account: &account, parameters: &parameters, now, metrics };
+    let evaluator = Evaluator { account: &account, parameters: &parameters, now, metrics, uses_of_exempt_keys: false };
     let outcome = evaluate(&event, evaluator, &invocation.results).await;
     // Whatever went wrong, it is not to go on for want of fresh credentials.
     outcome.inspect_err(|_| accounts.forget(&event.account))
 }
 
 async fn evaluate(event: &Event, evaluator: Evaluator<'_>, results: &Destination) -> Result<(), Error> {
-    let Evaluator { account, metrics, .. } = evaluator;
-    let evaluation = match &event.target {
+    let account = evaluator.account;
+    let (evaluation, unknown_use) = match &event.target {
         // Boxed, since the future of a sweep is large and that of a change need not be.
         Target::Account => return sweep(event, evaluator, results).boxed().await,
-        Target::User { id, name } => {
-            let judged = evaluator.of_item(name, id).await.map_err(|error| {
-                metrics.unknown(1);
-                unknown(account, name, &error)
-            })?;
-            metrics.verdict(&judged.verdict);
-            Evaluation::of_user(id, judged.verdict)
-        }
-        Target::NotApplicable { resource_type, id } => Evaluation {
-            resource_type: resource_type.clone(),
-            resource_id: id.clone(),
-            verdict: Verdict::not_applicable(),
+        Target::User { id, name } => match evaluator.of_item(name, id).await {
+            Ok(Evaluated { verdict, unknown_use, .. }) => {
+                evaluator.metrics.verdict(&verdict);
+                (Evaluation::of_user(id, verdict), unknown_use)
+            }
+            Err(error) => {
+                evaluator.metrics.unknown(1);
+                return unknown(account, name, &error).await;
+            }
         },
+        Target::NotApplicable { resource_type, id } => {
+            let (resource_type, resource_id) = (resource_type.clone(), id.clone());
+            (Evaluation { resource_type, resource_id, verdict: Verdict::not_applicable() }, None)
+        }
     };
-    deliver(account, event, results, &[evaluation]).await.map_err(|undelivered| undelivered.into_error(account))
+    let delivered = deliver(account, event, results, &[evaluation]).await;
+    let mut errors = delivered.err().map(|undelivered| undelivered.errors(account)).unwrap_or_default();
+    errors.extend(unknown_use.map(|error| Error::Incomplete(format!("The last use of a key is unknown: {error}."))));
+    Error::of_all(errors)
 }
 
-fn unknown(account: &Account<'_>, user_name: &str, error: &CallError) -> Error {
+/// A user who could not be read. One whom a policy shields is no error: a repetition would end the same way.
+async fn unknown(account: &Account<'_>, user_name: &str, error: &CallError) -> Result<(), Error> {
     match error.kind {
-        Failure::Denied | Failure::TimeUp => account.error(error),
+        Failure::Denied => {
+            let others = list_users(account).await.users.into_iter().map(|user| user.name);
+            let others: Vec<_> = others.filter(|name| name != user_name).take(CONTROLS).collect();
+            if !is_granted_for_any(account, error.action, &others).await {
+                return Err(account.error(error));
+            }
+            warn!(user = user_name, %error, "user unknown");
+            Ok(())
+        }
+        Failure::TimeUp => Err(account.error(error)),
         Failure::NotFound | Failure::Other => {
-            Error::Incomplete(format!("user unknown: {} ({error}).", excerpt(user_name)))
+            Err(Error::Incomplete(format!("user unknown: {} ({error}).", excerpt(user_name))))
         }
     }
 }

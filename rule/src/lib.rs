@@ -1,31 +1,48 @@
-//! An AWS Config custom rule that tells which IAM users hold access keys that are too old, and what to do about it.
+//! An AWS Config custom rule that reports IAM users whose access keys are too old, and says what to do about it.
 //!
-//! The phases of an invocation, each a module: [`event`] (what Config asks) → [`parameters`] → [`account`] (whose
-//! credentials) → [`inventory`] (reads) → [`verdict`] (the policy, without AWS) → [`evaluations`] (results to Config).
-//! [`handler`] puts them in a row; [`sweep`] does so for a whole account, where the credential [`report`] spares reads, and
-//! [`mod@user`] for one user. [`scan`] is a sweep without AWS Config, for the command line. [`calls`] bounds and counts every
-//! call, [`metrics`] is what an invocation counts. Times are arguments: nothing here asks a clock what day it is.
+//! Four rooms, each below the next: [`policy`] decides and knows no AWS, [`aws`] makes calls and reads IAM, [`config`] speaks AWS
+//! Config's protocol, [`evaluation`] applies the policy to what is read, for one user or a whole account. [`handler`] puts the
+//! phases of an invocation in a row. Times are arguments: nothing here asks a clock what day it is.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
-pub mod account;
-pub mod calls;
+/// What the rule says, and why: without AWS.
+pub mod policy {
+    pub mod annotation;
+    pub mod clearance;
+    pub mod decision;
+    pub mod exemption;
+    pub mod parameters;
+    pub(crate) mod text;
+}
+
+/// The accounts' credentials and clients, how calls are made, and what is read of IAM.
+pub mod aws {
+    pub mod account;
+    pub mod calls;
+    pub mod home;
+    pub mod iam;
+}
+
+/// AWS Config's protocol: the event, the results that it holds, and the delivery of new ones.
+pub mod config {
+    pub mod delivery;
+    pub mod event;
+    pub mod results;
+}
+
+/// The policy on what is read: one user, one account.
+pub mod evaluation {
+    mod outcome;
+    mod reads;
+    pub mod scan;
+    pub mod sweep;
+    pub mod user;
+}
+
 pub mod error;
-pub mod evaluations;
-pub mod event;
-pub mod exemption;
 pub mod handler;
-pub mod inventory;
-mod judge;
 pub mod metrics;
-pub mod parameters;
-mod problems;
-pub mod report;
-pub mod scan;
-pub mod sweep;
-mod text;
-pub mod user;
-pub mod verdict;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

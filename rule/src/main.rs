@@ -1,10 +1,12 @@
 //! The Lambda function: settings and clients once, then an invocation at a time.
 
 use access_key_rotation::{
-    account::{Accounts, settings},
+    aws::{
+        account::{Accounts, settings},
+        home::Home,
+    },
+    config::delivery::Destination,
     error::Error,
-    evaluations::Destination,
-    event::Home,
     handler::{Invocation, handle},
     metrics::Metrics,
 };
@@ -55,18 +57,15 @@ async fn invoke(event: LambdaEvent<Payload>, accounts: &Accounts) -> Result<(), 
 
 /// The error, with what becomes of the results and of the event: Config invokes asynchronously.
 fn with_aftermath(error: Error) -> Error {
-    let more = |text| {
-        format!(
-            "{text} Whoever is unknown keeps the result they had. Lambda repeats the invocation twice, and the next schedule \
-             evaluates in any case."
-        )
-    };
     match error {
-        Error::Incomplete(text) => Error::Incomplete(more(text)),
-        Error::DeliveryFailed(text) => Error::DeliveryFailed(more(text)),
-        Error::DeadlineExceeded(text) => Error::DeadlineExceeded(more(text)),
-        Error::AwsError(text) => Error::AwsError(more(text)),
-        other => other,
+        Error::InvalidEvent(_) | Error::InvalidParameters(_) | Error::AccessDenied(_) => error,
+        error => {
+            let text = format!(
+                "{error} Unknown users keep the result that they had. Lambda repeats the invocation twice, and the next \
+                 schedule evaluates in any case."
+            );
+            error.with_text(text)
+        }
     }
 }
 

@@ -4,8 +4,8 @@
 //! "Specification: Embedded metric format" in the Amazon CloudWatch user guide.
 
 use crate::{
-    calls::Calls,
-    verdict::{Compliance, Verdict},
+    aws::calls::Calls,
+    policy::decision::{Compliance, Verdict},
 };
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};

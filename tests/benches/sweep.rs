@@ -7,7 +7,7 @@
 use chrono::{TimeDelta, Utc};
 use local_aws::{
     Account, Fault, FaultKind, LocalAws, World,
-    deployment::{RULE, build, deploy, start},
+    deployment::{InProcess, RULE, build, deploy, start},
     events,
     lambda::Function,
 };
@@ -18,65 +18,111 @@ const MEMBER: &str = "444455556666";
 const USERS: usize = 5000;
 const MEBIBYTE: f64 = 1024.0 * 1024.0;
 
-async fn deployed(seed: impl FnOnce(&mut Account), faults: &[FaultKind]) -> (LocalAws, Function) {
+async fn deployed(seed: impl FnOnce(&mut Account)) -> (LocalAws, Function) {
     let mut world = World::live_clock();
     let credentials = deploy(&mut world, HUB, &[MEMBER]);
     seed(world.account(MEMBER));
-    for kind in faults {
-        let action = matches!(kind, FaultKind::TokenBucket { .. }).then(|| "ListAccessKeys".to_owned());
-        world.faults.add(Fault { account: None, action, user: None, kind: kind.clone() });
-    }
     let aws = LocalAws::start(world).await.unwrap();
     let function = start(aws.endpoint(), HUB, &credentials, build().unwrap(), &[]).await.unwrap();
     (aws, function)
 }
 
-/// Users older than the limit, one in a hundred with a stale key, and a share of them without any key.
-fn populate(account: &mut Account, keyless_per_cent: usize) {
-    account.report_polls = 2;
+/// Users older than the limit, each with a key; of every hundred, so many have a stale one.
+fn populate(account: &mut Account, users: usize, in_violation: usize) {
     let day = TimeDelta::days;
-    for n in 0..USERS {
+    for n in 0..users {
         let name = format!("user-{n:04}");
         account.create_user(&name, Utc::now() - day(1000));
-        let age = if n % 100 == 0 { 120 } else { 10 };
-        if n % 100 == 0 || n * 37 % 100 >= keyless_per_cent {
-            account.create_key(&name, Utc::now() - day(age)).unwrap();
-        }
+        let age = if n * in_violation % 100 < in_violation { 120 } else { 10 };
+        account.create_key(&name, Utc::now() - day(age)).unwrap();
     }
 }
 
-async fn sweep(what: &str, keyless: usize, faults: &[FaultKind], parameters: &[&[(&str, &str)]]) {
-    let (aws, function) = deployed(|account| populate(account, keyless), faults).await;
-    for parameters in parameters {
-        aws.world().clear_calls();
-        let event = events::scheduled(&mut aws.world(), MEMBER, RULE, parameters);
-        let started = Instant::now();
-        function.invoke(event.to_string().as_bytes()).await.unwrap();
-        let took = started.elapsed().as_secs_f64();
-        let resident = function.peak_resident_bytes().unwrap() as f64 / MEBIBYTE;
-        let mut world = aws.world();
-        let calls = world.calls().len();
-        let non_compliant = |account: &Account| {
-            account.results(RULE).values().filter(|result| result.compliance.as_str() == "NON_COMPLIANT").count()
-        };
-        let found = non_compliant(world.account(MEMBER));
-        println!(
-            "{what:<44} {parameters:?}: {calls} calls, {took:.1} s, {resident:.1} MiB, {found} violations of {USERS}"
-        );
+/// One sweep: what it cost, and what it found.
+async fn sweep(what: &str, aws: &LocalAws, function: &Function) {
+    aws.world().clear_calls();
+    let event = events::scheduled(&mut aws.world(), MEMBER, RULE, &[]);
+    let processor = function.processor_time().unwrap();
+    let started = Instant::now();
+    function.invoke(event.to_string().as_bytes()).await.unwrap();
+    let took = started.elapsed().as_secs_f64();
+    let processor = (function.processor_time().unwrap() - processor).as_secs_f64();
+    let resident = function.peak_resident_bytes().unwrap() as f64 / MEBIBYTE;
+    let mut world = aws.world();
+    let calls = world.calls().len();
+    let results = world.account(MEMBER).results(RULE);
+    let found = results.values().filter(|result| result.compliance.as_str() == "NON_COMPLIANT").count();
+    println!(
+        "{what}: {calls} calls, {took:.2} s, {processor:.2} s of processor, {resident:.1} MiB, {found} violations of {}",
+        results.len()
+    );
+}
+
+/// A first sweep, a second, and one of a function that starts anew.
+async fn sweeps(what: &str, users: usize, faults: &[FaultKind]) {
+    let mut world = World::live_clock();
+    let credentials = deploy(&mut world, HUB, &[MEMBER]);
+    populate(world.account(MEMBER), users, 1);
+    for kind in faults {
+        let action = matches!(kind, FaultKind::TokenBucket { .. }).then(|| "ListAccessKeys".to_owned());
+        world.faults.add(Fault { account: None, action, user: None, kind: kind.clone() });
     }
+    let aws = LocalAws::start(world).await.unwrap();
+    let start = async || start(aws.endpoint(), HUB, &credentials, build().unwrap(), &[]).await.unwrap();
+    let function = start().await;
+    sweep(&format!("{what}, first sweep"), &aws, &function).await;
+    sweep(&format!("{what}, second sweep"), &aws, &function).await;
+    sweep(&format!("{what}, third sweep, function started anew"), &aws, &start().await).await;
+}
+
+/// A month of daily sweeps; every user rotates the one key when it is 85 days old.
+async fn month() {
+    let mut world = World::new(Utc::now());
+    let credentials = deploy(&mut world, HUB, &[MEMBER]);
+    let (now, day) = (world.now(), TimeDelta::days);
+    let account = world.account(MEMBER);
+    for n in 0..USERS {
+        let name = format!("user-{n:04}");
+        account.create_user(&name, now - day(1000));
+        account.create_key(&name, now - day((n % 85) as i64)).unwrap();
+    }
+    let aws = LocalAws::start(world).await.unwrap();
+    let rule = InProcess::start(&aws, HUB, credentials).await.unwrap();
+    let mut calls = 0;
+    for _ in 0..30 {
+        let event = events::scheduled(&mut aws.world(), MEMBER, RULE, &[]);
+        let now = aws.world().now();
+        let (outcome, metrics) = rule.invoke(&event, now).await;
+        outcome.unwrap();
+        calls += metrics.calls.made();
+        let mut world = aws.world();
+        world.advance(day(1));
+        let now = world.now();
+        let account = world.account(MEMBER);
+        let due = account.users().filter(|user| now - user.keys[0].created >= day(85));
+        let due: Vec<_> = due.map(|user| (user.name.clone(), user.keys[0].id.clone())).collect();
+        for (user, key) in due {
+            account.create_key(&user, now).unwrap();
+            account.delete_key(&user, &key);
+        }
+    }
+    println!(
+        "{USERS} users, 30 daily sweeps, every key rotated after 85 days: {calls} calls; one read a user and day: {}",
+        USERS * 30
+    );
 }
 
 #[tokio::main]
 async fn main() {
     let mut starts = Vec::new();
     for _ in 0..15 {
-        let (_, function) = deployed(|_| {}, &[]).await;
+        let (_, function) = deployed(|_| {}).await;
         starts.push(function.start_to_first_poll());
     }
     starts.sort_unstable();
     println!("start to first poll: {:?} (median of 15; slowest {:?})", starts[7], starts[14]);
 
-    let (aws, function) = deployed(|account| drop(account.create_user("bot", Utc::now())), &[]).await;
+    let (aws, function) = deployed(|account| drop(account.create_user("bot", Utc::now()))).await;
     for _ in 0..100 {
         let event = events::change(&mut aws.world(), MEMBER, RULE, "bot", &[]).unwrap();
         function.invoke(event.to_string().as_bytes()).await.unwrap();
@@ -105,10 +151,9 @@ async fn main() {
 
     let latency = FaultKind::Latency(Duration::from_millis(30));
     let bucket = FaultKind::TokenBucket { per_second: 100.0, burst: 100.0 };
-    let live: &[(&str, &str)] = &[];
-    let report: &[(&str, &str)] = &[("keySource", "report")];
-    let changes: &[(&str, &str)] = &[("keySource", "report"), ("deliver", "changes")];
-    sweep("30 ms, every user with a key", 0, std::slice::from_ref(&latency), &[report, report, changes, live]).await;
-    sweep("30 ms, half of the users without a key", 50, std::slice::from_ref(&latency), &[live]).await;
-    sweep("30 ms, 100 reads a second admitted", 0, &[latency, bucket], &[live]).await;
+    for users in [0, 3, 16, USERS] {
+        sweeps(&format!("{users} users, 30 ms an answer"), users, std::slice::from_ref(&latency)).await;
+    }
+    sweeps("5000 users, 100 reads a second admitted", USERS, &[latency, bucket]).await;
+    month().await;
 }

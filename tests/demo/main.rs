@@ -62,7 +62,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     report.changes = change(&aws, &rule, &organization).await?;
     report.before = report::results(&aws, &organization);
 
-    eprintln!("Two hours later: keys rotated, an exemption expired, the credential report still the old one");
+    eprintln!(
+        "Two hours later: keys rotated, an exemption expired. Users who cannot have a stale key yet are not read again"
+    );
     aws.world().advance(TimeDelta::hours(2));
     organization.rotate_some(&mut aws.world());
     report.sweeps.push(sweep(&aws, &rule, &organization).await?);

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use fastrand::Rng;
 use local_aws::{Account, KeyStatus, World};
 
-/// Late in the evening, UTC: two hours on it is the next day, and a credential report made now is still the current one.
+/// Late in the evening, UTC: two hours on it is the next day.
 const NOW: i64 = 1_772_404_200; // 2026-03-01T22:30:00Z
 const SERVICES: [&str; 8] = ["backup", "billing", "ci", "etl", "mailer", "metrics", "terraform", "vendor"];
 const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-southeast-2"];

@@ -2,7 +2,6 @@
 //! AWS alone could agree on a mistake.
 
 use crate::support::*;
-use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::TimeDelta;
 use local_aws::{Credentials, Failing, Fault, FaultKind, LocalAws, Outcome, REGION, Recorder, World, events};
 use serde_json::{Value, json};
@@ -14,7 +13,6 @@ const USERS_AND_TAGS: &[&str] =
     &["ListUsers", "GetUser", "CreateUser", "DeleteUser", "ListUserTags", "TagUser", "UntagUser"];
 const ACCESS_KEYS: &[&str] =
     &["ListAccessKeys", "GetAccessKeyLastUsed", "CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey"];
-const CREDENTIAL_REPORT: &[&str] = &["GenerateCredentialReport", "GetCredentialReport"];
 const ROLES: &[&str] = &["AssumeRole", "GetCallerIdentity"];
 const CONFIG_RESULTS: &[&str] =
     &["PutEvaluations", "GetComplianceDetailsByConfigRule", "DescribeComplianceByConfigRule"];
@@ -221,38 +219,6 @@ async fn access_keys() {
     assert_error(cli.run(&delete).await, "NoSuchEntity", "DeleteAccessKey");
     assert_error(cli.run("iam delete-user --user-name bot").await, "DeleteConflict", "DeleteUser");
     cli.assert_drove(ACCESS_KEYS);
-}
-
-#[tokio::test]
-async fn credential_report() {
-    let mut world = World::new(today());
-    let account = world.account(MEMBER);
-    account.create_user("bot", today() - days(400));
-    let key = account.create_key("bot", today() - days(134)).unwrap();
-    account.use_key(&key, today() - days(2), "eu-central-1", "s3");
-    let cli = Cli::start(world).await;
-    let (generate, get) = ("iam generate-credential-report", "iam get-credential-report");
-
-    assert_error(cli.run(get).await, "ReportNotPresent", "GetCredentialReport");
-    let started = cli.run(generate).await.unwrap();
-    assert_eq!(started["State"], "STARTED");
-    assert!(started["Description"].is_string());
-    assert_error(cli.run(get).await, "ReportInProgress", "GetCredentialReport");
-    assert_eq!(cli.run(generate).await, Ok(json!({ "State": "COMPLETE" })));
-
-    let report = cli.run(get).await.unwrap();
-    assert_eq!([&report["ReportFormat"], &report["GeneratedTime"]], ["text/csv", "2026-03-01T12:00:00Z"]);
-    let csv = String::from_utf8(STANDARD.decode(report["Content"].as_str().unwrap()).unwrap()).unwrap();
-    let rows: Vec<Vec<_>> = csv.split('\n').map(|line| line.split(',').collect()).collect();
-    assert_eq!(rows.iter().map(Vec::len).collect::<Vec<_>>(), [22, 22, 22], "header, root and the user: {csv}");
-    assert_eq!(rows[1][..2], ["<root_account>", &format!("arn:aws:iam::{MEMBER}:root")]);
-    assert_eq!(rows[0][8..10], ["access_key_1_active", "access_key_1_last_rotated"]);
-    let (rotated, used) = ("2025-10-18T12:00:00+00:00", "2026-02-27T12:00:00+00:00");
-    assert_eq!(rows[2][8..13], ["true", rotated, used, "eu-central-1", "s3"]);
-
-    cli.aws.world().advance(TimeDelta::hours(5));
-    assert_error(cli.run(get).await, "ReportExpired", "GetCredentialReport");
-    cli.assert_drove(CREDENTIAL_REPORT);
 }
 
 #[tokio::test]
@@ -559,7 +525,7 @@ async fn no_action_of_the_local_aws_is_left_out() {
     let world = cli.aws.world();
     let known = world.calls().iter().filter(|call| !unknown.contains(&call.outcome)).map(|call| call.action.as_str());
     let driven = [
-        &[USERS_AND_TAGS, ACCESS_KEYS, CREDENTIAL_REPORT, ROLES, CONFIG_RESULTS][..],
+        &[USERS_AND_TAGS, ACCESS_KEYS, ROLES, CONFIG_RESULTS][..],
         &[ORGANIZATION, RECORDER, ORGANIZATION_PACKS, DOCUMENTS_AND_FUNCTIONS],
     ];
     assert_eq!(known.collect::<BTreeSet<_>>(), driven.concat().concat().into_iter().collect());

@@ -1,35 +1,52 @@
-//! The number of calls for an account of 5,000 users, and that everyone is right all the same. How long it takes and how
-//! much memory the function needs is measured by `cargo bench`.
+//! The number of calls, and that everyone is right all the same. How long it takes and how much memory the function needs is
+//! measured by `cargo bench`.
 
 use crate::support::*;
-use local_aws::{FaultKind, World};
+use local_aws::FaultKind;
 
 async fn large(per_cent: usize, keyless: usize) -> Deployment {
-    let mut world = World::new(today());
-    world.account(MEMBER).report_polls = 3;
-    let deployment = Deployment::start_in(world).await;
+    let deployment = Deployment::start().await;
     deployment.member(|account| populate(account, today(), 5000, per_cent, keyless));
     deployment
 }
 
 #[tokio::test]
-async fn with_the_report_one_per_cent_in_violation_costs_290_calls() {
-    let deployment = large(1, 20).await;
-    let metrics = deployment.sweep(&[("keySource", "report")]).await;
+async fn five_thousand_users_cost_5_165_calls_the_first_time_and_215_each_later_time() {
+    let deployment = large(1, 0).await;
+    let first = deployment.sweep(&[]).await;
     assert_eq!(deployment.held().len(), 5000);
     deployment.assert_all_right(90);
-    assert!(metrics.calls.made() <= 290, "{} calls: {:?}", metrics.calls.made(), deployment.calls());
+    assert!(first.calls.made() <= 5165, "{} calls: {:?}", first.calls.made(), deployment.calls());
+    assert_eq!(deployment.calls_of("ListAccessKeys"), 5000);
+    for hours in [1, 24] {
+        deployment.clear_calls();
+        deployment.aws.world().advance(chrono::TimeDelta::hours(hours));
+        let later = deployment.sweep(&[]).await;
+        deployment.assert_all_right(90);
+        assert!(later.calls.made() <= 215, "{} calls: {:?}", later.calls.made(), deployment.calls());
+        assert_eq!(deployment.calls_of("ListAccessKeys"), 50, "those in violation");
+    }
 }
 
 #[tokio::test]
-async fn live_reads_each_user_who_has_a_key_once_and_nobody_else() {
-    for (keyless, calls) in [(0, 5400), (50, 2900)] {
-        let deployment = large(1, keyless).await;
-        let metrics = deployment.sweep(&[]).await;
+async fn users_without_keys_are_remembered_too() {
+    let deployment = large(0, 100).await;
+    deployment.sweep(&[]).await;
+    deployment.clear_calls();
+    let later = deployment.sweep(&[]).await;
+    deployment.assert_all_right(90);
+    assert_eq!(deployment.calls_of("ListAccessKeys"), 0);
+    assert!(later.calls.made() <= 60, "{} calls: {:?}", later.calls.made(), deployment.calls());
+}
+
+#[tokio::test]
+async fn a_small_account_costs_a_handful_of_calls() {
+    for (users, calls) in [(0, 4), (3, 12), (16, 40)] {
+        let deployment = Deployment::start().await;
+        deployment.member(|account| populate(account, today(), users, 34, 0));
+        let first = deployment.sweep(&[]).await;
         deployment.assert_all_right(90);
-        assert!(metrics.calls.made() <= calls, "{} calls: {:?}", metrics.calls.made(), deployment.calls());
-        let with_keys = deployment.member(|account| account.users().filter(|user| !user.keys.is_empty()).count());
-        assert_eq!(deployment.calls_of("ListAccessKeys"), with_keys);
+        assert!(first.calls.made() <= calls, "{users} users: {:?}", deployment.calls());
     }
 }
 
@@ -42,4 +59,43 @@ async fn a_limit_on_reads_slows_the_sweep_down_and_loses_nobody() {
     deployment.assert_all_right(90);
     let repeated = metrics.calls.throttled();
     assert!(repeated > 0 && repeated < 500, "{repeated} calls throttled for 500 admitted");
+}
+
+/// A month of daily sweeps of 200 users, each of whom rotates the key every 90 days, five days before it is due.
+#[tokio::test]
+async fn a_month_of_daily_sweeps_costs_a_fraction_of_a_read_a_user_and_day() {
+    let deployment = Deployment::start().await;
+    deployment.member(|account| {
+        for n in 0..200 {
+            account.create_user(&format!("user-{n:03}"), today() - days(1000));
+            account.create_key(&format!("user-{n:03}"), today() - days(n % 85)).unwrap();
+        }
+    });
+    let mut first = 0;
+    for day in 0..30 {
+        deployment.sweep(&[]).await;
+        deployment.assert_all_right(90);
+        if day == 0 {
+            first = deployment.calls_of("ListAccessKeys");
+        }
+        deployment.aws.world().advance(days(1));
+        let now = deployment.aws.world().now();
+        deployment.member(|account| {
+            let due = |user: &local_aws::User| now - user.keys[0].created >= days(85);
+            let due: Vec<_> = account
+                .users()
+                .filter(|user| due(user))
+                .map(|user| (user.name.clone(), user.keys[0].id.clone()))
+                .collect();
+            for (user, key) in due {
+                account.create_key(&user, now).unwrap();
+                account.delete_key(&user, &key);
+            }
+        });
+    }
+    let reads = deployment.calls_of("ListAccessKeys");
+    assert_eq!(first, 200);
+    // From a fortnight and a day before it is due, a user is read each day until the rotation, and once after it.
+    assert!(reads <= 200 + 30 * (200 / 85 + 1) * 12, "{reads} reads");
+    assert!(reads * 3 < 200 * 30, "{reads} reads of {}", 200 * 30);
 }

@@ -117,9 +117,7 @@ async fn the_verdicts_are_the_rules_in_every_format_though_aws_throttles() {
         user["accessKeys"].as_array().into_iter().flatten().all(|key| key["ageDays"].as_i64() <= Some(oldest))
     }));
 
-    let (status, out, _) = cli
-        .scan(&["--account", MEMBER, "--role-name", EVALUATION_ROLE, "--key-source", "report", "--format", "csv"])
-        .await;
+    let (status, out, _) = cli.scan(&["--account", MEMBER, "--role-name", EVALUATION_ROLE, "--format", "csv"]).await;
     assert_eq!(status, Some(3));
     let lines: Vec<_> = out.lines().collect();
     let header = "account,user,user_id,compliance,exempt,production,in_use,owner,violations,since,annotation";
@@ -165,7 +163,7 @@ async fn wrong_usage_and_wrong_credentials_say_what_is_allowed() {
         (&["--account", "12345"], "an account's id has twelve digits"),
         (&["--exclude", MEMBER], "--organization"),
         (&["--format", "xml"], "[possible values: table, json, csv, html]"),
-        (&["--key-source", "guess"], "[possible values: live, report]"),
+        (&["--key-source", "report"], "unexpected argument '--key-source'"),
         (&["--production-tag", "production"], "a tag is NAME=VALUE"),
     ] {
         let (status, out, error) = cli.scan(arguments).await;

@@ -26,22 +26,31 @@ async fn results_go_out_in_batches_of_a_hundred() {
 }
 
 #[tokio::test]
-async fn of_an_unchanged_account_nothing_but_the_empty_list_is_delivered() {
+async fn of_an_unchanged_account_the_violations_are_delivered_or_the_empty_list() {
     let deployment = Deployment::start().await;
     deployment.member(|account| populate(account, today(), 250, 10, 50));
-    deployment.sweep(&[("deliver", "changes")]).await;
+    deployment.sweep(&[]).await;
     assert_eq!(deployment.deliveries().iter().sum::<usize>(), 250, "the first time everything is new");
     let before = deployment.deliveries().len();
     deployment.aws.world().advance(days(1));
-    deployment.sweep(&[("deliver", "changes")]).await;
-    assert_eq!(deployment.deliveries()[before..], [0]);
+    deployment.sweep(&[]).await;
+    assert_eq!(deployment.deliveries()[before..], [25]);
+    deployment.sweep(&[("deliver", "all")]).await;
+    let all = deployment.deliveries()[before + 1..].to_vec();
+    assert_eq!((all.iter().sum::<usize>(), all.len()), (250, 4), "cleared and read apart: {all:?}");
+
+    let deployment = Deployment::start().await;
+    deployment.member(|account| populate(account, today(), 50, 0, 50));
+    deployment.sweep(&[]).await;
+    deployment.sweep(&[]).await;
+    assert_eq!(deployment.deliveries(), [50, 0]);
 }
 
 #[tokio::test]
-async fn after_ten_changes_ten_results_are_delivered() {
+async fn what_changed_is_delivered_beside_the_violations() {
     let deployment = Deployment::start().await;
     deployment.member(|account| populate(account, today(), 250, 10, 50));
-    deployment.sweep(&[("deliver", "changes")]).await;
+    deployment.sweep(&[]).await;
     let before = deployment.deliveries().len();
     deployment.aws.world().advance(chrono::TimeDelta::hours(5));
     let now = deployment.aws.world().now();
@@ -52,7 +61,7 @@ async fn after_ten_changes_ten_results_are_delivered() {
             .map(|user| (user.name.clone(), user.keys[0].id.clone()))
             .take(7)
             .collect();
-        // Three rotated, two gone, two with a second key that is stale as well (other keys, the same compliance).
+        // Three rotated, two gone, two with a second key that is stale as well.
         for (user, key) in &violators[..3] {
             account.create_key(user, now).unwrap();
             account.set_key_status(user, key, KeyStatus::Inactive);
@@ -68,8 +77,13 @@ async fn after_ten_changes_ten_results_are_delivered() {
             account.create_user(&format!("new-{n}"), now);
         }
     });
-    deployment.sweep(&[("deliver", "changes")]).await;
-    assert_eq!(deployment.deliveries()[before..], [8, 2], "the two who are gone after another listing");
+    deployment.sweep(&[]).await;
+    let delivered = deployment.deliveries()[before..].to_vec();
+    assert_eq!(
+        delivered,
+        [3, 23, 2],
+        "cleared by their age, then 20 violations and 3 rotated, then the two who are gone"
+    );
     deployment.assert_all_right(90);
 }
 
@@ -86,7 +100,7 @@ async fn everything_is_delivered_if_what_config_holds_cannot_be_read() {
     let action = "GetComplianceDetailsByConfigRule";
     deployment.fault(Some(action), None, FaultKind::ServerError { probability: 1.0 });
     let before = deployment.deliveries().len();
-    let (outcome, _) = deployment.sweep_with(&[("deliver", "changes")]).await;
+    let (outcome, _) = deployment.sweep_with(&[]).await;
     assert_eq!(deployment.deliveries()[before..].iter().sum::<usize>(), 119);
     let error = outcome.unwrap_err();
     assert_eq!(error.error_type(), "AwsError");

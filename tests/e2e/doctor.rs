@@ -102,16 +102,16 @@ async fn a_healthy_organization_is_well_in_every_check_and_nothing_is_written() 
     let skipped: Vec<_> = lines.iter().filter(|line| line.contains(" skipped: ")).collect();
     assert!(matches!(&skipped[..], [own] if own.starts_with(&format!("{HUB} permissions skipped: "))), "{skipped:?}");
     let of = |id: &str| lines.iter().filter(|line| line.starts_with(id)).count();
-    // The hub's permissions are one check, a member's eight.
-    assert_eq!([HUB, MEMBER, OTHER_MEMBER].map(of), [9, 16, 16]);
-    assert_eq!(lines.len() - 41, 3, "region, pack, other Regions");
+    // The hub's permissions are one check, a member's six.
+    assert_eq!([HUB, MEMBER, OTHER_MEMBER].map(of), [9, 14, 14]);
+    assert_eq!(lines.len() - 37, 3, "region, pack, other Regions");
 
     {
         let mut world = clinic.aws.world();
         let reads = |action: &str| ["Get", "List", "Describe"].iter().any(|verb| action.starts_with(verb));
         let others = world.calls().iter().filter(|call| !reads(&call.action));
         // The report is made anew at most every four hours, whoever asks; only a test run is taken with that token.
-        let harmless = ["AssumeRole", "GenerateCredentialReport", "PutEvaluations"];
+        let harmless = ["AssumeRole", "PutEvaluations"];
         assert!(others.clone().all(|call| call.outcome == Outcome::Ok));
         assert_eq!(others.map(|call| call.action.as_str()).collect::<BTreeSet<_>>(), harmless.into());
         for id in [MEMBER, OTHER_MEMBER] {
@@ -125,8 +125,8 @@ async fn a_healthy_organization_is_well_in_every_check_and_nothing_is_written() 
         "{HUB}  permissions  skipped  the current account: only the function itself has the function's role (templates/hub.yaml)\n\
          all accounts: 3 ok\n\
          {HUB} (account {HUB}): 8 ok, 1 skipped\n\
-         {MEMBER} (account {MEMBER}): 16 ok\n\
-         {OTHER_MEMBER} (account {OTHER_MEMBER}): 16 ok\n"
+         {MEMBER} (account {MEMBER}): 14 ok\n\
+         {OTHER_MEMBER} (account {OTHER_MEMBER}): 14 ok\n"
     );
     assert_eq!((status, out.as_str(), error.as_str()), (Some(0), expected.as_str(), ""));
 }
@@ -339,8 +339,6 @@ async fn each_permission_that_the_role_lacks_is_told_and_what_hangs_on_it_is_ski
         ("iam:ListAccessKeys", 1),
         ("iam:GetUser", 0),
         ("iam:GetAccessKeyLastUsed", 0),
-        ("iam:GenerateCredentialReport", 0),
-        ("iam:GetCredentialReport", 0),
         ("config:GetComplianceDetailsByConfigRule", 0),
         ("config:PutEvaluations", 0),
     ] {
@@ -516,8 +514,8 @@ async fn throttling_and_short_pages_cost_time_only_and_what_aws_does_not_answer_
     );
     assert!(out.contains("777788889999  permissions  unknown  config:PutEvaluations: InternalFailure\n"), "{out}");
     let last = [
-        "444455556666 (account 444455556666): 13 ok, 3 unknown",
-        "777788889999 (account 777788889999): 14 ok, 1 failed, 1 unknown",
+        "444455556666 (account 444455556666): 11 ok, 3 unknown",
+        "777788889999 (account 777788889999): 12 ok, 1 failed, 1 unknown",
     ];
     assert_eq!(told[told.len() - 2..], last);
 }

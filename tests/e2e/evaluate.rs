@@ -7,14 +7,12 @@ use serde_json::{Value, json};
 use std::{collections::BTreeMap, process::Stdio};
 use tokio::{io::AsyncWriteExt, process::Command};
 
-/// What a rehearsal may call: nothing that writes. `GenerateCredentialReport` changes no state but the report.
-const READS: [&str; 9] = [
+/// What a rehearsal may call: nothing that writes.
+const READS: [&str; 7] = [
     "AssumeRole",
-    "GenerateCredentialReport",
     "GetAccessKeyLastUsed",
     "GetCallerIdentity",
     "GetComplianceDetailsByConfigRule",
-    "GetCredentialReport",
     "GetUser",
     "ListAccessKeys",
     "ListUsers",

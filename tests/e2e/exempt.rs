@@ -1,7 +1,7 @@
 //! `exempt`: exemptions set, removed and listed by the command line.
 
 use crate::{cli::Cli, support::*};
-use access_key_rotation::exemption::{EXEMPT_KEY, EXEMPT_OWNER, EXEMPT_REASON, EXEMPT_UNTIL};
+use access_key_rotation::policy::exemption::{EXEMPT_KEY, EXEMPT_OWNER, EXEMPT_REASON, EXEMPT_UNTIL};
 use chrono::{TimeDelta, Utc};
 use local_aws::{ComplianceType, FaultKind, KeyStatus, Outcome};
 use serde_json::{Value, json};

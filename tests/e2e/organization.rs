@@ -174,8 +174,7 @@ async fn peak(accounts: u64) -> u64 {
         }
     })
     .await;
-    let arguments =
-        ["scan", "--organization", "--format", "json", "--key-source", "report", "--calls-per-second", "1000"];
+    let arguments = ["scan", "--organization", "--format", "json", "--calls-per-second", "1000"];
     let mut scan = cli.command(&arguments).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(scan.stdout.take().unwrap()).lines();
     let mut users = 0;
@@ -207,7 +206,7 @@ async fn interrupted_it_leaves_an_earlier_file_as_it_was_and_no_other() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("report.json");
     let files = || fs::read_dir(directory.path()).unwrap().count();
-    let arguments = ["scan", "--organization", "--format", "json", "--key-source", "report", "--output"];
+    let arguments = ["scan", "--organization", "--format", "json", "--output"];
     let start = || {
         fs::write(&file, "earlier").unwrap();
         cli.command(&arguments).arg(&file).spawn().unwrap()
@@ -229,7 +228,7 @@ async fn interrupted_it_leaves_an_earlier_file_as_it_was_and_no_other() {
     cli.deployment.fault(Some("ListUsers"), None, FaultKind::Latency(Duration::from_secs(600)));
     cli.deployment.clear_calls();
     let mut scan = start();
-    while cli.deployment.calls_of("GenerateCredentialReport") == 0 {
+    while cli.deployment.calls_of("ListUsers") == 0 {
         sleep(Duration::from_millis(10)).await;
     }
     interrupt(&scan).await;
@@ -297,7 +296,7 @@ async fn whoever_closes_the_pipe_has_seen_enough() {
         });
     })
     .await;
-    let arguments = ["scan", "--organization", "--format", "csv", "--key-source", "report"];
+    let arguments = ["scan", "--organization", "--format", "csv"];
     let mut scan = cli.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut first = [0; 7];
     scan.stdout.take().unwrap().read_exact(&mut first).await.unwrap();

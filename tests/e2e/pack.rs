@@ -1,7 +1,7 @@
 //! What the conformance pack hands to the rule, the rule takes.
 
 use crate::deployed::python;
-use access_key_rotation::parameters::Parameters;
+use access_key_rotation::policy::parameters::Parameters;
 use serde_json::{Map, Value};
 
 #[test]

@@ -48,7 +48,7 @@ fn the_pack_resolves_to_what_the_original_does_with_the_same_parameters() {
     let function = serde_json::json!({ "FunctionArn": FUNCTION });
     let mut all = serde_json::json!({
         "FunctionArn": FUNCTION, "Frequency": "Six_Hours", "MaxAccessKeyAge": "60", "WarnBeforeDays": "0",
-        "MaxExemptionDays": "30", "KeySource": "report", "Deliver": "changes", "QuietDays": "7",
+        "MaxExemptionDays": "30", "Deliver": "all", "QuietDays": "7",
     });
     let options = [
         "--frequency",
@@ -59,10 +59,8 @@ fn the_pack_resolves_to_what_the_original_does_with_the_same_parameters() {
         "0",
         "--max-exemption-days",
         "30",
-        "--key-source",
-        "REPORT",
         "--deliver",
-        "changes",
+        "ALL",
         "--quiet-days",
         "7",
     ];

@@ -16,10 +16,8 @@ async fn the_permissions_are_the_ones_that_are_used() {
     let deployment = Deployment::start().await;
     for id in [HUB, MEMBER] {
         populate(deployment.aws.world().account(id), today(), 20, 10, 20);
-        for parameters in [&[][..], &[("keySource", "report"), ("deliver", "changes")][..]] {
-            let event = events::scheduled(&mut deployment.aws.world(), id, RULE, parameters);
-            deployment.send(&event).await.0.unwrap();
-        }
+        let event = events::scheduled(&mut deployment.aws.world(), id, RULE, &[]);
+        deployment.send(&event).await.0.unwrap();
         let event = events::change(&mut deployment.aws.world(), id, RULE, "user-0000", &[]).unwrap();
         deployment.send(&event).await.0.unwrap();
     }

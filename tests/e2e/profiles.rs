@@ -35,11 +35,12 @@ impl Home {
 
     async fn scan(&self, arguments: &[&str], env: &[(&str, &str)]) -> (Option<i32>, String, String) {
         let mut command = Command::new(command_line());
-        command.arg("scan").args(arguments).env_clear().envs(env.iter().copied());
+        command.arg("scan").args(arguments).env_clear();
         command
             .env("HOME", self.directory.path())
             .env("PATH", "/usr/bin:/bin")
-            .env("AWS_EC2_METADATA_DISABLED", "true");
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .envs(env.iter().copied());
         command.env("AWS_ENDPOINT_URL_STS", self.aws.endpoint()).env("AWS_ENDPOINT_URL_IAM", self.aws.endpoint());
         said(command.output().await.unwrap())
     }
@@ -48,6 +49,8 @@ impl Home {
 fn scanned(account: &str) -> (Option<i32>, String, String) {
     (Some(0), format!("{account}: 0 users evaluated, 0 non-compliant, 0 exempt\n"), String::new())
 }
+
+const NO_CREDENTIALS: &str = "no AWS credentials. Give --profile NAME, or log in with aws sso login or aws configure.";
 
 #[tokio::test]
 async fn profiles_have_credentials_and_region() {
@@ -65,12 +68,17 @@ async fn profiles_have_credentials_and_region() {
     assert_eq!(home.scan(&["--profile", "no-region", "--region", "us-east-1"], &[]).await, scanned(HUB));
     for (arguments, expected) in [
         (&["--profile", "no-region"][..], "no Region: give --region, or set AWS_REGION or the profile's region"),
-        (&["--region", "us-east-1"], "no credentials: the credential provider was not enabled"),
-        (&["--profile", "misspelt", "--region", "us-east-1"], "no credentials: "),
+        (&["--region", "us-east-1"], NO_CREDENTIALS),
+        (&["--profile", "misspelt", "--region", "us-east-1"], NO_CREDENTIALS),
     ] {
-        let (status, out, error) = home.scan(arguments, &[]).await;
-        assert_eq!((status, out.as_str()), (Some(1), ""), "{arguments:?}");
-        assert!(error.contains(expected), "{error}");
+        // Also where the last resort is the metadata of an EC2 instance, which does not answer.
+        let nobody =
+            [("AWS_EC2_METADATA_DISABLED", "false"), ("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:9")];
+        for env in [&[][..], &nobody] {
+            let (status, out, error) = home.scan(arguments, env).await;
+            assert_eq!((status, out.as_str()), (Some(1), ""), "{arguments:?}");
+            assert!(error.starts_with(&format!("access-key-rotation: {expected}")), "{error}");
+        }
     }
 }
 
@@ -100,7 +108,7 @@ async fn identity_center_gives_credentials_for_its_token() {
     let scan = async || home.scan(&["--profile", "security"], &[("AWS_ENDPOINT_URL_SSO", &address)]).await;
     let (status, _, error) = scan().await;
     assert_eq!(status, Some(1), "not logged in");
-    assert!(error.contains("no credentials: ") && error.contains("aws sso login"), "{error}");
+    assert!(error.contains(NO_CREDENTIALS), "{error}");
     // The file's name is the SHA-1 of the session's name.
     let token = json!({
         "startUrl": "https://example.awsapps.com/start", "region": "eu-central-1", "accessToken": "the-token",

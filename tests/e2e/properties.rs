@@ -1,215 +1,267 @@
-//! The sweep's two properties, over histories of accounts made by chance.
-//!
-//! `live` equals the definition for every account, and for every report that was true within the last day, whatever its
-//! rotation dates say. `report` equals it where those dates are the keys' creation dates.
+//! Histories of an account, made by chance: whatever happened, a sweep's results are what the definition says of that instant.
 
 use crate::support::*;
-use access_key_rotation::{
-    parameters::{KeySource, Parameters},
-    report::{Report, Screen, User as Listed},
-    verdict::{self, AccessKey, Verdict, without_stale_keys},
-};
-use chrono::{DateTime, TimeDelta, Utc};
-use local_aws::{Account, Failing, FaultKind, KeyStatus, User, World};
-use proptest::{prelude::*, test_runner::Config};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use fastrand::Rng;
+use local_aws::{ComplianceType::*, Failing, FaultKind, KeyStatus, User, events};
+use serde_json::Value;
+use std::collections::BTreeMap;
 
-/// Something that happens to a user. Numbers choose among what is there.
-#[derive(Clone, Debug)]
-enum Happening {
-    CreateKey,
-    SetStatus(usize, KeyStatus),
-    DeleteKey(usize),
-    /// Deleted and made again, with the same name.
-    MakeAgain,
-    Delete,
+const USERS: usize = 6;
+
+/// The rule's parameters, as they change.
+struct Rule {
+    limit: i64,
+    warn: i64,
+    deliver: &'static str,
 }
 
-fn happening() -> impl Strategy<Value = Happening> {
-    let status = prop_oneof![Just(KeyStatus::Active), Just(KeyStatus::Inactive), Just(KeyStatus::Expired)];
-    prop_oneof![
-        4 => Just(Happening::CreateKey),
-        4 => (0usize..2, status).prop_map(|(key, status)| Happening::SetStatus(key, status)),
-        2 => (0usize..2).prop_map(Happening::DeleteKey),
-        1 => Just(Happening::MakeAgain),
-        1 => Just(Happening::Delete),
-    ]
+impl Rule {
+    fn by_chance(random: &mut Rng) -> Rule {
+        Rule {
+            limit: [1, 2, 30, 90, 90, 90][random.usize(0..6)],
+            warn: [0, 1, 14, 14, 60][random.usize(0..5)],
+            deliver: ["changes", "all"][random.usize(0..2)],
+        }
+    }
+
+    fn parameters(&self) -> [(&'static str, String); 3] {
+        [
+            ("maxAccessKeyAge", self.limit.to_string()),
+            ("warnBeforeDays", self.warn.to_string()),
+            ("deliver", self.deliver.to_owned()),
+        ]
+    }
 }
 
-/// A user's history: when made, and what happened so many seconds before now.
-#[derive(Clone, Debug)]
 struct History {
-    /// Seconds of age, around the boundaries or anywhere.
-    created: i64,
-    happenings: Vec<(i64, Happening)>,
+    deployment: Deployment,
+    random: Rng,
+    rule: Rule,
+    /// Change notifications that are still on their way.
+    events: Vec<Value>,
+    names: usize,
 }
 
-fn seconds_ago(limit: i64, warn: i64) -> impl Strategy<Value = i64> {
-    let day = 86_400;
-    prop_oneof![
-        0i64..limit * day * 4 + day,
-        // Around what is stale, what calls for a word, and the time of the report.
-        (-2i64..3).prop_map(move |off| (limit * day + off).max(0)),
-        (-2i64..3).prop_map(move |off| ((limit - warn) * day + off).max(0)),
-        0i64..day * 2,
-    ]
-}
-
-fn account_history() -> impl Strategy<Value = (i64, i64, i64, Vec<History>)> {
-    (1i64..120, 0i64..30, 0i64..=86_400).prop_flat_map(|(limit, warn, report_age)| {
-        let history =
-            (seconds_ago(limit, warn), proptest::collection::vec((seconds_ago(limit, warn), happening()), 0..6))
-                .prop_map(|(created, happenings)| History { created, happenings });
-        (Just(limit), Just(warn), Just(report_age), proptest::collection::vec(history, 1..6))
-    })
-}
-
-/// Lives through what happened after `from` and up to `to` seconds ago.
-fn live_through(account: &mut Account, histories: &[History], now: DateTime<Utc>, from: i64, to: i64) {
-    let mut due: Vec<(i64, usize, Option<&Happening>)> = Vec::new();
-    for (n, history) in histories.iter().enumerate() {
-        due.push((history.created, n, None));
-        due.extend(
-            history
-                .happenings
-                .iter()
-                .filter(|(ago, _)| *ago <= history.created)
-                .map(|(ago, what)| (*ago, n, Some(what))),
-        );
-    }
-    due.retain(|(ago, ..)| *ago < from && *ago >= to);
-    due.sort_by_key(|(ago, ..)| -ago);
-    for (ago, n, what) in due {
-        let (name, at) = (format!("user-{n}"), now - TimeDelta::seconds(ago));
-        let keys: Vec<_> =
-            account.user(&name).map(|user| user.keys.iter().map(|key| key.id.clone()).collect()).unwrap_or_default();
-        match what {
-            None => {
-                account.create_user(&name, at);
-            }
-            Some(Happening::MakeAgain) => {
-                account.delete_user(&name);
-                account.create_user(&name, at);
-            }
-            Some(Happening::Delete) => {
-                account.delete_user(&name);
-            }
-            // A third key is refused, and so is one for a user who is gone.
-            Some(Happening::CreateKey) => drop(account.create_key(&name, at)),
-            Some(Happening::SetStatus(key, status)) => {
-                keys.get(*key).map(|key| account.set_key_status(&name, key, *status));
-            }
-            Some(Happening::DeleteKey(key)) => {
-                keys.get(*key).map(|key| account.delete_key(&name, key));
-            }
+impl History {
+    async fn start(seed: u64) -> History {
+        let mut random = Rng::with_seed(seed);
+        let rule = Rule::by_chance(&mut random);
+        let mut history = History { deployment: Deployment::start().await, random, rule, events: Vec::new(), names: 0 };
+        for _ in 0..USERS {
+            history.create_user();
         }
+        history
     }
-}
 
-fn keys_of(user: &User) -> Vec<AccessKey> {
-    let status = |status| match status {
-        KeyStatus::Active => verdict::KeyStatus::Active,
-        KeyStatus::Inactive => verdict::KeyStatus::Inactive,
-        KeyStatus::Expired => verdict::KeyStatus::Expired,
-    };
-    let key =
-        |key: &local_aws::AccessKey| AccessKey { id: key.id.clone(), status: status(key.status), created: key.created };
-    user.keys.iter().map(key).collect()
-}
-
-/// The report with other rotation dates, as AWS's words for them allow: somewhere between creation and the report.
-fn with_other_rotation_dates(csv: &str, date: &str) -> String {
-    let rows = csv.lines().enumerate().map(|(n, line)| {
-        let mut fields: Vec<_> = line.split(',').collect();
-        for column in [9, 14] {
-            if n > 0 && fields[column] != "N/A" {
-                fields[column] = date;
-            }
-        }
-        fields.join(",")
-    });
-    rows.collect::<Vec<_>>().join("\n")
-}
-
-fn check(
-    source: KeySource,
-    (limit, warn, report_age, histories): &(i64, i64, i64, Vec<History>),
-    cleared: &AtomicUsize,
-) {
-    let now = today();
-    let mut world = World::new(now);
-    let account = world.account(MEMBER);
-    let generated = now - TimeDelta::seconds(*report_age);
-    live_through(account, histories, now, i64::MAX, *report_age);
-    let mut csv = account.report_csv(generated);
-    live_through(account, histories, now, *report_age, i64::MIN);
-    if source == KeySource::Live {
-        csv = with_other_rotation_dates(&csv, &generated.format("%Y-%m-%dT%H:%M:%S+00:00").to_string());
+    fn now(&self) -> DateTime<Utc> {
+        self.deployment.aws.world().now()
     }
-    let report = Report::parse(csv.as_bytes(), generated).unwrap();
-    let parameters = Parameters {
-        max_access_key_age: u16::try_from(*limit).unwrap(),
-        warn_before_days: u16::try_from(*warn).unwrap(),
-        key_source: source,
-        ..Parameters::default()
-    };
-    let screen = Screen::new(Some(&report), &parameters, now);
-    for user in account.users() {
-        let listed =
-            Listed { name: user.name.clone(), id: user.id.clone(), arn: user.arn.clone(), created: user.created };
-        if screen.clears(&listed) {
-            cleared.fetch_add(1, Relaxed);
-            assert_eq!(definition(user, now, *limit), local_aws::ComplianceType::Compliant, "{user:?}");
-            // Nor is a word on a key that falls due soon lost.
-            assert_eq!(without_stale_keys(&keys_of(user), &parameters, now), Verdict::compliant(), "{user:?}");
-        }
-    }
-}
 
-fn holds(source: KeySource) {
-    let cleared = AtomicUsize::new(0);
-    let mut runner =
-        proptest::test_runner::TestRunner::new(Config { cases: 4000, failure_persistence: None, ..Config::default() });
-    runner
-        .run(&account_history(), |history| {
-            check(source, &history, &cleared);
-            Ok(())
+    /// Seconds, around what the limit makes of a key, or anywhere within three times that.
+    fn span(&mut self) -> TimeDelta {
+        let day = 86_400;
+        let (limit, warn) = (self.rule.limit * day, self.rule.warn * day);
+        let near = self.random.i64(-2..3);
+        TimeDelta::seconds(match self.random.u8(0..5) {
+            0 => self.random.i64(0..limit * 3),
+            1 => (limit + near).max(0),
+            2 => (limit - warn + near).max(0),
+            3 => (limit - warn - day + near).max(0),
+            _ => self.random.i64(0..day * 3),
         })
-        .unwrap();
-    let cleared = cleared.into_inner();
-    assert!(cleared > 1000, "only {cleared} users were cleared: the property says little");
-}
+    }
 
-#[test]
-fn whom_live_clears_is_compliant_whatever_the_rotation_dates_say() {
-    holds(KeySource::Live);
-}
-
-#[test]
-fn whom_report_clears_is_compliant_where_rotation_dates_are_creation_dates() {
-    holds(KeySource::Report);
-}
-
-/// The same, through every phase and over HTTP.
-#[tokio::test]
-async fn a_sweep_equals_the_definition() {
-    for seed in 0..12u64 {
-        let mut random = fastrand::Rng::with_seed(seed);
-        let mut world = World::new(today());
-        world.account(MEMBER).last_rotated_moves_on_status_change = seed % 2 == 0;
-        let deployment = Deployment::start_in(world).await;
-        let source = if seed % 2 == 0 { "live" } else { ["live", "report"][random.usize(0..2)] };
-        let limit = random.i64(1..120);
-        let report_age = random.i64(0..4 * 3600);
-        let histories: Vec<_> = (0..60).map(|_| random_history(&mut random, limit)).collect();
-        deployment.member(|account| {
-            live_through(account, &histories, today(), i64::MAX, report_age);
-            account.generate_report_now(today() - TimeDelta::seconds(report_age));
-            live_through(account, &histories, today(), report_age, i64::MIN);
+    /// A user with a past: the keys are as old as chance has it, but no key is older than its user.
+    fn create_user(&mut self) {
+        self.names += 1;
+        let (name, now) = (format!("user-{}", self.names), self.now());
+        let created = now - self.span();
+        let keys: Vec<_> = (0..self.random.usize(0..3)).map(|_| (now - self.span()).max(created)).collect();
+        self.deployment.member(|account| {
+            account.create_user(&name, created);
+            keys.into_iter().for_each(|created| drop(account.create_key(&name, created)));
         });
-        let limit_text = limit.to_string();
-        deployment.sweep(&[("maxAccessKeyAge", &limit_text), ("keySource", source), ("warnBeforeDays", "7")]).await;
-        deployment.assert_all_right(limit);
+    }
+
+    fn user(&mut self) -> Option<User> {
+        let users: Vec<_> = self.deployment.member(|account| account.users().cloned().collect());
+        (!users.is_empty()).then(|| users[self.random.usize(0..users.len())].clone())
+    }
+
+    /// Something that somebody does to the account.
+    fn happen(&mut self) {
+        let Some(user) = self.user() else { return self.create_user() };
+        let (name, now) = (user.name.clone(), self.now());
+        let key = (!user.keys.is_empty()).then(|| user.keys[self.random.usize(0..user.keys.len())].id.clone());
+        let what = self.random.u8(0..24);
+        let status =
+            [KeyStatus::Active, KeyStatus::Active, KeyStatus::Inactive, KeyStatus::Expired][self.random.usize(0..4)];
+        let until = now.date_naive() + TimeDelta::days(self.random.i64(-3..400));
+        self.names += 1;
+        let new_name = format!("user-{}", self.names);
+        self.deployment.member(|account| match (what, key) {
+            (0..5, _) => drop(account.create_key(&name, now)),
+            (5..10, Some(key)) => drop(account.set_key_status(&name, &key, status)),
+            (10 | 11, Some(key)) => drop(account.delete_key(&name, &key)),
+            (12, _) => drop(account.delete_user(&name)),
+            (13, _) => {
+                account.delete_user(&name);
+                account.create_user(&name, now);
+            }
+            (14, _) => drop(account.rename_user(&name, &new_name)),
+            (15..18, key) => {
+                account.tag_user(&name, "access-key-rotation:exempt-until", &until.to_string());
+                account.tag_user(&name, "access-key-rotation:exempt-owner", ["payments", ""][usize::from(what == 17)]);
+                if let Some(key) = key.filter(|_| what == 16) {
+                    account.tag_user(&name, "access-key-rotation:exempt-key", &key);
+                }
+            }
+            (18, _) => {
+                for tag in ["until", "owner", "key"] {
+                    account.untag_user(&name, &format!("access-key-rotation:exempt-{tag}"));
+                }
+            }
+            _ => {}
+        });
+        match what {
+            19 => self.rule = Rule::by_chance(&mut self.random),
+            20 => self.create_user(),
+            21 => self.lose_or_spoil_results(),
+            _ => {}
+        }
+        // A change of a user, but not of a key, sends a notification: at once, later, or never.
+        if (12..19).contains(&what) {
+            let parameters = self.rule.parameters();
+            let parameters: Vec<_> = parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            let event = events::change(&mut self.deployment.aws.world(), MEMBER, RULE, &name, &parameters);
+            self.events.extend(event);
+        }
+    }
+
+    /// Results are lost, are somebody else's words, or claim what they cannot prove.
+    fn lose_or_spoil_results(&mut self) {
+        let now = self.now();
+        let random = &mut self.random;
+        self.deployment.member(|account| {
+            let results = account.results_mut(RULE).unwrap();
+            results.retain(|_, _| random.u8(0..4) > 0);
+            for result in results.values_mut() {
+                let day = (now + TimeDelta::days(random.i64(0..90))).date_naive();
+                let beyond = (result.result_recorded_time + TimeDelta::days(90)).date_naive();
+                result.annotation = match random.u8(0..8) {
+                    0 => None,
+                    1 => Some(String::new()).filter(|_| false),
+                    2 => Some("COMPLIANT".to_owned()),
+                    3 => Some(format!("No access key becomes stale before {day} (limit 91 days).")),
+                    4 => Some(format!("No access key becomes stale before {beyond} (limit 90 days).")),
+                    5 => Some(format!("no access key becomes stale before {day} (limit 90 days).")),
+                    6 => Some(format!(
+                        "The user had no access key on {day}. None becomes stale before {day} (limit 90 days)."
+                    )),
+                    _ => result.annotation.take(),
+                };
+            }
+        });
+    }
+
+    async fn deliver_some_events(&mut self) {
+        self.random.shuffle(&mut self.events);
+        let number = self.random.usize(0..=self.events.len());
+        for event in self.events.split_off(self.events.len() - number) {
+            self.deployment.send(&event).await.0.unwrap();
+        }
+    }
+
+    /// Sweeps, and checks every result against the definition.
+    async fn sweep(&mut self) {
+        let parameters = self.rule.parameters();
+        let parameters: Vec<_> = parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        self.deployment.sweep(&parameters).await;
+        let Rule { limit, warn, .. } = self.rule;
+        self.deployment.assert_all_right(limit);
+        let now = self.now();
+        self.deployment.member(|account| {
+            let results = account.results(RULE);
+            let users: BTreeMap<_, _> = account.users().map(|user| (&user.id, user)).collect();
+            for (id, result) in results {
+                match users.get(id) {
+                    Some(user) => {
+                        let said = result.annotation.as_deref().unwrap_or_default();
+                        assert_true(said, result.compliance == NonCompliant, user, now, (limit, warn));
+                    }
+                    None => assert_eq!(result.compliance, NotApplicable, "{id} is gone"),
+                }
+            }
+        });
+    }
+}
+
+/// Whether an annotation says what is so, and leaves out nothing that somebody should know.
+fn assert_true(said: &str, violation: bool, user: &User, now: DateTime<Utc>, (limit, warn): (i64, i64)) {
+    let what = || format!("{said:?} of {user:?} at {now}, limit {limit}, warn {warn}");
+    let older = |key: &local_aws::AccessKey, days: i64| now - key.created > TimeDelta::days(days);
+    let active: Vec<_> = user.keys.iter().filter(|key| key.status == KeyStatus::Active).collect();
+    let due = |key: &local_aws::AccessKey| (key.created + TimeDelta::days(limit)).date_naive();
+    let names =
+        |key: &local_aws::AccessKey| said.contains(&key.id) && said.contains(&key.created.date_naive().to_string());
+    if violation {
+        let stale = active.iter().filter(|key| older(key, limit));
+        assert!(
+            stale.clone().any(|key| said.starts_with(&key.id) && said.contains(&format!("due {}", due(key)))),
+            "{}",
+            what()
+        );
+        assert!(said.contains("(limit ") && said.contains(" is stale: created "), "{}", what());
+        return;
+    }
+    if active.iter().any(|key| older(key, limit)) {
+        let until = &user.tags["access-key-rotation:exempt-until"];
+        assert!(said.starts_with(&format!("Exempt until {until} (owner: payments): AKIA")), "{}", what());
+        return;
+    }
+    let due_soon: Vec<_> = active.iter().filter(|key| older(key, limit - warn)).collect();
+    let outlived: Vec<_> =
+        user.keys.iter().filter(|key| key.status != KeyStatus::Active && older(key, limit)).collect();
+    for key in &due_soon {
+        assert!(names(key) && said.contains(&format!(" on {}", due(key))), "{}", what());
+    }
+    for key in &outlived {
+        assert!(names(key) && said.contains("Delete "), "{}", what());
+    }
+    if !due_soon.is_empty() || !outlived.is_empty() {
+        return;
+    }
+    if said == "The user has no access key." {
+        assert!(user.keys.is_empty(), "{}", what());
+        return;
+    }
+    let (_, before) = said.split_once("ecomes stale before ").unwrap_or_else(|| panic!("{}", what()));
+    let day: NaiveDate = before[..10].parse().unwrap();
+    assert!(
+        user.keys.iter().all(|key| day < due(key)) && day < (now + TimeDelta::days(limit)).date_naive(),
+        "{}",
+        what()
+    );
+}
+
+#[tokio::test]
+async fn after_every_history_a_sweep_equals_the_definition() {
+    for seed in 0..60 {
+        let mut history = History::start(seed).await;
+        for _ in 0..25 {
+            for _ in 0..history.random.usize(0..6) {
+                history.happen();
+            }
+            let later = match history.random.u8(0..4) {
+                0 => history.span(),
+                1 => TimeDelta::days(history.random.i64(0..500)),
+                _ => TimeDelta::hours(history.random.i64(0..30)),
+            };
+            history.deployment.aws.world().advance(later);
+            history.deliver_some_events().await;
+            history.sweep().await;
+        }
     }
 }
 
@@ -233,19 +285,4 @@ async fn every_result_is_delivered_once_in_batches_of_at_most_a_hundred() {
         let most = users.div_ceil(100).max(1) + times as usize;
         assert!(deliveries.len() <= most, "{users} users: {deliveries:?}");
     }
-}
-
-fn random_history(random: &mut fastrand::Rng, limit: i64) -> History {
-    let created = random.i64(0..limit * 3 * 86_400);
-    let happenings = (0..random.usize(0..6)).map(|_| {
-        let what = match random.u8(0..12) {
-            0..6 => Happening::CreateKey,
-            6 | 7 => Happening::SetStatus(random.usize(0..2), KeyStatus::Inactive),
-            8 | 9 => Happening::SetStatus(random.usize(0..2), KeyStatus::Active),
-            10 => Happening::DeleteKey(random.usize(0..2)),
-            _ => Happening::MakeAgain,
-        };
-        (random.i64(0..=created), what)
-    });
-    History { created, happenings: happenings.collect() }
 }

@@ -37,7 +37,11 @@ async fn simulate(
 #[tokio::test]
 async fn whole_documents_deactivate_reactivate_and_delete() {
     let deployment = start().await;
-    let (stale, due) = deployment.member(|account| (key(account, "bot", 91), deactivated(account, "bot", 31)));
+    let (stale, due) = deployment.member(|account| {
+        let stale = key(account, "bot", 91);
+        key(account, "bot", 10);
+        (stale, deactivated(account, "off", 31))
+    });
     let begun = Utc::now();
     let output = simulate(&deployment, DEACTIVATE, "bot", &[]).await.unwrap();
     assert!(is_deactivated(&deployment, "bot", &stale, begun));
@@ -53,7 +57,7 @@ async fn whole_documents_deactivate_reactivate_and_delete() {
     simulate(&deployment, DELETE, "ALL", &[]).await.unwrap();
     assert_eq!(state(&deployment), before, "a trial, unless told otherwise");
     let output = simulate(&deployment, DELETE, "ALL", FOR_REAL).await.unwrap();
-    assert_eq!((status(&deployment, "bot", &due), status(&deployment, "bot", &stale)), (None, Some(Active)));
+    assert_eq!((status(&deployment, "off", &due), status(&deployment, "bot", &stale)), (None, Some(Active)));
     assert_eq!(output["DeleteDeactivatedKeys.Summary"], "Access keys: 1 changed, 0 left as they are.");
     let output = simulate(&deployment, DELETE, "ALL", FOR_REAL).await.unwrap();
     assert_eq!(output["DeleteDeactivatedKeys.Results"], json!([]));

@@ -147,37 +147,3 @@ async fn another_document_or_another_limit_is_refused_before_anything_is_asked()
     assert_eq!(status, Some(1));
     assert!(error.contains("--since missing.json: No such file"), "{error}");
 }
-
-#[tokio::test]
-async fn whom_the_report_would_clear_is_read_if_there_was_a_violation() {
-    let cli = Cli::start().await;
-    let (kept, deleted) = {
-        let mut world = cli.deployment.aws.world();
-        let account = world.account(HUB);
-        account.last_rotated_moves_on_status_change = true;
-        ["kept", "deleted"]
-            .map(|user| {
-                account.create_user(user, Utc::now() - days(1000));
-                account.create_key(user, Utc::now() - days(200)).unwrap()
-            })
-            .into()
-    };
-    let directory = tempfile::tempdir().unwrap();
-    let earlier = directory.path().join("earlier.json");
-    let earlier = earlier.to_str().unwrap();
-    let (status, _, _) = cli.scan(&["--format", "json", "--output", earlier]).await;
-    assert_eq!(status, Some(3));
-    {
-        let mut world = cli.deployment.aws.world();
-        let account = world.account(HUB);
-        account.delete_key("deleted", &deleted);
-        // By this, the report has a young date for a key that is as old as before.
-        account.set_key_status("kept", &kept, KeyStatus::Inactive);
-        account.set_key_status("kept", &kept, KeyStatus::Active);
-        account.generate_report_now(Utc::now());
-    }
-    let (status, out, error) = cli.scan(&["--since", earlier, "--key-source", "report"]).await;
-    assert_eq!((status, error.as_str()), (Some(3), ""));
-    assert!(out.contains("1 fixed, 0 exempt now, 0 new, 1 still open, 0 unknown"), "{out}");
-    assert!(out.contains(&format!("  fixed       {HUB}  deleted  {deleted}\n")), "{out}");
-}

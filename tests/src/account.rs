@@ -1,4 +1,4 @@
-//! One AWS account: its users, roles, Config rules and credential report.
+//! One AWS account: its users, roles and Config rules.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
@@ -7,8 +7,8 @@ use chrono::{DateTime, SubsecRound, Utc};
 use fastrand::Rng;
 
 use crate::config_rule::{ConfigRule, Delivery, EvaluationResult, ResultToken};
-use crate::credential_report::{self, Reports, State};
 use crate::error::AwsError;
+use crate::iam::Report;
 use crate::ids;
 use crate::regional::Regional;
 use crate::user::{AccessKey, KeyStatus, LastUsed, User};
@@ -23,15 +23,8 @@ static NO_RESULTS: BTreeMap<String, EvaluationResult> = BTreeMap::new();
 ///
 /// Those that change something by its name return whether there was such a thing.
 pub struct Account {
-    /// How many answers of `GenerateCredentialReport` say `STARTED` or `INPROGRESS` before `COMPLETE`. 1 at first.
-    pub report_polls: u32,
-    /// Whether a change of a key's status moves the credential report's `access_key_N_last_rotated`. AWS documents that
-    /// column as "created or last changed", which leaves it open. `false` at first.
-    pub last_rotated_moves_on_status_change: bool,
-    /// Whether the credential report has the newer trailing column `additional_credentials_info`. `false` at first.
-    pub additional_credentials_info: bool,
-    pub(crate) reports: Reports,
     pub(crate) regional: Regional,
+    pub(crate) credential_report: Option<Report>,
     pub(crate) result_tokens: HashMap<String, ResultToken>,
     pub(crate) rng: Rng,
     /// The world's time when it last gave out this account.
@@ -56,11 +49,8 @@ impl Account {
     pub(crate) fn new(id: &str, now: DateTime<Utc>) -> Account {
         let seed = id.bytes().fold(0, |seed: u64, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
         Account {
-            report_polls: 1,
-            last_rotated_moves_on_status_change: false,
-            additional_credentials_info: false,
-            reports: Reports::default(),
             regional: Regional::default(),
+            credential_report: None,
             result_tokens: HashMap::new(),
             rng: Rng::with_seed(seed),
             now,
@@ -78,7 +68,7 @@ impl Account {
         &self.id
     }
 
-    /// When the account was made: the credential report has it for `<root_account>`.
+    /// When the account was made.
     pub fn created(&self) -> DateTime<Utc> {
         self.created
     }
@@ -185,25 +175,25 @@ impl Account {
     pub fn create_key(&mut self, user: &str, created: DateTime<Utc>) -> Result<String, AwsError> {
         let id = ids::access_key_id(&mut self.rng);
         let owner = self.existing_user(user)?;
-        let Some(slot) = owner.free_slot() else {
+        if owner.keys.len() >= ACCESS_KEYS_PER_USER {
             let message = format!("Cannot exceed quota for AccessKeysPerUser: {ACCESS_KEYS_PER_USER}");
             return Err(AwsError::limit_exceeded(message));
-        };
+        }
         let created = created.trunc_subsecs(0);
         let status = KeyStatus::Active;
-        owner.keys.push(AccessKey { id: id.clone(), status, created, last_rotated: created, last_used: None, slot });
+        owner.keys.push(AccessKey { id: id.clone(), status, created, activated: created, last_used: None });
         self.key_owners.insert(id.clone(), user.to_lowercase());
         Ok(id)
     }
 
-    /// Sets a key's status, which moves its `last_rotated` only if the account says so.
+    /// Sets a key's status.
     pub fn set_key_status(&mut self, user: &str, key: &str, status: KeyStatus) -> bool {
-        let rotated = self.last_rotated_moves_on_status_change.then_some(self.now.trunc_subsecs(0));
+        let now = self.now.trunc_subsecs(0);
         let Some(key) = self.existing_user(user).ok().and_then(|user| user.key_mut(key)) else {
             return false;
         };
-        if let (Some(rotated), true) = (rotated, key.status != status) {
-            key.last_rotated = rotated;
+        if status == KeyStatus::Active && key.status != status {
+            key.activated = now;
         }
         key.status = status;
         true
@@ -220,7 +210,7 @@ impl Account {
         true
     }
 
-    /// Deletes a key. The user's other key stays in its slot of the credential report.
+    /// Deletes a key.
     pub fn delete_key(&mut self, user: &str, key: &str) -> bool {
         let Ok(owner) = self.existing_user(user) else {
             return false;
@@ -293,35 +283,20 @@ impl Account {
         self.rules.get(rule).map_or(&NO_RESULTS, |rule| &rule.results)
     }
 
+    /// A rule's results, to lose or to forge some.
+    pub fn results_mut(&mut self, rule: &str) -> Option<&mut BTreeMap<String, EvaluationResult>> {
+        self.rules.get_mut(rule).map(|rule| &mut rule.results)
+    }
+
     /// The calls of `PutEvaluations` that a rule accepted, in order; none if there is no such rule.
     pub fn deliveries(&self, rule: &str) -> &[Delivery] {
         self.rules.get(rule).map_or(&[], |rule| &rule.deliveries)
-    }
-
-    /// The credential report of the account's state as it is now, dated `at`: users and keys made later are left out.
-    pub fn report_csv(&self, at: DateTime<Utc>) -> String {
-        credential_report::csv(self, at)
-    }
-
-    pub(crate) fn generate_report(&mut self) -> State {
-        // Taken out, so that a new report can be made of the account meanwhile.
-        let mut reports = std::mem::take(&mut self.reports);
-        let state = reports.generate(self.now, self.report_polls, || self.report_csv(self.now));
-        self.reports = reports;
-        state
-    }
-
-    /// Takes a credential report of that date, complete at once. It takes the place of any other.
-    pub fn generate_report_now(&mut self, at: DateTime<Utc>) {
-        let csv = self.report_csv(at);
-        self.reports.finish(at, csv);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chrono::TimeDelta;
 
     fn account() -> Account {
         Account::new("123456789012", DateTime::from_timestamp(1_700_000_000, 0).unwrap())
@@ -346,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_keeps_its_slot_and_its_owner_through_deletion_and_renaming() {
+    fn a_key_keeps_its_owner_through_deletion_and_renaming() {
         let mut account = account();
         account.create_user("alice", account.now);
         let first = account.create_key("alice", account.now).unwrap();
@@ -356,25 +331,8 @@ mod tests {
         assert!(account.rename_user("alice", "alina"));
         let (user, key) = account.key_owner(&second).unwrap();
         assert_eq!((user.name.as_str(), user.arn.as_str()), ("alina", "arn:aws:iam::123456789012:user/alina"));
-        assert_eq!(key.slot, 1);
-        let third = account.create_key("alina", account.now).unwrap();
-        assert_eq!(account.key_owner(&third).unwrap().1.slot, 0);
+        assert_eq!(key.id, second);
         assert!(account.delete_user("alina") && account.key_owner(&second).is_none());
-    }
-
-    #[test]
-    fn a_change_of_status_moves_the_rotation_date_only_on_demand() {
-        let mut account = account();
-        let created = account.now - TimeDelta::days(100);
-        account.create_user("alice", created);
-        let key = account.create_key("alice", created).unwrap();
-        account.set_key_status("alice", &key, KeyStatus::Inactive);
-        assert_eq!(account.key_owner(&key).unwrap().1.last_rotated, created);
-        account.last_rotated_moves_on_status_change = true;
-        account.set_key_status("alice", &key, KeyStatus::Inactive);
-        assert_eq!(account.key_owner(&key).unwrap().1.last_rotated, created);
-        account.set_key_status("alice", &key, KeyStatus::Active);
-        assert_eq!(account.key_owner(&key).unwrap().1.last_rotated, account.now);
     }
 
     #[test]

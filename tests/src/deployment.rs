@@ -5,10 +5,12 @@ use crate::{
     lambda::{Function, FunctionConfig},
 };
 use access_key_rotation::{
-    account::{Accounts, settings},
+    aws::{
+        account::{Accounts, settings},
+        home::Home,
+    },
+    config::delivery::Destination,
     error::Error,
-    evaluations::Destination,
-    event::Home,
     handler::{Invocation, handle},
     metrics::Metrics,
 };

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use chrono::TimeDelta;
 use fastrand::Rng;
 
 use crate::error::AwsError;
@@ -16,7 +15,7 @@ pub struct Fault {
     pub account: Option<String>,
     /// The action, such as `ListUsers`.
     pub action: Option<String>,
-    /// The parameter `UserName`.
+    /// The parameter `UserName`, or the user of the access key in question.
     pub user: Option<String>,
     /// What happens.
     pub kind: FaultKind,
@@ -60,17 +59,6 @@ pub enum FaultKind {
     BreakOffAfterPages(u32),
     /// Listings have at most so many items a page (at least one), and every third page is empty.
     ShortPages(usize),
-    /// `GetCredentialReport` serves a report generated that long before now, and `GenerateCredentialReport` finds it
-    /// complete: the last finished report (see [`Account::generate_report_now`](crate::Account::generate_report_now)),
-    /// whatever its age; where there is none, one of the present state without what was made after that time.
-    StaleReport(TimeDelta),
-    /// `GetCredentialReport` serves the first half of the report, up to the middle of a row.
-    CutOffReport,
-    /// `GenerateCredentialReport` answers `LimitExceeded`, HTTP 409, which the SDKs do not retry.
-    ReportLimitExceeded {
-        /// In how many calls.
-        times: u32,
-    },
 }
 
 /// Which evaluations of a call fail.
@@ -114,8 +102,6 @@ pub(crate) struct Effects {
     pub(crate) latency: Duration,
     pub(crate) error: Option<AwsError>,
     pub(crate) pages: PageFaults,
-    pub(crate) stale_report: Option<TimeDelta>,
-    pub(crate) cut_off_report: bool,
 }
 
 impl Faults {
@@ -177,8 +163,6 @@ impl Armed {
             FaultKind::Latency(latency) => effects.latency += *latency,
             FaultKind::BreakOffAfterPages(pages) => effects.pages.break_off_after = Some(*pages),
             FaultKind::ShortPages(items) => effects.pages.at_most = Some((*items).max(1)),
-            FaultKind::StaleReport(age) => effects.stale_report = Some(*age),
-            FaultKind::CutOffReport => effects.cut_off_report = true,
             FaultKind::FailedEvaluations { .. } => {}
             _ if effects.error.is_some() => {}
             FaultKind::Throttle { probability } => {
@@ -201,12 +185,6 @@ impl Armed {
                 Some(left) => *calls = left,
                 None => effects.error = Some(AwsError::server_error(target.service)),
             },
-            FaultKind::ReportLimitExceeded { times } => {
-                if target.action == "GenerateCredentialReport" && *times > 0 {
-                    *times -= 1;
-                    effects.error = Some(AwsError::limit_exceeded("Cannot exceed quota for credential reports"));
-                }
-            }
         }
     }
 }

@@ -176,6 +176,18 @@ impl Function {
             .and_then(|value| value.trim().strip_suffix(" kB")?.parse::<u64>().ok());
         kilobytes.map(|kilobytes| kilobytes * 1024).ok_or_else(|| io::Error::other("no VmHWM: the process has ended"))
     }
+
+    /// The processor time that the process has used so far: `utime` and `stime` of Linux's `/proc`, in ticks of 10 ms.
+    ///
+    /// # Errors
+    /// If the process is gone, or the system has no `/proc`.
+    pub fn processor_time(&self) -> io::Result<Duration> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process_id))?;
+        // The name, in parentheses, may hold spaces; of what follows, these are the 12th and 13th.
+        let fields = stat.rsplit_once(')').map(|(_, fields)| fields.split_whitespace()).into_iter().flatten();
+        let ticks: u64 = fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+        Ok(Duration::from_millis(ticks * 10))
+    }
 }
 
 /// What Lambda sets for a function in a custom runtime.

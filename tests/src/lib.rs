@@ -20,7 +20,6 @@ mod account;
 mod config;
 mod config_rule;
 mod constraints;
-mod credential_report;
 pub mod deployment;
 mod error;
 pub mod events;

@@ -87,11 +87,14 @@ async fn call(world: &Mutex<World>, scope: &Scope, action: &str, input: &Input) 
     let (caller, effects) = {
         let world = &mut *lock(world);
         let caller = world.authenticate(scope)?;
+        // An access key is its user's.
+        let owner = input.get("AccessKeyId").and_then(|key| world.account(&caller.account).key_owner(key));
+        let owner = owner.map(|(user, _)| user.name.clone());
         let target = Target {
             service: scope.service,
             account: &caller.account,
             action,
-            user: input.get("UserName"),
+            user: input.get("UserName").or(owner.as_deref()),
             principal: &caller.arn,
             resource: &resource(&caller, action, input),
         };

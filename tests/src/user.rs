@@ -25,11 +25,6 @@ pub struct User {
 }
 
 impl User {
-    /// The first of the credential report's two slots that is free.
-    pub(crate) fn free_slot(&self) -> Option<usize> {
-        (0..2).find(|slot| self.keys.iter().all(|key| key.slot != *slot))
-    }
-
     pub(crate) fn key_mut(&mut self, id: &str) -> Option<&mut AccessKey> {
         self.keys.iter_mut().find(|key| key.id == id)
     }
@@ -58,12 +53,10 @@ pub struct AccessKey {
     pub status: KeyStatus,
     /// When the key was made, to the second.
     pub created: DateTime<Utc>,
-    /// What the credential report says in `access_key_N_last_rotated`.
-    pub last_rotated: DateTime<Utc>,
+    /// When it was last made active, which only the credential report tells.
+    pub(crate) activated: DateTime<Utc>,
     /// The last use, if there was any.
     pub last_used: Option<LastUsed>,
-    /// The key's place in the credential report, 0 or 1. It stays there when the other key is deleted.
-    pub slot: usize,
 }
 
 /// The last use of an access key.

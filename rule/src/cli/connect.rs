@@ -1,9 +1,9 @@
 //! Whose credentials are used, and in which accounts.
 
-use access_key_rotation::{
+use access_key_rotation::aws::{
     account::{Account, Accounts, settings},
     calls::Calls,
-    event::Home,
+    home::{Home, is_account_id},
 };
 use aws_config::{Region, SdkConfig};
 use aws_sdk_sts::config::ProvideCredentials;
@@ -64,9 +64,14 @@ impl Connection {
         let region =
             config.region().ok_or("no Region: give --region, or set AWS_REGION or the profile's region")?.to_string();
         // Asked for once: where there are none, repeating a call does not help.
-        let provider = config.credentials_provider().ok_or("no credentials")?;
+        let provider = config
+            .credentials_provider()
+            .ok_or("no AWS credentials. Give --profile NAME, or log in with aws sso login or aws configure")?;
         provider.provide_credentials().await.map_err(|error| {
-            format!("no credentials: {}. Give --profile, or log in: aws sso login, aws configure", with_sources(&error))
+            format!(
+                "no AWS credentials. Give --profile NAME, or log in with aws sso login or aws configure. In detail: {}",
+                with_sources(&error)
+            )
         })?;
         let sts = aws_sdk_sts::Client::new(&config);
         let identity = Calls::default()
@@ -113,7 +118,7 @@ fn with_sources(error: &dyn Error) -> String {
 
 /// An account's id, as an argument.
 pub(crate) fn account_id(text: &str) -> Result<String, String> {
-    match text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+    match is_account_id(text) {
         true => Ok(text.to_owned()),
         false => Err("an account's id has twelve digits".to_owned()),
     }

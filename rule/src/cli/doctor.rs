@@ -10,7 +10,7 @@ mod remediation;
 mod report;
 
 use crate::{Outcome, connect::Connection, output::Output, pack::pack_name, targets::Targets};
-use access_key_rotation::calls::{CallError, Failure};
+use access_key_rotation::aws::calls::{CallError, Failure};
 use account::Examiner;
 use function::Function;
 use futures_util::{StreamExt, future::join, stream};
@@ -25,8 +25,7 @@ const MOST_PAGES: usize = 20_000;
 
 /// Says whether the rule can work in the current account, or in others, and what to do where it cannot.
 ///
-/// It changes nothing: it tries permissions by reading, by asking for a credential report, and by a test run of PutEvaluations,
-/// which keeps no result.
+/// It changes nothing: it tries permissions by reading, and by a test run of PutEvaluations, which keeps no result.
 ///
 /// Exit status: 0 - no check failed or is unknown; 1 - failed, or something could not be checked; 2 - wrong usage; 3 - a check failed.
 #[derive(clap::Args)]

@@ -6,10 +6,11 @@ use crate::{
     output,
 };
 use access_key_rotation::{
-    evaluations::Destination,
-    event::{Event, Home},
+    aws::home::Home,
+    config::{delivery::Destination, event::Event},
     handler::{Invocation, handle},
     metrics::Metrics,
+    policy::clearance::is_routine,
 };
 use aws_sdk_config::types::{ComplianceType, Evaluation};
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -206,14 +207,19 @@ impl Line {
         self.compliance_type == compliance.as_str()
     }
 
+    /// Whether the annotation says more than that there is nothing to do.
+    fn calls_for_a_word(&self) -> bool {
+        self.annotation.as_deref().is_some_and(|annotation| !is_routine(annotation))
+    }
+
     /// Violations, then what else calls for a word.
     fn rank(&self) -> (bool, bool, &str) {
-        (!self.is(&ComplianceType::NonCompliant), self.annotation.is_none(), &self.compliance_resource_id)
+        (!self.is(&ComplianceType::NonCompliant), !self.calls_for_a_word(), &self.compliance_resource_id)
     }
 }
 
 fn table(evaluations: &[Line]) -> String {
-    let shown = || evaluations.iter().filter(|line| !line.is(&ComplianceType::Compliant) || line.annotation.is_some());
+    let shown = || evaluations.iter().filter(|line| !line.is(&ComplianceType::Compliant) || line.calls_for_a_word());
     let width = shown().map(|line| line.compliance_resource_id.len()).max().unwrap_or(0).max(10);
     let mut text = String::new();
     if shown().next().is_some() {

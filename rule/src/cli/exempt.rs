@@ -8,7 +8,7 @@ use crate::{
     connect::{Connection, account_id},
     policy::Limits,
 };
-use access_key_rotation::exemption::{EXEMPTION_TAGS, Exemption, Tags};
+use access_key_rotation::policy::exemption::{EXEMPTION_TAGS, Exemption, Tags};
 use chrono::{NaiveDate, TimeDelta, Utc};
 use clap::ArgGroup;
 

@@ -1,10 +1,12 @@
 //! What a scan says of each user and account: the document that `--format json` prints and `--since` reads.
 
 use access_key_rotation::{
-    exemption::Tags,
-    report::User,
-    user::Judged,
-    verdict::{self, AccessKey, KeyStatus, LastUsed},
+    aws::iam::User,
+    evaluation::user::Evaluated,
+    policy::{
+        decision::{self, AccessKey, KeyStatus, LastUsed},
+        exemption::Tags,
+    },
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -28,12 +30,12 @@ impl Compliance {
     }
 }
 
-impl From<verdict::Compliance> for Compliance {
-    fn from(compliance: verdict::Compliance) -> Compliance {
+impl From<decision::Compliance> for Compliance {
+    fn from(compliance: decision::Compliance) -> Compliance {
         match compliance {
-            verdict::Compliance::Compliant => Compliance::Compliant,
-            verdict::Compliance::NonCompliant => Compliance::NonCompliant,
-            verdict::Compliance::NotApplicable => Compliance::NotApplicable,
+            decision::Compliance::Compliant => Compliance::Compliant,
+            decision::Compliance::NonCompliant => Compliance::NonCompliant,
+            decision::Compliance::NotApplicable => Compliance::NotApplicable,
         }
     }
 }
@@ -62,10 +64,12 @@ pub(crate) struct Finding {
     pub(crate) annotation: Option<String>,
     /// Whether it is an exemption that makes the user compliant; `None` for a stale key in a credential report, which shows none.
     pub(crate) exempt: Option<bool>,
+    /// Whether a key of a compliant user falls due soon (`--warn-before-days`).
+    pub(crate) due_soon: bool,
     /// Whether the user has the tag that says so; `None` if the tags were not read, since no key is stale.
     pub(crate) production: Option<bool>,
     /// Whether a key in violation or, of an exempt user, one that would be was used in the last so many days (`--quiet-days`);
-    /// `None` if no last use was read.
+    /// `None` if that is not known.
     pub(crate) in_use: Option<bool>,
     /// The tag that names the owner, if it was read and is there.
     pub(crate) owner: Option<String>,
@@ -73,8 +77,7 @@ pub(crate) struct Finding {
     pub(crate) violations: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) since: Option<Since>,
-    /// `None` for a user whom the credential report cleared: they were not read.
-    pub(crate) access_keys: Option<Vec<Key>>,
+    pub(crate) access_keys: Vec<Key>,
 }
 
 /// An access key of a [`Finding`].
@@ -155,14 +158,19 @@ impl TagNames {
 pub(crate) type Rank = (bool, bool, bool, bool, DateTime<Utc>, String, String);
 
 impl Finding {
-    pub(crate) fn new(account: &str, user: User, judged: Judged, names: &TagNames, terms: &Terms) -> Finding {
-        let Judged { verdict, keys, tags } = judged;
+    pub(crate) fn new(account: &str, user: User, evaluated: Evaluated, names: &TagNames, terms: &Terms) -> Finding {
+        let Evaluated { verdict, keys, tags, .. } = evaluated;
         let recently = terms.scanned_at - TimeDelta::days(terms.quiet_days.into());
-        // Those that are about the verdict: in violation or, if none is, whose last use was read.
-        let matters = |key: &AccessKey| verdict.violations.is_empty() || verdict.violations.contains(&key.id);
-        let uses = keys.iter().flatten().filter(|(key, _)| key.status == KeyStatus::Active && matters(key));
-        let in_use = uses.filter_map(|(_, used)| Some(used.as_ref()?.at.is_some_and(|at| at >= recently)));
-        let in_use = in_use.reduce(|one, other| one || other);
+        // Those that the verdict is about: in violation or, if none is, stale all the same.
+        let matters = |key: &AccessKey| match verdict.violations.is_empty() {
+            true => key.status == KeyStatus::Active && terms.scanned_at > key.due(terms.max_access_key_age),
+            false => verdict.violations.contains(&key.id),
+        };
+        let uses = keys.iter().filter(|(key, _)| matters(key));
+        let uses: Vec<_> =
+            uses.map(|(_, used)| used.as_ref().map(|used| used.at.is_some_and(|at| at >= recently))).collect();
+        let is_known = !uses.is_empty() && !uses.contains(&None);
+        let in_use = if uses.contains(&Some(true)) { Some(true) } else { is_known.then_some(false) };
         Finding {
             account: account.to_owned(),
             user_name: user.name,
@@ -171,13 +179,13 @@ impl Finding {
             compliance: verdict.compliance.into(),
             annotation: verdict.annotation,
             exempt: (!terms.credential_report || verdict.violations.is_empty()).then_some(verdict.exempt),
+            due_soon: verdict.due_soon,
             production: tags.as_ref().map(|tags| names.is_production(tags)),
             in_use,
             owner: tags.as_ref().and_then(|tags| names.owner(tags)),
             violations: verdict.violations,
             since: None,
-            access_keys: keys
-                .map(|keys| keys.into_iter().map(|(key, used)| Key::new(key, used, terms.scanned_at)).collect()),
+            access_keys: keys.into_iter().map(|(key, used)| Key::new(key, used, terms.scanned_at)).collect(),
         }
     }
 
@@ -185,24 +193,19 @@ impl Finding {
         self.compliance == Compliance::NonCompliant
     }
 
-    /// The access keys that were read.
-    pub(crate) fn keys(&self) -> &[Key] {
-        self.access_keys.as_deref().unwrap_or_default()
-    }
-
-    /// The order in which to act: violations, then what else calls for a word; among them production before the rest, keys in
-    /// use before idle ones, older before younger.
+    /// The order in which to act: violations, then exemptions and keys due soon; among them production before the rest, keys in
+    /// use, or that may be, before idle ones, older before younger.
     pub(crate) fn rank(&self) -> Rank {
         let matters = |key: &&Key| match self.violations.is_empty() {
             true => key.status == "Active",
             false => self.violations.contains(&key.access_key_id),
         };
-        let oldest = self.keys().iter().filter(matters).map(|key| key.create_date).min();
+        let oldest = self.access_keys.iter().filter(matters).map(|key| key.create_date).min();
         (
             !self.is_violation(),
-            self.annotation.is_none(),
+            self.exempt != Some(true) && !self.due_soon,
             self.production != Some(true),
-            self.in_use != Some(true),
+            self.in_use == Some(false),
             oldest.unwrap_or(DateTime::<Utc>::MAX_UTC),
             self.account.clone(),
             self.user_name.clone(),

@@ -38,13 +38,19 @@ impl Format {
     }
 }
 
+/// What those who read the findings of credential reports should know.
+pub(crate) const CREDENTIAL_REPORT: &str = "By credential reports alone, which are as old as they are: a key that was switched \
+    off and on again looks new in them, exemptions are not seen, and keys have no ids.";
+
 /// Why a violation is where it is in the order.
 pub(crate) fn urgency(finding: &Finding) -> &'static str {
-    match (finding.production == Some(true), finding.in_use == Some(true)) {
-        (true, true) => "production, in use",
-        (true, false) => "production",
-        (false, true) => "in use",
-        (false, false) => "idle",
+    match (finding.production == Some(true), finding.in_use) {
+        (true, Some(true)) => "production, in use",
+        (true, Some(false)) => "production",
+        (true, None) => "production, in use?",
+        (false, Some(true)) => "in use",
+        (false, Some(false)) => "idle",
+        (false, None) => "in use?",
     }
 }
 
@@ -76,10 +82,7 @@ fn table(survey: Survey, out: &mut dyn Write) -> io::Result<()> {
         )?;
     }
     if terms.credential_report {
-        writeln!(
-            out,
-            "By credential reports alone, as old as they are: exemptions are not seen, and keys have no ids."
-        )?;
+        writeln!(out, "{CREDENTIAL_REPORT}")?;
     }
     match comparison {
         Some(comparison) => out.write_all(summary(&comparison).as_bytes()),

@@ -36,7 +36,8 @@ pub(crate) fn write(survey: Survey, out: &mut dyn Write) -> io::Result<()> {
             out,
             "<section class=\"notice\" aria-labelledby=\"report\"><h2 id=\"report\">From a credential report alone</h2>\n\
              <p>It has neither key ids nor tags: exemptions, owners and production are unknown, and who is exempt counts as \
-             non-compliant here. Its dates say when a key was created or last changed.</p></section>"
+             non-compliant here. Its dates say when a key was created or last switched on: a key \
+             that was switched off and on again looks new, and its user compliant.</p></section>"
         )?;
     }
     totals.tiles(&terms, &accounts, out)?;

@@ -17,6 +17,7 @@ mod pack;
 mod plan;
 mod policy;
 mod scan;
+mod scope;
 mod shell;
 mod since;
 mod spool;

@@ -1,22 +1,30 @@
 //! A credential report as somebody else's evidence: users judged by it alone, without AWS.
 //!
 //! It has no key ids and no tags, so that exemptions are not seen, and keys that were changed since it was made are judged as
-//! they were. Columns: "Get credential reports for your AWS account" in the IAM user guide.
+//! they were. A key's `last_rotated` is the day it was "created or most recently activated" (AWS Trusted Advisor, check
+//! DqdJqYeRm5): a key that was switched off and on looks new. Columns: "Get credential reports for your AWS account" in the IAM
+//! user guide.
 
 use crate::{
     finding::{Finding, TagNames, Terms},
     survey::Survey,
 };
 use access_key_rotation::{
-    exemption::Tags,
-    parameters::Parameters,
-    report::{ADDITIONAL, User},
-    user::Judged,
-    verdict::{AccessKey, KeyStatus, LastUsed, stale_keys, with_stale_keys, without_stale_keys},
+    aws::{home::is_account_id, iam::User},
+    evaluation::user::Evaluated,
+    policy::{
+        decision::{AccessKey, KeyStatus, LastUsed, decide},
+        exemption::Tags,
+        parameters::Parameters,
+    },
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use csv::StringRecord;
 use std::{collections::BTreeSet, fs, path::Path};
+
+/// The column that has something to say of users with more than two access keys or certificates, which the report leaves out.
+/// Not every report has it.
+const ADDITIONAL: &str = "additional_credentials_info";
 
 /// How many rows that are not understood are named.
 const NAMED: usize = 10;
@@ -101,8 +109,8 @@ fn judge(content: &[u8], parameters: &Parameters, names: &TagNames, terms: &Term
         }
         match columns.keys(&record) {
             Ok(keys) => {
-                let judged = verdict(keys, parameters, terms.scanned_at);
-                report.findings.push(Finding::new(&report.account, user, judged, names, terms));
+                let evaluated = evaluate(keys, parameters, terms.scanned_at);
+                report.findings.push(Finding::new(&report.account, user, evaluated, names, terms));
             }
             Err(why) => report.unknown.push(format!("{} ({why})", user.name)),
         }
@@ -118,17 +126,12 @@ fn not_a_report(error: csv::Error) -> String {
 }
 
 /// By the rule's policy. There are no tags: whether an exemption covers a stale key is not known.
-fn verdict(keys: Vec<(AccessKey, LastUsed)>, parameters: &Parameters, now: DateTime<Utc>) -> Judged {
+fn evaluate(keys: Vec<(AccessKey, LastUsed)>, parameters: &Parameters, now: DateTime<Utc>) -> Evaluated {
     let all: Vec<_> = keys.iter().map(|(key, _)| key.clone()).collect();
-    let stale: Vec<_> = stale_keys(&all, parameters, now)
-        .into_iter()
-        .filter_map(|stale| keys.iter().find(|(key, _)| *key == stale).cloned())
-        .collect();
-    let verdict = match stale.is_empty() {
-        true => without_stale_keys(&all, parameters, now),
-        false => with_stale_keys(&stale, &all, &Tags::new(), parameters, now),
-    };
-    Judged { verdict, keys: Some(keys.into_iter().map(|(key, used)| (key, Some(used))).collect()), tags: None }
+    let uses = keys.iter().map(|(key, used)| (key.id.clone(), used.clone())).collect();
+    let verdict = decide(&all, &uses, &Tags::new(), parameters, now);
+    let keys = keys.into_iter().map(|(key, used)| (key, Some(used))).collect();
+    Evaluated { verdict, keys, tags: None, unknown_use: None }
 }
 
 /// Where the columns are.
@@ -179,7 +182,7 @@ impl Columns {
         let ["arn", _, "iam", "", account, resource] = arn.splitn(6, ':').collect::<Vec<_>>()[..] else {
             return Err("arn is not that of a user");
         };
-        if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
+        if !is_account_id(account) {
             return Err("arn is not that of a user");
         }
         if resource == "root" {
@@ -242,6 +245,7 @@ impl Columns {
     }
 }
 
+/// A time as the report has it; `None` if it is none.
 fn time(text: &str) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc())
 }

@@ -10,8 +10,8 @@ use crate::{
     shell::quoted,
 };
 use access_key_rotation::{
-    event::Home,
-    parameters::{Deliver, KeySource, Parameters},
+    aws::home::Home,
+    policy::parameters::{Deliver, Parameters},
 };
 use clap::value_parser;
 use serde_json::{Map, Value};
@@ -55,10 +55,7 @@ pub(crate) struct Args {
     /// How far ahead an exemption may end, in days, 1 to 3650 [default: 365]
     #[arg(long, value_name = "DAYS")]
     max_exemption_days: Option<String>,
-    /// Where the proof comes from that keys are young: live or report [default: live]
-    #[arg(long, value_name = "SOURCE")]
-    key_source: Option<String>,
-    /// Which results are delivered to AWS Config: all or changes [default: all]
+    /// Which results are delivered to AWS Config: changes or all [default: changes]
     #[arg(long, value_name = "WHICH")]
     deliver: Option<String>,
     /// The remediation leaves a key active that was used within so many days, 0 to 3650
@@ -138,7 +135,6 @@ fn parameters(args: &Args) -> Result<Parameters, String> {
         ("maxAccessKeyAge", &args.max_access_key_age),
         ("warnBeforeDays", &args.warn_before_days),
         ("maxExemptionDays", &args.max_exemption_days),
-        ("keySource", &args.key_source),
         ("deliver", &args.deliver),
     ];
     let given = given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?.into())));
@@ -156,7 +152,6 @@ fn filled_in(args: &Args, parameters: &Parameters, home: &Home) -> Result<String
         ("MaxAccessKeyAge", days(parameters.max_access_key_age)),
         ("WarnBeforeDays", days(parameters.warn_before_days)),
         ("MaxExemptionDays", days(parameters.max_exemption_days)),
-        ("KeySource", if parameters.key_source == KeySource::Live { "live" } else { "report" }.to_owned()),
         ("Deliver", if parameters.deliver == Deliver::All { "all" } else { "changes" }.to_owned()),
         ("QuietDays", days(args.quiet_days)),
         ("AutomaticRemediation", args.automatic_remediation.is_some().to_string()),

@@ -5,15 +5,12 @@ mod script;
 
 use crate::{
     Outcome,
-    connect::Connection,
     finding::{Finding, Key, Terms},
     output::Output,
-    policy::{Evidence, Limits, Order},
+    scope::Scope,
     shell::quoted,
-    survey::{Survey, survey},
-    targets::Targets,
+    survey::Survey,
 };
-use access_key_rotation::verdict::older_than;
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::{ValueEnum, value_parser};
 use std::{io, path::PathBuf};
@@ -36,15 +33,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = value_parser!(u16).range(1..=3650))]
     grace_days: u16,
     #[command(flatten)]
-    targets: Targets,
-    #[command(flatten)]
-    limits: Limits,
-    #[command(flatten)]
-    evidence: Evidence,
-    #[command(flatten)]
-    order: Order,
-    #[command(flatten)]
-    connection: Connection,
+    scope: Scope,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -57,11 +46,7 @@ enum Format {
 
 pub(crate) async fn run(args: Args) -> Result<Outcome, String> {
     let output = Output::open(args.output.as_deref())?;
-    let session = args.connection.open().await?;
-    let terms = args.order.terms(&args.limits, session.now);
-    let targets = args.targets.resolve(&session).await?;
-    let with = (&args.limits.parameters_with(&args.evidence), &args.order.tag_names());
-    let survey = survey(&session, targets, with, Survey::new(terms, None)?).await?;
+    let survey = args.scope.survey(None).await?;
     let outcome = Outcome { errors: survey.errors(), violations: survey.has_violations() };
     let plan = Plan::new(survey, args.grace_days).map_err(|error| format!("temporary file: {error}"))?;
     let write = if args.format == Format::Markdown { markdown::write } else { script::write };
@@ -110,12 +95,21 @@ enum Step {
 fn steps(finding: &Finding, plan: &Plan) -> Vec<Step> {
     let user = &finding.user_name;
     let (mut stale, others): (Vec<_>, Vec<_>) =
-        finding.keys().iter().partition(|key| finding.violations.contains(&key.access_key_id));
+        finding.access_keys.iter().partition(|key| finding.violations.contains(&key.access_key_id));
     // What is given up first: what nobody uses, then what was used longest ago.
     stale.sort_by_key(|key| (last_use(key), key.create_date));
     let Some((last, first)) = stale.split_last() else {
         return Vec::new();
     };
+    let unknown: Vec<_> = stale.iter().filter(|key| key.last_used.is_none()).collect();
+    if !unknown.is_empty() {
+        let look_at = |key: &&&Key| {
+            let id = &key.access_key_id;
+            Step::Look(format!("Find out when {id} was last used: it could not be read."), look(id))
+        };
+        let again = Step::Do("Plan anew when that is known: the key may be in use.".to_owned());
+        return unknown.iter().map(look_at).chain([again]).collect();
+    }
     if last_use(last).is_none() {
         return stale.iter().flat_map(|key| retire(user, key, plan)).collect();
     }
@@ -133,7 +127,8 @@ fn steps(finding: &Finding, plan: &Plan) -> Vec<Step> {
     match others.first().map(|other| (*other, &other.access_key_id)) {
         Some((other, other_id)) if other.status == "Active" => {
             steps.push(Step::Do(
-                match older_than(plan.terms.max_access_key_age.into(), other.create_date, plan.terms.scanned_at) {
+                match plan.terms.scanned_at - other.create_date > TimeDelta::days(plan.terms.max_access_key_age.into())
+                {
                     true => format!(
                         "Move whatever uses {id} to a role; a new key has no room beside {other_id}, which is exempt."
                     ),

@@ -1,9 +1,9 @@
 //! The rule's parameters and the order in which to act, as options.
 
 use crate::finding::{TagNames, Terms};
-use access_key_rotation::parameters::{KeySource, Parameters};
+use access_key_rotation::policy::parameters::Parameters;
 use chrono::{DateTime, Utc};
-use clap::{ValueEnum, value_parser};
+use clap::value_parser;
 
 /// By which limits users are judged.
 #[derive(Clone, Debug, clap::Args)]
@@ -20,21 +20,6 @@ pub(crate) struct Limits {
     pub(crate) max_exemption_days: u16,
 }
 
-/// What spares reads.
-#[derive(Clone, Debug, clap::Args)]
-#[command(next_help_heading = "The rule's parameters")]
-pub(crate) struct Evidence {
-    /// Where the proof comes from that a user's keys are young
-    #[arg(long, value_enum, default_value = "live")]
-    key_source: Source,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Source {
-    Live,
-    Report,
-}
-
 impl Limits {
     pub(crate) fn parameters(&self) -> Parameters {
         Parameters {
@@ -43,14 +28,6 @@ impl Limits {
             max_exemption_days: self.max_exemption_days,
             ..Parameters::default()
         }
-    }
-
-    pub(crate) fn parameters_with(&self, evidence: &Evidence) -> Parameters {
-        let key_source = match evidence.key_source {
-            Source::Live => KeySource::Live,
-            Source::Report => KeySource::Report,
-        };
-        Parameters { key_source, ..self.parameters() }
     }
 }
 

@@ -2,18 +2,19 @@
 
 use crate::{
     Outcome,
-    connect::Connection,
     finding::Terms,
-    format::Format,
+    format::{CREDENTIAL_REPORT, Format},
     offline,
     output::Output,
-    policy::{Evidence, Limits, Order},
+    scope::Scope,
     since::Earlier,
-    survey::{Survey, survey},
-    targets::Targets,
+    survey::Survey,
 };
 use chrono::{DateTime, Datelike, Utc};
-use std::path::PathBuf;
+use std::{
+    io::{Write, stderr},
+    path::PathBuf,
+};
 
 /// Evaluates every IAM user of the current account, or of others, without AWS Config.
 ///
@@ -23,7 +24,8 @@ use std::path::PathBuf;
     after_help = "Example:\n  access-key-rotation scan --profile security --organization --format html --output keys.html"
 )]
 pub(crate) struct Args {
-    /// Judge by credential reports alone, offline: without key ids, tags and thus exemptions, and as old as the reports are
+    /// Judge by credential reports alone, offline. A key that was switched off and on again looks new in them, they show no
+    /// exemptions and no key ids, and they are as old as they are
     #[arg(long, num_args = 1.., value_name = "FILE", conflicts_with_all = ["account", "organization", "profile", "region"])]
     credential_report: Vec<PathBuf>,
     /// Judge as of this time instead of now, as of the report's GeneratedTime
@@ -39,41 +41,30 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]
-    targets: Targets,
-    #[command(flatten)]
-    limits: Limits,
-    #[command(flatten)]
-    evidence: Evidence,
-    #[command(flatten)]
-    order: Order,
-    #[command(flatten)]
-    connection: Connection,
+    scope: Scope,
 }
 
 pub(crate) async fn run(args: Args) -> Result<Outcome, String> {
     let output = Output::open(args.output.as_deref())?;
-    let survey = if args.credential_report.is_empty() { online(&args).await? } else { offline(&args)? };
+    let survey = match args.credential_report.is_empty() {
+        true => args.scope.survey(args.since.as_deref()).await?,
+        false => offline(&args)?,
+    };
+    if survey.terms.credential_report && matches!(args.format, Format::Json | Format::Csv) {
+        // These two have no place for it. Standard error that nobody reads is no reason to fail.
+        let _ = writeln!(stderr(), "access-key-rotation: {CREDENTIAL_REPORT}");
+    }
     let outcome = Outcome { errors: survey.errors(), violations: survey.has_violations() };
     output.write(move |out| args.format.write(survey, out)).await?;
     Ok(outcome)
 }
 
-async fn online(args: &Args) -> Result<Survey, String> {
-    let session = args.connection.open().await?;
-    let terms = args.order.terms(&args.limits, session.now);
-    let earlier = args.since.as_deref().map(|path| Earlier::read(path, &terms)).transpose()?;
-    let targets = args.targets.resolve(&session).await?;
-    let with = (&args.limits.parameters_with(&args.evidence), &args.order.tag_names());
-    survey(&session, targets, with, Survey::new(terms, earlier)?).await
-}
-
 fn offline(args: &Args) -> Result<Survey, String> {
-    let terms =
-        Terms { credential_report: true, ..args.order.terms(&args.limits, args.as_of.unwrap_or_else(Utc::now)) };
+    let terms = Terms { credential_report: true, ..args.scope.terms(args.as_of.unwrap_or_else(Utc::now)) };
     let earlier = args.since.as_deref().map(|path| Earlier::read(path, &terms)).transpose()?;
     let mut survey = Survey::new(terms, earlier)?;
     for path in &args.credential_report {
-        offline::add(&mut survey, path, &args.limits.parameters(), &args.order.tag_names())?;
+        offline::add(&mut survey, path, &args.scope.limits.parameters(), &args.scope.order.tag_names())?;
     }
     Ok(survey.finish())
 }

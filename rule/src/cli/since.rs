@@ -96,11 +96,6 @@ impl Earlier {
         Ok(Earlier { credential_report: then.credential_report, complete: complete.collect(), violations, comparison })
     }
 
-    /// The ids of the users of an account who were in violation: what became of their keys takes a look at these.
-    pub(crate) fn users(&self, account: &str) -> BTreeSet<String> {
-        self.violations.keys().filter(|(id, _)| id == account).map(|(_, user)| user.clone()).collect()
-    }
-
     /// Takes note of a user who was judged now, and marks the finding.
     pub(crate) fn compare(&mut self, finding: &mut Finding) {
         let before = self.violations.remove(&identity(&finding.account, &finding.user_id, &finding.user_name));
@@ -109,13 +104,12 @@ impl Earlier {
             let same =
                 |key: &&Key| key.access_key_id == violation.access_key_id && key.create_date == violation.create_date;
             let is_active = |key: &Key| key.access_key_id == violation.access_key_id && key.status == "Active";
-            let list = match (&finding.access_keys, finding.keys().iter().find(same)) {
-                (None, _) => &mut self.comparison.unknown,
-                (_, None) if self.credential_report && finding.keys().iter().any(is_active) => {
+            let list = match finding.access_keys.iter().find(same) {
+                None if self.credential_report && finding.access_keys.iter().any(is_active) => {
                     &mut self.comparison.unknown
                 }
-                (_, Some(key)) if finding.violations.contains(&key.access_key_id) => &mut self.comparison.open,
-                (_, Some(key)) if key.status == "Active" => &mut self.comparison.exempt,
+                Some(key) if finding.violations.contains(&key.access_key_id) => &mut self.comparison.open,
+                Some(key) if key.status == "Active" => &mut self.comparison.exempt,
                 _ => &mut self.comparison.fixed,
             };
             list.push(violation.clone());
@@ -126,7 +120,7 @@ impl Earlier {
                     violation.access_key_id == key.access_key_id && violation.create_date == key.create_date
                 })
         };
-        let new = finding.keys().iter().filter(is_new).map(|key| Violation {
+        let new = finding.access_keys.iter().filter(is_new).map(|key| Violation {
             account: finding.account.clone(),
             user_name: finding.user_name.clone(),
             access_key_id: key.access_key_id.clone(),
@@ -198,14 +192,14 @@ impl<'de> Deserialize<'de> for Users {
                     user_name: String,
                     user_id: Option<String>,
                     violations: Vec<String>,
-                    access_keys: Option<Vec<Key>>,
+                    access_keys: Vec<Key>,
                 }
                 let mut all = Violations::new();
                 while let Some(user) = users.next_element::<User>()? {
                     if !user.violations.is_empty() {
                         let mut keys = Vec::new();
                         for id in &user.violations {
-                            let key = user.access_keys.iter().flatten().find(|key| key.access_key_id == *id);
+                            let key = user.access_keys.iter().find(|key| key.access_key_id == *id);
                             let key =
                                 key.ok_or_else(|| A::Error::custom(format!("{id} is not among the accessKeys")))?;
                             keys.push(Violation {

@@ -7,10 +7,14 @@ use crate::{
     since::{Comparison, Earlier},
     spool::Spool,
 };
-use access_key_rotation::{metrics::Metrics, parameters::Parameters, scan::scan, user::Evaluator};
+use access_key_rotation::{
+    evaluation::{scan::scan, user::Evaluator},
+    metrics::Metrics,
+    policy::parameters::Parameters,
+};
 use futures_util::{StreamExt, stream};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     future::Future,
     io::{IsTerminal, Write, stderr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -105,17 +109,14 @@ pub(crate) async fn survey(
     mut survey: Survey,
 ) -> Result<Survey, String> {
     let terms = survey.terms.clone();
-    // What became of an earlier violation, only a look at the user's keys tells.
-    let users = |id: &str| survey.earlier.as_ref().map(|earlier| earlier.users(id)).unwrap_or_default();
-    let targets: Vec<_> = targets.into_iter().map(|(id, name)| (users(&id), id, name)).collect();
     let progress = Progress { accounts: targets.len(), ..Progress::default() };
     let (terms, reporter) = (&terms, &progress);
     let work = async {
         let mut accounts = stream::iter(targets)
-            .map(|(read_anyway, id, name)| async move {
+            .map(|(id, name)| async move {
                 let metrics = Arc::new(Metrics::with_calls(session.calls()));
                 reporter.state().running.insert(id.clone(), Arc::clone(&metrics));
-                let (findings, error) = one(session, &id, (parameters, names, terms), &read_anyway, &metrics).await;
+                let (findings, error) = one(session, &id, (parameters, names, terms), &metrics).await;
                 // Its clients are of no more use, and would be held for hundreds of accounts.
                 session.accounts.forget(&id);
                 (id, name, findings, error)
@@ -135,15 +136,15 @@ async fn one(
     session: &Session,
     id: &str,
     (parameters, names, terms): (&Parameters, &TagNames, &Terms),
-    read_anyway: &BTreeSet<String>,
     metrics: &Metrics,
 ) -> (Vec<Finding>, Option<String>) {
     let account = match session.open(id, &metrics.calls).await {
         Ok(account) => account,
         Err(error) => return (Vec::new(), Some(error)),
     };
-    let scan = scan(Evaluator { account: &account, parameters, now: session.now, metrics }, read_anyway).await;
-    let findings = scan.findings.into_iter().map(|(user, judged)| Finding::new(id, user, judged, names, terms));
+    let evaluator = Evaluator { account: &account, parameters, now: session.now, metrics, uses_of_exempt_keys: true };
+    let scan = scan(evaluator).await;
+    let findings = scan.findings.into_iter().map(|(user, found)| Finding::new(id, user, found, names, terms));
     (findings.collect(), scan.outcome.err().map(|error| error.to_string()))
 }
 

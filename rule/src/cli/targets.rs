@@ -1,7 +1,7 @@
 //! Which accounts a command is about.
 
 use crate::connect::{Session, account_id};
-use access_key_rotation::calls::Failure;
+use access_key_rotation::aws::calls::Failure;
 use aws_sdk_organizations::types::{AccountState, AccountStatus};
 use std::collections::BTreeMap;
 

@@ -2,7 +2,7 @@
 
 use super::{Caller, Check, function::Function, pack::Pack, permissions, recorder, remediation};
 use crate::connect::Session;
-use access_key_rotation::{account::Account, error::Error};
+use access_key_rotation::{aws::account::Account, error::Error};
 use aws_sdk_ssm::types::{DocumentDescription, DocumentStatus};
 
 /// What `templates/member.yaml` makes.

@@ -2,7 +2,7 @@
 
 use super::{Caller, Check};
 use crate::connect::Session;
-use access_key_rotation::{calls::CallError, event::Home};
+use access_key_rotation::aws::{calls::CallError, home::Home};
 use serde_json::Value;
 use std::collections::BTreeSet;
 

@@ -2,7 +2,7 @@
 
 use super::{AT_A_TIME, Caller, Check, MOST_PAGES, is_denial, regions};
 use crate::connect::Session;
-use access_key_rotation::calls::{CallError, Calls, Failure};
+use access_key_rotation::aws::calls::{CallError, Calls, Failure};
 use aws_config::Region;
 use aws_sdk_config::{
     config::ProvideCredentials,

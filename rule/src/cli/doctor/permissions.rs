@@ -1,18 +1,14 @@
 //! What the role may do that is assumed, found by trying: the actions that the README lists under "Permissions".
 
 use super::{Check, is_denial};
-use access_key_rotation::{
+use access_key_rotation::aws::{
     account::Account,
     calls::{CallError, Failure},
+    iam::{GET_ACCESS_KEY_LAST_USED, GET_USER, LIST_ACCESS_KEYS},
 };
 
 const NAME: &str = "permissions";
 const LIST_USERS: &str = "iam:ListUsers";
-const LIST_ACCESS_KEYS: &str = "iam:ListAccessKeys";
-const GET_USER: &str = "iam:GetUser";
-const GET_ACCESS_KEY_LAST_USED: &str = "iam:GetAccessKeyLastUsed";
-const GENERATE_REPORT: &str = "iam:GenerateCredentialReport";
-const GET_REPORT: &str = "iam:GetCredentialReport";
 const GET_RESULTS: &str = "config:GetComplianceDetailsByConfigRule";
 const PUT_RESULTS: &str = "config:PutEvaluations";
 
@@ -26,7 +22,6 @@ const MOST_PAGES: usize = 10;
 pub(super) async fn check(account: &Account<'_>, role_name: &str) -> Vec<Check> {
     let role = Role(role_name);
     let mut checks = role.on_users(account).await;
-    checks.extend(role.on_report(account).await);
     checks.extend(role.on_results(account).await);
     checks
 }
@@ -73,16 +68,6 @@ impl Role<'_> {
             keys.map_or_else(|| skip(LIST_ACCESS_KEYS, nobody), |answer| self.check(LIST_ACCESS_KEYS, answer, &[])),
             user.map_or_else(|| skip(GET_USER, nobody), |answer| self.check(GET_USER, answer, &[])),
             last_used,
-        ]
-    }
-
-    async fn on_report(&self, account: &Account<'_>) -> Vec<Check> {
-        let Account { iam, calls, reads_end, .. } = account;
-        let generated = calls.call(GENERATE_REPORT, *reads_end, || iam.generate_credential_report().send()).await;
-        let read = calls.call(GET_REPORT, *reads_end, || iam.get_credential_report().send()).await;
-        vec![
-            self.check(GENERATE_REPORT, generated, &["LimitExceeded"]),
-            self.check(GET_REPORT, read, &["ReportNotPresent", "ReportInProgress", "ReportExpired"]),
         ]
     }
 

@@ -1,7 +1,7 @@
 //! Whether AWS Config records IAM users in an account.
 
 use super::{Caller, Check};
-use access_key_rotation::{account::Account, event::IAM_USER};
+use access_key_rotation::{aws::account::Account, config::event::IAM_USER};
 use aws_sdk_config::types::{
     ConfigurationRecorder, ConfigurationRecorderStatus, RecorderStatus, RecordingFrequency, RecordingGroup,
     RecordingMode, RecordingStrategyType, ResourceType,

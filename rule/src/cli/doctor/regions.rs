@@ -5,7 +5,7 @@
 //! iam-user-group-membership-check.
 
 use super::Check;
-use access_key_rotation::event::{Home, IAM_USER};
+use access_key_rotation::{aws::home::Home, config::event::IAM_USER};
 
 /// A Region that records IAM users.
 pub(super) struct Region {

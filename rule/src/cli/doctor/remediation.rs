@@ -1,7 +1,7 @@
 //! Whom AWS Config no longer remediates by itself: after too many attempts it adds a remediation exception.
 
 use super::{Caller, Check, MOST_PAGES};
-use access_key_rotation::{
+use access_key_rotation::aws::{
     account::Account,
     calls::{CallError, Failure},
 };

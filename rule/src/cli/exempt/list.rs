@@ -3,12 +3,15 @@
 use super::{is_exemption_tag, misspelt};
 use crate::{Outcome, connect::Session, output};
 use access_key_rotation::{
-    account::Account,
-    calls::Failure,
-    exemption::{EXEMPT_KEY, EXEMPT_OWNER, EXEMPT_REASON, EXEMPT_UNTIL, Exemption, Tags},
-    inventory::{get_user, list_users},
-    parameters::Parameters,
-    report::User,
+    aws::{
+        account::Account,
+        calls::Failure,
+        iam::{User, get_user, list_users},
+    },
+    policy::{
+        exemption::{EXEMPT_KEY, EXEMPT_OWNER, EXEMPT_REASON, EXEMPT_UNTIL, Exemption, Tags},
+        parameters::Parameters,
+    },
 };
 use chrono::NaiveDate;
 use clap::ValueEnum;
@@ -67,13 +70,7 @@ pub(super) async fn list(
                 read += 1;
                 exempted.extend(Exempted::read(account, user, &tags, (today, most)));
             }
-            Err((denied, why)) => {
-                unread.push(format!("{} ({why})", user.name));
-                if denied && unread.len() >= READS_AT_A_TIME && !account.calls.granted("iam:GetUser") {
-                    // Denied for the whole account.
-                    break;
-                }
-            }
+            Err(why) => unread.push(format!("{} ({why})", user.name)),
         }
     }
     if read < users {
@@ -93,12 +90,12 @@ pub(super) async fn list(
     Ok(Outcome { errors, violations: false })
 }
 
-/// The tags, or whether it is denied to read them, and why they are not known.
-async fn tags_of(account: &Account<'_>, user: &User) -> Result<Tags, (bool, String)> {
+/// The tags, or why they are not known.
+async fn tags_of(account: &Account<'_>, user: &User) -> Result<Tags, String> {
     match get_user(account, &user.name).await {
         Ok((id, tags)) if id == user.id => Ok(tags),
-        Err(error) if error.kind != Failure::NotFound => Err((error.kind == Failure::Denied, error.to_string())),
-        _ => Err((false, "deleted or renamed meanwhile: list again".to_owned())),
+        Err(error) if error.kind != Failure::NotFound => Err(error.to_string()),
+        _ => Err("deleted or renamed meanwhile: list again".to_owned()),
     }
 }
 

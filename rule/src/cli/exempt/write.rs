@@ -3,13 +3,17 @@
 use super::{is_exemption_tag, misspelt};
 use crate::{connect::Session, finding::Compliance, output};
 use access_key_rotation::{
-    account::Account,
-    calls::{CallError, Failure},
-    exemption::{EXEMPT_KEY, Tags},
-    inventory::{get_user, list_access_keys},
+    aws::{
+        account::Account,
+        calls::{CallError, Failure},
+        iam::{get_user, list_access_keys},
+    },
+    evaluation::user::Evaluator,
     metrics::Metrics,
-    parameters::Parameters,
-    user::Evaluator,
+    policy::{
+        exemption::{EXEMPT_KEY, Tags},
+        parameters::Parameters,
+    },
 };
 use aws_sdk_iam::types::Tag;
 use std::{
@@ -51,10 +55,10 @@ pub(super) async fn write(
     target.check(&new).await?;
     others.extend(new.clone());
     let metrics = Metrics::default();
-    let evaluator = Evaluator { account, parameters, now: session.now, metrics: &metrics };
-    let judged = evaluator.with_tags(name, &id, others).await.map_err(|error| account.error(&error).to_string())?;
+    let evaluator = Evaluator { account, parameters, now: session.now, metrics: &metrics, uses_of_exempt_keys: false };
+    let evaluated = evaluator.with_tags(name, others).await.map_err(|error| account.error(&error).to_string())?;
     let verdict =
-        judged.ok_or_else(|| format!("{name} was deleted or renamed meanwhile; nothing was written"))?.verdict;
+        evaluated.ok_or_else(|| format!("{name} was deleted or renamed meanwhile; nothing was written"))?.verdict;
     let compliance = Compliance::from(verdict.compliance).name();
     let with = if new.is_empty() { "Without the exemption" } else { "With the exemption" };
     let why = verdict.annotation.map(|annotation| format!(": {annotation}")).unwrap_or_default();

@@ -33,12 +33,13 @@ fn finding(name: &str, seconds: &[i64]) -> Finding {
         compliance: Compliance::Compliant,
         annotation: None,
         exempt: Some(false),
+        due_soon: false,
         production: None,
         in_use: Some(false),
         owner: None,
         violations: Vec::new(),
         since: None,
-        access_keys: Some(seconds.iter().enumerate().map(key).collect()),
+        access_keys: seconds.iter().enumerate().map(key).collect(),
     }
 }
 
@@ -46,12 +47,12 @@ fn violation(name: &str, days: i64) -> Finding {
     let mut finding = finding(name, &[days * 86_400]);
     finding.compliance = Compliance::NonCompliant;
     finding.annotation = Some(format!("Do something about {name}."));
-    finding.violations = vec![finding.keys()[0].access_key_id.clone()];
+    finding.violations = vec![finding.access_keys[0].access_key_id.clone()];
     finding
 }
 
 fn due_soon(name: &str, days: i64) -> Finding {
-    Finding { annotation: Some("Rotate it.".to_owned()), ..finding(name, &[days * 86_400]) }
+    Finding { annotation: Some("Rotate it.".to_owned()), due_soon: true, ..finding(name, &[days * 86_400]) }
 }
 
 fn page_by(terms: Terms, findings: Vec<Finding>, error: Option<&str>) -> String {
@@ -99,7 +100,7 @@ fn nothing_from_elsewhere_becomes_markup() {
         annotation: Some(h()),
         owner: Some(h()),
         violations: vec![h()],
-        access_keys: Some(vec![key]),
+        access_keys: vec![key],
         ..violation(hostile, 91)
     };
     let lost = || {
@@ -163,8 +164,7 @@ fn what_was_not_read_is_not_said_to_be_absent() {
     assert_eq!(rows.matches("not read").count(), 2, "owner and last use: {rows}");
     assert!(!rows.contains("idle") && !rows.contains("no use on record"), "{rows}");
     let mut read = Finding { production: Some(false), ..violation("bot", 91) };
-    read.access_keys.as_mut().unwrap()[0].last_used =
-        Some(Used { date: None, region: "N/A".to_owned(), service_name: "N/A".to_owned() });
+    read.access_keys[0].last_used = Some(Used { date: None, region: "N/A".to_owned(), service_name: "N/A".to_owned() });
     let read = page(vec![read]);
     let rows = read.split_once("<tbody data-account").unwrap().1;
     assert!(!rows.contains("not read") && rows.contains("no use on record") && rows.contains("idle"), "{rows}");
@@ -219,7 +219,7 @@ fn one_is_singular() {
 fn ages_are_counted_as_the_verdict_counts_them() {
     const DAY: i64 = 86_400;
     let mut inactive = finding("inactive", &[200 * DAY]);
-    inactive.access_keys.as_mut().unwrap()[0].status = "Inactive".to_owned();
+    inactive.access_keys[0].status = "Inactive".to_owned();
     let ages = |limit: u16, seconds: &[i64]| {
         let terms = Terms { max_access_key_age: limit, ..terms() };
         text(&page_by(terms, vec![finding("bot", seconds), inactive.clone()], None))

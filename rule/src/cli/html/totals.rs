@@ -2,7 +2,6 @@
 
 use super::{UNKNOWN, grouped, known, number, tile};
 use crate::finding::{AccountSummary, Compliance, Finding, Terms};
-use access_key_rotation::verdict::older_than;
 use chrono::TimeDelta;
 use std::{
     collections::BTreeMap,
@@ -24,7 +23,7 @@ impl State {
         match (finding.is_violation(), finding.exempt == Some(true)) {
             (true, _) => Some(State::NonCompliant),
             (_, true) => Some(State::Exempt),
-            _ => finding.annotation.is_some().then_some(State::DueSoon),
+            _ => finding.due_soon.then_some(State::DueSoon),
         }
     }
 
@@ -69,8 +68,8 @@ impl Totals {
             None => self.compliant += usize::from(finding.compliance == Compliance::Compliant),
         }
         let edges = edges(terms);
-        for key in finding.keys().iter().filter(|key| key.status == "Active") {
-            let is_older = |days: &i64| older_than(*days, key.create_date, terms.scanned_at);
+        for key in finding.access_keys.iter().filter(|key| key.status == "Active") {
+            let is_older = |days: &i64| terms.scanned_at - key.create_date > TimeDelta::days(*days);
             *self.ages.entry(edges.iter().filter(|days| is_older(days)).count()).or_default() += 1;
             let limit = i64::from(terms.max_access_key_age);
             if is_older(&(limit - i64::from(terms.warn_before_days))) && !is_older(&limit) {
@@ -117,13 +116,6 @@ impl Totals {
         ];
         writeln!(out, "<section aria-labelledby=\"ages\"><h2 id=\"ages\">Age of active access keys</h2>")?;
         chart("Active access keys that were read, by age in days", "Age", &groups, out)?;
-        if !terms.credential_report {
-            writeln!(
-                out,
-                "<p class=\"faint\">Young keys of users whom the credential report cleared are not counted, since they were \
-                 not read.</p>"
-            )?;
-        }
         writeln!(out, "</section>")
     }
 

@@ -82,7 +82,7 @@ fn controls(compared: bool, out: &mut dyn Write) -> io::Result<()> {
     let choices = [
         ("account", "Account", Vec::new()),
         ("state", "State", [&states, new].concat()),
-        ("priority", "Priority", vec!["production", "in use", "idle"]),
+        ("priority", "Priority", vec!["production", "in use", "in use?", "idle"]),
     ];
     for (name, label, options) in choices {
         let options: String = options.into_iter().map(|option| format!("<option>{option}</option>")).collect();
@@ -119,7 +119,7 @@ fn user(
     };
     let (.., oldest, _, _) = finding.rank();
     let age = (oldest < DateTime::<Utc>::MAX_UTC).then(|| (terms.scanned_at - oldest).num_seconds().to_string());
-    let read = finding.keys().iter().filter_map(|key| key.last_used.as_ref());
+    let read = finding.access_keys.iter().filter_map(|key| key.last_used.as_ref());
     // The latest use; one that is not on record is before all others.
     let used = read.map(|used| used.date.map_or(0, |date| date.timestamp())).max().map(|at| at.to_string());
     writeln!(
@@ -131,7 +131,7 @@ fn user(
         age.unwrap_or_default(),
         used.unwrap_or_default(),
     )?;
-    let rows = finding.keys().len().max(1);
+    let rows = finding.access_keys.len();
     let account_name = account_name.map(|name| format!(" <br><bdi>{}</bdi>", Escaped(name))).unwrap_or_default();
     write!(
         out,
@@ -144,10 +144,7 @@ fn user(
     )?;
     let what = Escaped(finding.annotation.as_deref().unwrap_or_default());
     let what = format!("<td rowspan=\"{rows}\"><bdi>{what}</bdi></td></tr>");
-    if finding.keys().is_empty() {
-        writeln!(out, "<td colspan=\"3\" class=\"faint\">not read</td>{what}")?;
-    }
-    for (number, key) in finding.keys().iter().enumerate() {
+    for (number, key) in finding.access_keys.iter().enumerate() {
         let (start, end) = if number == 0 { ("", what.as_str()) } else { ("<tr>", "</tr>") };
         access_key(key, finding.violations.contains(&key.access_key_id), (start, end), out)?;
     }

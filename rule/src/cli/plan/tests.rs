@@ -37,12 +37,13 @@ fn finding(user: &str, keys: &[Spec<'_>], violations: &[&str]) -> Finding {
         compliance: Compliance::NonCompliant,
         annotation: Some(format!("{} is old.", violations.join(" and "))),
         exempt: Some(false),
+        due_soon: false,
         production: Some(false),
         in_use: Some(false),
         owner: None,
         violations: violations.iter().map(|id| (*id).to_owned()).collect(),
         since: None,
-        access_keys: Some(keys.iter().map(key).collect()),
+        access_keys: keys.iter().map(key).collect(),
     }
 }
 
@@ -162,7 +163,7 @@ fn written(write: fn(&Plan, &mut dyn io::Write) -> io::Result<()>, plan: &Plan) 
 #[test]
 fn what_iam_does_not_know_of_a_use_is_left_out() {
     let mut finding = finding("bot", &[("A", "Active", 100, Some(Some(10)))], &["A"]);
-    for key in finding.access_keys.iter_mut().flatten() {
+    for key in &mut finding.access_keys {
         key.last_used.as_mut().unwrap().region = "N/A".to_owned();
     }
     let plan = Plan { violations: vec![finding], ..plan() };

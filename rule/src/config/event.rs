@@ -5,7 +5,10 @@
 //!
 //! Source of the shapes: "Example Events for AWS Config Rules" in the AWS Config developer guide.
 
-use crate::error::Error;
+use crate::{
+    aws::home::{Home, is_account_id},
+    error::Error,
+};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use std::fmt;
@@ -70,32 +73,6 @@ impl ResultToken {
 impl fmt::Debug for ResultToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ResultToken(..)")
-    }
-}
-
-/// Where the function itself is, from its own ARN in the Lambda context.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Home {
-    /// `aws`, `aws-cn`, `aws-us-gov`, …
-    pub partition: String,
-    /// The function's Region, which is also the rule's.
-    pub region: String,
-    /// The function's account, twelve digits.
-    pub account: String,
-}
-
-impl Home {
-    /// Reads `arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME`.
-    ///
-    /// # Errors
-    /// [`Error::InvalidEvent`] if it is none.
-    pub fn from_function_arn(arn: &str) -> Result<Home, Error> {
-        match arn.split(':').collect::<Vec<_>>()[..] {
-            ["arn", partition, "lambda", region, account, "function", ..] if is_account_id(account) => {
-                Ok(Home { partition: partition.to_owned(), region: region.to_owned(), account: account.to_owned() })
-            }
-            _ => Err(invalid("the invoked function's ARN is not one of a Lambda function")),
-        }
     }
 }
 
@@ -240,10 +217,6 @@ fn check_rule_arn(arn: &str, account: &str, home: &Home) -> Result<(), Error> {
         )));
     }
     Ok(())
-}
-
-fn is_account_id(text: &str) -> bool {
-    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn text<'a>(object: &'a Value, field: &str) -> Result<&'a str, Error> {

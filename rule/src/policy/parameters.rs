@@ -1,25 +1,22 @@
 //! The rule's parameters, checked before anything is called.
 
-use crate::{error::Error, text::excerpt};
+use super::text::excerpt;
 use serde_json::Value;
-
-/// Where the proof comes from that a user's keys are young.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeySource {
-    /// From `ListAccessKeys` alone: one read for each user who has a key and is old enough to have an old one.
-    Live,
-    /// From the credential report where its rotation dates are young, and from `ListAccessKeys` for everyone else.
-    Report,
-}
+use thiserror::Error;
 
 /// Which results are delivered to AWS Config.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deliver {
     /// Every result of every sweep.
     All,
-    /// What differs from the results that Config holds.
+    /// Every violation, and of the other results those that differ, word for word, from what AWS Config holds.
     Changes,
 }
+
+/// What is wrong with `ruleParameters`: the parameter, its value and what is allowed.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("{0}")]
+pub struct InvalidParameters(String);
 
 /// `ruleParameters` of the AWS Config rule. All ages are in days of 86,400 seconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,25 +27,17 @@ pub struct Parameters {
     pub warn_before_days: u16,
     /// How far ahead an exemption may end: 1 to 3650, 365 by default.
     pub max_exemption_days: u16,
-    /// `live` by default.
-    pub key_source: KeySource,
-    /// `all` by default.
+    /// `changes` by default.
     pub deliver: Deliver,
 }
 
 impl Default for Parameters {
     fn default() -> Self {
-        Parameters {
-            max_access_key_age: 90,
-            warn_before_days: 14,
-            max_exemption_days: 365,
-            key_source: KeySource::Live,
-            deliver: Deliver::All,
-        }
+        Parameters { max_access_key_age: 90, warn_before_days: 14, max_exemption_days: 365, deliver: Deliver::Changes }
     }
 }
 
-const KNOWN: &str = "maxAccessKeyAge, warnBeforeDays, maxExemptionDays, keySource, deliver";
+const KNOWN: &str = "maxAccessKeyAge, warnBeforeDays, maxExemptionDays, deliver";
 
 impl Parameters {
     /// Reads `ruleParameters`: a JSON object, as a string, of strings; absent when the rule has no parameters.
@@ -56,8 +45,8 @@ impl Parameters {
     /// Names match without regard to case; an empty value means the default.
     ///
     /// # Errors
-    /// [`Error::InvalidParameters`], naming the parameter, its value and what is allowed.
-    pub fn parse(rule_parameters: Option<&str>) -> Result<Parameters, Error> {
+    /// The first parameter that is wrong. Nothing may then be evaluated.
+    pub fn parse(rule_parameters: Option<&str>) -> Result<Parameters, InvalidParameters> {
         let mut parameters = Parameters::default();
         let text = rule_parameters.unwrap_or_default().trim();
         if text.is_empty() {
@@ -85,7 +74,7 @@ impl Parameters {
         Ok(parameters)
     }
 
-    fn set(&mut self, name_in_lower_case: &str, name: &str, value: &str) -> Result<(), Error> {
+    fn set(&mut self, name_in_lower_case: &str, name: &str, value: &str) -> Result<(), InvalidParameters> {
         let default = Parameters::default();
         match name_in_lower_case {
             "maxaccesskeyage" => {
@@ -97,18 +86,11 @@ impl Parameters {
             "maxexemptiondays" => {
                 self.max_exemption_days = days("maxExemptionDays", value, 1, 3650, default.max_exemption_days)?;
             }
-            "keysource" => {
-                self.key_source = match value.to_ascii_lowercase().as_str() {
-                    "" | "live" => KeySource::Live,
-                    "report" => KeySource::Report,
-                    _ => return Err(not_allowed("keySource", value, "live or report")),
-                };
-            }
             "deliver" => {
                 self.deliver = match value.to_ascii_lowercase().as_str() {
-                    "" | "all" => Deliver::All,
-                    "changes" => Deliver::Changes,
-                    _ => return Err(not_allowed("deliver", value, "all or changes")),
+                    "" | "changes" => Deliver::Changes,
+                    "all" => Deliver::All,
+                    _ => return Err(not_allowed("deliver", value, "changes or all")),
                 };
             }
             _ => return Err(invalid(format!("{}: unknown parameter; known are {KNOWN}", excerpt(name)))),
@@ -117,7 +99,7 @@ impl Parameters {
     }
 }
 
-fn days(name: &str, value: &str, least: u16, most: u16, default: u16) -> Result<u16, Error> {
+fn days(name: &str, value: &str, least: u16, most: u16, default: u16) -> Result<u16, InvalidParameters> {
     if value.is_empty() {
         return Ok(default);
     }
@@ -127,12 +109,12 @@ fn days(name: &str, value: &str, least: u16, most: u16, default: u16) -> Result<
     }
 }
 
-fn not_allowed(name: &str, value: &str, allowed: &str) -> Error {
+fn not_allowed(name: &str, value: &str, allowed: &str) -> InvalidParameters {
     invalid(format!("{name}: {:?} is not {allowed}", excerpt(value)))
 }
 
-fn invalid(what: String) -> Error {
-    Error::InvalidParameters(format!("{what}. Correct the rule's parameters; nothing was evaluated."))
+fn invalid(what: String) -> InvalidParameters {
+    InvalidParameters(format!("{what}. Correct the rule's parameters; nothing was evaluated."))
 }
 
 #[cfg(test)]
@@ -141,30 +123,21 @@ mod tests {
     use proptest::prelude::*;
 
     fn error_of(rule_parameters: &str) -> String {
-        let error = Parameters::parse(Some(rule_parameters)).unwrap_err();
-        assert_eq!(error.error_type(), "InvalidParameters");
-        error.to_string()
+        Parameters::parse(Some(rule_parameters)).unwrap_err().to_string()
     }
 
     #[test]
     fn absent_and_empty_mean_the_defaults() {
-        for text in
-            [None, Some(""), Some("  "), Some("{}"), Some(r#"{"maxAccessKeyAge":"","keySource":"","deliver":null}"#)]
-        {
+        for text in [None, Some(""), Some("  "), Some("{}"), Some(r#"{"maxAccessKeyAge":"","deliver":null}"#)] {
             assert_eq!(Parameters::parse(text).unwrap(), Parameters::default(), "{text:?}");
         }
     }
 
     #[test]
     fn names_match_without_regard_to_case() {
-        let given = r#"{"MAXACCESSKEYAGE":" 30 ","warnbeforedays":"0","MaxExemptionDays":3650,"keySource":"Report","DELIVER":"CHANGES"}"#;
-        let expected = Parameters {
-            max_access_key_age: 30,
-            warn_before_days: 0,
-            max_exemption_days: 3650,
-            key_source: KeySource::Report,
-            deliver: Deliver::Changes,
-        };
+        let given = r#"{"MAXACCESSKEYAGE":" 30 ","warnbeforedays":"0","MaxExemptionDays":3650,"DELIVER":"ALL"}"#;
+        let expected =
+            Parameters { max_access_key_age: 30, warn_before_days: 0, max_exemption_days: 3650, deliver: Deliver::All };
         assert_eq!(Parameters::parse(Some(given)).unwrap(), expected);
     }
 
@@ -181,11 +154,11 @@ mod tests {
             (r#"{"maxAccessKeyAge":"99999999999999999999"}"#, r#"maxAccessKeyAge: "99999999999999999999" is not"#),
             (r#"{"warnBeforeDays":"366"}"#, r#"warnBeforeDays: "366" is not a whole number of days from 0 to 365"#),
             (r#"{"maxExemptionDays":"0"}"#, r#"maxExemptionDays: "0" is not a whole number of days from 1 to 3650"#),
-            (r#"{"keySource":"both"}"#, r#"keySource: "both" is not live or report"#),
-            (r#"{"deliver":"none"}"#, r#"deliver: "none" is not all or changes"#),
+            (r#"{"keySource":"report"}"#, "keySource: unknown parameter; known are maxAccessKeyAge"),
+            (r#"{"deliver":"none"}"#, r#"deliver: "none" is not changes or all"#),
             (r#"{"maxKeyAge":"90"}"#, "maxKeyAge: unknown parameter; known are maxAccessKeyAge"),
             (r#"{"deliver":"all","Deliver":"changes"}"#, "given twice"),
-            (r#"{"deliver":["all"]}"#, r#"deliver: "[\"all\"]" is not all or changes"#),
+            (r#"{"deliver":["all"]}"#, r#"deliver: "[\"all\"]" is not changes or all"#),
             (r#"[1]"#, "ruleParameters is not a JSON object"),
             (r#"{"maxAccessKeyAge":"#, "ruleParameters is not a JSON object"),
         ] {
@@ -196,14 +169,14 @@ mod tests {
 
     #[test]
     fn a_long_or_unprintable_value_is_cut_in_the_message() {
-        let error = error_of(&format!(r#"{{"keySource":"{}\u0007é"}}"#, "x".repeat(5000)));
+        let error = error_of(&format!(r#"{{"deliver":"{}\u0007é"}}"#, "x".repeat(5000)));
         assert!(error.len() < 300 && error.is_ascii(), "{error}");
     }
 
     proptest! {
         #[test]
-        fn parsing_never_panics_and_never_leaves_the_ranges(text in any::<String>(), name in 0usize..5, value in any::<String>()) {
-            let names = ["maxAccessKeyAge", "warnBeforeDays", "maxExemptionDays", "keySource", "deliver"];
+        fn parsing_never_panics_and_never_leaves_the_ranges(text in any::<String>(), name in 0usize..4, value in any::<String>()) {
+            let names = ["maxAccessKeyAge", "warnBeforeDays", "maxExemptionDays", "deliver"];
             let object = serde_json::json!({ names[name]: value }).to_string();
             for given in [text, object] {
                 if let Ok(parameters) = Parameters::parse(Some(&given)) {

@@ -1,11 +1,10 @@
 //! The account in question: whose credentials are used, and the clients that use them.
 
-use crate::{
+use super::{
     calls::{CallError, Calls, Failure},
-    error::Error,
-    event::Home,
-    lock,
+    home::Home,
 };
+use crate::{error::Error, lock};
 use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_iam::config::{Credentials, SharedCredentialsProvider};
 use aws_smithy_http_client::{
@@ -86,7 +85,6 @@ pub fn settings() -> ConfigLoader {
     aws_config::defaults(BehaviorVersion::v2026_01_12())
         .retry_config(RetryConfig::disabled())
         .http_client(http_client())
-        // A credential report of 5,000 users is 2 MB.
         .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(20)).build())
 }
 

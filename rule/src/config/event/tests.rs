@@ -1,5 +1,5 @@
 use super::*;
-use crate::parameters::Parameters;
+use crate::policy::parameters::Parameters;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -77,12 +77,12 @@ fn the_samples_of_the_command_line_are_events() {
     let id = || "AIDA2EXAMPLE3EXAMPLE4".to_owned();
     let user = || Target::User { id: id(), name: "deploy-bot".to_owned() };
     for (sample, target) in [
-        (include_str!("../../events/scheduled.json"), Target::Account),
-        (include_str!("../../events/snapshot.json"), Target::Account),
-        (include_str!("../../events/changed.json"), user()),
-        (include_str!("../../events/oversized.json"), user()),
+        (include_str!("../../../events/scheduled.json"), Target::Account),
+        (include_str!("../../../events/snapshot.json"), Target::Account),
+        (include_str!("../../../events/changed.json"), user()),
+        (include_str!("../../../events/oversized.json"), user()),
         (
-            include_str!("../../events/deleted.json"),
+            include_str!("../../../events/deleted.json"),
             Target::NotApplicable { resource_type: IAM_USER.to_owned(), id: id() },
         ),
     ] {

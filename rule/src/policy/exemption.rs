@@ -1,6 +1,6 @@
 //! Exemptions: tags on the IAM user that say until when, and who answers for it.
 
-use crate::text::{ascii, fit};
+use super::text::{ascii, fit};
 use chrono::{NaiveDate, TimeDelta};
 use std::collections::BTreeMap;
 

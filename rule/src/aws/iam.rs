@@ -1,26 +1,42 @@
-//! Reads of IAM: users, their access keys, and the credential report. Every listing is followed to its end, within a bound.
+//! Reads of IAM: users, their access keys, and the keys' last use. Every listing is followed to its end, within a bound.
 
-use crate::{
+use super::{
     account::Account,
-    calls::{CallError, Failure, backoff},
+    calls::{CallError, Failure},
+};
+use crate::policy::{
+    decision::{AccessKey, KeyStatus, LastUsed},
     exemption::Tags,
-    report::{Report, User},
-    verdict::{AccessKey, KeyStatus, LastUsed},
 };
-use aws_sdk_iam::{
-    primitives::DateTime as AwsDateTime,
-    types::{ReportStateType, StatusType},
-};
+use aws_sdk_iam::{primitives::DateTime as AwsDateTime, types::StatusType};
 use chrono::{DateTime, Utc};
 use std::collections::HashMap;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
+
+/// `iam:ListAccessKeys`
+pub const LIST_ACCESS_KEYS: &str = "iam:ListAccessKeys";
+/// `iam:GetUser`
+pub const GET_USER: &str = "iam:GetUser";
+/// `iam:GetAccessKeyLastUsed`
+pub const GET_ACCESS_KEY_LAST_USED: &str = "iam:GetAccessKeyLastUsed";
 
 /// No listing of IAM has more: an account has 5,000 users at most (a quota that AWS does not raise), but pages may be short.
 const MOST_PAGES: usize = 20_000;
 /// The most that `ListUsers` puts on a page.
 const USERS_A_PAGE: i32 = 1000;
-/// How often the report is asked for before the sweep does without; the waits between make about half a minute.
-const REPORT_POLLS: u32 = 15;
+
+/// A user, as `ListUsers` returns it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// `UserName`
+    pub name: String,
+    /// `UserId`, `AIDA…`: Config's resource id.
+    pub id: String,
+    /// `Arn`
+    pub arn: String,
+    /// `CreateDate`
+    pub created: DateTime<Utc>,
+}
 
 /// The users of an account.
 #[derive(Debug)]
@@ -66,7 +82,7 @@ pub async fn list_users(account: &Account<'_>) -> Listing {
 /// Lists a user's access keys in any status.
 pub async fn list_access_keys(account: &Account<'_>, user_name: &str) -> Result<Vec<AccessKey>, CallError> {
     let mut keys = Vec::new();
-    let mut pages = Pages::new("iam:ListAccessKeys");
+    let mut pages = Pages::new(LIST_ACCESS_KEYS);
     while pages.more() {
         let request = account.iam.list_access_keys().user_name(user_name).set_marker(pages.marker.clone());
         let page = account.calls.call(pages.action, account.reads_end, || request.clone().send()).await?;
@@ -90,73 +106,22 @@ pub async fn list_access_keys(account: &Account<'_>, user_name: &str) -> Result<
 
 /// The id and the tags of the user who has this name now. `GetUser` tells all tags in one answer.
 pub async fn get_user(account: &Account<'_>, user_name: &str) -> Result<(String, Tags), CallError> {
-    const ACTION: &str = "iam:GetUser";
     let request = account.iam.get_user().user_name(user_name);
-    let answer = account.calls.call(ACTION, account.reads_end, || request.clone().send()).await?;
-    let user = answer.user.ok_or_else(|| not_understood(ACTION, "no user"))?;
+    let answer = account.calls.call(GET_USER, account.reads_end, || request.clone().send()).await?;
+    let user = answer.user.ok_or_else(|| not_understood(GET_USER, "no user"))?;
     Ok((user.user_id, user.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect()))
 }
 
-/// When, where and for what a key was last used.
-pub async fn last_used(account: &Account<'_>, key_id: &str) -> Result<LastUsed, CallError> {
-    const ACTION: &str = "iam:GetAccessKeyLastUsed";
+/// When, where and for what a key was last used, if IAM answers before `until`.
+pub async fn last_used(account: &Account<'_>, key_id: &str, until: Instant) -> Result<LastUsed, CallError> {
     let request = account.iam.get_access_key_last_used().access_key_id(key_id);
-    let answer = account.calls.call(ACTION, account.reads_end, || request.clone().send()).await?;
-    let used = answer.access_key_last_used.ok_or_else(|| not_understood(ACTION, "no last use"))?;
+    let answer = account.calls.call(GET_ACCESS_KEY_LAST_USED, until, || request.clone().send()).await?;
+    let used = answer.access_key_last_used.ok_or_else(|| not_understood(GET_ACCESS_KEY_LAST_USED, "no last use"))?;
     let at = match used.last_used_date {
         None => None,
-        Some(date) => Some(time(&date).ok_or_else(|| not_understood(ACTION, "a date out of range"))?),
+        Some(date) => Some(time(&date).ok_or_else(|| not_understood(GET_ACCESS_KEY_LAST_USED, "a date out of range"))?),
     };
     Ok(LastUsed { at, region: used.region, service: used.service_name })
-}
-
-/// Has a credential report made, or takes the one that AWS made within the last four hours; no later than `until`.
-///
-/// # Errors
-/// Why there is none. That is no failure of the sweep, which then reads every user live.
-pub async fn credential_report(account: &Account<'_>, until: Instant) -> Result<Report, String> {
-    let mut last = "not complete in time".to_owned();
-    for poll in 1..=REPORT_POLLS {
-        match generate(account, until).await {
-            Ok(true) => match get(account, until).await {
-                Ok(report) => return report,
-                Err(error) if report_is_late(&error) => last = error.to_string(),
-                Err(error) => return Err(error.to_string()),
-            },
-            Ok(false) => {}
-            // Somebody else is having reports made just now: not one of the errors that are repeated for their code.
-            Err(error) if error.code == "LimitExceeded" => last = error.to_string(),
-            Err(error) => return Err(error.to_string()),
-        }
-        let delay = backoff(poll + 2);
-        if poll == REPORT_POLLS || Instant::now() + delay >= until {
-            break;
-        }
-        sleep(delay).await;
-    }
-    Err(last)
-}
-
-/// Whether a report is ready.
-async fn generate(account: &Account<'_>, until: Instant) -> Result<bool, CallError> {
-    let request = account.iam.generate_credential_report();
-    let answer = account.calls.call("iam:GenerateCredentialReport", until, || request.clone().send()).await?;
-    Ok(answer.state == Some(ReportStateType::Complete))
-}
-
-async fn get(account: &Account<'_>, until: Instant) -> Result<Result<Report, String>, CallError> {
-    const ACTION: &str = "iam:GetCredentialReport";
-    let request = account.iam.get_credential_report();
-    let answer = account.calls.call(ACTION, until, || request.clone().send()).await?;
-    let (Some(content), Some(generated)) = (answer.content, answer.generated_time.and_then(|date| time(&date))) else {
-        return Err(not_understood(ACTION, "a report without content or date"));
-    };
-    Ok(Report::parse(content.as_ref(), generated).map_err(|error| format!("{ACTION}: {error}")))
-}
-
-fn report_is_late(error: &CallError) -> bool {
-    // The codes on the wire; the model's names for them are CredentialReportNotPresentException and so on.
-    ["ReportNotPresent", "ReportExpired", "ReportInProgress"].contains(&error.code.as_str())
 }
 
 fn user(user: aws_sdk_iam::types::User) -> Result<User, CallError> {

@@ -1,0 +1,43 @@
+//! What `scan` and `plan` have in common: whom they are about, by which limits, and in which order.
+
+use crate::{
+    connect::Connection,
+    finding::Terms,
+    policy::{Limits, Order},
+    since::Earlier,
+    survey::{Survey, survey},
+    targets::Targets,
+};
+use chrono::{DateTime, Utc};
+use std::path::Path;
+
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Scope {
+    #[command(flatten)]
+    targets: Targets,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+    #[command(flatten)]
+    pub(crate) order: Order,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+impl Scope {
+    pub(crate) fn terms(&self, now: DateTime<Utc>) -> Terms {
+        self.order.terms(&self.limits, now)
+    }
+
+    /// Scans the accounts, and compares with an earlier scan if there is one.
+    ///
+    /// # Errors
+    /// Why nothing could be scanned; what is missing of an account is in its summary.
+    pub(crate) async fn survey(&self, since: Option<&Path>) -> Result<Survey, String> {
+        let session = self.connection.open().await?;
+        let terms = self.terms(session.now);
+        let earlier = since.map(|path| Earlier::read(path, &terms)).transpose()?;
+        let targets = self.targets.resolve(&session).await?;
+        let with = (&self.limits.parameters(), &self.order.tag_names());
+        survey(&session, targets, with, Survey::new(terms, earlier)?).await
+    }
+}

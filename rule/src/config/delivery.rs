@@ -1,0 +1,158 @@
+//! Results on their way to AWS Config.
+
+use super::event::{Event, IAM_USER};
+use crate::{
+    aws::{
+        account::Account,
+        calls::{CallError, Failure, backoff},
+    },
+    error::Error,
+    lock,
+    policy::decision::{Compliance, Verdict},
+};
+use aws_sdk_config::{
+    primitives::DateTime as AwsDateTime,
+    types::{ComplianceType, Evaluation as ConfigEvaluation},
+};
+use std::{
+    collections::HashSet,
+    fmt,
+    sync::{Mutex, PoisonError},
+};
+use tokio::time::{Instant, sleep};
+
+/// The most that `PutEvaluations` takes in one call.
+pub const BATCH: usize = 100;
+/// How often results are sent in all that Config names as failed.
+const DELIVERIES: u32 = 6;
+
+const PUT: &str = "config:PutEvaluations";
+
+/// The result for one resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evaluation {
+    /// Config's resource type.
+    pub resource_type: String,
+    /// Config's resource id; for a user `AIDA…`.
+    pub resource_id: String,
+    /// The result.
+    pub verdict: Verdict,
+}
+
+impl Evaluation {
+    /// The result for a user.
+    pub fn of_user(id: &str, verdict: Verdict) -> Evaluation {
+        Evaluation { resource_type: IAM_USER.to_owned(), resource_id: id.to_owned(), verdict }
+    }
+}
+
+/// Where results go.
+#[derive(Debug)]
+pub enum Destination {
+    /// To AWS Config.
+    Config,
+    /// On a list, as `PutEvaluations` would get them: a rehearsal.
+    List(Mutex<Vec<ConfigEvaluation>>),
+}
+
+impl Destination {
+    /// What is on the list.
+    pub fn into_list(self) -> Vec<ConfigEvaluation> {
+        match self {
+            Destination::Config => Vec::new(),
+            Destination::List(list) => list.into_inner().unwrap_or_else(PoisonError::into_inner),
+        }
+    }
+}
+
+/// Results that did not get through.
+#[derive(Debug)]
+pub struct Undelivered {
+    /// How many.
+    pub results: usize,
+    /// Why.
+    pub error: CallError,
+}
+
+impl Undelivered {
+    /// Whether no other delivery to this rule can succeed either.
+    pub fn in_vain(&self) -> bool {
+        self.error.kind == Failure::Denied
+            || ["InvalidResultTokenException", "NoSuchConfigRuleException"].contains(&self.error.code.as_str())
+    }
+
+    /// What is to be raised.
+    pub fn errors(&self, account: &Account<'_>) -> Vec<Error> {
+        let failed = Error::DeliveryFailed(format!("{self}."));
+        match self.error.kind {
+            Failure::Denied | Failure::TimeUp => vec![account.error(&self.error), failed],
+            _ => vec![failed],
+        }
+    }
+}
+
+impl fmt::Display for Undelivered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} results did not reach AWS Config: {}", self.results, self.error)
+    }
+}
+
+/// Delivers at most [`BATCH`] results. Those that Config names as failed are sent again, a bounded number of times.
+/// An empty batch only marks the rule as evaluated.
+pub async fn deliver(
+    account: &Account<'_>,
+    event: &Event,
+    results: &Destination,
+    batch: &[Evaluation],
+) -> Result<(), Undelivered> {
+    let fail = |results, error| Err(Undelivered { results, error });
+    let mut evaluations = match batch.iter().map(|e| encode(e, event)).collect::<Result<Vec<_>, _>>() {
+        Ok(evaluations) => evaluations,
+        Err(error) => return fail(batch.len(), error),
+    };
+    if let Destination::List(list) = results {
+        lock(list).append(&mut evaluations);
+        return Ok(());
+    }
+    for round in 1..=DELIVERIES {
+        let request = account
+            .config
+            .put_evaluations()
+            .result_token(event.result_token.reveal())
+            .test_mode(event.result_token.is_test())
+            .set_evaluations(Some(evaluations.clone()));
+        let failed = match account.calls.call(PUT, account.deliveries_end, || request.clone().send()).await {
+            Ok(answer) => answer.failed_evaluations.unwrap_or_default(),
+            Err(error) => return fail(evaluations.len(), error),
+        };
+        if failed.is_empty() {
+            return Ok(());
+        }
+        let failed: HashSet<_> = failed.iter().map(|evaluation| evaluation.compliance_resource_id.as_str()).collect();
+        if evaluations.iter().any(|evaluation| failed.contains(evaluation.compliance_resource_id.as_str())) {
+            evaluations.retain(|evaluation| failed.contains(evaluation.compliance_resource_id.as_str()));
+        }
+        let delay = backoff(round);
+        if round == DELIVERIES || Instant::now() + delay >= account.deliveries_end {
+            break;
+        }
+        sleep(delay).await;
+    }
+    let code = "Config took the call and not the results (FailedEvaluations)".to_owned();
+    fail(evaluations.len(), CallError { action: PUT, kind: Failure::Other, code })
+}
+
+fn encode(evaluation: &Evaluation, event: &Event) -> Result<ConfigEvaluation, CallError> {
+    ConfigEvaluation::builder()
+        .compliance_resource_type(&evaluation.resource_type)
+        .compliance_resource_id(&evaluation.resource_id)
+        .compliance_type(match evaluation.verdict.compliance {
+            Compliance::Compliant => ComplianceType::Compliant,
+            Compliance::NonCompliant => ComplianceType::NonCompliant,
+            Compliance::NotApplicable => ComplianceType::NotApplicable,
+        })
+        .set_annotation(evaluation.verdict.annotation.clone())
+        .ordering_timestamp(AwsDateTime::from_millis(event.ordering_timestamp.timestamp_millis()))
+        .build()
+        .map_err(|error| CallError { action: PUT, kind: Failure::Other, code: error.to_string() })
+}

@@ -1,0 +1,156 @@
+//! The results that AWS Config holds for the rule: what the sweep remembers, and who may be gone.
+
+use super::event::IAM_USER;
+use crate::{
+    aws::{
+        account::Account,
+        calls::{CallError, Failure},
+    },
+    policy::decision::{Compliance, Verdict},
+};
+use aws_sdk_config::types::{ComplianceType, EvaluationResult};
+use chrono::{DateTime, Utc};
+use tokio::time::Instant;
+
+/// The most results that `GetComplianceDetailsByConfigRule` puts on a page.
+const RESULTS_A_PAGE: i32 = 100;
+/// The longest rule name that `GetComplianceDetailsByConfigRule` takes, though `PutConfigRule` takes 128.
+const RULE_NAME_LIMIT: usize = 64;
+/// A listing of results without an end is cut off here.
+const MOST_PAGES: usize = 20_000;
+
+const DETAILS: &str = "config:GetComplianceDetailsByConfigRule";
+
+/// A result for a user: `COMPLIANT` or `NON_COMPLIANT`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldResult {
+    /// `ResourceId`, `AIDA…`.
+    pub user_id: String,
+    /// `ComplianceType`
+    pub compliance: Compliance,
+    /// `Annotation`; empty if there is none.
+    pub annotation: String,
+    /// `ResultRecordedTime`
+    pub recorded: Option<DateTime<Utc>>,
+}
+
+/// Whether a verdict is to be delivered where only changes are: every violation, and whatever differs from what is held.
+pub fn is_change(held: Option<&HeldResult>, verdict: &Verdict) -> bool {
+    match (verdict.compliance, held) {
+        (Compliance::NonCompliant, _) => true,
+        (Compliance::NotApplicable, held) => held.is_some(),
+        (Compliance::Compliant, None) => true,
+        (Compliance::Compliant, Some(held)) => {
+            held.compliance != Compliance::Compliant || Some(&held.annotation) != verdict.annotation.as_ref()
+        }
+    }
+}
+
+/// Reads the results for users, page by page, no later than `until`, and gives each to `take` as it comes.
+///
+/// # Errors
+/// The page that could not be read: which results are held is then not known in full.
+pub async fn read_results(
+    account: &Account<'_>,
+    rule_name: &str,
+    until: Instant,
+    mut take: impl FnMut(HeldResult),
+) -> Result<(), CallError> {
+    let fail = |code: String| Err(CallError { action: DETAILS, kind: Failure::Other, code });
+    let length = rule_name.chars().count();
+    if length > RULE_NAME_LIMIT {
+        return fail(format!("the rule's name has {length} characters, and AWS takes {RULE_NAME_LIMIT} here"));
+    }
+    let mut next_token = None;
+    for _ in 0..MOST_PAGES {
+        let request = account
+            .config
+            .get_compliance_details_by_config_rule()
+            .config_rule_name(rule_name)
+            .compliance_types(ComplianceType::Compliant)
+            .compliance_types(ComplianceType::NonCompliant)
+            .limit(RESULTS_A_PAGE)
+            .set_next_token(next_token.clone());
+        let page = account.calls.call(DETAILS, until, || request.clone().send()).await?;
+        page.evaluation_results.unwrap_or_default().into_iter().filter_map(decode).for_each(&mut take);
+        match page.next_token.filter(|token| !token.is_empty()) {
+            None => return Ok(()),
+            token if token == next_token => break,
+            token => next_token = token,
+        }
+    }
+    fail("a listing without an end".to_owned())
+}
+
+fn decode(result: EvaluationResult) -> Option<HeldResult> {
+    let qualifier = result.evaluation_result_identifier?.evaluation_result_qualifier?;
+    if qualifier.resource_type.as_deref() != Some(IAM_USER) {
+        return None;
+    }
+    let compliance = match result.compliance_type? {
+        ComplianceType::Compliant => Compliance::Compliant,
+        ComplianceType::NonCompliant => Compliance::NonCompliant,
+        _ => return None,
+    };
+    let recorded =
+        result.result_recorded_time.and_then(|time| DateTime::from_timestamp(time.secs(), time.subsec_nanos()));
+    Some(HeldResult {
+        user_id: qualifier.resource_id?,
+        compliance,
+        annotation: result.annotation.unwrap_or_default(),
+        recorded,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_config::{
+        primitives::DateTime as AwsDateTime,
+        types::{EvaluationResultIdentifier, EvaluationResultQualifier},
+    };
+
+    fn held(compliance: Compliance, annotation: &str) -> HeldResult {
+        HeldResult { user_id: "AIDABOT".to_owned(), compliance, annotation: annotation.to_owned(), recorded: None }
+    }
+
+    #[test]
+    fn every_violation_is_delivered_and_otherwise_what_differs_word_for_word() {
+        use Compliance::{Compliant, NonCompliant};
+        let compliant = || Verdict::compliant("fine".to_owned());
+        let violation = || Verdict { compliance: NonCompliant, ..compliant() };
+        for (what, held, verdict, delivered) in [
+            ("the same violation", Some(held(NonCompliant, "fine")), violation(), true),
+            ("a new violation", Some(held(Compliant, "fine")), violation(), true),
+            ("the same words", Some(held(Compliant, "fine")), compliant(), false),
+            ("other words", Some(held(Compliant, "fine.")), compliant(), true),
+            ("no words so far", Some(held(Compliant, "")), compliant(), true),
+            ("compliant now, by the same words", Some(held(NonCompliant, "fine")), compliant(), true),
+            ("a new user", None, compliant(), true),
+            ("a user who is gone", Some(held(Compliant, "fine")), Verdict::not_applicable(), true),
+            ("a user who is gone, and had no result", None, Verdict::not_applicable(), false),
+        ] {
+            assert_eq!(is_change(held.as_ref(), &verdict), delivered, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_result_is_read_if_it_is_about_a_user_and_says_something() {
+        let result = |resource_type: &str, compliance| {
+            let qualifier =
+                EvaluationResultQualifier::builder().resource_type(resource_type).resource_id("AIDABOT").build();
+            let identifier = EvaluationResultIdentifier::builder().evaluation_result_qualifier(qualifier).build();
+            EvaluationResult::builder()
+                .evaluation_result_identifier(identifier)
+                .compliance_type(compliance)
+                .result_recorded_time(AwsDateTime::from_secs(1_000_000))
+                .build()
+        };
+        let read = decode(result(IAM_USER, ComplianceType::Compliant)).unwrap();
+        let recorded = DateTime::from_timestamp(1_000_000, 0);
+        assert_eq!(read, HeldResult { recorded, ..held(Compliance::Compliant, "") });
+        assert_eq!(decode(result("AWS::IAM::Role", ComplianceType::Compliant)), None);
+        assert_eq!(decode(result(IAM_USER, ComplianceType::InsufficientData)), None);
+        assert_eq!(decode(EvaluationResult::builder().compliance_type(ComplianceType::Compliant).build()), None);
+    }
+}

@@ -1,0 +1,248 @@
+//! The reads of an account: users evaluated within the time for reads, and what could not be read.
+
+use super::{
+    outcome::ReadOutcome,
+    user::{Evaluated, Evaluator, Facts, elusive, is_granted_for_any},
+};
+use crate::{
+    aws::{
+        calls::{CallError, Failure},
+        iam::{GET_ACCESS_KEY_LAST_USED, Listing, User, list_users},
+    },
+    config::results::HeldResult,
+    lock,
+    policy::decision::Verdict,
+};
+use futures_util::{Stream, StreamExt, future::ready};
+use std::{
+    collections::HashMap,
+    mem::take,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+};
+use tokio::{
+    sync::{Notify, Semaphore},
+    time::{Instant, timeout_at},
+};
+
+/// How many users are read at a time: at 30 ms an answer, 5,000 in ten seconds.
+const READS_AT_A_TIME: usize = 16;
+/// How many of the users in violation have their keys' last use read at a time. The others wait, and hold nobody up.
+const LAST_USES_AT_A_TIME: usize = 16;
+/// After so many failures in a row, nobody's last use is asked for any more.
+const LAST_USE_FAILURES: u32 = 16;
+/// How many users are read to find out whether an action is denied to everybody.
+const CONTROLS: usize = 3;
+
+/// A user who is to be read.
+#[derive(Debug)]
+pub(crate) struct Suspect {
+    pub(crate) user: User,
+    /// The result that AWS Config holds, if it is known.
+    pub(crate) held: Option<HeldResult>,
+}
+
+/// Reads of one account.
+pub(crate) struct Reads<'a> {
+    evaluator: Evaluator<'a>,
+    outcome: Mutex<ReadOutcome>,
+    /// Users who were listed, and whom their name did not lead to a moment later.
+    vanished: Mutex<Vec<Suspect>>,
+    /// Users, by id, whose verdict rests on the keys of whoever had their name.
+    by_name: Mutex<HashMap<String, User>>,
+    /// Names of users who could be read, now or earlier.
+    controls: Mutex<Vec<String>>,
+    last_uses: Semaphore,
+    last_use_failures: AtomicU32,
+    stop: Notify,
+}
+
+impl<'a> Reads<'a> {
+    pub(crate) fn new(evaluator: Evaluator<'a>) -> Reads<'a> {
+        Reads {
+            evaluator,
+            outcome: Mutex::default(),
+            vanished: Mutex::default(),
+            by_name: Mutex::default(),
+            controls: Mutex::default(),
+            last_uses: Semaphore::new(LAST_USES_AT_A_TIME),
+            last_use_failures: AtomicU32::new(0),
+            stop: Notify::new(),
+        }
+    }
+
+    /// Lists the users who are to be accounted for.
+    pub(crate) async fn list(&self) -> Listing {
+        let listing = list_users(self.evaluator.account).await;
+        *self.outcome() = ReadOutcome::of_listing(listing.users.len(), listing.broken_off.clone());
+        listing
+    }
+
+    /// Takes a user into account who needs no read.
+    pub(crate) fn cleared(&self, user: &User, verdict: &Verdict) {
+        self.evaluated(verdict);
+        self.control(user);
+    }
+
+    /// The evaluations as they come. Whoever is missing is in the outcome, or to be settled.
+    pub(crate) fn evaluations(
+        &self,
+        suspects: impl Stream<Item = Suspect>,
+    ) -> impl Stream<Item = (Suspect, Evaluated)> {
+        suspects
+            .map(|suspect| self.read(suspect))
+            .buffer_unordered(READS_AT_A_TIME)
+            .take_until(self.end_of_reads())
+            .filter_map(ready)
+            .map(|(suspect, facts)| self.complete(suspect, facts))
+            .buffer_unordered(usize::MAX)
+            .filter_map(ready)
+    }
+
+    async fn read(&self, suspect: Suspect) -> Option<(Suspect, Facts)> {
+        let User { name, id, .. } = &suspect.user;
+        match self.evaluator.read_listed(name, id).await {
+            Ok(Some(facts)) => return Some((suspect, facts)),
+            Ok(None) => lock(&self.vanished).push(suspect),
+            Err(error) => self.outcome().unread(name, &error),
+        }
+        None
+    }
+
+    async fn complete(&self, suspect: Suspect, facts: Facts) -> Option<(Suspect, Evaluated)> {
+        if !facts.are_of_the_id() {
+            lock(&self.by_name).insert(suspect.user.id.clone(), suspect.user.clone());
+            self.control(&suspect.user);
+        }
+        let Some(evaluated) = self.with_last_use(&suspect.user, facts).await else {
+            lock(&self.vanished).push(suspect);
+            return None;
+        };
+        if let Some(error) = &evaluated.unknown_use {
+            self.outcome().without_last_use(&suspect.user.name, error);
+        }
+        self.evaluated(&evaluated.verdict);
+        Some((suspect, evaluated))
+    }
+
+    async fn with_last_use(&self, user: &User, facts: Facts) -> Option<Evaluated> {
+        if !facts.are_of_the_id() {
+            // No key is stale: there is no last use to ask for, and nothing to wait for.
+            return Box::pin(self.evaluator.complete(&user.name, &user.id, facts)).await;
+        }
+        let _permit = self.last_uses.acquire().await;
+        let why = |kind, code: &str| CallError { action: GET_ACCESS_KEY_LAST_USED, kind, code: code.to_owned() };
+        if self.last_use_failures.load(Relaxed) >= LAST_USE_FAILURES {
+            let why = why(Failure::Other, "it failed for the others");
+            return Some(self.evaluator.without_last_use(facts, why));
+        }
+        if Instant::now() >= self.evaluator.account.reads_end {
+            return Some(self.evaluator.without_last_use(facts, why(Failure::TimeUp, "no time left")));
+        }
+        // Boxed, since thousands of users in violation may wait for a permit at once.
+        let evaluated = Box::pin(self.evaluator.complete(&user.name, &user.id, facts)).await?;
+        match evaluated.unknown_use {
+            Some(_) => drop(self.last_use_failures.fetch_add(1, Relaxed)),
+            None if !evaluated.verdict.violations.is_empty() => self.last_use_failures.store(0, Relaxed),
+            None => {}
+        }
+        Some(evaluated)
+    }
+
+    /// Tells who is gone from who is renamed, by another listing: among users with a result who were not listed, users whom their
+    /// name no longer led to, and users of whom nothing but the name says that the keys are theirs. Gives the renamed, to be
+    /// evaluated again, and the ids of the gone.
+    pub(crate) async fn settle(&self, missing: Vec<HeldResult>) -> (Vec<Suspect>, Vec<String>) {
+        let vanished = take(&mut *lock(&self.vanished));
+        let by_name = take(&mut *lock(&self.by_name));
+        let (mut again, mut gone) = (Vec::new(), Vec::new());
+        if missing.is_empty() && vanished.is_empty() && by_name.is_empty() {
+            return (again, gone);
+        }
+        let Listing { users, broken_off } = list_users(self.evaluator.account).await;
+        let mut found: HashMap<_, _> = users.into_iter().map(|user| (user.id.clone(), user)).collect();
+        let mut outcome = self.outcome();
+        for Suspect { user, held } in vanished {
+            match (found.remove(&user.id), &broken_off) {
+                (Some(user), _) => again.push(Suspect { user, held }),
+                (None, None) => {
+                    outcome.evaluated += 1;
+                    gone.push(user.id);
+                }
+                (None, Some(error)) => outcome.unread(&user.name, error),
+            }
+        }
+        for held in missing {
+            match (found.remove(&held.user_id), &broken_off) {
+                (Some(user), _) => {
+                    outcome.listed += 1;
+                    again.push(Suspect { user, held: Some(held) });
+                }
+                (None, None) => gone.push(held.user_id),
+                (None, Some(_)) => {}
+            }
+        }
+        for (id, read) in by_name {
+            match (found.remove(&id), &broken_off) {
+                (Some(user), _) if user.name == read.name => {}
+                (Some(user), _) => {
+                    outcome.evaluated = outcome.evaluated.saturating_sub(1);
+                    // What AWS Config holds is the result of another user's keys: whatever is found is news.
+                    again.push(Suspect { user, held: None });
+                }
+                (None, None) => gone.push(id),
+                (None, Some(_)) => {}
+            }
+        }
+        if let Some(error) = broken_off {
+            outcome.listing_broken_off(error);
+        }
+        (again, gone)
+    }
+
+    /// Reads end when their time is up, or when they are stopped.
+    async fn end_of_reads(&self) {
+        let _ = timeout_at(self.evaluator.account.reads_end, self.stop.notified()).await;
+    }
+
+    /// Ends reads, since their results can be of no use.
+    pub(crate) fn stop(&self) {
+        self.outcome().stopped = true;
+        self.stop.notify_one();
+    }
+
+    /// What became of all. A user whom even a second listing's name did not lead to is unknown.
+    pub(crate) async fn finish(self) -> ReadOutcome {
+        let Evaluator { account, metrics, .. } = self.evaluator;
+        let mut outcome = self.outcome.into_inner().unwrap_or_else(PoisonError::into_inner);
+        for Suspect { user, .. } in lock(&self.vanished).drain(..) {
+            outcome.unread(&user.name, &elusive());
+        }
+        let controls = take(&mut *lock(&self.controls));
+        for action in outcome.denied_only(account.calls) {
+            if !controls.is_empty() && !is_granted_for_any(account, action, &controls).await {
+                outcome.denied_for_controls(action);
+            }
+        }
+        metrics.unknown(outcome.users_unknown());
+        outcome
+    }
+
+    fn evaluated(&self, verdict: &Verdict) {
+        self.outcome().evaluated += 1;
+        self.evaluator.metrics.verdict(verdict);
+    }
+
+    fn control(&self, user: &User) {
+        let mut controls = lock(&self.controls);
+        if controls.len() < CONTROLS {
+            controls.push(user.name.clone());
+        }
+    }
+
+    fn outcome(&self) -> MutexGuard<'_, ReadOutcome> {
+        lock(&self.outcome)
+    }
+}

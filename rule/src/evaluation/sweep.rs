@@ -1,0 +1,210 @@
+//! The sweep of an account: everyone is listed, whoever needs it is read live, and the results are delivered as they come.
+//!
+//! Three tasks run side by side. One reads the results that AWS Config holds. One sorts the users: those who are cleared, by a
+//! held result or by their own age, go straight to delivery; the others are suspects. One reads the suspects and delivers
+//! their results.
+
+use super::{
+    reads::{Reads, Suspect},
+    user::Evaluator,
+};
+use crate::{
+    aws::{
+        calls::{CallError, Failure},
+        iam::{Listing, User},
+    },
+    config::{
+        delivery::{BATCH, Destination, Evaluation, Undelivered, deliver},
+        event::Event,
+        results::{HeldResult, is_change, read_results},
+    },
+    error::Error,
+    lock,
+    policy::{
+        clearance::Clearance,
+        decision::{Compliance, Verdict},
+        parameters::Deliver,
+    },
+};
+use futures_util::{
+    Stream, StreamExt,
+    future::{join, join3},
+    stream,
+};
+use std::{collections::HashMap, sync::Mutex};
+use tokio::{
+    sync::{
+        Semaphore,
+        mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    },
+    time::Instant,
+};
+use tracing::warn;
+
+/// How many batches are on their way at a time.
+const DELIVERIES_AT_A_TIME: usize = 4;
+
+/// Evaluates every user of the account.
+///
+/// # Errors
+/// After whatever could be delivered is delivered: what is missing, and why.
+pub async fn sweep(event: &Event, evaluator: Evaluator<'_>, results: &Destination) -> Result<(), Error> {
+    let sweep = Sweep {
+        event,
+        evaluator,
+        results,
+        reads: Reads::new(evaluator),
+        deliveries: Semaphore::new(DELIVERIES_AT_A_TIME),
+        delivered: Mutex::default(),
+    };
+    let (held, sorted) = unbounded_channel();
+    let (suspects, read) = unbounded_channel();
+    let (unread, missing, ()) =
+        join3(sweep.read_held(held), sweep.sort(sorted, suspects), sweep.read_and_deliver(items(read))).await;
+    // Not gone yet: a user may have been made, and had a first result, since the users were listed.
+    let missing = if unread.is_none() { missing } else { Vec::new() };
+    let (again, gone) = sweep.reads.settle(missing).await;
+    let gone = gone.into_iter().map(|id| Evaluation::of_user(&id, Verdict::not_applicable()));
+    join(sweep.read_and_deliver(stream::iter(again)), sweep.deliver_all(stream::iter(gone))).await;
+    sweep.finish(unread).await
+}
+
+/// What the tasks of a sweep share.
+struct Sweep<'a> {
+    event: &'a Event,
+    evaluator: Evaluator<'a>,
+    results: &'a Destination,
+    reads: Reads<'a>,
+    deliveries: Semaphore,
+    delivered: Mutex<Delivered>,
+}
+
+/// What became of the deliveries.
+#[derive(Debug, Default)]
+struct Delivered {
+    batches: usize,
+    undelivered: Option<Undelivered>,
+}
+
+impl Sweep<'_> {
+    /// Reads the results that AWS Config holds. Says what went wrong: they spare reads and show who is gone, but no verdict needs
+    /// them, so they may not use up the time for those.
+    async fn read_held(&self, held: UnboundedSender<HeldResult>) -> Option<CallError> {
+        let account = self.evaluator.account;
+        let start = Instant::now();
+        let until = start + account.reads_end.saturating_duration_since(start) / 4;
+        let take = |result| drop(held.send(result));
+        read_results(account, &self.event.rule_name, until, take).await.err()
+    }
+
+    /// Tells the users who are cleared from the suspects. Gives the results whose users were not listed.
+    async fn sort(
+        &self,
+        mut held: UnboundedReceiver<HeldResult>,
+        suspects: UnboundedSender<Suspect>,
+    ) -> Vec<HeldResult> {
+        let Listing { users, broken_off } = self.reads.list().await;
+        let positions: HashMap<_, _> = users.iter().enumerate().map(|(n, user)| (user.id.clone(), n)).collect();
+        let mut unsorted: Vec<_> = users.into_iter().map(Some).collect();
+        let mut cleared = Vec::new();
+        let mut missing = Vec::new();
+        let mut sort = |user: User, held: Option<HeldResult>| match self.clear(&user, held.as_ref()) {
+            Some(verdict) => {
+                self.reads.cleared(&user, &verdict);
+                if self.is_wanted(held.as_ref(), &verdict) {
+                    cleared.push(Evaluation::of_user(&user.id, verdict));
+                }
+            }
+            None => drop(suspects.send(Suspect { user, held })),
+        };
+        while let Some(result) = held.recv().await {
+            match positions.get(&result.user_id) {
+                Some(position) => {
+                    if let Some(user) = unsorted[*position].take() {
+                        sort(user, Some(result));
+                    }
+                }
+                None => missing.push(result),
+            }
+        }
+        unsorted.into_iter().flatten().for_each(|user| sort(user, None));
+        drop(suspects);
+        self.deliver_all(stream::iter(cleared)).await;
+        if broken_off.is_none() { missing } else { Vec::new() }
+    }
+
+    /// The verdict on a user who need not be read: in the words that AWS Config holds, if these are the proof.
+    fn clear(&self, user: &User, held: Option<&HeldResult>) -> Option<Verdict> {
+        let Evaluator { parameters, now, .. } = self.evaluator;
+        let compliant = held.filter(|held| held.compliance == Compliance::Compliant);
+        let remembered = compliant.and_then(|held| Clearance::remembered(&held.annotation, held.recorded?, parameters));
+        [remembered, Some(Clearance::of_age(user.created, parameters))]
+            .into_iter()
+            .flatten()
+            .find(|clearance| clearance.spares_read(parameters, now))
+            .map(|clearance| Verdict::compliant(clearance.annotation()))
+    }
+
+    fn is_wanted(&self, held: Option<&HeldResult>, verdict: &Verdict) -> bool {
+        self.evaluator.parameters.deliver == Deliver::All || is_change(held, verdict)
+    }
+
+    async fn read_and_deliver(&self, suspects: impl Stream<Item = Suspect>) {
+        let evaluations = self.reads.evaluations(suspects).filter_map(|(Suspect { user, held }, evaluated)| {
+            let wanted = self.is_wanted(held.as_ref(), &evaluated.verdict);
+            std::future::ready(wanted.then(|| Evaluation::of_user(&user.id, evaluated.verdict)))
+        });
+        self.deliver_all(evaluations).await;
+    }
+
+    /// Delivers each batch as soon as it is full.
+    async fn deliver_all(&self, evaluations: impl Stream<Item = Evaluation>) {
+        // Without a limit here, so that slow deliveries do not keep reads and their deadline from being polled.
+        evaluations.chunks(BATCH).for_each_concurrent(None, |batch| self.deliver(batch)).await;
+    }
+
+    async fn deliver(&self, batch: Vec<Evaluation>) {
+        let _permit = self.deliveries.acquire().await;
+        let delivered = deliver(self.evaluator.account, self.event, self.results, &batch).await;
+        let mut all = lock(&self.delivered);
+        all.batches += 1;
+        let Err(undelivered) = delivered else { return };
+        warn!("{undelivered}");
+        if undelivered.in_vain() {
+            self.reads.stop();
+        }
+        match &mut all.undelivered {
+            Some(first) => first.results += undelivered.results,
+            None => all.undelivered = Some(undelivered),
+        }
+    }
+
+    async fn finish(self, held: Option<CallError>) -> Result<(), Error> {
+        let Evaluator { account, .. } = self.evaluator;
+        let mut errors = self.reads.finish().await.errors(account, false);
+        let Delivered { batches, undelivered } = std::mem::take(&mut *lock(&self.delivered));
+        if let Some(error) = held {
+            if error.kind == Failure::Denied {
+                errors.push(account.error(&error));
+            }
+            errors.push(Error::AwsError(format!(
+                "Deleted users may keep a result, since it is not known who has one: {error}."
+            )));
+        }
+        if let Some(undelivered) = undelivered {
+            errors.extend(undelivered.errors(account));
+        }
+        Error::of_all(errors)?;
+        if batches == 0 {
+            // Nothing to report is a report too: without it the rule does not count as evaluated.
+            deliver(account, self.event, self.results, &[])
+                .await
+                .or_else(|undelivered| Error::of_all(undelivered.errors(account)))?;
+        }
+        Ok(())
+    }
+}
+
+fn items<T>(mut receiver: UnboundedReceiver<T>) -> impl Stream<Item = T> {
+    stream::poll_fn(move |context| receiver.poll_recv(context))
+}

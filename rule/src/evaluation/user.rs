@@ -1,0 +1,228 @@
+//! The evaluation of one user: the fewest reads that make a verdict certain.
+
+use crate::{
+    aws::{
+        account::Account,
+        calls::{CallError, Failure},
+        iam::{GET_USER, LIST_ACCESS_KEYS, get_user, last_used, list_access_keys, list_users},
+    },
+    metrics::Metrics,
+    policy::{
+        decision::{AccessKey, KeyStatus, LastUsed, LastUses, Verdict, decide, stale_keys},
+        exemption::Tags,
+        parameters::Parameters,
+    },
+};
+use chrono::{DateTime, Utc};
+use futures_util::future::{join, join_all};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// IAM is eventually consistent: it may take a moment until a change is seen everywhere.
+const SECOND_LOOK: Duration = Duration::from_secs(1);
+/// The longest that a verdict waits for the last use of a key, which changes nothing in it: some 25 attempts while IAM throttles.
+const FOR_LAST_USE: Duration = Duration::from_secs(60);
+
+/// A verdict on a user, and what it rests on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evaluated {
+    /// What the rule says.
+    pub verdict: Verdict,
+    /// The user's access keys, each with its last use if that was read. Empty for a user who is gone.
+    pub keys: Vec<(AccessKey, Option<LastUsed>)>,
+    /// The user's tags, if they were read: those of a user with a stale key are.
+    pub tags: Option<Tags>,
+    /// Why the last use of a key in violation is unknown, if it is.
+    pub unknown_use: Option<CallError>,
+}
+
+impl Evaluated {
+    /// Of a user who is gone.
+    fn gone() -> Evaluated {
+        Evaluated { verdict: Verdict::not_applicable(), keys: Vec::new(), tags: None, unknown_use: None }
+    }
+}
+
+/// What decides on a user: access keys and, if one of them is stale, tags.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    keys: Vec<AccessKey>,
+    tags: Option<Tags>,
+}
+
+/// What users are evaluated with.
+#[derive(Clone, Copy, Debug)]
+pub struct Evaluator<'a> {
+    /// Where the users are.
+    pub account: &'a Account<'a>,
+    /// By which limits.
+    pub parameters: &'a Parameters,
+    /// As of when.
+    pub now: DateTime<Utc>,
+    /// Counts.
+    pub metrics: &'a Metrics,
+    /// Whose last use is read: that of keys in violation or, for people, of exempt ones too.
+    pub uses_of_exempt_keys: bool,
+}
+
+impl Facts {
+    /// Whether the user's id was read beside the keys. If not, they are the keys of whoever had the name at that moment.
+    pub(crate) fn are_of_the_id(&self) -> bool {
+        self.tags.is_some()
+    }
+}
+
+impl Evaluator<'_> {
+    /// Reads what decides on a user whose name and id were just listed together: one call, and one more if a key is stale.
+    /// `None`: nobody has this name and id now.
+    ///
+    /// # Errors
+    /// The read that failed: the user is then unknown, neither compliant nor gone.
+    pub async fn read_listed(&self, name: &str, id: &str) -> Result<Option<Facts>, CallError> {
+        let keys = match list_access_keys(self.account, name).await {
+            Err(error) if error.kind == Failure::NotFound => return Ok(None),
+            keys => keys?,
+        };
+        if stale_keys(&keys, self.parameters, self.now).is_empty() {
+            return Ok(Some(Facts { keys, tags: None }));
+        }
+        match get_user(self.account, name).await {
+            Ok((found, tags)) if found == id => Ok(Some(Facts { keys, tags: Some(tags) })),
+            Ok(_) => Ok(None),
+            Err(error) if error.kind == Failure::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Evaluates the user of a configuration item, which may be old: by now, the name may be another user's, or the user may have
+    /// another name.
+    ///
+    /// # Errors
+    /// As for [`Evaluator::read_listed`].
+    pub async fn of_item(&self, name: &str, id: &str) -> Result<Evaluated, CallError> {
+        let (user, keys) = join(get_user(self.account, name), list_access_keys(self.account, name)).await;
+        match (user, keys) {
+            (Ok((found, tags)), Ok(keys)) if found == id => {
+                if let Some(evaluated) = self.complete(name, id, Facts { keys, tags: Some(tags) }).await {
+                    return Ok(evaluated);
+                }
+            }
+            (Ok((found, _)), Err(error)) if found == id && error.kind != Failure::NotFound => return Err(error),
+            (Err(error), _) if error.kind != Failure::NotFound => return Err(error),
+            _ => {}
+        }
+        // Renamed or gone: only a complete listing tells which.
+        let listing = list_users(self.account).await;
+        match (listing.users.into_iter().find(|user| user.id == id), listing.broken_off) {
+            (Some(user), _) => {
+                let facts = self.read_listed(&user.name, id).await?.ok_or_else(elusive)?;
+                self.complete(&user.name, id, facts).await.ok_or_else(elusive)
+            }
+            (None, Some(error)) => Err(error),
+            (None, None) => Ok(Evaluated::gone()),
+        }
+    }
+
+    /// Evaluates a user as if these were the tags: what the rule will say once they are. `None`: nobody has this name now.
+    ///
+    /// # Errors
+    /// As for [`Evaluator::read_listed`].
+    pub async fn with_tags(&self, name: &str, tags: Tags) -> Result<Option<Evaluated>, CallError> {
+        match list_access_keys(self.account, name).await {
+            Ok(keys) => Ok(Some(self.decorate(Facts { keys, tags: Some(tags) }).await)),
+            Err(error) if error.kind == Failure::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The verdict, with the last use of the keys that it is about. `None`: nobody has this name and id any more.
+    pub async fn complete(&self, name: &str, id: &str, facts: Facts) -> Option<Evaluated> {
+        let evaluated = self.decorate(facts).await;
+        let may_be_gone = |error: &CallError| match error.kind {
+            Failure::NotFound => true,
+            // What IAM says of a key that does not exist, where it says more of others.
+            Failure::Denied => self.account.calls.granted(error.action),
+            _ => false,
+        };
+        if !evaluated.unknown_use.as_ref().is_some_and(may_be_gone) {
+            return Some(evaluated);
+        }
+        // A key that was deleted since it was listed. Another look tells that from a key that may not be read about.
+        sleep(SECOND_LOOK).await;
+        match self.read_listed(name, id).await {
+            Ok(Some(facts)) => Some(self.decorate(facts).await),
+            Ok(None) => None,
+            Err(_) => Some(evaluated),
+        }
+    }
+
+    /// The verdict, without asking for the last use of the keys that it is about: `why` it is unknown.
+    pub(crate) fn without_last_use(&self, facts: Facts, why: CallError) -> Evaluated {
+        let verdict = self.decide(&facts, &LastUses::new());
+        let unknown_use = (!verdict.violations.is_empty()).then_some(why);
+        self.evaluated(facts, verdict, &LastUses::new(), unknown_use)
+    }
+
+    async fn decorate(&self, facts: Facts) -> Evaluated {
+        let verdict = self.decide(&facts, &LastUses::new());
+        let wanted: Vec<_> = match self.uses_of_exempt_keys && verdict.exempt {
+            true => stale_keys(&facts.keys, self.parameters, self.now).into_iter().map(|key| key.id.clone()).collect(),
+            false => verdict.violations.clone(),
+        };
+        if wanted.is_empty() {
+            return self.evaluated(facts, verdict, &LastUses::new(), None);
+        }
+        // Half of the time is left for what matters more.
+        let now = Instant::now();
+        let until = now + FOR_LAST_USE.min(self.account.reads_end.saturating_duration_since(now) / 2);
+        let reads = wanted.iter().map(|id| last_used(self.account, id, until));
+        let mut uses = LastUses::new();
+        let mut unknown = None;
+        for (id, used) in wanted.iter().zip(join_all(reads).await) {
+            match used {
+                Ok(used) => drop(uses.insert(id.clone(), used)),
+                Err(error) => unknown = Some(error),
+            }
+        }
+        let verdict = self.decide(&facts, &uses);
+        self.evaluated(facts, verdict, &uses, unknown)
+    }
+
+    fn decide(&self, facts: &Facts, uses: &LastUses) -> Verdict {
+        let none = Tags::new();
+        decide(&facts.keys, uses, facts.tags.as_ref().unwrap_or(&none), self.parameters, self.now)
+    }
+
+    fn evaluated(&self, facts: Facts, verdict: Verdict, uses: &LastUses, unknown_use: Option<CallError>) -> Evaluated {
+        let active = facts.keys.iter().filter(|key| key.status == KeyStatus::Active);
+        if let Some(oldest) = active.map(|key| key.created).min() {
+            self.metrics.active_key((self.now - oldest).num_days());
+        }
+        let with_use = |key: AccessKey| {
+            let used = uses.get(&key.id).cloned();
+            (key, used)
+        };
+        Evaluated { verdict, keys: facts.keys.into_iter().map(with_use).collect(), tags: facts.tags, unknown_use }
+    }
+}
+
+/// Whether a read that is denied for one user is granted for another: then a policy shields that one.
+pub(crate) async fn is_granted_for_any(account: &Account<'_>, action: &str, user_names: &[String]) -> bool {
+    for name in user_names {
+        // What counts is in `calls`.
+        match action {
+            LIST_ACCESS_KEYS => drop(list_access_keys(account, name).await),
+            GET_USER => drop(get_user(account, name).await),
+            _ => {}
+        }
+        if account.calls.granted(action) {
+            break;
+        }
+    }
+    account.calls.granted(action)
+}
+
+/// A user whom the listing shows and the name does not lead to, twice.
+pub(crate) fn elusive() -> CallError {
+    CallError { action: LIST_ACCESS_KEYS, kind: Failure::Other, code: "the user was renamed meanwhile".to_owned() }
+}

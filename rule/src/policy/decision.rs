@@ -1,0 +1,166 @@
+//! The decision: a user's access keys, exemption and the time make a compliance and an annotation.
+
+use super::{
+    annotation,
+    clearance::Clearance,
+    exemption::{Exemption, Tags},
+    parameters::Parameters,
+};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use std::collections::BTreeMap;
+
+/// `Status` of `AccessKeyMetadata` in IAM's service model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyStatus {
+    /// Good for calls: the only status in which a key can be stale.
+    Active,
+    /// Switched off; can be switched on again.
+    Inactive,
+    /// Past its own end.
+    Expired,
+}
+
+/// An access key, as `ListAccessKeys` returns it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessKey {
+    /// `AKIA…`
+    pub id: String,
+    /// Whether it can be used.
+    pub status: KeyStatus,
+    /// `CreateDate`: the only authority on the key's age.
+    pub created: DateTime<Utc>,
+}
+
+impl AccessKey {
+    /// When the key reaches the limit: it is stale from the next second on.
+    pub fn due(&self, limit: u16) -> DateTime<Utc> {
+        self.created.checked_add_signed(TimeDelta::days(limit.into())).unwrap_or(DateTime::<Utc>::MAX_UTC)
+    }
+}
+
+/// `GetAccessKeyLastUsed`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastUsed {
+    /// `LastUsedDate`: absent when IAM has no use on record (it keeps records since 22 April 2015).
+    pub at: Option<DateTime<Utc>>,
+    /// `Region`, or `N/A`.
+    pub region: String,
+    /// `ServiceName`, or `N/A`.
+    pub service: String,
+}
+
+/// The last use of access keys, by key id. The last use of a key that is not in it is unknown.
+pub type LastUses = BTreeMap<String, LastUsed>;
+
+/// `ComplianceType`, as far as `PutEvaluations` takes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compliance {
+    /// No stale key, or an exemption for each.
+    Compliant,
+    /// A stale key and no valid exemption.
+    NonCompliant,
+    /// The user is gone, or the rule is not about this resource.
+    NotApplicable,
+}
+
+/// What the rule says about one user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The result.
+    pub compliance: Compliance,
+    /// 1 to 256 printable ASCII characters, most important first. Only `NOT_APPLICABLE` has none.
+    pub annotation: Option<String>,
+    /// The stale keys that no exemption covers, oldest first: empty unless `NON_COMPLIANT`.
+    pub violations: Vec<String>,
+    /// Whether it is an exemption that makes the user compliant.
+    pub exempt: bool,
+    /// Whether a key of a compliant user falls due within `warnBeforeDays`.
+    pub due_soon: bool,
+}
+
+impl Verdict {
+    /// For a user who is gone or out of the rule's scope.
+    pub fn not_applicable() -> Verdict {
+        Verdict {
+            compliance: Compliance::NotApplicable,
+            annotation: None,
+            violations: Vec::new(),
+            exempt: false,
+            due_soon: false,
+        }
+    }
+
+    /// For a user without a stale key.
+    pub fn compliant(annotation: String) -> Verdict {
+        Verdict { compliance: Compliance::Compliant, annotation: Some(annotation), ..Verdict::not_applicable() }
+    }
+}
+
+/// The user's stale keys: active, and older than the limit. Oldest first.
+pub fn stale_keys<'a>(keys: &'a [AccessKey], parameters: &Parameters, now: DateTime<Utc>) -> Vec<&'a AccessKey> {
+    active_past(keys, parameters.max_access_key_age, now)
+}
+
+/// Decides on a user who has these access keys.
+///
+/// `tags` count only if a key is stale. `last_uses` change no compliance: they go into the annotation of a violation.
+pub fn decide(
+    keys: &[AccessKey],
+    last_uses: &LastUses,
+    tags: &Tags,
+    parameters: &Parameters,
+    now: DateTime<Utc>,
+) -> Verdict {
+    let stale = stale_keys(keys, parameters, now);
+    if stale.is_empty() {
+        return without_stale_keys(keys, parameters, now);
+    }
+    let limit = parameters.max_access_key_age;
+    let exemption = Exemption::read(tags, now.date_naive(), parameters.max_exemption_days);
+    let violations: Vec<_> = stale.iter().copied().filter(|key| !exemption.covers(&key.id)).collect();
+    match exemption {
+        Exemption::Valid { until, owner, reason, .. } if violations.is_empty() => Verdict {
+            exempt: true,
+            ..Verdict::compliant(annotation::exempt(until, &owner, reason.as_deref(), &stale, limit))
+        },
+        exemption => Verdict {
+            compliance: Compliance::NonCompliant,
+            annotation: Some(annotation::violation(&violations, keys, last_uses, &exemption, limit, now)),
+            violations: violations.into_iter().map(|key| key.id.clone()).collect(),
+            ..Verdict::not_applicable()
+        },
+    }
+}
+
+fn without_stale_keys(keys: &[AccessKey], parameters: &Parameters, now: DateTime<Utc>) -> Verdict {
+    let limit = parameters.max_access_key_age;
+    let due_soon = active_past(keys, i32::from(limit) - i32::from(parameters.warn_before_days), now);
+    // Whoever switches such a key on again makes the user non-compliant at that moment.
+    let outlived: Vec<_> = keys.iter().filter(|key| now > key.due(limit)).collect();
+    let text = match (due_soon.is_empty(), outlived.is_empty()) {
+        (true, true) => Clearance::of_keys(keys, parameters, now).annotation(),
+        (true, false) => annotation::outlived(&outlived, limit),
+        (false, true) => annotation::due_soon(&due_soon, limit),
+        (false, false) => {
+            annotation::join(&annotation::due_soon(&due_soon, limit), &annotation::outlived(&outlived, limit))
+        }
+    };
+    Verdict { due_soon: !due_soon.is_empty(), ..Verdict::compliant(text) }
+}
+
+/// The active keys that are *older* than so many days of 86,400 s: at exactly that age a key is not.
+fn active_past(keys: &[AccessKey], days: impl Into<i64>, now: DateTime<Utc>) -> Vec<&AccessKey> {
+    let age = TimeDelta::days(days.into());
+    let counts = |key: &&AccessKey| key.status == KeyStatus::Active && now.signed_duration_since(key.created) > age;
+    let mut found: Vec<_> = keys.iter().filter(counts).collect();
+    found.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
+    found
+}
+
+/// The day of a time in UTC, as annotations have it.
+pub(super) fn day(time: DateTime<Utc>) -> NaiveDate {
+    time.date_naive()
+}
+
+#[cfg(test)]
+mod tests;

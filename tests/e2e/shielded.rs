@@ -1,0 +1,159 @@
+//! Users whom a policy shields from the rule, and last uses that cannot be read.
+
+use crate::support::*;
+use local_aws::{ComplianceType::*, FaultKind, events};
+use std::time::Duration;
+
+/// 200 users, of whom every tenth has a stale key.
+async fn start() -> Deployment {
+    let deployment = Deployment::start().await;
+    deployment.member(|account| populate(account, today(), 200, 10, 0));
+    deployment
+}
+
+impl Deployment {
+    fn shield(&self, action: &str, user: &str) {
+        self.fault(Some(action), Some(user), FaultKind::AccessDenied);
+    }
+
+    /// How many users have a result that was recorded today.
+    fn fresh(&self) -> usize {
+        let now = self.aws.world().now();
+        self.member(|account| {
+            account.results(RULE).values().filter(|result| result.result_recorded_time == now).count()
+        })
+    }
+}
+
+#[tokio::test]
+async fn any_number_of_shielded_users_cost_only_themselves_and_are_no_error() {
+    for shielded in [1, 16, 150] {
+        let deployment = start().await;
+        // The first in the listing.
+        (0..shielded).for_each(|n| deployment.shield("ListAccessKeys", &format!("user-{n:04}")));
+        let metrics = deployment.sweep(&[]).await;
+        assert_eq!(deployment.held().len(), 200 - shielded);
+        let line = metrics.line(today(), Duration::ZERO);
+        assert_eq!([&line["UsersUnknown"], &line["UsersEvaluated"]], [shielded, 200 - shielded]);
+    }
+}
+
+#[tokio::test]
+async fn a_user_is_shielded_whichever_read_is_denied() {
+    for action in ["ListAccessKeys", "GetUser"] {
+        let deployment = start().await;
+        deployment.sweep(&[]).await;
+        let before = deployment.result("user-0000");
+        deployment.aws.world().advance(days(1));
+        deployment.shield(action, "user-0000");
+        let metrics = deployment.sweep(&[]).await;
+        assert_eq!(metrics.line(today(), Duration::ZERO)["UsersUnknown"], 1, "{action}");
+        assert_eq!(deployment.result("user-0000"), before, "the old result stays");
+        assert_eq!(deployment.fresh(), 19, "the other violations");
+    }
+}
+
+/// Whoever else could show that it is one user's matter is remembered, and would not be read.
+#[tokio::test]
+async fn where_only_shielded_users_are_read_others_tell_whether_the_action_is_denied_to_all() {
+    for action in ["ListAccessKeys", "GetUser"] {
+        let deployment = Deployment::start().await;
+        deployment.member(|account| {
+            populate(account, today(), 20, 0, 0);
+            account.create_user("break-glass", today() - days(400));
+            account.create_key("break-glass", today() - days(134)).unwrap();
+        });
+        deployment.sweep(&[]).await;
+        deployment.clear_calls();
+        deployment.shield(action, "break-glass");
+        deployment.sweep(&[]).await;
+        assert!(deployment.calls_of(action) <= 3, "{action}: {:?}", deployment.calls());
+
+        deployment.aws.world().faults.clear();
+        deployment.fault(Some(action), None, FaultKind::AccessDenied);
+        let error = deployment.sweep_with(&[]).await.0.unwrap_err();
+        assert_eq!(error.error_type(), "AccessDenied", "{error}");
+        for part in [action, "role/access-key-rotation-evaluation", "templates/member.yaml", MEMBER] {
+            assert!(error.to_string().contains(part), "{part}: {error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_change_of_a_shielded_user_is_no_error_either() {
+    for action in ["ListAccessKeys", "GetUser"] {
+        let deployment = start().await;
+        deployment.shield(action, "user-0000");
+        let change = async || {
+            let event = events::change(&mut deployment.aws.world(), MEMBER, RULE, "user-0000", &[]).unwrap();
+            deployment.send(&event).await
+        };
+        let (outcome, metrics) = change().await;
+        outcome.unwrap();
+        assert_eq!(metrics.line(today(), Duration::ZERO)["UsersUnknown"], 1);
+        assert!(deployment.held().is_empty());
+
+        deployment.fault(Some(action), None, FaultKind::AccessDenied);
+        let error = change().await.0.unwrap_err();
+        assert_eq!(error.error_type(), "AccessDenied", "{error}");
+        assert!(error.to_string().contains(action), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_few_who_are_all_denied_are_unknown_and_raised() {
+    let deployment = Deployment::start().await;
+    deployment.member(|account| populate(account, today(), 3, 0, 0));
+    deployment.fault(Some("ListAccessKeys"), None, FaultKind::AccessDenied);
+    let error = deployment.sweep_with(&[]).await.0.unwrap_err();
+    assert_eq!(error.error_type(), "Incomplete", "{error}");
+    assert!(
+        error.to_string().starts_with("3 of 3 users unknown: user-0000 (iam:ListAccessKeys: AccessDenied)"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn every_violation_is_delivered_though_no_last_use_can_be_read() {
+    for (kind, expected) in [
+        (FaultKind::AccessDenied, "AccessDenied"),
+        (FaultKind::Throttle { probability: 1.0 }, "Incomplete"),
+        (FaultKind::ServerError { probability: 1.0 }, "Incomplete"),
+        (FaultKind::Latency(Duration::from_secs(60)), "Incomplete"),
+    ] {
+        let mut deployment = start().await;
+        deployment.rule.timeout = Duration::from_secs(8);
+        deployment.fault(Some("GetAccessKeyLastUsed"), None, kind.clone());
+        let error = deployment.sweep_with(&[]).await.0.unwrap_err();
+        deployment.assert_all_right(90);
+        assert_eq!(error.error_type(), expected, "{kind:?}: {error}");
+        assert!(error.to_string().contains("The last use of keys is unknown for 20 users in violation"), "{error}");
+        let (compliance, text) = deployment.result("user-0000");
+        let text = text.unwrap();
+        assert_eq!(compliance, NonCompliant);
+        assert!(text.contains("last use unknown") && text.ends_with("switch to it, deactivate this one."), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_user_whose_last_use_alone_is_shielded_is_no_error() {
+    let deployment = start().await;
+    deployment.shield("GetAccessKeyLastUsed", "user-0000");
+    deployment.sweep(&[]).await;
+    deployment.assert_all_right(90);
+    assert!(deployment.result("user-0000").1.unwrap().contains("last use unknown"));
+    assert!(deployment.result("user-0010").1.unwrap().contains("last used 2026-02-28"));
+}
+
+#[tokio::test]
+async fn a_changed_user_has_a_result_though_the_last_use_cannot_be_read() {
+    let mut deployment = start().await;
+    deployment.rule.timeout = Duration::from_secs(8);
+    let event = events::change(&mut deployment.aws.world(), MEMBER, RULE, "user-0000", &[]).unwrap();
+    deployment.fault(Some("GetAccessKeyLastUsed"), None, FaultKind::ServerError { probability: 1.0 });
+    let error = deployment.send(&event).await.0.unwrap_err();
+    assert_eq!(error.error_type(), "Incomplete", "{error}");
+    let (compliance, text) = deployment.result("user-0000");
+    assert_eq!(compliance, NonCompliant, "delivered all the same");
+    assert!(text.unwrap().contains("last use unknown"));
+}

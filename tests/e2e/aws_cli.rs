@@ -2,8 +2,11 @@
 //! AWS alone could agree on a mistake.
 
 use crate::support::*;
+use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::TimeDelta;
-use local_aws::{Credentials, Failing, Fault, FaultKind, LocalAws, Outcome, REGION, Recorder, World, events};
+use local_aws::{
+    Credentials, Failing, Fault, FaultKind, KeyStatus, LocalAws, Outcome, REGION, Recorder, World, events,
+};
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, path::Path};
 use tokio::process::Command;
@@ -13,6 +16,8 @@ const USERS_AND_TAGS: &[&str] =
     &["ListUsers", "GetUser", "CreateUser", "DeleteUser", "ListUserTags", "TagUser", "UntagUser"];
 const ACCESS_KEYS: &[&str] =
     &["ListAccessKeys", "GetAccessKeyLastUsed", "CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey"];
+const CREDENTIAL_REPORT: &[&str] = &["GenerateCredentialReport", "GetCredentialReport"];
+const REMEDIATION: &[&str] = &["DescribeConfigRules", "DescribeRemediationExceptions"];
 const ROLES: &[&str] = &["AssumeRole", "GetCallerIdentity"];
 const CONFIG_RESULTS: &[&str] =
     &["PutEvaluations", "GetComplianceDetailsByConfigRule", "DescribeComplianceByConfigRule"];
@@ -473,6 +478,87 @@ async fn organization_packs() {
 }
 
 #[tokio::test]
+async fn credential_report() {
+    let mut world = World::new(today());
+    let account = world.account(MEMBER);
+    account.create_user("bot", today() - days(400));
+    let key = account.create_key("bot", today() - days(400)).unwrap();
+    account.use_key(&key, today() - days(300), REGION, "s3");
+    let cli = Cli::start(world).await;
+    let (generate, get) = ("iam generate-credential-report", "iam get-credential-report");
+    let row = async || {
+        let report = cli.run(get).await.unwrap();
+        let csv = STANDARD.decode(report["Content"].as_str().unwrap()).unwrap();
+        let csv = String::from_utf8(csv).unwrap();
+        let lines: Vec<_> = csv.lines().map(|line| line.split(',').collect::<Vec<_>>()).collect();
+        assert!(lines.len() == 3 && lines.iter().all(|line| line.len() == 22), "{csv}");
+        assert_eq!(
+            [lines[0][9], lines[0][14], lines[1][0]],
+            ["access_key_1_last_rotated", "access_key_2_last_rotated", "<root_account>"]
+        );
+        lines[2].iter().map(|text| (*text).to_owned()).collect::<Vec<_>>()
+    };
+    assert_error(cli.run(get).await, "ReportNotPresent", "GetCredentialReport");
+    assert_eq!(cli.run(generate).await.unwrap()["State"], "STARTED");
+    assert_eq!(cli.run(generate).await.unwrap()["State"], "COMPLETE");
+    let made =
+        ["bot", "true", "2025-01-25T12:00:00+00:00", "2025-05-05T12:00:00+00:00", "us-east-1", "s3", "false", "N/A"];
+    let seen = row().await;
+    assert_eq!([&seen[0], &seen[8], &seen[9], &seen[10], &seen[11], &seen[12], &seen[13], &seen[14]], made);
+
+    // The date moves when a key is made active, and with the next report.
+    for (hours, status, active, rotated) in [
+        (0, KeyStatus::Inactive, "true", "2025-01-25T12:00:00+00:00"),
+        (5, KeyStatus::Active, "false", "2025-01-25T12:00:00+00:00"),
+        (5, KeyStatus::Active, "true", "2026-03-01T17:00:00+00:00"),
+    ] {
+        cli.aws.world().advance(TimeDelta::hours(hours));
+        if hours > 0 {
+            assert_error(cli.run(get).await, "ReportExpired", "GetCredentialReport");
+        }
+        cli.run(generate).await.unwrap();
+        let seen = row().await;
+        assert_eq!([&seen[8], &seen[9]], [active, rotated]);
+        cli.aws.world().account(MEMBER).set_key_status("bot", &key, status);
+    }
+    cli.assert_drove(CREDENTIAL_REPORT);
+}
+
+#[tokio::test]
+async fn remediation() {
+    let mut world = World::new(today());
+    let account = world.account(MEMBER);
+    for n in 0..30 {
+        account.set_rule_function(&format!("rule-{n:02}"), "arn:aws:lambda:us-east-1:111122223333:function:any");
+        account.add_remediation_exception("rule-00", &format!("AIDA{n:02}"));
+    }
+    let cli = Cli::start(world).await;
+    let rules = cli.run("configservice describe-config-rules").await.unwrap();
+    assert_eq!(
+        each(&rules["ConfigRules"], "ConfigRuleName"),
+        (0..30).map(|n| format!("rule-{n:02}")).collect::<Vec<_>>()
+    );
+    assert_eq!(cli.calls_of("DescribeConfigRules"), 2);
+    let source = &rules["ConfigRules"][0]["Source"]["SourceIdentifier"];
+    assert_eq!(source, "arn:aws:lambda:us-east-1:111122223333:function:any");
+    let other = cli.run("configservice describe-config-rules --config-rule-names other").await;
+    assert_error(other, "NoSuchConfigRuleException", "DescribeConfigRules");
+
+    let exceptions = "configservice describe-remediation-exceptions --config-rule-name";
+    // The AWS CLI does not follow the pages of this one.
+    let first = cli.run(&format!("{exceptions} rule-00")).await.unwrap();
+    let rest = format!("{exceptions} rule-00 --limit 5 --next-token {}", first["NextToken"].as_str().unwrap());
+    let rest = cli.run(&rest).await.unwrap();
+    let pages = [&first, &rest].map(|page| each(&page["RemediationExceptions"], "ResourceId"));
+    assert_eq!(pages.concat(), (0..30).map(|n| format!("AIDA{n:02}")).collect::<Vec<_>>());
+    assert_eq!((pages[0].len(), rest.get("NextToken")), (25, None));
+    assert_eq!(cli.run(&format!("{exceptions} rule-01")).await.unwrap()["RemediationExceptions"], json!([]));
+    let wrong = cli.run(&format!("{exceptions} rule-01 --limit 101")).await;
+    assert_error(wrong, "ValidationException", "DescribeRemediationExceptions");
+    cli.assert_drove(REMEDIATION);
+}
+
+#[tokio::test]
 async fn documents_and_functions() {
     let mut world = World::new(today());
     let account = world.account(MEMBER);
@@ -487,6 +573,9 @@ async fn documents_and_functions() {
         [&document["Name"], &document["Status"], &document["DocumentType"]],
         ["Runbook", "Active", "Automation"]
     );
+    cli.aws.world().account(MEMBER).set_document_versions("Runbook", 1, 2);
+    let document = cli.run(describe).await.unwrap()["Document"].take();
+    assert_eq!([&document["DefaultVersion"], &document["LatestVersion"]], ["1", "2"]);
     assert_error(cli.run(&format!("{describe}s")).await, "InvalidDocument", "DescribeDocument");
     assert_error(cli.run(&format!("{describe} --region eu-central-1")).await, "InvalidDocument", "DescribeDocument");
 
@@ -517,15 +606,15 @@ async fn no_action_of_the_local_aws_is_left_out() {
     world.account(MEMBER);
     let cli = Cli::start(world).await;
     assert_error(cli.run("iam list-roles").await, "InvalidAction", "ListRoles");
-    let unknown = cli.run("configservice describe-config-rules").await;
-    assert_error(unknown, "UnknownOperationException", "DescribeConfigRules");
+    let unknown = cli.run("configservice describe-delivery-channels").await;
+    assert_error(unknown, "UnknownOperationException", "DescribeDeliveryChannels");
 
     cli.execute(&administrator(MEMBER), "python", &["-c", EVERY_OPERATION]).await.unwrap();
     let unknown = ["InvalidAction", "UnknownOperationException"].map(|code| Outcome::Error(code.to_owned()));
     let world = cli.aws.world();
     let known = world.calls().iter().filter(|call| !unknown.contains(&call.outcome)).map(|call| call.action.as_str());
     let driven = [
-        &[USERS_AND_TAGS, ACCESS_KEYS, ROLES, CONFIG_RESULTS][..],
+        &[USERS_AND_TAGS, ACCESS_KEYS, CREDENTIAL_REPORT, ROLES, CONFIG_RESULTS, REMEDIATION][..],
         &[ORGANIZATION, RECORDER, ORGANIZATION_PACKS, DOCUMENTS_AND_FUNCTIONS],
     ];
     assert_eq!(known.collect::<BTreeSet<_>>(), driven.concat().concat().into_iter().collect());

@@ -2,12 +2,14 @@
 
 use crate::{cli::command_line, support::*};
 use chrono::Utc;
-use local_aws::{Credentials, Fault, FaultKind, LocalAws, Outcome, REGION, Recorder, World};
+use local_aws::{Credentials, Fault, FaultKind, LocalAws, Outcome, REGION, Recorder, World, deployment::function_arn};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use tokio::process::Command;
 
 const PACK: (&str, &str, &str) = (HUB, REGION, RULE);
+/// A rule as AWS Config names one of a conformance pack.
+const PACK_RULE: &str = "access-key-rotation-conformance-pack-abcdefghi";
 const RUNBOOKS: [&str; 3] = [
     "AccessKeyRotation-DeactivateStaleKeys",
     "AccessKeyRotation-ReactivateKey",
@@ -29,7 +31,7 @@ impl Clinic {
             account.set_recorder(Some(Recorder::of_everything()));
             RUNBOOKS.iter().for_each(|name| account.add_document(name, "Active"));
             account.add_role(EVALUATION_ROLE, &format!("arn:aws:iam::{HUB}:role/security"));
-            account.add_rule(RULE);
+            account.set_rule_function(RULE, &function_arn(HUB));
             populate(account, Utc::now(), 3, 40, 20);
             let organization = world.organization(HUB);
             organization.add_account(id, &format!("account {id}"), "ACTIVE");
@@ -100,9 +102,9 @@ async fn a_healthy_organization_is_well_in_every_check_and_nothing_is_written() 
     let skipped: Vec<_> = lines.iter().filter(|line| line.contains(" skipped: ")).collect();
     assert!(matches!(&skipped[..], [own] if own.starts_with(&format!("{HUB} permissions skipped: "))), "{skipped:?}");
     let of = |id: &str| lines.iter().filter(|line| line.starts_with(id)).count();
-    // The hub's permissions are one check, a member's eight.
-    assert_eq!([HUB, MEMBER, OTHER_MEMBER].map(of), [8, 15, 15]);
-    assert_eq!(lines.len() - 38, 3, "region, pack, other Regions");
+    // The hub's permissions are one check, a member's six.
+    assert_eq!([HUB, MEMBER, OTHER_MEMBER].map(of), [9, 14, 14]);
+    assert_eq!(lines.len() - 37, 3, "region, pack, other Regions");
 
     {
         let mut world = clinic.aws.world();
@@ -122,9 +124,9 @@ async fn a_healthy_organization_is_well_in_every_check_and_nothing_is_written() 
     let expected = format!(
         "{HUB}  permissions  skipped  the current account: only the function itself has the function's role (templates/hub.yaml)\n\
          all accounts: 3 ok\n\
-         {HUB} (account {HUB}): 7 ok, 1 skipped\n\
-         {MEMBER} (account {MEMBER}): 15 ok\n\
-         {OTHER_MEMBER} (account {OTHER_MEMBER}): 15 ok\n"
+         {HUB} (account {HUB}): 8 ok, 1 skipped\n\
+         {MEMBER} (account {MEMBER}): 14 ok\n\
+         {OTHER_MEMBER} (account {OTHER_MEMBER}): 14 ok\n"
     );
     assert_eq!((status, out.as_str(), error.as_str()), (Some(0), expected.as_str(), ""));
 }
@@ -166,6 +168,30 @@ const DEFECTS: &[Case] = &[
         "a runbook that is broken",
         |world| world.account(MEMBER).add_document(RUNBOOKS[0], "Failed"),
         &["444455556666 runbooks AccessKeyRotation-DeactivateStaleKeys failed: its status is Failed | Look at"],
+    ),
+    (
+        "a runbook of which an earlier version is run",
+        |world| world.account(MEMBER).set_document_versions(RUNBOOKS[2], 1, 3),
+        &[
+            "444455556666 runbooks AccessKeyRotation-DeleteDeactivatedKeys failed: version 1 is run, since it is the default; \
+           the latest is 3 | aws ssm update-document-default-version --name AccessKeyRotation-DeleteDeactivatedKeys \
+           --document-version 3 (README",
+        ],
+    ),
+    (
+        "users whom AWS Config remediates no more",
+        |world| {
+            let account = world.account(MEMBER);
+            account.set_rule_function(PACK_RULE, &function_arn(HUB));
+            ["AIDAB", "AIDAA"].iter().for_each(|id| account.add_remediation_exception(PACK_RULE, id));
+        },
+        &[
+            "444455556666 remediation failed: access-key-rotation-conformance-pack-abcdefghi has 2 remediation exceptions, so \
+           nothing is started for AIDAA, AIDAB | See why the runs failed (aws configservice \
+           describe-remediation-execution-status --config-rule-name access-key-rotation-conformance-pack-abcdefghi), then: aws \
+           configservice delete-remediation-exceptions --config-rule-name access-key-rotation-conformance-pack-abcdefghi \
+           --resource-keys ResourceType=AWS::IAM::User,ResourceId=AIDAA ResourceType=AWS::IAM::User,ResourceId=AIDAB",
+        ],
     ),
     (
         "a function whose policy names other accounts",
@@ -350,6 +376,8 @@ async fn what_the_doctor_may_not_read_is_unknown_and_says_what_to_allow() {
     for (account, action, expected) in [
         (MEMBER, "config:DescribeConfigurationRecorders", "444455556666 recorder unknown"),
         (MEMBER, "config:DescribeConfigurationRecorderStatus", "444455556666 recorder unknown"),
+        (MEMBER, "config:DescribeConfigRules", "444455556666 remediation unknown"),
+        (MEMBER, "config:DescribeRemediationExceptions", "444455556666 remediation unknown"),
         (HUB, "lambda:GetFunctionConfiguration", "invocable unknown"),
         (HUB, "lambda:GetPolicy", "invocable unknown"),
         (HUB, "config:DescribeOrganizationConformancePackStatuses", "pack home Region unknown"),
@@ -373,6 +401,43 @@ async fn what_the_doctor_may_not_read_is_unknown_and_says_what_to_allow() {
     });
     assert_told("documents", &lines, &expected.each_ref().map(String::as_str));
     assert_eq!(status, Some(1));
+}
+
+#[tokio::test]
+async fn remediation_exceptions_are_all_counted_and_only_those_of_the_rule() {
+    let clinic = Clinic::open().await;
+    {
+        let mut world = clinic.aws.world();
+        let account = world.account(MEMBER);
+        // As many rules as there are on three pages, of other functions, before and after the one.
+        for n in 0..60 {
+            let other = format!("{}-{n}", if n % 2 == 0 { "a-rule" } else { "z-rule" });
+            account.set_rule_function(&other, &function_arn(HUB).replace("access-key-rotation", "other"));
+            account.add_remediation_exception(&other, "AIDAOTHER");
+        }
+        account.set_rule_function(PACK_RULE, &function_arn(HUB));
+        (0..230).for_each(|n| account.add_remediation_exception(PACK_RULE, &format!("AIDA{n:03}")));
+    }
+    for faults in [&[][..], &[FaultKind::ShortPages(7), FaultKind::Throttle { probability: 0.2 }]] {
+        clinic.aws.world().faults.clear();
+        for kind in faults {
+            let kind = kind.clone();
+            clinic.aws.world().faults.add(Fault { account: None, action: None, user: None, kind });
+        }
+        let (status, lines) = clinic.examine(&["--account", MEMBER]).await;
+        let expected = format!(
+            "{MEMBER} remediation failed: {PACK_RULE} has 230 remediation exceptions, so nothing is \
+                                started for AIDA000, "
+        );
+        assert_told("exceptions", &lines, &[&expected]);
+        assert!(ailing(&lines)[0].contains("AIDA019 and 210 more | ") && status == Some(3), "{lines:?}");
+        assert!(!ailing(&lines)[0].contains("AIDA020") && !ailing(&lines)[0].contains("OTHER"), "{lines:?}");
+    }
+
+    clinic.aws.world().faults.clear();
+    let (status, lines) = clinic.examine(&["--account", MEMBER, "--function-name", "nothing"]).await;
+    let skipped = format!("{MEMBER} remediation skipped: no rule of AWS Config invokes nothing here");
+    assert!(lines.contains(&skipped) && status == Some(1), "{lines:?}");
 }
 
 #[tokio::test]
@@ -449,8 +514,8 @@ async fn throttling_and_short_pages_cost_time_only_and_what_aws_does_not_answer_
     );
     assert!(out.contains("777788889999  permissions  unknown  config:PutEvaluations: InternalFailure\n"), "{out}");
     let last = [
-        "444455556666 (account 444455556666): 12 ok, 3 unknown",
-        "777788889999 (account 777788889999): 13 ok, 1 failed, 1 unknown",
+        "444455556666 (account 444455556666): 11 ok, 3 unknown",
+        "777788889999 (account 777788889999): 12 ok, 1 failed, 1 unknown",
     ];
     assert_eq!(told[told.len() - 2..], last);
 }
@@ -518,7 +583,7 @@ async fn outside_the_hub_the_doctor_says_where_to_go() {
         "all accounts  invocable    unknown  there is no function access-key-rotation in account 444455556666 and us-east-1\n",
         "444455556666  invocable    skipped  the function's policy is unknown\n",
         "444455556666  pack         skipped  the pack is unknown\n",
-        "444455556666: 5 ok, 3 skipped\n",
+        "444455556666: 6 ok, 3 skipped\n",
     ] {
         assert!(out.contains(line), "{out}");
     }

@@ -37,7 +37,11 @@ async fn simulate(
 #[tokio::test]
 async fn whole_documents_deactivate_reactivate_and_delete() {
     let deployment = start().await;
-    let (stale, due) = deployment.member(|account| (key(account, "bot", 91), deactivated(account, "bot", 31)));
+    let (stale, due) = deployment.member(|account| {
+        let stale = key(account, "bot", 91);
+        key(account, "bot", 10);
+        (stale, deactivated(account, "off", 31))
+    });
     let begun = Utc::now();
     let output = simulate(&deployment, DEACTIVATE, "bot", &[]).await.unwrap();
     assert!(is_deactivated(&deployment, "bot", &stale, begun));
@@ -53,7 +57,7 @@ async fn whole_documents_deactivate_reactivate_and_delete() {
     simulate(&deployment, DELETE, "ALL", &[]).await.unwrap();
     assert_eq!(state(&deployment), before, "a trial, unless told otherwise");
     let output = simulate(&deployment, DELETE, "ALL", FOR_REAL).await.unwrap();
-    assert_eq!((status(&deployment, "bot", &due), status(&deployment, "bot", &stale)), (None, Some(Active)));
+    assert_eq!((status(&deployment, "off", &due), status(&deployment, "bot", &stale)), (None, Some(Active)));
     assert_eq!(output["DeleteDeactivatedKeys.Summary"], "Access keys: 1 changed, 0 left as they are.");
     let output = simulate(&deployment, DELETE, "ALL", FOR_REAL).await.unwrap();
     assert_eq!(output["DeleteDeactivatedKeys.Results"], json!([]));
@@ -82,7 +86,7 @@ fn documents_are_as_ssm_and_config_need_them() {
     for (runbook, parameters) in [
         (DEACTIVATE, &["ResourceId", "MaxAccessKeyAge", "QuietDays", "MaxExemptionDays", "DryRun"][..]),
         (REACTIVATE, &["ResourceId", "AccessKeyId", "DryRun"]),
-        (DELETE, &["ResourceId", "GraceDays", "DryRun"]),
+        (DELETE, &["ResourceId", "GraceDays", "StartAfter", "DryRun"]),
     ] {
         let document = document(runbook);
         assert!(document.to_string().len() < 64 * 1024, "SSM's limit");
@@ -132,6 +136,7 @@ fn parameters_are_checked_before_anything_runs() {
         ["remediation", "deletion"].map(|name| format!("arn:aws:iam::111122223333:role/access-key-rotation-{name}"));
     let [partition, no_account, longer] =
         [arn.replace("arn:aws:", "arn:aws-us-gov:"), arn.replace("111122223333", ""), format!("{arn}-too")];
+    let [longest, too_long] = [64, 65].map(|length| "x".repeat(length));
     let samples = [
         ([DEACTIVATE, REACTIVATE, ""], "ResourceId", vec![user], [&not_users[..], &["ALL"]].concat()),
         ([DELETE, "", ""], "ResourceId", vec![user, "ALL"], [&not_users[..], &["ALLAIDAABCDEFGHIJKLMNOPQ"]].concat()),
@@ -149,6 +154,12 @@ fn parameters_are_checked_before_anything_runs() {
             vec!["", &no_account, &longer, &other],
         ),
         ([DELETE, "", ""], "AutomationAssumeRole", vec![&other], vec!["", &arn]),
+        (
+            [DELETE, "", ""],
+            "StartAfter",
+            vec!["", "bot", "a,b=c@d+e.f-g_h", &longest],
+            vec!["a b", "a'b", "a/b", &too_long],
+        ),
     ];
     let pattern = |runbook: &str, name: &str| document(runbook)["parameters"][name]["allowedPattern"].clone();
     // What is to be matched, and whether it should.

@@ -104,6 +104,9 @@ def test_the_automatic_remediation_is_wired_as_aws_config_requires():
     assert attempts["min"] <= remediation["MaximumAutomaticAttempts"] <= attempts["max"]
     seconds = MODEL.shape_for("RemediationConfiguration").members["RetryAttemptSeconds"].metadata
     assert seconds["min"] <= remediation["RetryAttemptSeconds"] <= seconds["max"]
+    single = template("single-account.yaml")["Resources"]["Remediation"]["Properties"]
+    for name in ("MaximumAutomaticAttempts", "RetryAttemptSeconds"):
+        assert single[name]["Fn::If"][1] == remediation[name], f"a single account has another {name}"
     controls = remediation["ExecutionControls"]["SsmControls"]
     assert controls.keys() == {"ConcurrentExecutionRatePercentage", "ErrorPercentage"}
     # A text without any function around it, in which AWS Config replaces the account's id.

@@ -1,6 +1,7 @@
 """The README's commands, with the real AWS CLI: those in `sh` blocks are run against moto, in order; those shown in `console`
 blocks are checked by the AWS CLI without a call."""
 
+import json
 import os
 import pathlib
 import re
@@ -13,7 +14,7 @@ import pytest
 from moto.cloudformation import models
 from moto.server import ThreadedMotoServer
 
-from deployed import REGION, expanded
+from deployed import REGION, expanded, template
 
 ROOT = pathlib.Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -140,6 +141,30 @@ def test_the_deployment_and_its_removal(aws):
     with pytest.raises(config.exceptions.NoSuchOrganizationConformancePackException):
         config.describe_organization_conformance_packs(OrganizationConformancePackNames=[name])
     assert [s for s in stacks.list_stack_sets()["Summaries"] if s["Status"] == "ACTIVE"] == []
+
+
+def test_an_updated_runbook_becomes_the_default_version_in_every_account(aws):
+    documents = [resource["Properties"] for resource in template("member.yaml")["Resources"].values()]
+    names = [document["Name"] for document in documents if "DocumentType" in document]
+    assert len(names) == 3
+    # Those of the member accounts, and the management account's.
+    clients = [aws.client("ssm", account) for account in [*aws.members, None]]
+
+    def versions():
+        documents = [client.describe_document(Name=name)["Document"] for client in clients for name in names]
+        return [(document["DefaultVersion"], document["LatestVersion"]) for document in documents]
+
+    # As CloudFormation leaves it at times. moto cannot describe documents that it made of a template.
+    for client in clients:
+        for name in names:
+            contents = [json.dumps({"schemaVersion": "0.3", "description": version, "mainSteps": []}) for version in "12"]
+            client.create_document(Name=name, Content=contents[0], DocumentType="Automation", DocumentFormat="JSON")
+            client.update_document(Name=name, Content=contents[1], DocumentVersion="$LATEST", DocumentFormat="JSON")
+    assert versions() == [("1", "2")] * 9
+    [update] = blocks(section("Update it"), "sh")
+    for _ in range(2):
+        aws.shell(update)
+        assert versions() == [("2", "2")] * 9
 
 
 def test_a_single_account(aws):

@@ -122,7 +122,7 @@ def test_the_command_line_has_the_evaluation_role_if_its_own_is_given(account):
     }
     assert role["trust"]["Statement"] == [THE_FUNCTION, people]
     sids = [statement["Sid"] for statement in role["policy"]["Statement"]]
-    assert sids == ["ReadUsers", "ReadAccessKeys", "ReadResults", "DeliverResults", "ReadRecorder", "ReadRunbooks"]
+    assert sids == ["ReadUsers", "ReadAccessKeys", "ReadResults", "DeliverResults", "ReadRecorder", "ReadRemediation", "ReadRunbooks"]
     runbooks = role["policy"]["Statement"][-1]["Resource"]
     assert sorted(runbooks) == sorted(f"arn:aws:ssm:{REGION}:{MEMBER}:document/{name}" for name in documents())
 

@@ -8,6 +8,7 @@ use fastrand::Rng;
 
 use crate::config_rule::{ConfigRule, Delivery, EvaluationResult, ResultToken};
 use crate::error::AwsError;
+use crate::iam::Report;
 use crate::ids;
 use crate::regional::Regional;
 use crate::user::{AccessKey, KeyStatus, LastUsed, User};
@@ -23,6 +24,7 @@ static NO_RESULTS: BTreeMap<String, EvaluationResult> = BTreeMap::new();
 /// Those that change something by its name return whether there was such a thing.
 pub struct Account {
     pub(crate) regional: Regional,
+    pub(crate) credential_report: Option<Report>,
     pub(crate) result_tokens: HashMap<String, ResultToken>,
     pub(crate) rng: Rng,
     /// The world's time when it last gave out this account.
@@ -48,6 +50,7 @@ impl Account {
         let seed = id.bytes().fold(0, |seed: u64, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
         Account {
             regional: Regional::default(),
+            credential_report: None,
             result_tokens: HashMap::new(),
             rng: Rng::with_seed(seed),
             now,
@@ -178,16 +181,20 @@ impl Account {
         }
         let created = created.trunc_subsecs(0);
         let status = KeyStatus::Active;
-        owner.keys.push(AccessKey { id: id.clone(), status, created, last_used: None });
+        owner.keys.push(AccessKey { id: id.clone(), status, created, activated: created, last_used: None });
         self.key_owners.insert(id.clone(), user.to_lowercase());
         Ok(id)
     }
 
     /// Sets a key's status.
     pub fn set_key_status(&mut self, user: &str, key: &str, status: KeyStatus) -> bool {
+        let now = self.now.trunc_subsecs(0);
         let Some(key) = self.existing_user(user).ok().and_then(|user| user.key_mut(key)) else {
             return false;
         };
+        if status == KeyStatus::Active && key.status != status {
+            key.activated = now;
+        }
         key.status = status;
         true
     }

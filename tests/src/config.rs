@@ -1,9 +1,10 @@
-//! Config, version 2014-11-12: the evaluations of a rule, the recorder, the organization's packs.
+//! Config, version 2014-11-12: the evaluations of a rule, remediation exceptions, the recorder, the organization's packs.
 
 mod compliance;
 mod organization_packs;
 mod put_evaluations;
 mod recorders;
+mod remediation;
 
 use serde_json::{Map, Value};
 
@@ -49,6 +50,8 @@ pub(crate) fn answer(
         "PutEvaluations" => put_evaluations::put(&mut cx),
         "GetComplianceDetailsByConfigRule" => compliance::details(&cx),
         "DescribeComplianceByConfigRule" => compliance::describe(&cx),
+        "DescribeConfigRules" => remediation::rules(&cx),
+        "DescribeRemediationExceptions" => remediation::exceptions(&cx),
         "DescribeConfigurationRecorders" => recorders::describe(&cx),
         "DescribeConfigurationRecorderStatus" => recorders::status(&cx),
         _ => Err(AwsError::new(400, "UnknownOperationException", "")),

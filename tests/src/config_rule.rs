@@ -1,6 +1,6 @@
 //! A Config rule's results, and the tokens that they are delivered with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use chrono::{DateTime, Utc};
@@ -11,11 +11,15 @@ pub(crate) struct ConfigRule {
     /// By resource id.
     pub(crate) results: BTreeMap<String, EvaluationResult>,
     pub(crate) deliveries: Vec<Delivery>,
+    /// The ARN of the function that the rule invokes, if it was said.
+    pub(crate) function: Option<String>,
+    /// The ids of resources with a remediation exception.
+    pub(crate) exceptions: BTreeSet<String>,
 }
 
 impl ConfigRule {
     pub(crate) fn new(id: String) -> ConfigRule {
-        ConfigRule { id, results: BTreeMap::new(), deliveries: Vec::new() }
+        ConfigRule { id, results: BTreeMap::new(), deliveries: Vec::new(), function: None, exceptions: BTreeSet::new() }
     }
 }
 

@@ -1,8 +1,11 @@
-//! IAM, version 2010-05-08: the actions on users, access keys and tags.
+//! IAM, version 2010-05-08: the actions on users, access keys, tags and the credential report.
 
 mod access_keys;
+mod credential_report;
 mod tags;
 mod users;
+
+pub(crate) use credential_report::Report;
 
 use crate::account::Account;
 use crate::constraints::{Violations, name_character};
@@ -45,6 +48,8 @@ pub(crate) fn answer(
         "ListAccessKeys" => access_keys::list(cx).map(Some),
         "GetAccessKeyLastUsed" => access_keys::last_used(cx).map(Some),
         "CreateAccessKey" => access_keys::create(cx).map(Some),
+        "GenerateCredentialReport" => Ok(Some(credential_report::generate(cx))),
+        "GetCredentialReport" => credential_report::get(cx).map(Some),
         "UpdateAccessKey" => access_keys::update(cx).map(|()| None),
         "DeleteAccessKey" => access_keys::delete(cx).map(|()| None),
         _ => return None,

@@ -11,10 +11,17 @@ use crate::account::Account;
 #[derive(Default)]
 pub(crate) struct Regional {
     pub(crate) recorder: Option<Recorder>,
-    /// Name to status.
-    pub(crate) documents: BTreeMap<String, &'static str>,
+    /// By name.
+    pub(crate) documents: BTreeMap<String, Document>,
     /// Name to the statements of the function's policy.
     pub(crate) functions: BTreeMap<String, Vec<Value>>,
+}
+
+/// An SSM document.
+pub(crate) struct Document {
+    pub(crate) status: &'static str,
+    pub(crate) default_version: u32,
+    pub(crate) latest_version: u32,
 }
 
 /// The configuration recorder of AWS Config, named `default`.
@@ -57,9 +64,17 @@ impl Account {
         self.regional.recorder = recorder;
     }
 
-    /// Makes an SSM document, or gives it another status: `Creating`, `Active`, `Updating`, `Deleting` or `Failed`.
+    /// Makes an SSM document of one version, in the place of any other of that name, with a status: `Creating`, `Active`, `Updating`, `Deleting` or `Failed`.
     pub fn add_document(&mut self, name: &str, status: &'static str) {
-        self.regional.documents.insert(name.to_owned(), status);
+        let document = Document { status, default_version: 1, latest_version: 1 };
+        self.regional.documents.insert(name.to_owned(), document);
+    }
+
+    /// Gives an SSM document versions, if there is such a document.
+    pub fn set_document_versions(&mut self, name: &str, default: u32, latest: u32) {
+        if let Some(document) = self.regional.documents.get_mut(name) {
+            (document.default_version, document.latest_version) = (default, latest);
+        }
     }
 
     /// Deletes an SSM document; whether there was one.

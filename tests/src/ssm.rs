@@ -20,8 +20,8 @@ pub(crate) fn answer(
     }
     let name = member(input, "Name", Value::as_str)?.unwrap_or_default();
     let account = world.account(account);
-    let status = account.regional.documents.get(name).filter(|_| region == REGION);
-    let status = status.ok_or_else(|| {
+    let document = account.regional.documents.get(name).filter(|_| region == REGION);
+    let document = document.ok_or_else(|| {
         let message = format!("Document with name {name} does not exist.");
         AwsError::new(400, "InvalidDocument", message)
     })?;
@@ -29,12 +29,12 @@ pub(crate) fn answer(
         "Name": name,
         "Owner": account.id(),
         "CreatedDate": epoch_seconds(account.created()),
-        "Status": status,
-        "DocumentVersion": "1",
+        "Status": document.status,
+        "DocumentVersion": document.default_version.to_string(),
         "DocumentType": "Automation",
         "SchemaVersion": "0.3",
-        "LatestVersion": "1",
-        "DefaultVersion": "1",
+        "LatestVersion": document.latest_version.to_string(),
+        "DefaultVersion": document.default_version.to_string(),
         "DocumentFormat": "JSON",
     } }))
 }

@@ -53,6 +53,8 @@ pub struct AccessKey {
     pub status: KeyStatus,
     /// When the key was made, to the second.
     pub created: DateTime<Utc>,
+    /// When it was last made active, which only the credential report tells.
+    pub(crate) activated: DateTime<Utc>,
     /// The last use, if there was any.
     pub last_used: Option<LastUsed>,
 }

@@ -6,6 +6,7 @@ mod pack;
 mod permissions;
 mod recorder;
 mod regions;
+mod remediation;
 mod report;
 
 use crate::{Outcome, connect::Connection, output::Output, pack::pack_name, targets::Targets};

@@ -1,9 +1,9 @@
 //! The checks of one account: its role, its recorder, its runbooks, and its part of what the hub deploys.
 
-use super::{Caller, Check, function::Function, pack::Pack, permissions, recorder};
+use super::{Caller, Check, function::Function, pack::Pack, permissions, recorder, remediation};
 use crate::connect::Session;
 use access_key_rotation::{aws::account::Account, error::Error};
-use aws_sdk_ssm::types::DocumentStatus;
+use aws_sdk_ssm::types::{DocumentDescription, DocumentStatus};
 
 /// What `templates/member.yaml` makes.
 const RUNBOOKS: [&str; 3] = [
@@ -11,6 +11,8 @@ const RUNBOOKS: [&str; 3] = [
     "AccessKeyRotation-ReactivateKey",
     "AccessKeyRotation-DeleteDeactivatedKeys",
 ];
+
+const NAME: &str = "runbooks";
 
 pub(super) struct Examiner<'a> {
     pub(super) session: &'a Session,
@@ -61,7 +63,7 @@ impl Examiner<'_> {
         };
         let mut checks =
             vec![Check::ok("role", role), recorder::check(account, &self.session.home.region, &caller).await];
-        if self.deployed.is_some() {
+        if let Some((function, _)) = self.deployed {
             if is_current {
                 let why = "the current account: only the function itself has the function's role (templates/hub.yaml)";
                 checks.push(Check::skipped("permissions", why));
@@ -69,13 +71,13 @@ impl Examiner<'_> {
                 checks.extend(permissions::check(account, self.role_name).await);
             }
             checks.extend(runbooks(account, &caller).await);
+            checks.push(remediation::check(account, &function.name, &caller).await);
         }
         checks
     }
 }
 
 async fn runbooks(account: &Account<'_>, caller: &Caller<'_>) -> Vec<Check> {
-    const NAME: &str = "runbooks";
     let ssm = aws_sdk_ssm::Client::new(&account.settings);
     let redeploy = "Look at this account's instance of the StackSet of templates/member.yaml, and deploy it again (README, \
                     step 3).";
@@ -83,18 +85,37 @@ async fn runbooks(account: &Account<'_>, caller: &Caller<'_>) -> Vec<Check> {
     for document in RUNBOOKS {
         let request = ssm.describe_document().name(document);
         let answer = account.calls.call("ssm:DescribeDocument", account.reads_end, || request.clone().send()).await;
-        let check = match answer.map(|answer| answer.document.and_then(|document| document.status)) {
-            Ok(Some(DocumentStatus::Active)) => Check::ok(NAME, "Active"),
-            Ok(Some(status @ (DocumentStatus::Failed | DocumentStatus::Deleting))) => {
-                Check::failed(NAME, format!("its status is {status}"), redeploy)
-            }
-            // It is being deployed.
-            Ok(Some(status)) => Check::unknown(NAME, format!("its status is {status}"), "Run it again in a minute."),
-            Ok(None) => Check::unknown(NAME, "ssm:DescribeDocument: an answer without a status", "Run it again."),
+        let check = match answer.map(|answer| answer.document.unwrap_or_else(|| DocumentDescription::builder().build()))
+        {
+            Ok(found) => match &found.status {
+                Some(DocumentStatus::Active) => versions(document, &found),
+                Some(status @ (DocumentStatus::Failed | DocumentStatus::Deleting)) => {
+                    Check::failed(NAME, format!("its status is {status}"), redeploy)
+                }
+                // It is being deployed.
+                Some(status) => Check::unknown(NAME, format!("its status is {status}"), "Run it again in a minute."),
+                None => Check::unknown(NAME, "ssm:DescribeDocument: an answer without a status", "Run it again."),
+            },
             Err(error) if error.code == "InvalidDocument" => Check::failed(NAME, "there is no such document", redeploy),
             Err(error) => Check::unknown(NAME, error.to_string(), caller.remedy(&error)),
         };
         checks.push(check.of(document));
     }
     checks
+}
+
+/// Only the default version is run, and CloudFormation has been seen to leave an earlier one the default.
+fn versions(name: &str, document: &DocumentDescription) -> Check {
+    match (&document.default_version, &document.latest_version) {
+        (Some(default), Some(latest)) if default == latest => Check::ok(NAME, format!("Active, version {default}")),
+        (Some(default), Some(latest)) => Check::failed(
+            NAME,
+            format!("version {default} is run, since it is the default; the latest is {latest}"),
+            format!(
+                "aws ssm update-document-default-version --name {name} --document-version {latest} (README, \"Update it\", for \
+                 all accounts at once)"
+            ),
+        ),
+        _ => Check::unknown(NAME, "ssm:DescribeDocument: an answer without versions", "Run it again."),
+    }
 }

@@ -11,7 +11,7 @@ const CONFIG: &str = "config.amazonaws.com";
 
 /// What is known of the function in the current account.
 pub(super) struct Function {
-    name: String,
+    pub(super) name: String,
     /// What its policy says, or that it is not known.
     pub(super) policy: Result<Invokers, Check>,
 }

@@ -1,0 +1,104 @@
+//! Whom AWS Config no longer remediates by itself: after too many attempts it adds a remediation exception.
+
+use super::{Caller, Check, MOST_PAGES};
+use access_key_rotation::aws::{
+    account::Account,
+    calls::{CallError, Failure},
+};
+
+const NAME: &str = "remediation";
+const RULES: &str = "config:DescribeConfigRules";
+const EXCEPTIONS: &str = "config:DescribeRemediationExceptions";
+/// The most exceptions that AWS Config puts on a page.
+const EXCEPTIONS_A_PAGE: i32 = 100;
+/// How many users are named, and can be in the command; all are counted.
+const MOST_NAMED: usize = 20;
+
+pub(super) async fn check(account: &Account<'_>, function_name: &str, caller: &Caller<'_>) -> Check {
+    let unknown = |error: &CallError| Check::unknown(NAME, error.to_string(), caller.remedy(error));
+    let rules = match rules(account, function_name).await {
+        Ok(rules) => rules,
+        Err(error) => return unknown(&error),
+    };
+    let mut found = Vec::new();
+    for rule in &rules {
+        match excepted(account, rule).await {
+            Ok(users) if users.is_empty() => {}
+            Ok(users) => found.push((rule, users)),
+            Err(error) => return unknown(&error),
+        }
+    }
+    let Some((rule, users)) = found.first() else {
+        return match rules.is_empty() {
+            true => Check::skipped(NAME, format!("no rule of AWS Config invokes {function_name} here")),
+            false => Check::ok(NAME, format!("no remediation exception of {}", rules.join(", "))),
+        };
+    };
+    let named = &users[..users.len().min(MOST_NAMED)];
+    let more = users.len() - named.len();
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    let keys = named.iter().map(|id| format!("ResourceType=AWS::IAM::User,ResourceId={id}")).collect::<Vec<_>>();
+    Check::failed(
+        NAME,
+        format!(
+            "{rule} has {} remediation exceptions, so nothing is started for {}{more}",
+            users.len(),
+            named.join(", ")
+        ),
+        format!(
+            "See why the runs failed (aws configservice describe-remediation-execution-status --config-rule-name {rule}), then: \
+             aws configservice delete-remediation-exceptions --config-rule-name {rule} --resource-keys {}",
+            keys.join(" ")
+        ),
+    )
+}
+
+/// The names of the rules that invoke the function. A conformance pack gives its rule a name with a suffix of its own.
+async fn rules(account: &Account<'_>, function_name: &str) -> Result<Vec<String>, CallError> {
+    let Account { config, calls, reads_end, .. } = account;
+    let invokes = |arn: &str| arn.split(':').nth(5) == Some("function") && arn.split(':').nth(6) == Some(function_name);
+    let mut names = Vec::new();
+    let mut next_token = None;
+    for _ in 0..MOST_PAGES {
+        let request = config.describe_config_rules().set_next_token(next_token.clone());
+        let page = calls.call(RULES, *reads_end, || request.clone().send()).await?;
+        let mine = page.config_rules.unwrap_or_default().into_iter().filter(|rule| {
+            let source = rule.source.as_ref().and_then(|source| source.source_identifier.as_deref());
+            source.is_some_and(invokes)
+        });
+        names.extend(mine.filter_map(|rule| rule.config_rule_name));
+        match page.next_token.filter(|token| !token.is_empty()) {
+            None => return Ok(names),
+            token if token == next_token => break,
+            token => next_token = token,
+        }
+    }
+    Err(without_end(RULES))
+}
+
+/// The ids of the users for whom the rule has an exception.
+async fn excepted(account: &Account<'_>, rule: &str) -> Result<Vec<String>, CallError> {
+    let Account { config, calls, reads_end, .. } = account;
+    let mut users = Vec::new();
+    let mut next_token = None;
+    for _ in 0..MOST_PAGES {
+        let request = config
+            .describe_remediation_exceptions()
+            .config_rule_name(rule)
+            .limit(EXCEPTIONS_A_PAGE)
+            .set_next_token(next_token.clone());
+        let page = calls.call(EXCEPTIONS, *reads_end, || request.clone().send()).await?;
+        users
+            .extend(page.remediation_exceptions.unwrap_or_default().into_iter().map(|exception| exception.resource_id));
+        match page.next_token.filter(|token| !token.is_empty()) {
+            None => return Ok(users),
+            token if token == next_token => break,
+            token => next_token = token,
+        }
+    }
+    Err(without_end(EXCEPTIONS))
+}
+
+fn without_end(action: &'static str) -> CallError {
+    CallError { action, kind: Failure::Other, code: "a listing without an end".to_owned() }
+}

@@ -1,0 +1,217 @@
+"""IAM in memory, for the runbooks' script as it is: of one account, with the access keys of its users, in the place of boto3.
+
+Each call takes a second of the calendar, and of the run's time what a test says. `before` is called before each call of the script,
+and may change what IAM holds or end the run.
+"""
+
+import pathlib
+import types
+from datetime import datetime, timedelta, timezone
+
+from cfnlint.decode.cfn_yaml import loads
+
+ROOT = pathlib.Path(__file__).parents[2]
+SOURCE = loads((ROOT / "templates/member.yaml").read_text())["Mappings"]["Runbooks"]["Script"]["Python"]
+RECORD = "access-key-rotation:deactivated:"
+PARAMETERS = {
+    "deactivate": {"MaxAccessKeyAge": "90", "MaxExemptionDays": "365", "QuietDays": "45", "DryRun": "false"},
+    "delete": {"GraceDays": "30", "StartAfter": "", "DryRun": "false"},
+    "reactivate": {"DryRun": "false"},
+}
+TIME = "%Y-%m-%dT%H:%M:%SZ"
+# A credential report is made every four hours at most.
+REPORT = timedelta(hours=4)
+
+
+class ClientError(Exception):
+    """What a call fails with."""
+
+
+class NoSuchEntity(ClientError):
+    pass
+
+
+class Ended(BaseException):
+    """The run is ended from outside, as at 600 seconds: no handler of the script sees it."""
+
+
+class Key:
+    """An access key. `ours_since` is when a runbook switched it off, if nobody else has touched it since."""
+
+    def __init__(self, created, status="Active"):
+        self.created, self.status = created, status
+        self.switched_on, self.last_used, self.ours_since = created, None, None
+
+    def copy(self):
+        other = Key.__new__(Key)
+        other.__dict__.update(self.__dict__)
+        return other
+
+
+class User:
+    def __init__(self, name, user_id):
+        self.name, self.id = name, user_id
+        self.keys, self.tags = {}, {}
+
+    def copy(self):
+        other = User(self.name, self.id)
+        other.keys = {key_id: key.copy() for key_id, key in self.keys.items()}
+        other.tags = dict(self.tags)
+        return other
+
+
+class Iam:
+    """The client, and what the tests look at."""
+
+    exceptions = types.SimpleNamespace(NoSuchEntityException=NoSuchEntity)
+
+    def __init__(self, now):
+        self.now = now
+        self.users = {}
+        self.calls = []
+        # What was switched on, or made, so long ago is not yet in the credential report.
+        self.report_age = timedelta(0)
+        # "on": the report's date is that of the last switch-on (Trusted Advisor's reference); "any": of any change (IAM's guide).
+        self.report_dates = "on"
+        self.before = lambda action, parameters: None
+        self.seconds = self.latency = 0
+        # What the script has seen last: a call later, IAM may hold something else, and no client can tell.
+        self.seen_keys, self.seen_tags = {}, {}
+        self.deletions = []
+
+    def add(self, name, *keys):
+        user = self.users[name] = User(name, f"AIDA{name.upper():A<17}")
+        user.keys.update(keys)
+        return user
+
+    # What people do.
+
+    def switch(self, user, key_id, status):
+        key = self.users[user].keys[key_id]
+        if key.status != status:
+            key.status, key.ours_since = status, None
+            if status == "Active" or self.report_dates == "any":
+                key.switched_on = self.now
+
+    # The calls.
+
+    def _call(self, action, **parameters):
+        self.pass_time(seconds=1)
+        self.seconds += self.latency
+        self.before(action, parameters)
+        self.calls.append(action)
+
+    def pass_time(self, **time):
+        self.now += timedelta(**time)
+
+    def _user(self, name):
+        if name not in self.users:
+            raise NoSuchEntity(f"NoSuchEntity: the user {name}")
+        return self.users[name]
+
+    def _key(self, user, key_id):
+        keys = self._user(user).keys
+        if key_id not in keys:
+            raise NoSuchEntity(f"NoSuchEntity: the access key {key_id}")
+        return keys[key_id]
+
+    def get_paginator(self, operation):
+        listing = {"list_users": self._list_users, "list_access_keys": self._list_access_keys}[operation]
+        return types.SimpleNamespace(paginate=lambda PaginationConfig, **parameters: listing(**parameters))
+
+    def _list_users(self):
+        self._call("ListUsers")
+        yield {"Users": [{"UserName": user.name, "UserId": user.id} for user in self.users.values()]}
+
+    def _list_access_keys(self, UserName):
+        self._call("ListAccessKeys", UserName=UserName)
+        keys = self._user(UserName).keys
+        self.seen_keys.update((key_id, key.copy()) for key_id, key in keys.items())
+        yield {
+            "AccessKeyMetadata": [
+                {"UserName": UserName, "AccessKeyId": key_id, "Status": key.status, "CreateDate": key.created}
+                for key_id, key in keys.items()
+            ]
+        }
+
+    def get_user(self, UserName):
+        self._call("GetUser", UserName=UserName)
+        user = self._user(UserName)
+        self.seen_tags[UserName] = dict(user.tags)
+        return {"User": {"UserName": user.name, "UserId": user.id, "Tags": _tags(user.tags)}}
+
+    def get_access_key_last_used(self, AccessKeyId):
+        self._call("GetAccessKeyLastUsed", AccessKeyId=AccessKeyId)
+        for user in self.users.values():
+            if AccessKeyId in user.keys:
+                used = user.keys[AccessKeyId].last_used
+                return {"UserName": user.name, "AccessKeyLastUsed": {"LastUsedDate": used} if used else {}}
+        raise NoSuchEntity(f"NoSuchEntity: the access key {AccessKeyId}")
+
+    def update_access_key(self, UserName, AccessKeyId, Status):
+        self._call("UpdateAccessKey", UserName=UserName, AccessKeyId=AccessKeyId)
+        key = self._key(UserName, AccessKeyId)
+        self.switch(UserName, AccessKeyId, Status)
+        if (self.seen_keys[AccessKeyId].status, Status) == ("Active", "Inactive"):
+            key.ours_since = self.now
+
+    def tag_user(self, UserName, Tags):
+        self._call("TagUser", UserName=UserName)
+        self._user(UserName).tags.update((tag["Key"], tag["Value"]) for tag in Tags)
+
+    def untag_user(self, UserName, TagKeys):
+        self._call("UntagUser", UserName=UserName)
+        for name in TagKeys:
+            self._user(UserName).tags.pop(name, None)
+
+    def delete_access_key(self, UserName, AccessKeyId):
+        self._call("DeleteAccessKey", UserName=UserName, AccessKeyId=AccessKeyId)
+        self._key(UserName, AccessKeyId)
+        self.deletions.append((self.now, self.seen_keys[AccessKeyId], self.seen_tags[UserName]))
+        del self.users[UserName].keys[AccessKeyId]
+
+    def generate_credential_report(self):
+        self._call("GenerateCredentialReport")
+        return {"State": "COMPLETE"}
+
+    def get_credential_report(self):
+        self._call("GetCredentialReport")
+        at = self.now - self.report_age
+        rows = ["user,arn,access_key_1_last_rotated,access_key_2_last_rotated", "<root_account>,arn:aws:iam::111122223333:root,N/A,N/A"]
+        for user in self.users.values():
+            # A key that was switched on after the report still has its older date in it.
+            dates = [min(key.switched_on, key.created) if key.switched_on > at else key.switched_on for key in user.keys.values()]
+            texts = [date.isoformat() if date <= at else "N/A" for date in dates[:2]]
+            rows.append(",".join([user.name, f"arn:aws:iam::111122223333:user/{user.name}", *(texts + ["N/A", "N/A"])[:2]]))
+        return {"Content": "\n".join(rows).encode(), "GeneratedTime": at}
+
+    def run(self, handler, user_id, **parameters):
+        """A run of a runbook. Raises what it raises."""
+        clock = type("Clock", (datetime,), {"now": classmethod(lambda cls, zone=None: self.now)})
+        script = load()
+        script["boto3"] = types.SimpleNamespace(client=lambda *arguments, **settings: self)
+        script["datetime"] = clock
+        script["time"] = types.SimpleNamespace(sleep=self.sleep, monotonic=lambda: self.seconds)
+        return script[handler]({**PARAMETERS[handler], "ResourceId": user_id, **parameters}, {})
+
+    def sleep(self, seconds):
+        self.pass_time(seconds=seconds)
+        self.seconds += seconds
+
+
+SCRIPT = {}
+
+
+def load():
+    """The script's names, for all runs the same."""
+    if not SCRIPT:
+        exec(compile(SOURCE, "script", "exec"), SCRIPT)
+    return SCRIPT
+
+
+def at(text):
+    return datetime.strptime(text, TIME).replace(tzinfo=timezone.utc)
+
+
+def _tags(tags):
+    return [{"Key": name, "Value": value} for name, value in tags.items()]

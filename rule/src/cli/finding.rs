@@ -205,7 +205,8 @@ impl Finding {
             !self.is_violation(),
             self.exempt != Some(true) && !self.due_soon,
             self.production != Some(true),
-            self.in_use == Some(false),
+            // Only of a violation is it asked, and not known, whether the key is in use.
+            self.in_use == Some(false) || self.in_use.is_none() && !self.is_violation(),
             oldest.unwrap_or(DateTime::<Utc>::MAX_UTC),
             self.account.clone(),
             self.user_name.clone(),

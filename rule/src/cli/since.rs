@@ -192,6 +192,7 @@ impl<'de> Deserialize<'de> for Users {
                     user_name: String,
                     user_id: Option<String>,
                     violations: Vec<String>,
+                    #[serde(default)]
                     access_keys: Vec<Key>,
                 }
                 let mut all = Violations::new();

@@ -166,7 +166,7 @@ fn what_aws_would_not_take_is_refused() {
             1,
             "maxAccessKeyAge: \"0\" is not a whole number of days from 1 to 3650",
         ),
-        (good, &["--deliver", "none"], 1, "deliver: \"none\" is not all or changes"),
+        (good, &["--deliver", "none"], 1, "deliver: \"none\" is not changes or all"),
         (good, &["--quiet-days", "3651"], 2, "3651 is not in 0..=3650"),
         (good, &["--frequency", "Daily"], 2, "[possible values: One_Hour, Three_Hours"),
         (good, &["--name", "1st"], 2, "1 to 128 letters, digits and hyphens, a letter first"),

@@ -10,6 +10,7 @@ use crate::{
 };
 use aws_sdk_config::types::{ComplianceType, EvaluationResult};
 use chrono::{DateTime, Utc};
+use futures_util::future::join;
 use tokio::time::Instant;
 
 /// The most results that `GetComplianceDetailsByConfigRule` puts on a page.
@@ -46,15 +47,28 @@ pub fn is_change(held: Option<&HeldResult>, verdict: &Verdict) -> bool {
     }
 }
 
-/// Reads the results for users, page by page, no later than `until`, and gives each to `take` as it comes.
+/// Reads the results for users, page by page, no later than `until`, and gives each to `take` as it comes. Violations are listed
+/// apart, and at the same time: there are few of them, and their users are read in any case.
 ///
 /// # Errors
-/// The page that could not be read: which results are held is then not known in full.
+/// A page that could not be read: which results are held is then not known in full.
 pub async fn read_results(
     account: &Account<'_>,
     rule_name: &str,
     until: Instant,
-    mut take: impl FnMut(HeldResult),
+    take: impl Fn(HeldResult),
+) -> Result<(), CallError> {
+    let list = |compliance| list(account, rule_name, compliance, until, &take);
+    let (violations, others) = join(list(ComplianceType::NonCompliant), list(ComplianceType::Compliant)).await;
+    violations.and(others)
+}
+
+async fn list(
+    account: &Account<'_>,
+    rule_name: &str,
+    compliance: ComplianceType,
+    until: Instant,
+    take: impl Fn(HeldResult),
 ) -> Result<(), CallError> {
     let fail = |code: String| Err(CallError { action: DETAILS, kind: Failure::Other, code });
     let length = rule_name.chars().count();
@@ -67,12 +81,11 @@ pub async fn read_results(
             .config
             .get_compliance_details_by_config_rule()
             .config_rule_name(rule_name)
-            .compliance_types(ComplianceType::Compliant)
-            .compliance_types(ComplianceType::NonCompliant)
+            .compliance_types(compliance.clone())
             .limit(RESULTS_A_PAGE)
             .set_next_token(next_token.clone());
         let page = account.calls.call(DETAILS, until, || request.clone().send()).await?;
-        page.evaluation_results.unwrap_or_default().into_iter().filter_map(decode).for_each(&mut take);
+        page.evaluation_results.unwrap_or_default().into_iter().filter_map(decode).for_each(&take);
         match page.next_token.filter(|token| !token.is_empty()) {
             None => return Ok(()),
             token if token == next_token => break,

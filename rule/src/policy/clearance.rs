@@ -214,6 +214,14 @@ mod tests {
     }
 
     #[test]
+    fn a_key_of_a_clock_that_is_ahead_proves_no_more_than_one_that_is_made_now() {
+        let key = |created| AccessKey { id: "AKIAIOSFODNN7EXAMPLE".to_owned(), status: KeyStatus::Active, created };
+        let until = |created| Clearance::of_keys(&[key(created)], &Parameters::default(), now()).annotation();
+        assert_eq!(until(now() + TimeDelta::days(3)), UNTIL_MAY);
+        assert_eq!(until(now()), UNTIL_MAY);
+    }
+
+    #[test]
     fn only_what_calls_for_nothing_is_routine() {
         for annotation in [UNTIL_MAY, KEYLESS_TODAY, KEYLESS] {
             assert!(is_routine(annotation), "{annotation}");

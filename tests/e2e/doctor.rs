@@ -175,7 +175,7 @@ const DEFECTS: &[Case] = &[
         &[
             "444455556666 runbooks AccessKeyRotation-DeleteDeactivatedKeys failed: version 1 is run, since it is the default; \
            the latest is 3 | aws ssm update-document-default-version --name AccessKeyRotation-DeleteDeactivatedKeys \
-           --document-version 3 (README",
+           --document-version 3 (for all accounts at once: templates/README.md, \"Update it\")",
         ],
     ),
     (
@@ -220,9 +220,9 @@ const DEFECTS: &[Case] = &[
             world.organization(HUB).set_pack(PACK, MEMBER, "CREATE_FAILED", error);
         },
         &[
-            "pack home Region failed: CREATE_FAILED | Mend it in the accounts in which it failed",
+            "pack home Region failed: CREATE_FAILED | Fix it in the accounts in which it failed",
             "444455556666 pack failed: CREATE_FAILED, ConformancePackTemplateValidationException: The document does not \
-             exist. | README, step 4",
+             exist. | See templates/README.md, \"Troubleshooting\"",
         ],
     ),
     (
@@ -242,8 +242,8 @@ const DEFECTS: &[Case] = &[
                 .for_each(|id| world.organization(HUB).set_pack(PACK, id, "CREATE_SUCCESSFUL", None));
         },
         &[
-            "444455556666 pack failed: access-key-rotation was not deployed to this account | If it is one of the pack's \
-           excluded accounts",
+            "444455556666 pack failed: access-key-rotation was not deployed to this account | If the pack excludes this \
+           account",
         ],
     ),
     (
@@ -251,7 +251,7 @@ const DEFECTS: &[Case] = &[
         |world| assert!(world.organization(HUB).delete_pack(PACK)),
         &[
             "pack home Region failed: this account has deployed no organization conformance pack access-key-rotation here | \
-           Deploy it (README, step 4)",
+           Deploy it (templates/README.md, step 4)",
         ],
     ),
     (
@@ -464,7 +464,7 @@ async fn a_role_that_cannot_be_assumed_costs_no_other_account_its_checks() {
     );
 
     let (_, lines) = clinic.examine(&["--account", missing]).await;
-    let remedy = "Deploy templates/member.yaml there, with the ARN of your role as CommandLineRoleArn (README, step 3)";
+    let remedy = "Deploy templates/member.yaml there, with the ARN of your role as CommandLineRoleArn (templates/README.md, step 3)";
     assert!(ailing(&lines)[0].contains(remedy), "{lines:?}");
     clinic.fault(HUB, "AssumeRole", FaultKind::ServerError { probability: 1.0 });
     let (status, lines) = clinic.examine(&["--account", MEMBER, "--before-rollout"]).await;

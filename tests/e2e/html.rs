@@ -177,7 +177,7 @@ async fn a_page_without_findings_and_one_since_an_earlier_scan() {
     assert_eq!(names, ["new new", "open", "later"]);
 }
 
-/// The picture in the README: `cargo test --workspace --test e2e -- --ignored picture`.
+/// The picture on the first page: `cargo test --workspace --test e2e -- --ignored picture`.
 #[tokio::test]
 #[ignore = "makes tests/browser/report.png"]
 async fn the_picture_in_the_readme() {

@@ -40,7 +40,7 @@ fn the_pack_resolves_to_what_the_original_does_with_the_same_parameters() {
     let original =
         fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../conformance-pack/access-key-rotation.yaml"));
     let original = original.unwrap();
-    // What the README's sed makes of it.
+    // What the manual's sed makes of it.
     let automatic = original
         .replace("#automatic# ", "")
         .replace("arn:aws:iam::MANAGEMENT_ACCOUNT_ID", "arn:aws-cn:iam::123456789012");

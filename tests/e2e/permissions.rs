@@ -1,4 +1,4 @@
-//! The actions that are called, those that the README tells to allow and those that the templates allow are the same.
+//! The actions that are called, those that the manual tells to allow and those that the templates allow are the same.
 
 use crate::{
     deployed::{self, DELETION_ROLE, REMEDIATION_ROLE, python},
@@ -36,9 +36,9 @@ async fn the_permissions_are_the_ones_that_are_used() {
     }
     assert_eq!(used(FUNCTION_ROLE), allowed);
 
-    let readme = include_str!("../../README.md");
-    let (_, rest) = readme.split_once("### Permissions").unwrap();
-    let (section, _) = rest.split_once("\n### ").unwrap();
+    let manual = include_str!("../../rule/README.md");
+    let (_, rest) = manual.split_once("\n## Permissions\n").unwrap();
+    let (section, _) = rest.split_once("\n## ").unwrap();
     let is_action = |word: &&str| ["iam:", "config:", "sts:"].iter().any(|service| word.starts_with(service));
     let documented: BTreeSet<_> = section.split('`').filter(is_action).map(str::to_owned).collect();
     assert_eq!(used(FUNCTION_ROLE), documented);

@@ -71,7 +71,7 @@ def test_every_parameter_of_the_rule_is_one_of_the_pack():
     assert inputs == {name: {"Ref": name[0].upper() + name[1:]} for name in known}
 
 
-# What the README's sed makes of the pack.
+# What the manual's sed makes of the pack.
 AUTOMATIC = TEXT.replace("#automatic# ", "").replace("MANAGEMENT_ACCOUNT_ID", "123456789012")
 
 

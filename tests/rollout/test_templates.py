@@ -174,10 +174,10 @@ def test_every_alarm_watches_something_and_tells_the_topic():
     assert len(alarms) == 6
     watched = {alarm["MetricName"] for alarm in alarms}
     assert {"Errors", "Throttles", "AsyncEventAge", "ApproximateNumberOfMessagesVisible"} <= watched
-    readme = (ROOT / "README.md").read_text()
+    manual = (ROOT / "templates/README.md").read_text()
     for alarm in alarms:
         assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}]
         # The function's own metrics have no dimensions.
         assert ("Dimensions" in alarm) == (alarm["Namespace"] != "AccessKeyRotation")
         assert alarm["TreatMissingData"] == "notBreaching"
-        assert f"`{alarm['AlarmName']}`" in readme
+        assert f"`{alarm['AlarmName']}`" in manual

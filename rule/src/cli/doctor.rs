@@ -9,7 +9,7 @@ mod regions;
 mod remediation;
 mod report;
 
-use crate::{Outcome, connect::Connection, output::Output, pack::pack_name, targets::Targets};
+use crate::{Outcome, connect::Connection, manual, output::Output, pack::pack_name, targets::Targets};
 use access_key_rotation::aws::calls::{CallError, Failure};
 use account::Examiner;
 use function::Function;
@@ -113,8 +113,9 @@ impl Caller<'_> {
             }
             Caller::Current => format!("Allow {} to whoever runs this.", error.action),
             Caller::Role(name) => format!(
-                "Allow {} to the role {name} there: templates/member.yaml does so with CommandLineRoleArn (README, step 3).",
-                error.action
+                "Allow {} to the role {name} there: templates/member.yaml does so with CommandLineRoleArn ({}).",
+                error.action,
+                manual::ROLES
             ),
         }
     }

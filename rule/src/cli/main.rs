@@ -11,6 +11,7 @@ mod finding;
 mod format;
 mod html;
 mod man;
+mod manual;
 mod offline;
 mod output;
 mod pack;

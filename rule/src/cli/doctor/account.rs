@@ -1,7 +1,7 @@
 //! The checks of one account: its role, its recorder, its runbooks, and its part of what the hub deploys.
 
 use super::{Caller, Check, function::Function, pack::Pack, permissions, recorder, remediation};
-use crate::connect::Session;
+use crate::{connect::Session, manual};
 use access_key_rotation::{aws::account::Account, error::Error};
 use aws_sdk_ssm::types::{DocumentDescription, DocumentStatus};
 
@@ -40,12 +40,16 @@ impl Examiner<'_> {
     fn no_role(&self, id: &str, error: &Error) -> Check {
         let remedy = match (error, self.deployed) {
             (Error::AccessDenied(_), Some(_)) => {
-                "Deploy templates/member.yaml there, with the ARN of your role as CommandLineRoleArn (README, step 3), and allow \
-                 yourself sts:AssumeRole on it."
+                format!(
+                    "Deploy templates/member.yaml there, with the ARN of your role as CommandLineRoleArn ({}), and allow \
+                     yourself sts:AssumeRole on it.",
+                    manual::ROLES
+                )
             }
             (Error::AccessDenied(_), None) => {
                 "Before the rollout, name a role that you may assume in every account, as with --role-name \
                  OrganizationAccountAccessRole."
+                    .to_owned()
             }
             _ => return Check::unknown("role", error.to_string(), "Run it again, with credentials that last."),
         };
@@ -79,8 +83,10 @@ impl Examiner<'_> {
 
 async fn runbooks(account: &Account<'_>, caller: &Caller<'_>) -> Vec<Check> {
     let ssm = aws_sdk_ssm::Client::new(&account.settings);
-    let redeploy = "Look at this account's instance of the StackSet of templates/member.yaml, and deploy it again (README, \
-                    step 3).";
+    let redeploy = &format!(
+        "Look at this account's instance of the StackSet of templates/member.yaml, and deploy it again ({}).",
+        manual::ROLES
+    );
     let mut checks = Vec::new();
     for document in RUNBOOKS {
         let request = ssm.describe_document().name(document);
@@ -112,8 +118,8 @@ fn versions(name: &str, document: &DocumentDescription) -> Check {
             NAME,
             format!("version {default} is run, since it is the default; the latest is {latest}"),
             format!(
-                "aws ssm update-document-default-version --name {name} --document-version {latest} (README, \"Update it\", for \
-                 all accounts at once)"
+                "aws ssm update-document-default-version --name {name} --document-version {latest} (for all accounts at once: {})",
+                manual::UPDATE
             ),
         ),
         _ => Check::unknown(NAME, "ssm:DescribeDocument: an answer without versions", "Run it again."),

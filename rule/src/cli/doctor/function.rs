@@ -1,7 +1,7 @@
 //! Whether AWS Config of an account may invoke the function.
 
 use super::{Caller, Check};
-use crate::connect::Session;
+use crate::{connect::Session, manual};
 use access_key_rotation::aws::{calls::CallError, home::Home};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -47,7 +47,10 @@ impl Function {
             (false, false) => Check::failed(
                 NAME,
                 format!("by the policy of {name}, AWS Config of this account may not invoke it"),
-                "Add the account to MemberAccounts, or leave that empty, and deploy templates/hub.yaml (README, step 2).",
+                format!(
+                    "Add the account to MemberAccounts, or leave that empty, and deploy templates/hub.yaml ({}).",
+                    manual::FUNCTION
+                ),
             ),
         }
     }

@@ -1,7 +1,7 @@
 //! The conformance pack: what became of it in the home Region, account by account, and that it is in no other.
 
 use super::{AT_A_TIME, Caller, Check, MOST_PAGES, is_denial, regions};
-use crate::connect::Session;
+use crate::{connect::Session, manual};
 use access_key_rotation::aws::calls::{CallError, Calls, Failure};
 use aws_config::Region;
 use aws_sdk_config::{
@@ -67,8 +67,10 @@ impl Pack {
             return Check::failed(
                 NAME,
                 format!("{name} was not deployed to this account"),
-                "If it is one of the pack's excluded accounts, leave it out here too (--exclude); else repeat the command of \
-                 README, step 4.",
+                format!(
+                    "If the pack excludes this account, leave it out here too (--exclude). If not, repeat the command in {}.",
+                    manual::PACK
+                ),
             );
         };
         match &detail.status {
@@ -79,7 +81,8 @@ impl Pack {
             | InAccount::DeleteInProgress
             | InAccount::DeleteSuccessful) => {
                 let seen = failure(status.as_str(), &detail.error_code, &detail.error_message);
-                Check::failed(NAME, seen, "README, step 4, has a table of what it means; then repeat its command.")
+                let remedy = format!("See {}, then repeat the command in {}.", manual::TROUBLESHOOTING, manual::PACK);
+                Check::failed(NAME, seen, remedy)
             }
             status => undecided(status.as_str()),
         }
@@ -91,12 +94,15 @@ fn overall(status: &Result<Option<PackStatus>, CallError>, session: &Session, na
         Err(error) if error.code == "OrganizationAccessDeniedException" => Check::unknown(
             NAME,
             format!("account {} does not administer conformance packs", session.home.account),
-            "Run it in the account that deployed the pack: the delegated administrator (README, step 1).",
+            format!(
+                "Run it in the account that deployed the pack: the delegated administrator ({}).",
+                manual::ADMINISTRATORS
+            ),
         ),
         Err(error) => Check::unknown(NAME, error.to_string(), Caller::Current.remedy(error)),
         Ok(None) => {
             let seen = format!("this account has deployed no organization conformance pack {name} here");
-            Check::failed(NAME, seen, "Deploy it (README, step 4), or give its name with --pack-name.")
+            Check::failed(NAME, seen, format!("Deploy it ({}), or give its name with --pack-name.", manual::PACK))
         }
         Ok(Some(pack)) => match &pack.status {
             Overall::CreateSuccessful | Overall::UpdateSuccessful => Check::ok(NAME, pack.status.as_str()),
@@ -109,7 +115,7 @@ fn overall(status: &Result<Option<PackStatus>, CallError>, session: &Session, na
                 Check::failed(
                     NAME,
                     seen,
-                    "Mend it in the accounts in which it failed, then repeat the command of README, step 4.",
+                    format!("Fix it in the accounts in which it failed, then repeat the command in {}.", manual::PACK),
                 )
             }
             status => undecided(status.as_str()),

@@ -1,6 +1,7 @@
-//! What the role may do that is assumed, found by trying: the actions that the README lists under "Permissions".
+//! What the role may do that is assumed, found by trying: the actions that rule/README.md lists under "Permissions".
 
 use super::{Check, is_denial};
+use crate::manual;
 use access_key_rotation::aws::{
     account::Account,
     calls::{CallError, Failure},
@@ -100,8 +101,11 @@ impl Role<'_> {
             Err(error) if is_denial(&error) => Check::failed(
                 NAME,
                 format!("{role} may not ({})", error.code),
-                "Deploy the current templates/member.yaml there (README, step 3), and check that no service control policy or \
-                 permissions boundary denies it.",
+                format!(
+                    "Deploy the current templates/member.yaml there ({}), and check that no service control policy or \
+                     permissions boundary denies it.",
+                    manual::ROLES
+                ),
             ),
             Err(error) => Check::unknown(
                 NAME,

@@ -1,6 +1,7 @@
 //! Whether AWS Config records IAM users in an account.
 
 use super::{Caller, Check};
+use crate::manual;
 use access_key_rotation::{aws::account::Account, config::event::IAM_USER};
 use aws_sdk_config::types::{
     ConfigurationRecorder, ConfigurationRecorderStatus, RecorderStatus, RecordingFrequency, RecordingGroup,
@@ -24,7 +25,8 @@ pub(super) async fn check(account: &Account<'_>, region: &str, caller: &Caller<'
             format!("there is no configuration recorder in {region}"),
             format!(
                 "Turn AWS Config on there, recording {IAM_USER}, or leave the account out of the pack with \
-                 --excluded-accounts (README, step 4)."
+                 --excluded-accounts ({}).",
+                manual::PACK
             ),
         );
     };

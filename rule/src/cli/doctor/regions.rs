@@ -5,6 +5,7 @@
 //! iam-user-group-membership-check.
 
 use super::Check;
+use crate::manual;
 use access_key_rotation::{aws::home::Home, config::event::IAM_USER};
 
 /// A Region that records IAM users.
@@ -82,7 +83,7 @@ pub(super) fn check(home: &Home) -> Check {
         Check::failed(
             NAME,
             format!("AWS Config does not record {IAM_USER} in {region}, which it serves only since February 2022"),
-            "Choose another home Region (README, \"Deploy it to an organization\"), with --region.",
+            format!("Choose another home Region ({}), with --region.", manual::DEPLOYMENT),
         )
     } else {
         Check::unknown(

@@ -1,5 +1,5 @@
-"""The README's commands, with the real AWS CLI: those in `sh` blocks are run against moto, in order; those shown in `console`
-blocks are checked by the AWS CLI without a call."""
+"""The manual's commands, with the real AWS CLI: those in `sh` blocks are run against moto, in order; those shown in `console`
+blocks are checked by the AWS CLI without a call. And its links."""
 
 import json
 import os
@@ -17,13 +17,14 @@ from moto.server import ThreadedMotoServer
 from deployed import REGION, expanded, template
 
 ROOT = pathlib.Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
+PAGES = ("README.md", "templates/README.md", "templates/RUNBOOKS.md", "rule/README.md", "rule/src/cli/README.md", "CONTRIBUTING.md")
+MANUAL = {page: (ROOT / page).read_text() for page in PAGES}
 AWS = ROOT / "target/venv/bin/aws"
 
 
 def section(title):
-    """A section of the README, with those below it."""
-    [_, text] = README.split(f"\n## {title}\n")
+    """A section of the deployment guide, with those below it."""
+    [_, text] = MANUAL["templates/README.md"].split(f"\n## {title}\n")
     return text.split("\n## ")[0]
 
 
@@ -34,7 +35,7 @@ def blocks(text, language):
 def extended(parse):
     def parse_extended(stack):
         parse(stack)
-        # The README gives no list of accounts.
+        # The manual gives no list of accounts.
         stack.template_dict = expanded(stack.template_dict, {})
 
     return parse_extended
@@ -42,7 +43,7 @@ def extended(parse):
 
 @pytest.fixture
 def aws(tmp_path, monkeypatch):
-    """moto as a server, with the language extensions that CloudFormation has and moto lacks; a shell for the README."""
+    """moto as a server, with the language extensions that CloudFormation has and moto lacks; a shell for the manual."""
     for kind in (models.Stack, models.ChangeSet):
         monkeypatch.setattr(kind, "_parse_template", extended(kind._parse_template))
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -87,7 +88,7 @@ class Aws:
         return boto3.client(service, endpoint_url=self.endpoint, region_name=REGION, **keys)
 
     def shell(self, script):
-        """Runs commands of the README as they are, but for this organization's ids and a zip that is there."""
+        """Runs commands of the manual as they are, but for this organization's ids and a zip that is there."""
         names = {"ROOT": self.unit, "SECURITY": self.members[0], "ZIP": self.home / "bootstrap.zip"}
         for name, value in names.items():
             script = re.sub(rf"^{name}=\S+", f"{name}={value}", script, flags=re.MULTILINE)
@@ -185,8 +186,8 @@ def stack_names(stacks):
 
 def test_commands_that_are_shown_are_commands_of_the_aws_cli(aws, tmp_path):
     """The AWS CLI checks names, options and values before it finds nobody at the endpoint."""
-    shown = [command for block in blocks(README, "console") for command in commands(block)]
-    assert len(shown) > 10
+    shown = [command for text in MANUAL.values() for block in blocks(text, "console") for command in commands(block)]
+    assert len(shown) > 30
     environment = {**aws.environment(), "AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"}
     # Not in the repository: some write files.
     for name in ("templates", "conformance-pack"):
@@ -199,3 +200,27 @@ def test_commands_that_are_shown_are_commands_of_the_aws_cli(aws, tmp_path):
 def commands(block):
     """The lines that begin with `$ aws`, with those that continue them."""
     return re.findall(r"^\$ (aws .*(?:(?<=\\)\n.*)*)", block, re.MULTILINE)
+
+
+def anchors(text):
+    """The anchors of a page's headings, as GitHub makes them."""
+    text = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    return {
+        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    }
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_leads_somewhere(page):
+    links = re.findall(r"\]\(([^)]+)\)", MANUAL[page])
+    assert links or page == "CONTRIBUTING.md"
+    for link in links:
+        path, _, anchor = link.partition("#")
+        if not path.startswith("https://"):
+            target = ((ROOT / page).parent / path).resolve() if path else ROOT / page
+            assert target.exists(), link
+            assert not anchor or anchor in anchors(target.read_text()), link
+
+
+def test_the_first_page_is_short():
+    assert len(MANUAL["README.md"].encode()) <= 9 * 1024

@@ -163,11 +163,12 @@ async fn an_account_or_a_user_that_cannot_be_read_costs_no_other_and_says_so() {
 async fn wrong_usage_and_wrong_credentials_say_what_is_allowed() {
     let mut cli = Cli::start().await;
     for (arguments, said) in [
-        (&["--max-access-key-age", "0"][..], "0 is not in 1..=3650"),
+        (&["--max-access-key-age", "0"][..], "\"0\" is not a whole number of days from 1 to 3650"),
         (&["--account", "12345"], "an account's id has twelve digits"),
         (&["--exclude", MEMBER], "--organization"),
         (&["--format", "xml"], "[possible values: table, json, csv, html]"),
         (&["--key-source", "report"], "unexpected argument '--key-source'"),
+        (&["--deliver", "all"], "unexpected argument '--deliver'"),
         (&["--production-tag", "production"], "a tag is NAME=VALUE"),
     ] {
         let (status, out, error) = cli.scan(arguments).await;

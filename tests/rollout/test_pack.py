@@ -66,7 +66,8 @@ def test_the_rule():
 
 def test_every_parameter_of_the_rule_is_one_of_the_pack():
     source = (ROOT / "rule/src/policy/parameters.rs").read_text()
-    known = re.search(r'const KNOWN: &str = "(.*)";', source)[1].split(", ")
+    table = source[source.index("pub static PARAMETERS") : source.index("\n];")]
+    known = re.findall(r'^        name: "(.*)",$', table, re.MULTILINE)
     inputs = PACK["Resources"]["Rule"]["Properties"]["InputParameters"]
     assert inputs == {name: {"Ref": name[0].upper() + name[1:]} for name in known}
 

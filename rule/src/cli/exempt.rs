@@ -6,7 +6,7 @@ mod write;
 use crate::{
     Outcome,
     connect::{Connection, account_id},
-    policy::Limits,
+    rule_options::RuleOptions,
 };
 use access_key_rotation::policy::exemption::{EXEMPTION_TAGS, Exemption, Tags};
 use chrono::{NaiveDate, TimeDelta, Utc};
@@ -58,7 +58,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ID", value_parser = account_id)]
     account: Option<String>,
     #[command(flatten)]
-    limits: Limits,
+    rule: RuleOptions<false>,
     #[command(flatten)]
     connection: Connection,
 }
@@ -69,10 +69,10 @@ pub(crate) async fn run(args: Args) -> Result<Outcome, String> {
     let session = args.connection.open().await?;
     let calls = session.calls();
     let account = session.open(args.account.as_deref().unwrap_or(&session.home.account), &calls).await?;
-    let parameters = args.limits.parameters();
+    let parameters = &args.rule.parameters;
     match &args.user {
-        Some(user) => write::write(&session, &account, &parameters, user, new).await?,
-        None => return list::list(&session, &account, &parameters, args.format).await,
+        Some(user) => write::write(&session, &account, parameters, user, new).await?,
+        None => return list::list(&session, &account, parameters, args.format).await,
     }
     Ok(Outcome::default())
 }
@@ -81,7 +81,7 @@ pub(crate) async fn run(args: Args) -> Result<Outcome, String> {
 fn exemption_tags(args: &Args) -> Result<Tags, String> {
     let given = EXEMPTION_TAGS.into_iter().zip([&args.until, &args.owner, &args.reason, &args.key]);
     let tags: Tags = given.filter_map(|(name, value)| Some((name.to_owned(), value.clone()?))).collect();
-    let (today, most) = (Utc::now().date_naive(), args.limits.max_exemption_days);
+    let (today, most) = (Utc::now().date_naive(), args.rule.parameters.max_exemption_days);
     match Exemption::read(&tags, today, most) {
         Exemption::Absent | Exemption::Valid { .. } => Ok(tags),
         Exemption::Void(why) => Err(format!(

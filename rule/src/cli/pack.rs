@@ -7,14 +7,11 @@ use crate::{
     Outcome,
     connect::account_id,
     output::{self, Output},
+    rule_options::RuleOptions,
     shell::quoted,
 };
-use access_key_rotation::{
-    aws::home::Home,
-    policy::parameters::{Deliver, Parameters},
-};
+use access_key_rotation::aws::home::Home;
 use clap::value_parser;
-use serde_json::{Map, Value};
 use std::{
     io::{Write, stderr},
     path::PathBuf,
@@ -46,18 +43,8 @@ pub(crate) struct Args {
     #[arg(long, default_value = "TwentyFour_Hours",
         value_parser = ["One_Hour", "Three_Hours", "Six_Hours", "Twelve_Hours", "TwentyFour_Hours"])]
     frequency: String,
-    /// An active access key older than this is stale, in days, 1 to 3650 [default: 90]
-    #[arg(long, value_name = "DAYS")]
-    max_access_key_age: Option<String>,
-    /// A compliant user's annotation tells of keys that fall due within so many days, 0 to 365 [default: 14]
-    #[arg(long, value_name = "DAYS")]
-    warn_before_days: Option<String>,
-    /// How far ahead an exemption may end, in days, 1 to 3650 [default: 365]
-    #[arg(long, value_name = "DAYS")]
-    max_exemption_days: Option<String>,
-    /// Which results are delivered to AWS Config: changes or all [default: changes]
-    #[arg(long, value_name = "WHICH")]
-    deliver: Option<String>,
+    #[command(flatten)]
+    rule: RuleOptions<true>,
     /// The remediation leaves a key active that was used within so many days, 0 to 3650
     #[arg(long, value_name = "DAYS", default_value_t = 45, value_parser = value_parser!(u16).range(0..=3650))]
     quiet_days: u16,
@@ -90,7 +77,7 @@ pub(crate) async fn run(args: Args) -> Result<Outcome, String> {
     if excluded > EXCLUDED_LIMIT {
         return Err(format!("--excluded-accounts: {excluded} accounts, and AWS Config takes {EXCLUDED_LIMIT}"));
     }
-    let pack = filled_in(&args, &parameters(&args)?, &home)?;
+    let pack = filled_in(&args, &home)?;
     if pack.len() > BODY_LIMIT {
         return Err(format!("the pack has {} bytes, and AWS Config takes {BODY_LIMIT}", pack.len()));
     }
@@ -129,34 +116,21 @@ fn function_home(arn: &str) -> Result<Home, String> {
     }
 }
 
-/// The rule's own check of its parameters.
-fn parameters(args: &Args) -> Result<Parameters, String> {
-    let given = [
-        ("maxAccessKeyAge", &args.max_access_key_age),
-        ("warnBeforeDays", &args.warn_before_days),
-        ("maxExemptionDays", &args.max_exemption_days),
-        ("deliver", &args.deliver),
-    ];
-    let given = given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?.into())));
-    let given = Value::Object(given.collect::<Map<_, _>>()).to_string();
-    Parameters::parse(Some(&given)).map_err(|error| error.to_string())
-}
-
 /// The pack with a default for each parameter.
-fn filled_in(args: &Args, parameters: &Parameters, home: &Home) -> Result<String, String> {
-    let days = |days: u16| days.to_string();
+fn filled_in(args: &Args, home: &Home) -> Result<String, String> {
     let mut pack = PACK.to_owned();
     for (name, value) in [
         ("FunctionArn", args.function_arn.clone()),
         ("Frequency", args.frequency.clone()),
-        ("MaxAccessKeyAge", days(parameters.max_access_key_age)),
-        ("WarnBeforeDays", days(parameters.warn_before_days)),
-        ("MaxExemptionDays", days(parameters.max_exemption_days)),
-        ("Deliver", if parameters.deliver == Deliver::All { "all" } else { "changes" }.to_owned()),
-        ("QuietDays", days(args.quiet_days)),
+        ("QuietDays", args.quiet_days.to_string()),
         ("AutomaticRemediation", args.automatic_remediation.is_some().to_string()),
     ] {
         pack = with_default(&pack, name, &value)?;
+    }
+    for (parameter, value) in &args.rule.values {
+        // MaxAccessKeyAge for the rule's maxAccessKeyAge.
+        let name = parameter.name[..1].to_ascii_uppercase() + &parameter.name[1..];
+        pack = with_default(&pack, &name, value)?;
     }
     if let Some(management) = &args.automatic_remediation {
         let role = "arn:aws:iam::MANAGEMENT_ACCOUNT_ID:role/";

@@ -64,7 +64,7 @@ fn offline(args: &Args) -> Result<Survey, String> {
     let earlier = args.since.as_deref().map(|path| Earlier::read(path, &terms)).transpose()?;
     let mut survey = Survey::new(terms, earlier)?;
     for path in &args.credential_report {
-        offline::add(&mut survey, path, &args.scope.limits.parameters(), &args.scope.order.tag_names())?;
+        offline::add(&mut survey, path, &args.scope.rule.parameters, &args.scope.order.tag_names())?;
     }
     Ok(survey.finish())
 }

@@ -3,7 +3,8 @@
 use crate::{
     connect::Connection,
     finding::Terms,
-    policy::{Limits, Order},
+    order::Order,
+    rule_options::RuleOptions,
     since::Earlier,
     survey::{Survey, survey},
     targets::Targets,
@@ -16,7 +17,7 @@ pub(crate) struct Scope {
     #[command(flatten)]
     targets: Targets,
     #[command(flatten)]
-    pub(crate) limits: Limits,
+    pub(crate) rule: RuleOptions<false>,
     #[command(flatten)]
     pub(crate) order: Order,
     #[command(flatten)]
@@ -25,7 +26,7 @@ pub(crate) struct Scope {
 
 impl Scope {
     pub(crate) fn terms(&self, now: DateTime<Utc>) -> Terms {
-        self.order.terms(&self.limits, now)
+        self.order.terms(&self.rule.parameters, now)
     }
 
     /// Scans the accounts, and compares with an earlier scan if there is one.
@@ -37,7 +38,7 @@ impl Scope {
         let terms = self.terms(session.now);
         let earlier = since.map(|path| Earlier::read(path, &terms)).transpose()?;
         let targets = self.targets.resolve(&session).await?;
-        let with = (&self.limits.parameters(), &self.order.tag_names());
+        let with = (&self.rule.parameters, &self.order.tag_names());
         survey(&session, targets, with, Survey::new(terms, earlier)?).await
     }
 }

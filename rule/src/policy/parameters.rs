@@ -1,8 +1,60 @@
-//! The rule's parameters, checked before anything is called.
+//! The rule's parameters: one table, which the rule, the command line, the conformance pack's generator and the tests read.
 
 use super::text::excerpt;
 use serde_json::Value;
 use thiserror::Error;
+
+/// A parameter of the rule.
+#[derive(Debug)]
+pub struct Parameter {
+    /// As in `ruleParameters`, where it is matched without regard to case.
+    pub name: &'static str,
+    /// What it takes.
+    pub takes: Takes,
+    /// What it is for, without a full stop.
+    pub help: &'static str,
+}
+
+/// The values that a parameter takes.
+#[derive(Debug)]
+pub enum Takes {
+    /// Days of 86,400 seconds.
+    Days {
+        /// The least.
+        least: u16,
+        /// The most.
+        most: u16,
+        /// Without a value.
+        default: u16,
+    },
+    /// One of these words, of which the first is the default.
+    OneOf(&'static [&'static str]),
+}
+
+/// All parameters.
+pub static PARAMETERS: [Parameter; 4] = [
+    Parameter {
+        // The managed rule's name and default.
+        name: "maxAccessKeyAge",
+        takes: Takes::Days { least: 1, most: 3650, default: 90 },
+        help: "An active access key older than so many days is stale",
+    },
+    Parameter {
+        name: "warnBeforeDays",
+        takes: Takes::Days { least: 0, most: 365, default: 14 },
+        help: "A compliant user's annotation names a key that falls due within so many days",
+    },
+    Parameter {
+        name: "maxExemptionDays",
+        takes: Takes::Days { least: 1, most: 3650, default: 365 },
+        help: "An exemption may end so many days ahead",
+    },
+    Parameter {
+        name: "deliver",
+        takes: Takes::OneOf(&["changes", "all"]),
+        help: "Which results are delivered to AWS Config, which bills each of them",
+    },
+];
 
 /// Which results are delivered to AWS Config.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,26 +70,63 @@ pub enum Deliver {
 #[error("{0}")]
 pub struct InvalidParameters(String);
 
-/// `ruleParameters` of the AWS Config rule. All ages are in days of 86,400 seconds.
+/// `ruleParameters` of the AWS Config rule, checked: see [`PARAMETERS`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parameters {
-    /// An active key older than this is stale: 1 to 3650, 90 by default (the managed rule's name and default).
+    /// Days.
     pub max_access_key_age: u16,
-    /// A compliant user is told of a key that falls due within this time: 0 to 365, 14 by default.
+    /// Days.
     pub warn_before_days: u16,
-    /// How far ahead an exemption may end: 1 to 3650, 365 by default.
+    /// Days.
     pub max_exemption_days: u16,
-    /// `changes` by default.
+    /// Which results.
     pub deliver: Deliver,
 }
 
 impl Default for Parameters {
     fn default() -> Self {
-        Parameters { max_access_key_age: 90, warn_before_days: 14, max_exemption_days: 365, deliver: Deliver::Changes }
+        // A parameter that the table forgets would have no value at all: a test sets each to another one.
+        let mut parameters =
+            Parameters { max_access_key_age: 0, warn_before_days: 0, max_exemption_days: 0, deliver: Deliver::Changes };
+        PARAMETERS.iter().for_each(|parameter| parameters.set(parameter.name, &parameter.default()));
+        parameters
     }
 }
 
-const KNOWN: &str = "maxAccessKeyAge, warnBeforeDays, maxExemptionDays, deliver";
+impl Parameter {
+    /// The value that an absent or empty one stands for.
+    pub fn default(&self) -> String {
+        match self.takes {
+            Takes::Days { default, .. } => default.to_string(),
+            Takes::OneOf(words) => words.first().copied().unwrap_or_default().to_owned(),
+        }
+    }
+
+    /// What is allowed, as in "is not …".
+    pub fn allowed(&self) -> String {
+        match self.takes {
+            Takes::Days { least, most, .. } => format!("a whole number of days from {least} to {most}"),
+            Takes::OneOf(words) => words.join(" or "),
+        }
+    }
+
+    /// A value in the form that [`Parameters`] takes: a number without leading zeros, a word in lower case.
+    ///
+    /// # Errors
+    /// That it is not what is allowed.
+    pub fn check(&self, value: &str) -> Result<String, String> {
+        let checked = match self.takes {
+            _ if value.is_empty() => Some(self.default()),
+            Takes::Days { least, most, .. } => {
+                value.parse().ok().filter(|days| (least..=most).contains(days)).map(|days: u16| days.to_string())
+            }
+            Takes::OneOf(words) => {
+                words.iter().find(|word| word.eq_ignore_ascii_case(value)).map(|word| (*word).to_owned())
+            }
+        };
+        checked.ok_or_else(|| format!("{:?} is not {}", excerpt(value), self.allowed()))
+    }
+}
 
 impl Parameters {
     /// Reads `ruleParameters`: a JSON object, as a string, of strings; absent when the rule has no parameters.
@@ -55,62 +144,39 @@ impl Parameters {
         let Ok(Value::Object(given)) = serde_json::from_str(text) else {
             return Err(invalid("ruleParameters is not a JSON object".to_owned()));
         };
-        let mut seen: Vec<String> = Vec::new();
+        let mut seen: Vec<&str> = Vec::new();
         for (name, value) in &given {
-            let name_in_lower_case = name.to_ascii_lowercase();
-            let value = match value {
-                Value::String(value) => value.trim().to_owned(),
-                Value::Number(value) => value.to_string(),
-                Value::Null => String::new(),
-                // Of no allowed form, which the check of the value will say.
-                other => other.to_string(),
+            let Some(parameter) = PARAMETERS.iter().find(|parameter| parameter.name.eq_ignore_ascii_case(name)) else {
+                let known = PARAMETERS.iter().map(|parameter| parameter.name).collect::<Vec<_>>().join(", ");
+                return Err(invalid(format!("{}: unknown parameter; known are {known}", excerpt(name))));
             };
-            if seen.contains(&name_in_lower_case) {
+            if seen.contains(&parameter.name) {
                 return Err(invalid(format!("{}: given twice", excerpt(name))));
             }
-            parameters.set(&name_in_lower_case, name, &value)?;
-            seen.push(name_in_lower_case);
+            seen.push(parameter.name);
+            let value = match value {
+                Value::String(value) => value.trim().to_owned(),
+                Value::Null => String::new(),
+                // Numbers as they are; what else there is has no allowed form, as the check will say.
+                other => other.to_string(),
+            };
+            let value = parameter.check(&value).map_err(|why| invalid(format!("{}: {why}", parameter.name)))?;
+            parameters.set(parameter.name, &value);
         }
         Ok(parameters)
     }
 
-    fn set(&mut self, name_in_lower_case: &str, name: &str, value: &str) -> Result<(), InvalidParameters> {
-        let default = Parameters::default();
-        match name_in_lower_case {
-            "maxaccesskeyage" => {
-                self.max_access_key_age = days("maxAccessKeyAge", value, 1, 3650, default.max_access_key_age)?;
-            }
-            "warnbeforedays" => {
-                self.warn_before_days = days("warnBeforeDays", value, 0, 365, default.warn_before_days)?;
-            }
-            "maxexemptiondays" => {
-                self.max_exemption_days = days("maxExemptionDays", value, 1, 3650, default.max_exemption_days)?;
-            }
-            "deliver" => {
-                self.deliver = match value.to_ascii_lowercase().as_str() {
-                    "" | "changes" => Deliver::Changes,
-                    "all" => Deliver::All,
-                    _ => return Err(not_allowed("deliver", value, "changes or all")),
-                };
-            }
-            _ => return Err(invalid(format!("{}: unknown parameter; known are {KNOWN}", excerpt(name)))),
+    /// Takes a value that was checked.
+    fn set(&mut self, name: &str, value: &str) {
+        let days = || value.parse().unwrap_or_default();
+        match name {
+            "maxAccessKeyAge" => self.max_access_key_age = days(),
+            "warnBeforeDays" => self.warn_before_days = days(),
+            "maxExemptionDays" => self.max_exemption_days = days(),
+            "deliver" => self.deliver = if value == "all" { Deliver::All } else { Deliver::Changes },
+            _ => {}
         }
-        Ok(())
     }
-}
-
-fn days(name: &str, value: &str, least: u16, most: u16, default: u16) -> Result<u16, InvalidParameters> {
-    if value.is_empty() {
-        return Ok(default);
-    }
-    match value.parse() {
-        Ok(days) if (least..=most).contains(&days) => Ok(days),
-        _ => Err(not_allowed(name, value, &format!("a whole number of days from {least} to {most}"))),
-    }
-}
-
-fn not_allowed(name: &str, value: &str, allowed: &str) -> InvalidParameters {
-    invalid(format!("{name}: {:?} is not {allowed}", excerpt(value)))
 }
 
 fn invalid(what: String) -> InvalidParameters {
@@ -130,6 +196,25 @@ mod tests {
     fn absent_and_empty_mean_the_defaults() {
         for text in [None, Some(""), Some("  "), Some("{}"), Some(r#"{"maxAccessKeyAge":"","deliver":null}"#)] {
             assert_eq!(Parameters::parse(text).unwrap(), Parameters::default(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn each_parameter_has_a_default_of_its_own_and_takes_another_value() {
+        let defaults = Parameters {
+            max_access_key_age: 90,
+            warn_before_days: 14,
+            max_exemption_days: 365,
+            deliver: Deliver::Changes,
+        };
+        assert_eq!(Parameters::default(), defaults);
+        for parameter in &PARAMETERS {
+            let other = match parameter.takes {
+                Takes::Days { most, .. } => most.to_string(),
+                Takes::OneOf(words) => (*words.last().unwrap()).to_owned(),
+            };
+            let given = serde_json::json!({ parameter.name: other }).to_string();
+            assert_ne!(Parameters::parse(Some(&given)).unwrap(), defaults, "{}", parameter.name);
         }
     }
 
@@ -175,9 +260,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parsing_never_panics_and_never_leaves_the_ranges(text in any::<String>(), name in 0usize..4, value in any::<String>()) {
-            let names = ["maxAccessKeyAge", "warnBeforeDays", "maxExemptionDays", "deliver"];
-            let object = serde_json::json!({ names[name]: value }).to_string();
+        fn parsing_never_panics_and_never_leaves_the_ranges(text in any::<String>(), name in 0usize..PARAMETERS.len(), value in any::<String>()) {
+            let object = serde_json::json!({ PARAMETERS[name].name: value }).to_string();
             for given in [text, object] {
                 if let Ok(parameters) = Parameters::parse(Some(&given)) {
                     prop_assert!((1..=3650).contains(&parameters.max_access_key_age));

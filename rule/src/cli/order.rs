@@ -1,35 +1,9 @@
-//! The rule's parameters and the order in which to act, as options.
+//! The order in which to act, as options.
 
 use crate::finding::{TagNames, Terms};
 use access_key_rotation::policy::parameters::Parameters;
 use chrono::{DateTime, Utc};
 use clap::value_parser;
-
-/// By which limits users are judged.
-#[derive(Clone, Debug, clap::Args)]
-#[command(next_help_heading = "The rule's parameters")]
-pub(crate) struct Limits {
-    /// An active access key older than this is stale, in days, 1 to 3650
-    #[arg(long, value_name = "DAYS", default_value_t = 90, value_parser = value_parser!(u16).range(1..=3650))]
-    pub(crate) max_access_key_age: u16,
-    /// Tell of keys that fall due within so many days, 0 to 365
-    #[arg(long, value_name = "DAYS", default_value_t = 14, value_parser = value_parser!(u16).range(0..=365))]
-    pub(crate) warn_before_days: u16,
-    /// How far ahead an exemption may end, in days, 1 to 3650
-    #[arg(long, value_name = "DAYS", default_value_t = 365, value_parser = value_parser!(u16).range(1..=3650))]
-    pub(crate) max_exemption_days: u16,
-}
-
-impl Limits {
-    pub(crate) fn parameters(&self) -> Parameters {
-        Parameters {
-            max_access_key_age: self.max_access_key_age,
-            warn_before_days: self.warn_before_days,
-            max_exemption_days: self.max_exemption_days,
-            ..Parameters::default()
-        }
-    }
-}
 
 /// What comes first: production before the rest, keys in use before idle ones, older before younger.
 #[derive(Clone, Debug, clap::Args)]
@@ -51,11 +25,11 @@ impl Order {
         TagNames { production: self.production_tag.clone(), owner: self.owner_tag.clone() }
     }
 
-    pub(crate) fn terms(&self, limits: &Limits, now: DateTime<Utc>) -> Terms {
+    pub(crate) fn terms(&self, parameters: &Parameters, now: DateTime<Utc>) -> Terms {
         Terms {
             scanned_at: now,
-            max_access_key_age: limits.max_access_key_age,
-            warn_before_days: limits.warn_before_days,
+            max_access_key_age: parameters.max_access_key_age,
+            warn_before_days: parameters.warn_before_days,
             quiet_days: self.quiet_days,
             credential_report: false,
         }

@@ -41,7 +41,7 @@ async fn users_without_keys_are_remembered_too() {
 
 #[tokio::test]
 async fn a_small_account_costs_a_handful_of_calls() {
-    for (users, calls) in [(0, 4), (3, 12), (16, 40)] {
+    for (users, calls) in [(0, 5), (3, 12), (16, 40)] {
         let deployment = Deployment::start().await;
         deployment.member(|account| populate(account, today(), users, 34, 0));
         let first = deployment.sweep(&[]).await;

@@ -146,6 +146,8 @@ impl ReadOutcome {
             errors.push(Error::Incomplete(format!("The listing of users broke off: {error}.")));
         }
         if missing > 0 {
+            // Reads end in any order.
+            named.sort();
             named.truncate(NAMED);
             let named = if named.is_empty() { String::new() } else { format!(": {}", named.join(", ")) };
             errors.push(Error::Incomplete(format!("{missing} of {} users unknown{named}.", self.listed)));

@@ -150,7 +150,8 @@ async fn act_between_listing_and_reads(deployment: &Deployment, act: impl FnOnce
     deployment.fault(Some("ListAccessKeys"), None, FaultKind::Latency(Duration::from_secs(2)));
     let event = events::scheduled(&mut deployment.aws.world(), MEMBER, RULE, &[]);
     let act = async {
-        while deployment.calls_of("ListAccessKeys") == 0 {
+        // A call counts when it is answered.
+        while deployment.calls_of("ListUsers") == 0 {
             tokio::task::yield_now().await;
         }
         deployment.member(act);

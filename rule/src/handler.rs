@@ -14,7 +14,7 @@ use crate::{
     error::Error,
     evaluation::{
         sweep::sweep,
-        user::{Evaluated, Evaluator, is_granted_for_any},
+        user::{CONTROLS, Evaluated, Evaluator, is_granted_for_any},
     },
     metrics::Metrics,
     policy::{decision::Verdict, parameters::Parameters, text::excerpt},
@@ -28,8 +28,6 @@ use tracing::warn;
 
 /// What is left at the deadline for delivering what is known.
 const FOR_DELIVERY: Duration = Duration::from_secs(10);
-/// How many other users are read to find out whether an action is denied for one user or for the account.
-const CONTROLS: usize = 3;
 /// What is left for reporting the outcome.
 const FOR_THE_OUTCOME: Duration = Duration::from_millis(500);
 

@@ -58,6 +58,10 @@ pub async fn read_results(
     until: Instant,
     take: impl Fn(HeldResult),
 ) -> Result<(), CallError> {
+    let length = rule_name.chars().count();
+    if length > RULE_NAME_LIMIT {
+        return Err(failed(format!("the rule's name has {length} characters, and AWS takes {RULE_NAME_LIMIT} here")));
+    }
     let list = |compliance| list(account, rule_name, compliance, until, &take);
     let (violations, others) = join(list(ComplianceType::NonCompliant), list(ComplianceType::Compliant)).await;
     violations.and(others)
@@ -70,11 +74,6 @@ async fn list(
     until: Instant,
     take: impl Fn(HeldResult),
 ) -> Result<(), CallError> {
-    let fail = |code: String| Err(CallError { action: DETAILS, kind: Failure::Other, code });
-    let length = rule_name.chars().count();
-    if length > RULE_NAME_LIMIT {
-        return fail(format!("the rule's name has {length} characters, and AWS takes {RULE_NAME_LIMIT} here"));
-    }
     let mut next_token = None;
     for _ in 0..MOST_PAGES {
         let request = account
@@ -92,7 +91,11 @@ async fn list(
             token => next_token = token,
         }
     }
-    fail("a listing without an end".to_owned())
+    Err(failed("a listing without an end".to_owned()))
+}
+
+fn failed(code: String) -> CallError {
+    CallError { action: DETAILS, kind: Failure::Other, code }
 }
 
 fn decode(result: EvaluationResult) -> Option<HeldResult> {

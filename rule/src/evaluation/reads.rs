@@ -2,7 +2,7 @@
 
 use super::{
     outcome::ReadOutcome,
-    user::{Evaluated, Evaluator, Facts, elusive, is_granted_for_any},
+    user::{CONTROLS, Evaluated, Evaluator, Facts, elusive, is_granted_for_any},
 };
 use crate::{
     aws::{
@@ -33,8 +33,6 @@ const READS_AT_A_TIME: usize = 16;
 const LAST_USES_AT_A_TIME: usize = 16;
 /// After so many failures in a row, nobody's last use is asked for any more.
 const LAST_USE_FAILURES: u32 = 16;
-/// How many users are read to find out whether an action is denied to everybody.
-const CONTROLS: usize = 3;
 
 /// A user who is to be read.
 #[derive(Debug)]

@@ -20,6 +20,8 @@ use tokio::time::{Instant, sleep};
 
 /// IAM is eventually consistent: it may take a moment until a change is seen everywhere.
 const SECOND_LOOK: Duration = Duration::from_secs(1);
+/// How many other users are read to find out whether an action is denied for one user or for the account.
+pub(crate) const CONTROLS: usize = 3;
 /// The longest that a verdict waits for the last use of a key, which changes nothing in it: some 25 attempts while IAM throttles.
 const FOR_LAST_USE: Duration = Duration::from_secs(60);
 

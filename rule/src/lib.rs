@@ -33,9 +33,9 @@ pub mod config {
 
 /// The policy on what is read: one user, one account.
 pub mod evaluation {
+    pub mod account_scan;
     mod outcome;
     mod reads;
-    pub mod scan;
     pub mod sweep;
     pub mod user;
 }

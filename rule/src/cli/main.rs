@@ -2,31 +2,48 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
-mod completions;
-mod connect;
-mod doctor;
-mod evaluate;
-mod exempt;
-mod finding;
-mod format;
-mod html;
-mod man;
+/// Options that several commands take.
+mod args {
+    pub(crate) mod connection;
+    pub(crate) mod order;
+    pub(crate) mod rule_options;
+    pub(crate) mod scope;
+    pub(crate) mod targets;
+}
+
+/// One file for each command.
+mod commands {
+    pub(crate) mod completions;
+    pub(crate) mod doctor;
+    pub(crate) mod evaluate;
+    pub(crate) mod exempt;
+    pub(crate) mod man;
+    pub(crate) mod pack;
+    pub(crate) mod plan;
+    pub(crate) mod scan;
+}
+
+/// What is found in accounts or credential reports, and how it differs from what was found before.
+mod findings {
+    pub(crate) mod comparison;
+    pub(crate) mod finding;
+    pub(crate) mod finding_store;
+    pub(crate) mod organization_scan;
+    pub(crate) mod report_scan;
+}
+
+/// How it is printed, and where to.
+mod output {
+    pub(crate) mod destination;
+    pub(crate) mod format;
+    pub(crate) mod html;
+    pub(crate) mod shell;
+}
+
 mod manual;
-mod offline;
-mod order;
-mod output;
-mod pack;
-mod plan;
-mod rule_options;
-mod scan;
-mod scope;
-mod shell;
-mod since;
-mod spool;
-mod survey;
-mod targets;
 
 use clap::{Parser, Subcommand};
+use commands::{completions, doctor, evaluate, exempt, man, pack, plan, scan};
 use std::{io::Write, process::ExitCode};
 use tokio::signal::ctrl_c;
 

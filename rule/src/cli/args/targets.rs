@@ -1,0 +1,89 @@
+//! Which accounts a command is about.
+
+use crate::args::connection::{Session, account_id};
+use access_key_rotation::aws::calls::Failure;
+use aws_sdk_organizations::types::{AccountState, AccountStatus};
+use std::collections::BTreeMap;
+
+/// No organization has more accounts than this many pages of at least one.
+const MOST_PAGES: usize = 20_000;
+
+/// The current account, unless it is said otherwise.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Accounts")]
+pub(crate) struct Targets {
+    /// These accounts instead of the current one
+    #[arg(long, num_args = 1.., value_name = "ID", value_parser = account_id, conflicts_with = "organization")]
+    account: Vec<String>,
+    /// Every account of the organization; for the management account or a delegated administrator
+    #[arg(long)]
+    organization: bool,
+    /// But not these
+    #[arg(long, num_args = 1.., value_name = "ID", value_parser = account_id, requires = "organization")]
+    exclude: Vec<String>,
+}
+
+impl Targets {
+    /// The accounts' ids, each once, with the names that AWS Organizations has for them, if it was asked.
+    ///
+    /// # Errors
+    /// Why the organization's accounts are not known: one that is missing unseen would pass for one without findings.
+    pub(crate) async fn resolve(&self, session: &Session) -> Result<BTreeMap<String, Option<String>>, String> {
+        if !self.organization {
+            let ids = if self.account.is_empty() { vec![session.home.account.clone()] } else { self.account.clone() };
+            return Ok(ids.into_iter().map(|id| (id, None)).collect());
+        }
+        let mut accounts = organization(session).await?;
+        if let Some(id) = self.exclude.iter().find(|id| !accounts.contains_key(*id)) {
+            return Err(format!("--exclude {id}: no account of the organization"));
+        }
+        // Nobody can enter closed and suspended accounts.
+        accounts.retain(|id, account| account.open && !self.exclude.contains(id));
+        if accounts.is_empty() {
+            return Err("--exclude leaves no account".to_owned());
+        }
+        Ok(accounts.into_iter().map(|(id, account)| (id, account.name)).collect())
+    }
+}
+
+/// An account of the organization.
+struct Member {
+    name: Option<String>,
+    open: bool,
+}
+
+async fn organization(session: &Session) -> Result<BTreeMap<String, Member>, String> {
+    const ACTION: &str = "organizations:ListAccounts";
+    let organizations = aws_sdk_organizations::Client::new(&session.config);
+    let calls = session.calls();
+    let mut accounts = BTreeMap::new();
+    let mut next_token = None;
+    for _ in 0..MOST_PAGES {
+        let request = organizations.list_accounts().set_next_token(next_token.clone());
+        let page = calls.call(ACTION, session.until, || request.clone().send()).await.map_err(|error| {
+            let remedy = match error.kind {
+                Failure::Denied => {
+                    ". It is for the management account and delegated administrators; or name accounts with --account"
+                }
+                _ => "",
+            };
+            format!("{error}{remedy}")
+        })?;
+        for account in page.accounts.unwrap_or_default() {
+            let id = account.id.ok_or_else(|| format!("{ACTION}: an account without id"))?;
+            // `Status` is what AWS had before `State`.
+            let open = match (&account.state, &account.status) {
+                (Some(state), _) => !matches!(state, AccountState::Suspended | AccountState::Closed),
+                (None, Some(status)) => *status != AccountStatus::Suspended,
+                (None, None) => true,
+            };
+            accounts.insert(id, Member { name: account.name, open });
+        }
+        match page.next_token.filter(|token| !token.is_empty()) {
+            None => return Ok(accounts),
+            token if token == next_token => break,
+            token => next_token = token,
+        }
+    }
+    Err(format!("{ACTION}: a listing without an end"))
+}

@@ -1,0 +1,25 @@
+//! `completions`: what makes a shell complete this command line.
+
+use crate::{Cli, Outcome, output::destination};
+use clap::CommandFactory;
+use clap_complete::Shell;
+
+/// Prints a script that makes a shell complete commands and options
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  \
+    access-key-rotation completions bash > ~/.local/share/bash-completion/completions/access-key-rotation")]
+pub(crate) struct Args {
+    /// The shell
+    #[arg(value_enum)]
+    shell: Shell,
+}
+
+pub(crate) async fn run(args: Args) -> Result<Outcome, String> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "access-key-rotation", &mut script);
+    // clap_complete spells a name with hyphens in two ways, and bash completes nothing behind a command (clap issue 6421).
+    let script =
+        String::from_utf8_lossy(&script).replace("access__subcmd__key__subcmd__rotation", "access__key__rotation");
+    destination::print(script).await?;
+    Ok(Outcome::default())
+}

@@ -1,0 +1,149 @@
+//! Whether AWS Config of an account may invoke the function.
+
+use super::{Caller, Check};
+use crate::{args::connection::Session, manual};
+use access_key_rotation::aws::{calls::CallError, home::Home};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+const NAME: &str = "invocable";
+const CONFIG: &str = "config.amazonaws.com";
+
+/// What is known of the function in the current account.
+pub(super) struct Function {
+    pub(super) name: String,
+    /// What its policy says, or that it is not known.
+    pub(super) policy: Result<Invokers, Check>,
+}
+
+/// Of which accounts AWS Config may invoke the function.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Invokers {
+    any: bool,
+    accounts: BTreeSet<String>,
+    /// Whether there are statements that are not understood, and that may allow more or deny it.
+    other: bool,
+}
+
+impl Function {
+    pub(super) async fn read(session: &Session, name: String) -> Function {
+        let policy = policy(session, &name).await;
+        Function { name, policy }
+    }
+
+    pub(super) fn of_account(&self, id: &str) -> Check {
+        let invokers = match &self.policy {
+            Ok(invokers) => invokers,
+            Err(_) => return Check::skipped(NAME, "the function's policy is unknown"),
+        };
+        let name = &self.name;
+        if invokers.other {
+            let seen = format!("the policy of {name} has statements for AWS Config that the doctor does not judge");
+            return Check::unknown(NAME, seen, see_policy(name));
+        }
+        match (invokers.any, invokers.accounts.contains(id)) {
+            (_, true) => Check::ok(NAME, format!("the policy of {name} names the account")),
+            (true, _) => Check::ok(NAME, format!("by the policy of {name}, AWS Config of any account may")),
+            (false, false) => Check::failed(
+                NAME,
+                format!("by the policy of {name}, AWS Config of this account may not invoke it"),
+                format!(
+                    "Add the account to MemberAccounts, or leave that empty, and deploy templates/hub.yaml ({}).",
+                    manual::FUNCTION
+                ),
+            ),
+        }
+    }
+}
+
+async fn policy(session: &Session, name: &str) -> Result<Invokers, Check> {
+    let lambda = aws_sdk_lambda::Client::new(&session.config);
+    let calls = session.calls();
+    let unknown = |error: &CallError| Check::unknown(NAME, error.to_string(), Caller::Current.remedy(error));
+    let request = lambda.get_function_configuration().function_name(name);
+    match calls.call("lambda:GetFunctionConfiguration", session.until, || request.clone().send()).await {
+        Ok(_) => {}
+        Err(error) if error.code == "ResourceNotFoundException" => {
+            let Home { account, region, .. } = &session.home;
+            let seen = format!("there is no function {name} in account {account} and {region}");
+            return Err(Check::unknown(
+                NAME,
+                seen,
+                "Run it in the account with the function, or give --function-name.",
+            ));
+        }
+        Err(error) => return Err(unknown(&error)),
+    }
+    let request = lambda.get_policy().function_name(name);
+    match calls.call("lambda:GetPolicy", session.until, || request.clone().send()).await {
+        Ok(answer) => {
+            answer.policy.as_deref().and_then(invokers).ok_or_else(|| {
+                Check::unknown(NAME, "lambda:GetPolicy: a policy that is not understood", see_policy(name))
+            })
+        }
+        // The function is there, so that it is the policy that is not.
+        Err(error) if error.code == "ResourceNotFoundException" => Ok(Invokers::default()),
+        Err(error) => Err(unknown(&error)),
+    }
+}
+
+fn see_policy(name: &str) -> String {
+    format!(
+        "See whether config.amazonaws.com may invoke it for the account: aws lambda get-policy --function-name {name}"
+    )
+}
+
+/// `None` if it is not a policy. Only what `AddPermission`, and thus `templates/hub.yaml`, writes is understood.
+fn invokers(policy: &str) -> Option<Invokers> {
+    let policy: Value = serde_json::from_str(policy).ok()?;
+    let mut invokers = Invokers::default();
+    for statement in policy["Statement"].as_array()? {
+        if statement["Effect"] != "Allow" || !statement["NotPrincipal"].is_null() {
+            invokers.other = true;
+            continue;
+        }
+        let principal = &statement["Principal"];
+        let concerns_config = principal == "*"
+            || principal.as_object().is_some_and(|kinds| {
+                kinds.get("Service").is_some_and(|service| contains(service, CONFIG) || contains(service, "*"))
+            });
+        if !concerns_config {
+            continue;
+        }
+        if *principal != serde_json::json!({ "Service": CONFIG }) {
+            invokers.other = true;
+        } else if statement["Action"] != "lambda:InvokeFunction" {
+            invokers.other |= contains(&statement["Action"], "lambda:InvokeFunction")
+                || statement["Action"].to_string().contains('*');
+        } else {
+            match source_accounts(&statement["Condition"]) {
+                Some(None) => invokers.any = true,
+                Some(Some(accounts)) => invokers.accounts.extend(accounts),
+                None => invokers.other = true,
+            }
+        }
+    }
+    Some(invokers)
+}
+
+/// The accounts that a condition names, `Some(None)` if there is no condition; `None` if it is another one.
+fn source_accounts(condition: &Value) -> Option<Option<Vec<String>>> {
+    if condition.is_null() {
+        return Some(None);
+    }
+    let [(operator, keys)] = condition.as_object()?.iter().collect::<Vec<_>>()[..] else { return None };
+    let [(key, accounts)] = keys.as_object()?.iter().collect::<Vec<_>>()[..] else { return None };
+    if operator != "StringEquals" || !key.eq_ignore_ascii_case("aws:SourceAccount") {
+        return None;
+    }
+    Some(Some(texts(accounts).map(str::to_owned).collect()))
+}
+
+fn contains(value: &Value, text: &str) -> bool {
+    texts(value).any(|other| other == text)
+}
+
+/// One text or a list of them.
+fn texts(value: &Value) -> impl Iterator<Item = &str> {
+    value.as_str().into_iter().chain(value.as_array().into_iter().flatten().filter_map(Value::as_str))
+}

@@ -1,0 +1,241 @@
+//! The conformance pack: what became of it in the home Region, account by account, and that it is in no other.
+
+use super::{AT_A_TIME, Caller, Check, MOST_PAGES, is_denial, regions};
+use crate::{args::connection::Session, manual};
+use access_key_rotation::aws::calls::{CallError, Calls, Failure};
+use aws_config::Region;
+use aws_sdk_config::{
+    config::ProvideCredentials,
+    types::{
+        OrganizationConformancePackDetailedStatus as Detail, OrganizationConformancePackStatus as PackStatus,
+        OrganizationResourceDetailedStatus as InAccount, OrganizationResourceStatus as Overall,
+    },
+};
+use futures_util::{StreamExt, stream};
+use std::collections::BTreeMap;
+
+const NAME: &str = "pack";
+const STATUSES: &str = "config:DescribeOrganizationConformancePackStatuses";
+const DETAILS: &str = "config:GetOrganizationConformancePackDetailedStatus";
+/// The most accounts that AWS Config puts on a page.
+const ACCOUNTS_A_PAGE: i32 = 100;
+
+/// By account; or what there is to say instead.
+type Accounts = Result<BTreeMap<String, Detail>, &'static str>;
+
+/// What is known of the pack.
+pub(super) struct Pack {
+    name: String,
+    accounts: Accounts,
+    /// Those of the whole.
+    pub(super) checks: Vec<Check>,
+}
+
+impl Pack {
+    pub(super) async fn read(session: &Session, name: &str) -> Pack {
+        let calls = session.calls();
+        let pack = |accounts, checks| Pack { name: name.to_owned(), accounts, checks };
+        let config = aws_sdk_config::Client::new(&session.config);
+        let status = status(&config, &calls, session, name).await;
+        let overall = overall(&status, session, name);
+        let accounts = match &status {
+            Ok(Some(_)) => accounts(&config, &calls, session, name).await,
+            Ok(None) => Ok(Err("the pack is not there")),
+            // Other Regions would not say more.
+            Err(_) => {
+                const WHY: &str = "the pack is unknown";
+                return pack(Err(WHY), vec![overall, Check::skipped(NAME, WHY).of("other Regions")]);
+            }
+        };
+        let elsewhere = elsewhere(session, &calls, name).await;
+        match accounts {
+            Ok(accounts) => pack(accounts, vec![overall, elsewhere]),
+            Err(error) => {
+                let unread = Check::unknown(NAME, error.to_string(), Caller::Current.remedy(&error)).of("accounts");
+                pack(Err("what became of the pack in the accounts is unknown"), vec![overall, unread, elsewhere])
+            }
+        }
+    }
+
+    pub(super) fn of_account(&self, id: &str) -> Check {
+        let accounts = match &self.accounts {
+            Ok(accounts) => accounts,
+            Err(why) => return Check::skipped(NAME, *why),
+        };
+        let name = &self.name;
+        let Some(detail) = accounts.get(id) else {
+            return Check::failed(
+                NAME,
+                format!("{name} was not deployed to this account"),
+                format!(
+                    "If the pack excludes this account, leave it out here too (--exclude). If not, repeat the command in {}.",
+                    manual::PACK
+                ),
+            );
+        };
+        match &detail.status {
+            InAccount::CreateSuccessful | InAccount::UpdateSuccessful => Check::ok(NAME, detail.status.as_str()),
+            status @ (InAccount::CreateFailed
+            | InAccount::UpdateFailed
+            | InAccount::DeleteFailed
+            | InAccount::DeleteInProgress
+            | InAccount::DeleteSuccessful) => {
+                let seen = failure(status.as_str(), &detail.error_code, &detail.error_message);
+                let remedy = format!("See {}, then repeat the command in {}.", manual::TROUBLESHOOTING, manual::PACK);
+                Check::failed(NAME, seen, remedy)
+            }
+            status => undecided(status.as_str()),
+        }
+    }
+}
+
+fn overall(status: &Result<Option<PackStatus>, CallError>, session: &Session, name: &str) -> Check {
+    let check = match status {
+        Err(error) if error.code == "OrganizationAccessDeniedException" => Check::unknown(
+            NAME,
+            format!("account {} does not administer conformance packs", session.home.account),
+            format!(
+                "Run it in the account that deployed the pack: the delegated administrator ({}).",
+                manual::ADMINISTRATORS
+            ),
+        ),
+        Err(error) => Check::unknown(NAME, error.to_string(), Caller::Current.remedy(error)),
+        Ok(None) => {
+            let seen = format!("this account has deployed no organization conformance pack {name} here");
+            Check::failed(NAME, seen, format!("Deploy it ({}), or give its name with --pack-name.", manual::PACK))
+        }
+        Ok(Some(pack)) => match &pack.status {
+            Overall::CreateSuccessful | Overall::UpdateSuccessful => Check::ok(NAME, pack.status.as_str()),
+            status @ (Overall::CreateFailed
+            | Overall::UpdateFailed
+            | Overall::DeleteFailed
+            | Overall::DeleteInProgress
+            | Overall::DeleteSuccessful) => {
+                let seen = failure(status.as_str(), &pack.error_code, &pack.error_message);
+                Check::failed(
+                    NAME,
+                    seen,
+                    format!("Fix it in the accounts in which it failed, then repeat the command in {}.", manual::PACK),
+                )
+            }
+            status => undecided(status.as_str()),
+        },
+    };
+    check.of("home Region")
+}
+
+/// In progress, or a status that AWS Config did not have before.
+fn undecided(status: &str) -> Check {
+    Check::unknown(NAME, status, "Run it again in some minutes.")
+}
+
+/// As in `CREATE_FAILED, CODE: MESSAGE`.
+fn failure(status: &str, code: &Option<String>, message: &Option<String>) -> String {
+    let why: Vec<_> = [code, message].into_iter().flatten().map(String::as_str).collect();
+    if why.is_empty() { status.to_owned() } else { format!("{status}, {}", why.join(": ")) }
+}
+
+/// `None` if this account has deployed no such pack in the client's Region.
+async fn status(
+    config: &aws_sdk_config::Client,
+    calls: &Calls,
+    session: &Session,
+    name: &str,
+) -> Result<Option<PackStatus>, CallError> {
+    let request = config.describe_organization_conformance_pack_statuses().organization_conformance_pack_names(name);
+    match calls.call(STATUSES, session.until, || request.clone().send()).await {
+        Ok(answer) => Ok(answer.organization_conformance_pack_statuses.unwrap_or_default().into_iter().next()),
+        Err(error) if error.code == "NoSuchOrganizationConformancePackException" => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+async fn accounts(
+    config: &aws_sdk_config::Client,
+    calls: &Calls,
+    session: &Session,
+    name: &str,
+) -> Result<Accounts, CallError> {
+    let mut accounts = BTreeMap::new();
+    let mut next_token = None;
+    for _ in 0..MOST_PAGES {
+        let request = config
+            .get_organization_conformance_pack_detailed_status()
+            .organization_conformance_pack_name(name)
+            .limit(ACCOUNTS_A_PAGE)
+            .set_next_token(next_token.clone());
+        let page = calls.call(DETAILS, session.until, || request.clone().send()).await?;
+        let details = page.organization_conformance_pack_detailed_statuses.unwrap_or_default();
+        accounts.extend(details.into_iter().map(|detail| (detail.account_id.clone(), detail)));
+        match page.next_token.filter(|token| !token.is_empty()) {
+            None => return Ok(Ok(accounts)),
+            token if token == next_token => break,
+            token => next_token = token,
+        }
+    }
+    Err(CallError { action: DETAILS, kind: Failure::Other, code: "a listing without an end".to_owned() })
+}
+
+/// In two Regions the pack would say everything twice.
+async fn elsewhere(session: &Session, calls: &Calls, name: &str) -> Check {
+    let home = &session.home.region;
+    let ask = async |region: &'static regions::Region| {
+        let settings = session.config.to_builder().region(Region::new(region.name)).build();
+        (region, status(&aws_sdk_config::Client::new(&settings), calls, session, name).await)
+    };
+    let others = regions::recording(&session.home.partition).filter(|region| region.name != home);
+    let answers: Vec<_> = stream::iter(others).map(ask).buffered(AT_A_TIME).collect().await;
+
+    let refuses =
+        |error: &CallError| ["UnrecognizedClientException", "InvalidClientTokenId"].contains(&error.code.as_str());
+    // A Region that is not enabled takes no credentials. But Regions that must be enabled do not take the sessions of STS's global
+    // endpoint either ("Managing AWS STS in an AWS Region"): these credentials are such if no Region of that kind takes them.
+    let takes = |answer: &Result<_, CallError>| answer.as_ref().err().is_none_or(is_denial);
+    let taken = answers.iter().any(|(region, answer)| region.opt_in && takes(answer));
+    let home_opts_in = regions::recording(&session.home.partition).any(|region| region.opt_in && region.name == home);
+    let proven = taken || home_opts_in || is_long_term(session).await;
+
+    let (mut found, mut refusing, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+    for (region, answer) in &answers {
+        match answer {
+            Ok(Some(_)) => found.push(region.name.to_owned()),
+            Ok(None) => {}
+            Err(error) if refuses(error) && region.opt_in => refusing.push(region.name),
+            Err(error) => unknown.push(format!("{} ({})", region.name, error.code)),
+        }
+    }
+    let check = if !found.is_empty() {
+        Check::failed(
+            NAME,
+            format!("{name} is in {} as well, so that everything is found twice", found.join(", ")),
+            "Delete it there: aws configservice delete-organization-conformance-pack with that --region.",
+        )
+    } else if !unknown.is_empty() {
+        Check::unknown(
+            NAME,
+            format!("whether {name} is elsewhere too could not be read in {}", unknown.join(", ")),
+            "Denied by a policy: ask in an account to which it does not apply.",
+        )
+    } else {
+        let (asked, refusing) = (answers.len() - refusing.len(), refusing.join(", "));
+        let seen = format!("{name} is in none of the {asked} others that record IAM users");
+        match (refusing.is_empty(), proven) {
+            (true, _) => Check::ok(NAME, seen),
+            (false, true) => Check::ok(NAME, format!("{seen}; not enabled: {refusing}")),
+            (false, false) => Check::skipped(
+                NAME,
+                format!(
+                    "{seen}; not asked, since they take no such credentials or are not enabled: {refusing} (a session that every \
+                     enabled Region takes comes with AWS_STS_REGIONAL_ENDPOINTS=regional)"
+                ),
+            ),
+        }
+    };
+    check.of("other Regions")
+}
+
+/// An access key of a user, which every Region takes that is enabled.
+async fn is_long_term(session: &Session) -> bool {
+    let Some(provider) = session.config.credentials_provider() else { return false };
+    provider.provide_credentials().await.is_ok_and(|credentials| credentials.session_token().is_none())
+}

@@ -1,0 +1,250 @@
+//! `evaluate`: one event through the rule's own handler, as a rehearsal unless told otherwise.
+
+use crate::{
+    Outcome,
+    args::connection::{Connection, Session},
+    output::destination,
+};
+use access_key_rotation::{
+    aws::home::Home,
+    config::{delivery::Destination, event::Event},
+    handler::{Invocation, handle},
+    metrics::Metrics,
+    policy::clearance::is_routine,
+};
+use aws_sdk_config::types::{ComplianceType, Evaluation};
+use chrono::{DateTime, SecondsFormat, Utc};
+use clap::ValueEnum;
+use serde::Serialize;
+use serde_json::Value;
+use std::{
+    fmt::Write as _,
+    fs::File,
+    io::{self, Read},
+    path::Path,
+    time::Duration,
+};
+use tokio::task::spawn_blocking;
+
+/// The longest that Lambda lets a function run: what the function of templates/hub.yaml has.
+const LONGEST: Duration = Duration::from_secs(15 * 60);
+/// The most that Lambda takes as an event, in bytes ("Lambda quotas" in its developer guide).
+const LARGEST_EVENT: u64 = 6 * 1024 * 1024;
+
+/// Rehearses one event from AWS Config: runs it through the rule's own handler and prints the evaluations
+///
+/// Nothing is written unless --put is given. The event must be of this Region; one of another account is evaluated through
+/// --role-name. The schedule's event also reads the results that AWS Config holds for the rule in configRuleName: put the name
+/// of your rule there.
+///
+/// Exit status: 0 - evaluated; 1 - failed, or not complete: what could be evaluated is printed, or with --put delivered;
+/// 2 - wrong usage.
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  \
+    access-key-rotation evaluate --sample scheduled > event.json\n  \
+    access-key-rotation evaluate event.json --rule-parameters '{\"maxAccessKeyAge\":\"60\"}'")]
+pub(crate) struct Args {
+    /// The event, as the Lambda function gets it; - is standard input
+    #[arg(value_name = "EVENT.json", required_unless_present = "sample")]
+    event: Option<String>,
+    /// Print an event of this kind, ready to edit, with the current account and Region and the result token TESTMODE
+    #[arg(long, value_enum, value_name = "KIND", conflicts_with_all = ["event", "put", "rule_parameters", "format"])]
+    sample: Option<Sample>,
+    /// Deliver the evaluations to AWS Config, by the event's result token; TESTMODE has them checked and not kept
+    #[arg(long, conflicts_with = "format")]
+    put: bool,
+    /// Evaluate with these parameters of the rule instead of the event's
+    #[arg(long, value_name = "JSON")]
+    rule_parameters: Option<String>,
+    /// How to print
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// What is wrong first, what else calls for a word, and a summary
+    Table,
+    /// Every evaluation: the list that `aws configservice put-evaluations --evaluations` takes
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Sample {
+    /// The schedule: every user of the account
+    Scheduled,
+    /// A user's change
+    Changed,
+    /// A user's change that is too large for an event
+    Oversized,
+    /// A user's deletion
+    Deleted,
+    /// The legacy event after a snapshot: every user of the account
+    Snapshot,
+}
+
+pub(crate) async fn run(args: Args) -> Result<Outcome, String> {
+    if let Some(sample) = args.sample {
+        let session = args.connection.open().await?;
+        destination::print(sample.of(&session.home, session.now)).await?;
+        return Ok(Outcome::default());
+    }
+    let name = args.event.unwrap_or_default();
+    let mut event = spawn_blocking(move || read(&name)).await.map_err(|error| error.to_string())??;
+    if let Some(parameters) = args.rule_parameters {
+        event["ruleParameters"] = Value::String(parameters);
+    }
+    let session = args.connection.open().await?;
+    match args.put {
+        true => put(&event, &session).await,
+        false => rehearse(&event, &session, args.format).await,
+    }
+}
+
+async fn put(event: &Value, session: &Session) -> Result<Outcome, String> {
+    invoke(event, session, Destination::Config).await.0?;
+    let text = match Event::parse(event, &session.home) {
+        Ok(event) if event.result_token.is_test() => {
+            "AWS Config checked the evaluations and kept none: the result token is TESTMODE.\n"
+        }
+        _ => "The evaluations are delivered to AWS Config.\n",
+    };
+    destination::print(text.to_owned()).await?;
+    Ok(Outcome::default())
+}
+
+async fn rehearse(event: &Value, session: &Session, format: Format) -> Result<Outcome, String> {
+    let (outcome, results) = invoke(event, session, Destination::List(Default::default())).await;
+    let mut evaluations: Vec<_> = results.into_list().into_iter().map(Line::new).collect();
+    evaluations.sort_by(|a, b| a.rank().cmp(&b.rank()));
+    // An error before the first evaluation says enough in the table; a program gets a list in any case.
+    match format {
+        Format::Table if evaluations.is_empty() && outcome.is_err() => {}
+        Format::Table => destination::print(table(&evaluations)).await?,
+        Format::Json => {
+            let json = serde_json::to_string_pretty(&evaluations).map_err(|error| error.to_string())?;
+            destination::print(json + "\n").await?;
+        }
+    }
+    Ok(Outcome { errors: outcome.err().into_iter().collect(), violations: false })
+}
+
+async fn invoke(event: &Value, session: &Session, results: Destination) -> (Result<(), String>, Destination) {
+    let metrics = Metrics::with_calls(session.calls());
+    let invocation = Invocation { home: session.home.clone(), now: session.now, remaining: LONGEST, results };
+    let outcome = handle(event, &invocation, &session.accounts, &metrics).await;
+    let outcome = match (outcome, metrics.users_unknown()) {
+        (Err(error), _) => Err(error.to_string()),
+        (Ok(()), 0) => Ok(()),
+        // For the function, that is no error: it counts them, and an alarm tells.
+        (Ok(()), unknown) => Err(format!(
+            "users unknown: {unknown}. A policy denies the rule what it may read of others; access-key-rotation scan names them"
+        )),
+    };
+    (outcome, invocation.results)
+}
+
+/// Reads the event. Errors name the place of what is wrong and never quote the event, which holds a token.
+fn read(name: &str) -> Result<Value, String> {
+    let problem = |what: String| format!("{name}: {what}");
+    let mut text = Vec::new();
+    let read = match name {
+        "-" => io::stdin().lock().take(LARGEST_EVENT + 1).read_to_end(&mut text),
+        _ => File::open(Path::new(name)).and_then(|file| file.take(LARGEST_EVENT + 1).read_to_end(&mut text)),
+    };
+    read.map_err(|error| problem(error.to_string()))?;
+    if text.len() as u64 > LARGEST_EVENT {
+        return Err(problem("larger than the 6 MB that Lambda takes as an event".to_owned()));
+    }
+    let event: Value = serde_json::from_slice(&text).map_err(|error| {
+        problem(format!("not JSON (line {}, column {}). See evaluate --sample scheduled", error.line(), error.column()))
+    })?;
+    match event.is_object() {
+        true => Ok(event),
+        false => Err(problem("not a JSON object. See evaluate --sample scheduled".to_owned())),
+    }
+}
+
+impl Sample {
+    /// The event with the account, Region and time in place of those in the file.
+    fn of(self, home: &Home, now: DateTime<Utc>) -> String {
+        let text = match self {
+            Sample::Scheduled => include_str!("../../../events/scheduled.json"),
+            Sample::Changed => include_str!("../../../events/changed.json"),
+            Sample::Oversized => include_str!("../../../events/oversized.json"),
+            Sample::Deleted => include_str!("../../../events/deleted.json"),
+            Sample::Snapshot => include_str!("../../../events/snapshot.json"),
+        };
+        text.replace("123456789012", &home.account)
+            .replace("us-east-1", &home.region)
+            .replace("arn:aws:", &format!("arn:{}:", home.partition))
+            .replace("2026-03-01T12:00:00.000Z", &now.to_rfc3339_opts(SecondsFormat::Millis, true))
+    }
+}
+
+/// An evaluation, with the names of AWS Config's service model.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Line {
+    compliance_resource_type: String,
+    compliance_resource_id: String,
+    compliance_type: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    annotation: Option<String>,
+    ordering_timestamp: Option<String>,
+}
+
+impl Line {
+    fn new(evaluation: Evaluation) -> Line {
+        let ordered = DateTime::from_timestamp(
+            evaluation.ordering_timestamp.secs(),
+            evaluation.ordering_timestamp.subsec_nanos(),
+        );
+        Line {
+            compliance_resource_type: evaluation.compliance_resource_type,
+            compliance_resource_id: evaluation.compliance_resource_id,
+            compliance_type: evaluation.compliance_type.as_str().to_owned(),
+            annotation: evaluation.annotation,
+            ordering_timestamp: ordered.map(|time| time.to_rfc3339_opts(SecondsFormat::Millis, true)),
+        }
+    }
+
+    fn is(&self, compliance: &ComplianceType) -> bool {
+        self.compliance_type == compliance.as_str()
+    }
+
+    /// Whether the annotation says more than that there is nothing to do.
+    fn calls_for_a_word(&self) -> bool {
+        self.annotation.as_deref().is_some_and(|annotation| !is_routine(annotation))
+    }
+
+    /// Violations, then what else calls for a word.
+    fn rank(&self) -> (bool, bool, &str) {
+        (!self.is(&ComplianceType::NonCompliant), !self.calls_for_a_word(), &self.compliance_resource_id)
+    }
+}
+
+fn table(evaluations: &[Line]) -> String {
+    let shown = || evaluations.iter().filter(|line| !line.is(&ComplianceType::Compliant) || line.calls_for_a_word());
+    let width = shown().map(|line| line.compliance_resource_id.len()).max().unwrap_or(0).max(10);
+    let mut text = String::new();
+    if shown().next().is_some() {
+        let _ = writeln!(text, "{:<14}  {:<width$}  Annotation", "Compliance", "ResourceId");
+    }
+    for Line { compliance_type, compliance_resource_id, annotation, .. } in shown() {
+        let annotation = annotation.as_deref().unwrap_or("-");
+        let _ = writeln!(text, "{compliance_type:<14}  {compliance_resource_id:<width$}  {annotation}");
+    }
+    let count = |compliance| evaluations.iter().filter(|line| line.is(&compliance)).count();
+    let _ = writeln!(
+        text,
+        "{} evaluations: {} NON_COMPLIANT, {} COMPLIANT, {} NOT_APPLICABLE. Nothing was delivered to AWS Config.",
+        evaluations.len(),
+        count(ComplianceType::NonCompliant),
+        count(ComplianceType::Compliant),
+        count(ComplianceType::NotApplicable),
+    );
+    text
+}

@@ -1,0 +1,125 @@
+//! `exempt`: sets, removes and lists exemptions. Besides `evaluate --put`, the only part of the command line that writes.
+
+mod list;
+mod write;
+
+use crate::{
+    Outcome,
+    args::{
+        connection::{Connection, account_id},
+        rule_options::RuleOptions,
+    },
+};
+use access_key_rotation::policy::exemption::{EXEMPTION_TAGS, Exemption, Tags};
+use chrono::{NaiveDate, TimeDelta, Utc};
+use clap::ArgGroup;
+
+/// The longest tag value that IAM takes, in characters (`tagValueType` in its service model).
+const VALUE_LIMIT: usize = 256;
+
+/// Exempts a user until a day, ends an exemption, or lists exemptions
+///
+/// An exemption is four tags of the IAM user, and a new one takes the place of the earlier one entirely. Where the service
+/// control policy of templates/prevention.yaml is attached, only its administration role may write them.
+///
+/// Exit status: 0 - done; 1 - failed, or the list is not complete; 2 - wrong usage.
+#[derive(clap::Args)]
+#[command(
+    group = ArgGroup::new("what").required(true).args(["until", "remove", "list"]),
+    after_help = "Example:\n  \
+        access-key-rotation exempt billing-export --until 2027-01-31 --owner finance-platform --profile administration\n  \
+        access-key-rotation exempt billing-export --remove --profile administration\n  \
+        access-key-rotation exempt --list --account 111122221111"
+)]
+pub(crate) struct Args {
+    /// The name of the IAM user
+    #[arg(required_unless_present = "list")]
+    user: Option<String>,
+    /// Exempt the user until this day, the last one, in UTC
+    #[arg(long, value_name = "YYYY-MM-DD", requires = "owner", value_parser = tag_value)]
+    until: Option<String>,
+    /// Who answers for the exemption
+    #[arg(long, value_name = "WHO", requires = "until", value_parser = tag_value)]
+    owner: Option<String>,
+    /// Why it is needed
+    #[arg(long, value_name = "TEXT", requires = "until", value_parser = tag_value)]
+    reason: Option<String>,
+    /// Exempt this access key only
+    #[arg(long, value_name = "ID", requires = "until", value_parser = tag_value)]
+    key: Option<String>,
+    /// End the user's exemption: remove its tags
+    #[arg(long)]
+    remove: bool,
+    /// List the users of the account who have an exemption, valid or not
+    #[arg(long, conflicts_with = "user")]
+    list: bool,
+    /// How to print the list
+    #[arg(long, value_enum, default_value = "table", requires = "list")]
+    format: list::Format,
+    /// The account, if it is not the current one
+    #[arg(long, value_name = "ID", value_parser = account_id)]
+    account: Option<String>,
+    #[command(flatten)]
+    rule: RuleOptions<false>,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+pub(crate) async fn run(args: Args) -> Result<Outcome, String> {
+    // Before anything is called: a new exemption is all in the arguments.
+    let new = exemption_tags(&args)?;
+    let session = args.connection.open().await?;
+    let calls = session.calls();
+    let account = session.open(args.account.as_deref().unwrap_or(&session.home.account), &calls).await?;
+    let parameters = &args.rule.parameters;
+    match &args.user {
+        Some(user) => write::write(&session, &account, parameters, user, new).await?,
+        None => return list::list(&session, &account, parameters, args.format).await,
+    }
+    Ok(Outcome::default())
+}
+
+/// The tags of the exemption in the arguments, which the rule would hold valid; none for one to be removed.
+fn exemption_tags(args: &Args) -> Result<Tags, String> {
+    let given = EXEMPTION_TAGS.into_iter().zip([&args.until, &args.owner, &args.reason, &args.key]);
+    let tags: Tags = given.filter_map(|(name, value)| Some((name.to_owned(), value.clone()?))).collect();
+    let (today, most) = (Utc::now().date_naive(), args.rule.parameters.max_exemption_days);
+    match Exemption::read(&tags, today, most) {
+        Exemption::Absent | Exemption::Valid { .. } => Ok(tags),
+        Exemption::Void(why) => Err(format!(
+            "{why}. --until takes a day from {today} to {} as YYYY-MM-DD; nothing was written",
+            last_day(today, most)
+        )),
+    }
+}
+
+fn last_day(today: NaiveDate, most: u16) -> NaiveDate {
+    today.checked_add_signed(TimeDelta::days(most.into())).unwrap_or(NaiveDate::MAX)
+}
+
+/// What IAM takes as a tag's value: `[\p{L}\p{Z}\p{N}_.:/=+\-@]*` ("Tag" in the IAM API reference).
+fn tag_value(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let allowed = |c: char| c.is_alphanumeric() || c.is_whitespace() && !c.is_control() || "_.:/=+-@".contains(c);
+    if text.is_empty() {
+        return Err("it is empty".to_owned());
+    }
+    if let Some(other) = text.chars().find(|c| !allowed(*c)) {
+        return Err(format!("IAM's tags take letters, digits, spaces and _.:/=+-@, not {other:?}"));
+    }
+    match text.chars().count() {
+        length if length > VALUE_LIMIT => Err(format!("{length} characters, and IAM's tags take {VALUE_LIMIT}")),
+        _ => Ok(text.to_owned()),
+    }
+}
+
+/// Whether a tag is one of an exemption. IAM ignores the case of tag names, and the rule does not.
+fn is_exemption_tag(name: &str) -> bool {
+    EXEMPTION_TAGS.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// A user's tags of an exemption whose names the rule does not know, for their case.
+fn misspelt(tags: &Tags) -> Vec<&str> {
+    let names = tags.keys().map(String::as_str);
+    names.filter(|name| is_exemption_tag(name) && !EXEMPTION_TAGS.contains(name)).collect()
+}

@@ -1,0 +1,37 @@
+//! `man`: the help as manual pages.
+
+use crate::{Cli, Outcome, output::destination};
+use clap::{Command, CommandFactory};
+use clap_mangen::Man;
+
+/// Prints the manual page of this program, or of one of its commands
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  \
+    access-key-rotation man scan > ~/.local/share/man/man1/access-key-rotation-scan.1")]
+pub(crate) struct Args {
+    /// The command; without it the page of the program, which lists them
+    #[arg(value_parser = command_name)]
+    command: Option<String>,
+}
+
+pub(crate) async fn run(args: Args) -> Result<Outcome, String> {
+    let mut program = Cli::command();
+    program.build();
+    let command = match args.command {
+        Some(name) => program.find_subcommand(&name).ok_or("no such command")?.clone(),
+        None => program,
+    };
+    let mut page = Vec::new();
+    Man::new(command).render(&mut page).map_err(|error| error.to_string())?;
+    destination::print(String::from_utf8_lossy(&page).into_owned()).await?;
+    Ok(Outcome::default())
+}
+
+fn command_name(text: &str) -> Result<String, String> {
+    let program = Cli::command();
+    let names: Vec<_> = program.get_subcommands().map(Command::get_name).collect();
+    match names.contains(&text) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("the commands are {}", names.join(", "))),
+    }
+}

@@ -1,0 +1,209 @@
+//! `pack`: the conformance pack with its parameters filled in, and the call that deploys it.
+//!
+//! Limits: `PutOrganizationConformancePack` in AWS Config's service model. Those of input parameters do not matter here, since the
+//! pack needs none, and that of a template in S3, 300 KB, is never reached.
+
+use crate::{
+    Outcome,
+    args::{connection::account_id, rule_options::RuleOptions},
+    output::{
+        destination::{self, Output},
+        shell::quoted,
+    },
+};
+use access_key_rotation::aws::home::Home;
+use clap::value_parser;
+use std::{
+    io::{Write, stderr},
+    path::PathBuf,
+};
+
+const PACK: &str = include_str!("../../../../conformance-pack/access-key-rotation.yaml");
+/// The most bytes that `TemplateBody` takes.
+const BODY_LIMIT: usize = 51_200;
+/// The most accounts that `ExcludedAccounts` takes.
+const EXCLUDED_LIMIT: usize = 1000;
+/// The longest `SourceIdentifier` of a rule (`StringWithCharLimit256`).
+const ARN_LIMIT: usize = 256;
+
+/// Prints the conformance pack with its parameters filled in, and the call that deploys it to an organization
+///
+/// Needs no credentials: nothing is called. The pack then takes no input parameters. Without --output the call is on standard
+/// error.
+///
+/// Exit status: 0 - printed; 1 - AWS would not take it; 2 - wrong usage.
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  \
+    access-key-rotation pack --max-access-key-age 60 --output pack.yaml \\\n    \
+    --function-arn arn:aws:lambda:eu-central-1:111122223333:function:access-key-rotation")]
+pub(crate) struct Args {
+    /// The output FunctionArn of templates/hub.yaml
+    #[arg(long, value_name = "ARN")]
+    function_arn: String,
+    /// How often each account is evaluated
+    #[arg(long, default_value = "TwentyFour_Hours",
+        value_parser = ["One_Hour", "Three_Hours", "Six_Hours", "Twelve_Hours", "TwentyFour_Hours"])]
+    frequency: String,
+    #[command(flatten)]
+    rule: RuleOptions<true>,
+    /// The remediation leaves a key active that was used within so many days, 0 to 3650
+    #[arg(long, value_name = "DAYS", default_value_t = 45, value_parser = value_parser!(u16).range(0..=3650))]
+    quiet_days: u16,
+    /// AWS Config starts the remediation by itself; it takes the id of the organization's management account
+    #[arg(long, value_name = "MANAGEMENT_ACCOUNT_ID", value_parser = account_id)]
+    automatic_remediation: Option<String>,
+    /// Accounts of the organization that do not get the pack, at most 1000
+    #[arg(long, num_args = 1.., value_name = "ID", value_parser = account_id)]
+    excluded_accounts: Vec<String>,
+    /// What the pack is called
+    #[arg(long, default_value = "access-key-rotation", value_parser = pack_name)]
+    name: String,
+    /// The Region to deploy to, which must be the function's
+    #[arg(long)]
+    region: Option<String>,
+    /// Write the pack to this file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+pub(crate) async fn run(args: Args) -> Result<Outcome, String> {
+    let home = function_home(&args.function_arn)?;
+    if let Some(region) = args.region.as_ref().filter(|region| **region != home.region) {
+        return Err(format!(
+            "--region {region}: the function is in {}, and a pack's rule calls functions of its own Region only",
+            home.region
+        ));
+    }
+    let excluded = args.excluded_accounts.len();
+    if excluded > EXCLUDED_LIMIT {
+        return Err(format!("--excluded-accounts: {excluded} accounts, and AWS Config takes {EXCLUDED_LIMIT}"));
+    }
+    let pack = filled_in(&args, &home)?;
+    if pack.len() > BODY_LIMIT {
+        return Err(format!("the pack has {} bytes, and AWS Config takes {BODY_LIMIT}", pack.len()));
+    }
+    let file = args.output.clone().unwrap_or_else(|| format!("{}.yaml", args.name).into());
+    let call = call(&args, &home, &file.to_string_lossy());
+    Output::open(args.output.as_deref())?.write(move |out| out.write_all(pack.as_bytes())).await?;
+    match args.output {
+        Some(_) => destination::print(call).await?,
+        // Standard error that nobody reads is no reason to fail.
+        None => _ = write!(stderr(), "Save it as {}, and deploy it:\n{call}", file.display()),
+    }
+    Ok(Outcome::default())
+}
+
+/// Where the function is. The function's name is `[a-zA-Z0-9-_]+`, and a version or an alias may follow (AWS Lambda's model).
+fn function_home(arn: &str) -> Result<Home, String> {
+    let problem = || {
+        format!(
+            "--function-arn {arn}: not an ARN like arn:aws:lambda:eu-central-1:111122223333:function:access-key-rotation"
+        )
+    };
+    let home = Home::from_function_arn(arn).map_err(|_| problem())?;
+    let is_word = |text: &str| {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    };
+    let is_region = home.region.split('-').count() >= 3 && is_word(&home.region);
+    let names: Vec<_> = arn.splitn(7, ':').nth(6).unwrap_or_default().split(':').collect();
+    let is_function = match names[..] {
+        [name] => is_word(name),
+        [name, version] => is_word(name) && (is_word(version) || version == "$LATEST"),
+        _ => false,
+    };
+    match home.partition.starts_with("aws") && is_word(&home.partition) && is_region && is_function {
+        true if arn.len() <= ARN_LIMIT => Ok(home),
+        _ => Err(problem()),
+    }
+}
+
+/// The pack with a default for each parameter.
+fn filled_in(args: &Args, home: &Home) -> Result<String, String> {
+    let mut pack = PACK.to_owned();
+    for (name, value) in [
+        ("FunctionArn", args.function_arn.clone()),
+        ("Frequency", args.frequency.clone()),
+        ("QuietDays", args.quiet_days.to_string()),
+        ("AutomaticRemediation", args.automatic_remediation.is_some().to_string()),
+    ] {
+        pack = with_default(&pack, name, &value)?;
+    }
+    for (parameter, value) in &args.rule.values {
+        // MaxAccessKeyAge for the rule's maxAccessKeyAge.
+        let name = parameter.name[..1].to_ascii_uppercase() + &parameter.name[1..];
+        pack = with_default(&pack, &name, value)?;
+    }
+    if let Some(management) = &args.automatic_remediation {
+        let role = "arn:aws:iam::MANAGEMENT_ACCOUNT_ID:role/";
+        pack = replaced(&pack, role, &format!("arn:{}:iam::{management}:role/", home.partition), 1)?;
+        pack = replaced(&pack, "#automatic# ", "", 2)?;
+    }
+    Ok(pack)
+}
+
+/// Sets the `Default` of a parameter, which has a `Type` before and a `Description` behind it. No value needs an escape.
+fn with_default(pack: &str, name: &str, value: &str) -> Result<String, String> {
+    let changed = || format!("{name} is not in the conformance pack as expected: build this from one commit");
+    let head = format!("\n  {name}:\n    Type: String\n");
+    let (before, after) = pack.split_once(&head).ok_or_else(changed)?;
+    let rest = match after.strip_prefix("    Default: ") {
+        Some(default) => default.split_once('\n').ok_or_else(changed)?.1,
+        None => after,
+    };
+    match rest.starts_with("    Description: ") && !rest.contains(&head) {
+        true => Ok(format!("{before}{head}    Default: \"{value}\"\n{rest}")),
+        false => Err(changed()),
+    }
+}
+
+fn replaced(pack: &str, from: &str, to: &str, times: usize) -> Result<String, String> {
+    match pack.matches(from).count() {
+        found if found == times => Ok(pack.replace(from, to)),
+        found => Err(format!("{from:?} is in the conformance pack {found} times instead of {times}")),
+    }
+}
+
+/// The AWS CLI's call, ready to paste.
+fn call(args: &Args, home: &Home, file: &str) -> String {
+    let mut call = format!(
+        "aws configservice put-organization-conformance-pack --region {} \\\n  \
+         --organization-conformance-pack-name {} \\\n  --template-body {}",
+        home.region,
+        args.name,
+        quoted(&format!("file://{file}"))
+    );
+    if !args.excluded_accounts.is_empty() {
+        call += &format!(" \\\n  --excluded-accounts {}", args.excluded_accounts.join(" "));
+    }
+    call + "\n"
+}
+
+/// `OrganizationConformancePackName` of AWS Config's model, as an argument.
+pub(crate) fn pack_name(text: &str) -> Result<String, String> {
+    let allowed = text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        && text.len() <= 128;
+    match allowed {
+        true => Ok(text.to_owned()),
+        false => Err("AWS Config takes 1 to 128 letters, digits and hyphens, a letter first".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pack_whose_text_changed_is_an_error() {
+        for (from, to) in [
+            ("\n  QuietDays:\n    Type: String\n", "\n  QuietDays:\n    Type: Number\n"),
+            ("    Description: The remediation leaves", "    NoEcho: true\n    Description: The remediation leaves"),
+        ] {
+            assert!(PACK.contains(from));
+            assert!(with_default(PACK, "QuietDays", "7").is_ok());
+            let error = with_default(&PACK.replace(from, to), "QuietDays", "7").err();
+            assert!(error.is_some_and(|error| error.contains("QuietDays")));
+        }
+        assert!(replaced(PACK, "#automatic# ", "", 3).is_err_and(|error| error.contains("2 times instead of 3")));
+    }
+}

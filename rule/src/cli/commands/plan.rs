@@ -1,0 +1,220 @@
+//! `plan`: for each violation, the steps of a rotation that breaks nothing. Changes nothing itself.
+
+mod markdown;
+mod script;
+
+use crate::{
+    Outcome,
+    args::scope::Scope,
+    findings::{
+        finding::{Finding, Key, Terms},
+        organization_scan::OrganizationScan,
+    },
+    output::{destination::Output, shell::quoted},
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use clap::{ValueEnum, value_parser};
+use std::{io, path::PathBuf};
+
+/// Says for each violation how to rotate or retire the key, with the AWS CLI's commands; changes nothing.
+///
+/// Exit status: 0 - no violation; 1 - failed, or not complete; 2 - wrong usage; 3 - violations found.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Example:\n  access-key-rotation plan --organization --profile security --owner-tag team --output plan.md"
+)]
+pub(crate) struct Args {
+    /// How to print
+    #[arg(long, value_enum, default_value = "markdown")]
+    format: Format,
+    /// Write to this file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// How many days a key is inactive before it is deleted, 1 to 3650
+    #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = value_parser!(u16).range(1..=3650))]
+    grace_days: u16,
+    #[command(flatten)]
+    scope: Scope,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A checklist for each owner
+    Markdown,
+    /// A Bash script, to be read before it is run; it asks before each step
+    Script,
+}
+
+pub(crate) async fn run(args: Args) -> Result<Outcome, String> {
+    let output = Output::open(args.output.as_deref())?;
+    let survey = args.scope.survey(None).await?;
+    let outcome = Outcome { errors: survey.errors(), violations: survey.has_violations() };
+    let plan = Plan::new(survey, args.grace_days).map_err(|error| format!("temporary file: {error}"))?;
+    let write = if args.format == Format::Markdown { markdown::write } else { script::write };
+    output.write(move |out| write(&plan, out)).await?;
+    Ok(outcome)
+}
+
+/// The violations, in the order in which to act.
+struct Plan {
+    terms: Terms,
+    violations: Vec<Finding>,
+    /// Accounts of which not everything is known.
+    incomplete: Vec<String>,
+    grace_days: u16,
+}
+
+impl Plan {
+    fn new(survey: OrganizationScan, grace_days: u16) -> io::Result<Plan> {
+        let incomplete = survey.accounts.iter().filter(|account| account.error.is_some());
+        let incomplete = incomplete.map(|account| account.account.clone()).collect();
+        // The violations come first.
+        let violations = survey
+            .findings
+            .ordered()?
+            .take_while(|finding| !matches!(finding, Ok(finding) if !finding.is_violation()))
+            .collect::<io::Result<_>>()?;
+        Ok(Plan { terms: survey.terms, violations, incomplete, grace_days })
+    }
+}
+
+/// A step: what to do, and the AWS CLI's arguments for it, if it is done by them.
+#[derive(Debug, PartialEq, Eq)]
+enum Step {
+    /// For people to do, or to wait for.
+    Do(String),
+    /// Changes nothing.
+    Look(String, Vec<String>),
+    /// Changes something now.
+    Change(String, Vec<String>),
+    /// Changes something that has to wait, and cannot be undone: never by the script.
+    Later(String, Vec<String>),
+}
+
+/// The steps for one user: create, switch, watch the last use, deactivate, wait, delete; and less where less is needed. A user
+/// has at most two keys (a quota that AWS does not raise).
+fn steps(finding: &Finding, plan: &Plan) -> Vec<Step> {
+    let user = &finding.user_name;
+    let (mut stale, others): (Vec<_>, Vec<_>) =
+        finding.access_keys.iter().partition(|key| finding.violations.contains(&key.access_key_id));
+    // What is given up first: what nobody uses, then what was used longest ago.
+    stale.sort_by_key(|key| (last_use(key), key.create_date));
+    let Some((last, first)) = stale.split_last() else {
+        return Vec::new();
+    };
+    let unknown: Vec<_> = stale.iter().filter(|key| key.last_used.is_none()).collect();
+    if !unknown.is_empty() {
+        let look_at = |key: &&&Key| {
+            let id = &key.access_key_id;
+            Step::Look(format!("Find out when {id} was last used: it could not be read."), look(id))
+        };
+        let again = Step::Do("Plan anew when that is known: the key may be in use.".to_owned());
+        return unknown.iter().map(look_at).chain([again]).collect();
+    }
+    if last_use(last).is_none() {
+        return stale.iter().flat_map(|key| retire(user, key, plan)).collect();
+    }
+    let mut steps = Vec::new();
+    let id = &last.access_key_id;
+    if let [first] = first {
+        let other = &first.access_key_id;
+        if last_use(first).is_some() {
+            steps.push(Step::Do(format!("Give {id} for the time being to whatever uses {other}.")));
+        }
+        steps.extend(retire(user, first, plan));
+        steps.push(Step::Do(format!("When {other} is deleted, there is room for a new key: plan anew for {id}.")));
+        return steps;
+    }
+    match others.first().map(|other| (*other, &other.access_key_id)) {
+        Some((other, other_id)) if other.status == "Active" => {
+            steps.push(Step::Do(
+                match plan.terms.scanned_at - other.create_date > TimeDelta::days(plan.terms.max_access_key_age.into())
+                {
+                    true => format!(
+                        "Move whatever uses {id} to a role; a new key has no room beside {other_id}, which is exempt."
+                    ),
+                    false => format!("Give {other_id}, which the user has already, to whatever uses {id}."),
+                },
+            ));
+        }
+        other => {
+            if let Some((other, other_id)) = other {
+                let (status, days) = (other.status.to_lowercase(), plan.grace_days);
+                steps.push(Step::Look(
+                    format!("See that nobody will want {other_id} back, which is {status}."),
+                    look(other_id),
+                ));
+                let what = format!(
+                    "If {other_id} still is {status}, has been for {days} days, and is not exempt: delete it, to make room."
+                );
+                steps.push(Step::Later(what, iam("delete-access-key", user, Some(other_id))));
+                steps.push(Step::Do(format!("Go on when there is room: {other_id} is deleted.")));
+            }
+            let what = "Create a new key. Its secret is shown this once.";
+            steps.push(Step::Change(what.to_owned(), iam("create-access-key", user, None)));
+            steps.push(Step::Do(format!("Give the new key to whatever uses {id}.")));
+        }
+    }
+    steps.extend(retire(user, last, plan));
+    steps
+}
+
+fn last_use(key: &Key) -> Option<DateTime<Utc>> {
+    key.last_used.as_ref()?.date
+}
+
+/// Watch, deactivate, wait, delete.
+fn retire(user: &str, key: &Key, plan: &Plan) -> Vec<Step> {
+    let id = &key.access_key_id;
+    let used = match key.last_used.as_ref().and_then(|used| Some((used.date?, used))) {
+        Some((date, used)) => {
+            // What IAM has nothing to say of is `N/A`.
+            let known =
+                [("by", &used.service_name), ("in", &used.region)].into_iter().filter(|(_, text)| *text != "N/A");
+            let known: String = known.map(|(word, text)| format!(" {word} {text}")).collect();
+            format!("it was on {}{known}", date.date_naive())
+        }
+        None => "there is none on record".to_owned(),
+    };
+    vec![
+        Step::Look(format!("See that the last use of {id} stands still ({used})."), look(id)),
+        Step::Change(
+            format!("Deactivate {id}. The way back is the same with Active."),
+            [iam("update-access-key", user, Some(id)), vec!["--status".to_owned(), "Inactive".to_owned()]].concat(),
+        ),
+        Step::Later(
+            format!(
+                "{} days later, not before {}: delete {id}, if nothing broke meanwhile.",
+                plan.grace_days,
+                (plan.terms.scanned_at + TimeDelta::days(plan.grace_days.into())).date_naive()
+            ),
+            iam("delete-access-key", user, Some(id)),
+        ),
+    ]
+}
+
+fn look(key: &str) -> Vec<String> {
+    ["iam", "get-access-key-last-used", "--access-key-id", key].map(str::to_owned).to_vec()
+}
+
+fn iam(action: &str, user: &str, key: Option<&str>) -> Vec<String> {
+    let mut arguments = ["iam", action, "--user-name", user].map(str::to_owned).to_vec();
+    if let Some(key) = key {
+        arguments.extend(["--access-key-id".to_owned(), key.to_owned()]);
+    }
+    arguments
+}
+
+/// Text for people on one line, whatever somebody put into a tag.
+fn line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() || c.is_whitespace() { ' ' } else { c }).collect()
+}
+
+/// An AWS CLI command for a POSIX shell.
+fn command(arguments: &[String]) -> String {
+    let words: Vec<_> = arguments.iter().map(|argument| quoted(argument)).collect();
+    format!("aws {}", words.join(" "))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,222 @@
+//! What became of the violations of an earlier scan. A key that could not be judged now is neither fixed nor open.
+
+use crate::findings::finding::{AccountSummary, Finding, Key, Since, Terms};
+use chrono::{DateTime, Utc};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error, SeqAccess, Visitor},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    fs::File,
+    io::BufReader,
+    path::Path,
+};
+
+/// A key in violation.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Violation {
+    pub(crate) account: String,
+    pub(crate) user_name: String,
+    pub(crate) access_key_id: String,
+    #[serde(skip)]
+    pub(crate) create_date: DateTime<Utc>,
+}
+
+/// What `--since` adds to a scan.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Comparison {
+    /// When the earlier scan was made.
+    pub(crate) scanned_at: DateTime<Utc>,
+    /// Rotated, deactivated, deleted.
+    pub(crate) fixed: Vec<Violation>,
+    /// As old as they were, and exempt now.
+    pub(crate) exempt: Vec<Violation>,
+    /// In violation now and not before.
+    pub(crate) new: Vec<Violation>,
+    /// In violation before and now.
+    pub(crate) open: Vec<Violation>,
+    /// In violation before, and not judged now.
+    pub(crate) unknown: Vec<Violation>,
+    /// Accounts that were not scanned in full before: what is new in them may be old.
+    pub(crate) new_accounts: Vec<String>,
+}
+
+/// The violations of an earlier scan.
+#[derive(Debug)]
+pub(crate) struct Earlier {
+    /// Whether this scan, as the earlier one, rests on credential reports: who has no line in one may only be missing, and another
+    /// date of a key may only be that of a change.
+    credential_report: bool,
+    complete: BTreeSet<String>,
+    violations: Violations,
+    comparison: Comparison,
+}
+
+/// By account and user: the id, which outlives a change of name, or the name where a credential report has no id.
+type Violations = BTreeMap<(String, String), Vec<Violation>>;
+
+impl Earlier {
+    /// Reads what `--format json` wrote.
+    ///
+    /// # Errors
+    /// That the file cannot be read, or is something else, or was made by another limit.
+    pub(crate) fn read(path: &Path, terms: &Terms) -> Result<Earlier, String> {
+        let problem = |what: String| format!("--since {}: {what}", path.display());
+        let file = File::open(path).map_err(|error| problem(error.to_string()))?;
+        let document: Document = serde_json::from_reader(BufReader::new(file))
+            .map_err(|error| problem(format!("not what scan --format json writes: {error}")))?;
+        let Document { terms: then, accounts, users: Users(violations) } = document;
+        if then.credential_report != terms.credential_report {
+            return Err(problem(
+                "a scan of AWS and one of a credential report, which has no key ids, do not compare".to_owned(),
+            ));
+        }
+        if then.scanned_at > terms.scanned_at {
+            let (then, now) = (then.scanned_at, terms.scanned_at);
+            return Err(problem(format!("made at {then}, which is later than this scan's {now}")));
+        }
+        if then.max_access_key_age != terms.max_access_key_age {
+            let (then, now) = (then.max_access_key_age, terms.max_access_key_age);
+            return Err(problem(format!("made with --max-access-key-age {then}, and this scan is with {now}")));
+        }
+        let comparison = Comparison {
+            scanned_at: then.scanned_at,
+            fixed: Vec::new(),
+            exempt: Vec::new(),
+            new: Vec::new(),
+            open: Vec::new(),
+            unknown: Vec::new(),
+            new_accounts: Vec::new(),
+        };
+        let complete = accounts.into_iter().filter(|account| account.error.is_none()).map(|account| account.account);
+        Ok(Earlier { credential_report: then.credential_report, complete: complete.collect(), violations, comparison })
+    }
+
+    /// Takes note of a user who was judged now, and marks the finding.
+    pub(crate) fn compare(&mut self, finding: &mut Finding) {
+        let before = self.violations.remove(&identity(&finding.account, &finding.user_id, &finding.user_name));
+        let before = before.unwrap_or_default();
+        for violation in &before {
+            let same =
+                |key: &&Key| key.access_key_id == violation.access_key_id && key.create_date == violation.create_date;
+            let is_active = |key: &Key| key.access_key_id == violation.access_key_id && key.status == "Active";
+            let list = match finding.access_keys.iter().find(same) {
+                None if self.credential_report && finding.access_keys.iter().any(is_active) => {
+                    &mut self.comparison.unknown
+                }
+                Some(key) if finding.violations.contains(&key.access_key_id) => &mut self.comparison.open,
+                Some(key) if key.status == "Active" => &mut self.comparison.exempt,
+                _ => &mut self.comparison.fixed,
+            };
+            list.push(violation.clone());
+        }
+        let is_new = |key: &&Key| {
+            finding.violations.contains(&key.access_key_id)
+                && !before.iter().any(|violation| {
+                    violation.access_key_id == key.access_key_id && violation.create_date == key.create_date
+                })
+        };
+        let new = finding.access_keys.iter().filter(is_new).map(|key| Violation {
+            account: finding.account.clone(),
+            user_name: finding.user_name.clone(),
+            access_key_id: key.access_key_id.clone(),
+            create_date: key.create_date,
+        });
+        let open = self.comparison.new.len();
+        self.comparison.new.extend(new);
+        if finding.is_violation() {
+            finding.since = Some(if self.comparison.new.len() == open { Since::Open } else { Since::New });
+        }
+    }
+
+    /// Takes note that all users of an account were judged, or that some were not.
+    pub(crate) fn account_done(&mut self, account: &AccountSummary) {
+        if !self.complete.contains(&account.account) {
+            self.comparison.new_accounts.push(account.account.clone());
+        }
+        if account.error.is_some() || self.credential_report {
+            return;
+        }
+        // Whoever was not judged is not there any more.
+        let gone = self.violations.extract_if(.., |(id, _), _| *id == account.account);
+        self.comparison.fixed.extend(gone.flat_map(|(_, keys)| keys));
+    }
+
+    pub(crate) fn finish(self) -> Comparison {
+        let mut comparison = self.comparison;
+        comparison.unknown.extend(self.violations.into_values().flatten());
+        let Comparison { fixed, exempt, new, open, unknown, new_accounts, .. } = &mut comparison;
+        for list in [fixed, exempt, new, open, unknown] {
+            list.sort();
+        }
+        new_accounts.sort();
+        comparison
+    }
+}
+
+fn identity(account: &str, user_id: &Option<String>, user_name: &str) -> (String, String) {
+    (account.to_owned(), user_id.as_deref().unwrap_or(user_name).to_owned())
+}
+
+#[derive(Deserialize)]
+struct Document {
+    #[serde(flatten)]
+    terms: Terms,
+    accounts: Vec<AccountSummary>,
+    users: Users,
+}
+
+/// Those in violation; everyone else is passed over while reading.
+struct Users(Violations);
+
+impl<'de> Deserialize<'de> for Users {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Users, D::Error> {
+        struct List;
+
+        impl<'de> Visitor<'de> for List {
+            type Value = Users;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of users")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut users: A) -> Result<Users, A::Error> {
+                #[derive(Deserialize)]
+                #[serde(rename_all = "camelCase")]
+                struct User {
+                    account: String,
+                    user_name: String,
+                    user_id: Option<String>,
+                    violations: Vec<String>,
+                    #[serde(default)]
+                    access_keys: Vec<Key>,
+                }
+                let mut all = Violations::new();
+                while let Some(user) = users.next_element::<User>()? {
+                    if !user.violations.is_empty() {
+                        let mut keys = Vec::new();
+                        for id in &user.violations {
+                            let key = user.access_keys.iter().find(|key| key.access_key_id == *id);
+                            let key =
+                                key.ok_or_else(|| A::Error::custom(format!("{id} is not among the accessKeys")))?;
+                            keys.push(Violation {
+                                account: user.account.clone(),
+                                user_name: user.user_name.clone(),
+                                access_key_id: id.clone(),
+                                create_date: key.create_date,
+                            });
+                        }
+                        all.insert(identity(&user.account, &user.user_id, &user.user_name), keys);
+                    }
+                }
+                Ok(Users(all))
+            }
+        }
+
+        deserializer.deserialize_seq(List)
+    }
+}

@@ -1,0 +1,88 @@
+//! Findings put aside on disk, so that memory does not grow with the organization: each account's in order, and read back in
+//! the order of all.
+
+use crate::findings::finding::{Finding, Rank};
+use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
+    fs::File,
+    io::{self, BufWriter, Read, Seek, SeekFrom, Write},
+};
+
+/// A file without a name, which is gone with the process. Each finding is JSON after its length, four bytes.
+pub(crate) struct FindingStore {
+    file: File,
+    /// Where each account's findings begin and end.
+    runs: Vec<(u64, u64)>,
+}
+
+impl FindingStore {
+    pub(crate) fn new() -> io::Result<FindingStore> {
+        Ok(FindingStore { file: tempfile::tempfile()?, runs: Vec::new() })
+    }
+
+    /// Adds the findings of one account.
+    pub(crate) fn add(&mut self, mut findings: Vec<Finding>) -> io::Result<()> {
+        findings.sort_by_cached_key(Finding::rank);
+        let start = self.file.seek(SeekFrom::End(0))?;
+        let mut out = BufWriter::new(&self.file);
+        for finding in &findings {
+            let json = serde_json::to_vec(finding)?;
+            out.write_all(&u32::try_from(json.len()).map_err(io::Error::other)?.to_le_bytes())?;
+            out.write_all(&json)?;
+        }
+        out.flush()?;
+        drop(out);
+        self.runs.push((start, self.file.stream_position()?));
+        Ok(())
+    }
+
+    /// All findings in the order in which to act.
+    pub(crate) fn ordered(self) -> io::Result<Ordered> {
+        let at = self.runs.iter().map(|(start, _)| *start).collect();
+        let mut ordered = Ordered { heads: vec![None; self.runs.len()], ranks: BinaryHeap::new(), at, spool: self };
+        for run in 0..ordered.heads.len() {
+            ordered.read(run)?;
+        }
+        Ok(ordered)
+    }
+}
+
+/// Gives the findings in order; holds one of each account.
+pub(crate) struct Ordered {
+    spool: FindingStore,
+    /// Of each account: how far it was read, and the finding that was read last.
+    at: Vec<u64>,
+    heads: Vec<Option<Finding>>,
+    ranks: BinaryHeap<Reverse<(Rank, usize)>>,
+}
+
+impl Ordered {
+    /// Reads an account's next finding, if there is another.
+    fn read(&mut self, run: usize) -> io::Result<()> {
+        if self.at[run] >= self.spool.runs[run].1 {
+            return Ok(());
+        }
+        let file = &mut self.spool.file;
+        let mut length = [0; 4];
+        file.seek(SeekFrom::Start(self.at[run]))?;
+        file.read_exact(&mut length)?;
+        let mut json = vec![0; u32::from_le_bytes(length) as usize];
+        file.read_exact(&mut json)?;
+        self.at[run] += 4 + json.len() as u64;
+        let finding: Finding = serde_json::from_slice(&json)?;
+        self.ranks.push(Reverse((finding.rank(), run)));
+        self.heads[run] = Some(finding);
+        Ok(())
+    }
+}
+
+impl Iterator for Ordered {
+    type Item = io::Result<Finding>;
+
+    fn next(&mut self) -> Option<io::Result<Finding>> {
+        let Reverse((_, run)) = self.ranks.pop()?;
+        let finding = self.heads[run].take()?;
+        Some(self.read(run).map(|()| finding))
+    }
+}

@@ -1,0 +1,301 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::findings::finding::{Compliance, Finding, Key, Since, Used};
+use chrono::{DateTime, TimeDelta};
+
+const ACCOUNT: &str = "111122223333";
+
+fn terms() -> Terms {
+    Terms {
+        scanned_at: DateTime::parse_from_rfc3339("2026-03-01T12:00:00Z").unwrap().to_utc(),
+        max_access_key_age: 90,
+        warn_before_days: 14,
+        quiet_days: 45,
+        credential_report: false,
+    }
+}
+
+/// A compliant user with active keys of that many seconds.
+fn finding(name: &str, seconds: &[i64]) -> Finding {
+    let key = |(number, seconds): (usize, &i64)| Key {
+        access_key_id: format!("AKIA{name}{number}"),
+        status: "Active".to_owned(),
+        create_date: terms().scanned_at - TimeDelta::seconds(*seconds),
+        age_days: seconds / 86_400,
+        last_used: None,
+    };
+    Finding {
+        account: ACCOUNT.to_owned(),
+        user_name: name.to_owned(),
+        user_id: None,
+        arn: String::new(),
+        compliance: Compliance::Compliant,
+        annotation: None,
+        exempt: Some(false),
+        due_soon: false,
+        production: None,
+        in_use: Some(false),
+        owner: None,
+        violations: Vec::new(),
+        since: None,
+        access_keys: seconds.iter().enumerate().map(key).collect(),
+    }
+}
+
+fn violation(name: &str, days: i64) -> Finding {
+    let mut finding = finding(name, &[days * 86_400]);
+    finding.compliance = Compliance::NonCompliant;
+    finding.annotation = Some(format!("Do something about {name}."));
+    finding.violations = vec![finding.access_keys[0].access_key_id.clone()];
+    finding
+}
+
+fn due_soon(name: &str, days: i64) -> Finding {
+    Finding { annotation: Some("Rotate it.".to_owned()), due_soon: true, ..finding(name, &[days * 86_400]) }
+}
+
+fn page_by(terms: Terms, findings: Vec<Finding>, error: Option<&str>) -> String {
+    let mut survey = OrganizationScan::new(terms, None).unwrap();
+    survey.add(ACCOUNT.to_owned(), Some("R&D".to_owned()), findings, error.map(str::to_owned)).unwrap();
+    page_of(survey.finish())
+}
+
+fn page_of(survey: OrganizationScan) -> String {
+    let mut page = Vec::new();
+    write(survey, &mut page).unwrap();
+    String::from_utf8(page).unwrap()
+}
+
+fn page(findings: Vec<Finding>) -> String {
+    page_by(terms(), findings, None)
+}
+
+/// The page without markup, a space for each tag, and without style and script.
+fn text(page: &str) -> String {
+    let (_, body) = page.split_once("<body>").unwrap();
+    let (body, _) = body.split_once("<script>").unwrap();
+    let text: Vec<_> = body.split('<').map(|part| part.split_once('>').map_or(part, |(_, text)| text)).collect();
+    text.join(" ").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn assert_says(page: &str, said: &[&str]) {
+    let text = text(page);
+    for said in said {
+        assert!(text.contains(said), "{said:?} is missing: {text}");
+    }
+}
+
+#[test]
+fn nothing_from_elsewhere_becomes_markup() {
+    let hostile = "<script>alert(1)</script>\"'&lt;\u{202e}\u{7}\r";
+    let shown = "&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39;&amp;lt;\u{fffd}\u{fffd}\u{fffd}";
+    assert_eq!(Escaped(hostile).to_string(), shown);
+    let h = || hostile.to_owned();
+    let used = Used { date: Some(terms().scanned_at), region: h(), service_name: h() };
+    let key =
+        Key { access_key_id: h(), status: h(), create_date: terms().scanned_at, age_days: 0, last_used: Some(used) };
+    let finding = Finding {
+        account: h(),
+        annotation: Some(h()),
+        owner: Some(h()),
+        violations: vec![h()],
+        access_keys: vec![key],
+        ..violation(hostile, 91)
+    };
+    let lost = || {
+        let create_date = terms().scanned_at;
+        vec![Violation { account: h(), user_name: h(), access_key_id: h(), create_date }]
+    };
+    let mut survey = OrganizationScan::new(terms(), None).unwrap();
+    survey.add(h(), Some(h()), vec![finding], Some(h())).unwrap();
+    survey.comparison = Some(Comparison {
+        scanned_at: terms().scanned_at,
+        fixed: lost(),
+        exempt: lost(),
+        new: lost(),
+        open: lost(),
+        unknown: lost(),
+        new_accounts: vec![h()],
+    });
+    let page = page_of(survey);
+    assert!(!page.contains("alert(1)</") && !page.contains(['\u{202e}', '\u{7}', '\r']), "{page}");
+    assert_eq!(page.matches("<script>").count(), 1, "the page's own");
+    // Notice, account, user and key, new accounts, and three each for four lists.
+    assert_eq!(page.matches(shown).count(), 3 + 2 + 10 + 1 + 12, "{page}");
+}
+
+#[test]
+fn right_to_left_text_does_not_turn_its_neighbours() {
+    let owner = "\u{5d0}\u{5d1}\u{5d2} 12";
+    let page = page(vec![Finding { owner: Some(owner.to_owned()), ..violation("bot", 91) }]);
+    assert!(page.contains(&format!("<td rowspan=\"1\"><bdi>{owner}</bdi></td>")), "{page}");
+}
+
+#[test]
+fn who_calls_for_a_word_is_listed_in_the_order_in_which_to_act() {
+    let findings = vec![
+        finding("young", &[86_400]),
+        due_soon("soon", 80),
+        Finding { exempt: Some(true), ..due_soon("exempt", 300) },
+        violation("idle", 900),
+        Finding { in_use: Some(true), ..violation("used", 100) },
+        Finding { production: Some(true), ..violation("production", 91) },
+        finding("keyless", &[]),
+    ];
+    let page = page(findings);
+    let names: Vec<_> = page.split("<th scope=\"rowgroup\" rowspan=\"1\"><bdi>").skip(1).collect();
+    let names: Vec<_> = names.iter().map(|rest| rest.split_once('<').unwrap().0).collect();
+    assert_eq!(names, ["production", "used", "idle", "exempt", "soon"]);
+    assert_says(
+        &page,
+        &[
+            "2 other users are compliant and not listed.",
+            "5 users: violations",
+            "Users non-compliant 3 Users exempt 1 Users with keys due soon 1 Users evaluated 7",
+        ],
+    );
+}
+
+#[test]
+fn what_was_not_read_is_not_said_to_be_absent() {
+    let unread = page(vec![due_soon("soon", 80)]);
+    let rows = unread.split_once("<tbody data-account").unwrap().1;
+    assert_eq!(rows.matches("not read").count(), 2, "owner and last use: {rows}");
+    assert!(!rows.contains("idle") && !rows.contains("no use on record"), "{rows}");
+    let mut read = Finding { production: Some(false), ..violation("bot", 91) };
+    read.access_keys[0].last_used = Some(Used { date: None, region: "N/A".to_owned(), service_name: "N/A".to_owned() });
+    let read = page(vec![read]);
+    let rows = read.split_once("<tbody data-account").unwrap().1;
+    assert!(!rows.contains("not read") && rows.contains("no use on record") && rows.contains("idle"), "{rows}");
+}
+
+#[test]
+fn a_page_that_is_not_complete_says_so_first_and_does_not_pass_for_a_clean_one() {
+    for (findings, evaluated, violations) in [
+        (vec![], 0, "unknown"),
+        (vec![finding("young", &[86_400])], 1, "unknown"),
+        (vec![violation("bot", 91)], 1, "at least 1"),
+    ] {
+        let incomplete = page_by(terms(), findings.clone(), Some("sts:AssumeRole is denied"));
+        assert!(incomplete.contains("<title>Not complete: "), "{incomplete}");
+        assert_says(
+            &incomplete,
+            &[
+                "Not complete: 1 of 1 account ",
+                "111122223333 ( R&amp;D ): sts:AssumeRole is denied",
+                &format!("Users non-compliant {violations} Users exempt unknown"),
+                &format!("111122223333 R&amp;D {evaluated} {violations} unknown not complete"),
+                "More are unknown, since the scan is not complete.",
+            ],
+        );
+        assert!(text(&incomplete).find("Not complete") < text(&incomplete).find("In total"));
+        let complete = text(&page(findings));
+        assert!(!complete.contains("not complete.") && !complete.contains("unknown"), "{complete}");
+    }
+}
+
+#[test]
+fn a_page_without_findings_says_how_many_are_compliant() {
+    let young = |number: usize| page((0..number).map(|n| finding(&format!("u{n}"), &[])).collect());
+    assert_says(&young(0), &["No user was evaluated."]);
+    assert_says(&young(1), &["The one user who was evaluated is compliant"]);
+    assert_says(&young(1234), &["All 1,234 users who were evaluated are compliant", "Users evaluated 1,234"]);
+    assert!(!young(1).contains("id=\"findings\"") && !young(1).contains("id=\"controls\""));
+}
+
+#[test]
+fn one_is_singular() {
+    let one = page(vec![violation("bot", 91), finding("young", &[])]);
+    assert!(one.contains("<title>1 non-compliant IAM user, 2026-03-01</title>"), "{one}");
+    assert_says(&one, &["1 account ", "1 user: violations", "1 other user is compliant and not listed."]);
+    let terms = Terms { max_access_key_age: 1, warn_before_days: 1, quiet_days: 1, ..terms() };
+    let days = page_by(terms, vec![violation("bot", 2)], None);
+    assert_says(&days, &["older than 1 day is stale", "within 1 day are listed", "within 1 day.", "2 days"]);
+    assert_eq!([number(0, "key"), number(1, "key"), number(1_000_000, "key")], ["0 keys", "1 key", "1,000,000 keys"]);
+}
+
+#[test]
+fn ages_are_counted_as_the_verdict_counts_them() {
+    const DAY: i64 = 86_400;
+    let mut inactive = finding("inactive", &[200 * DAY]);
+    inactive.access_keys[0].status = "Inactive".to_owned();
+    let ages = |limit: u16, seconds: &[i64]| {
+        let terms = Terms { max_access_key_age: limit, ..terms() };
+        text(&page_by(terms, vec![finding("bot", seconds), inactive.clone()], None))
+    };
+    let said = ages(90, &[90 * DAY, 90 * DAY + 1]);
+    assert!(said.contains("Stale: older than 90 days over 90 to 180 1 over 180 to 365 0 over 365 to 730 0 over 730 0"));
+    assert!(said.contains("Not stale up to 30 0 over 30 to 60 0 over 60 to 90 1"), "{said}");
+    let said = ages(100, &[100 * DAY, 100 * DAY + 1]);
+    assert!(said.contains("Stale: older than 100 days over 100 to 180 1 "), "{said}");
+    assert!(said.contains("over 60 to 90 0 over 90 to 100 1 "), "{said}");
+    let said = ages(1, &[-5, DAY + 1]);
+    assert!(said.contains("over 1 to 30 1 ") && said.contains("Not stale up to 1 1 "), "{said}");
+    let said = ages(3650, &[731 * DAY, 3651 * DAY]);
+    assert!(said.contains("older than 3,650 days over 3650 1 ") && said.contains("over 730 to 3650 1 "), "{said}");
+}
+
+#[test]
+fn keys_fall_due_on_the_day_that_the_annotation_names() {
+    const HOUR: i64 = 3600;
+    let weeks = |warn: u16, hours: &[i64]| {
+        let terms = Terms { warn_before_days: warn, ..terms() };
+        let findings = hours.iter().enumerate().map(|(n, left)| finding(&format!("u{n}"), &[(90 * 24 - left) * HOUR]));
+        text(&page_by(terms, findings.collect(), None))
+    };
+    // At noon: overdue, then on the same day, on the seventh, on the eighth, on the last, and too far away.
+    let said = weeks(14, &[-1, 0, 11, 6 * 24 + 11, 6 * 24 + 12, 14 * 24 - 1, 14 * 24]);
+    assert!(said.contains("2026-03-01 to 2026-03-07 3 2026-03-08 to 2026-03-15 2 Accounts"), "{said}");
+    let said = weeks(1, &[1, 23]);
+    assert!(said.contains("2026-03-01 to 2026-03-02 2 Accounts"), "{said}");
+    let said = weeks(0, &[0]);
+    assert!(!said.contains("Falling due") && !said.contains("fall due within"), "nobody is told: {said}");
+}
+
+#[test]
+fn a_credential_report_knows_neither_exemptions_nor_owners() {
+    let terms = Terms { credential_report: true, ..terms() };
+    let page = page_by(terms, vec![violation("bot", 91)], None);
+    assert_says(&page, &["From a credential report alone", "Users exempt unknown", "1 1 unknown complete"]);
+    assert!(!text(&page).contains("whom the credential report cleared"));
+}
+
+#[test]
+fn what_changed_since_an_earlier_scan_is_counted_and_named() {
+    let mut survey = OrganizationScan::new(terms(), None).unwrap();
+    survey
+        .add(ACCOUNT.to_owned(), None, vec![Finding { since: Some(Since::New), ..violation("bot", 91) }], None)
+        .unwrap();
+    let list = |names: &[&str]| -> Vec<Violation> {
+        let violation = |name: &&str| Violation {
+            account: ACCOUNT.to_owned(),
+            user_name: (*name).to_owned(),
+            access_key_id: format!("AKIA{name}"),
+            create_date: terms().scanned_at,
+        };
+        names.iter().map(violation).collect()
+    };
+    survey.comparison = Some(Comparison {
+        scanned_at: terms().scanned_at - TimeDelta::days(1),
+        fixed: list(&["f1", "f2"]),
+        exempt: list(&["e1"]),
+        new: list(&["n1", "n2", "n3"]),
+        open: list(&["o1", "o2", "o3", "o4"]),
+        unknown: list(&["u1", "u2", "u3", "u4", "u5"]),
+        new_accounts: vec!["444455556666".to_owned()],
+    });
+    let page = page_of(survey);
+    assert_says(
+        &page,
+        &[
+            "Since the scan on 2026-02-28 at 12:00 UTC",
+            "Fixed 2 Exempt now 1 New 3 Still open 4 Unknown 5",
+            "Not scanned in full then, so that new may be old: 444455556666.",
+            "Fixed: 2 access keys",
+            "Exempt now: 1 access key Account User Access key 111122223333 e1 AKIAe1",
+            "111122223333 u5 AKIAu5",
+            "111122223333 bot new non-compliant",
+        ],
+    );
+}

@@ -1,0 +1,196 @@
+//! The page's numbers: counted as findings arrive, so that none need be kept.
+
+use super::{UNKNOWN, grouped, known, number, tile};
+use crate::findings::finding::{AccountSummary, Compliance, Finding, Terms};
+use chrono::TimeDelta;
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+};
+
+/// How the page calls a user whom it lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    NonCompliant,
+    Exempt,
+    /// Compliant, and a key falls due.
+    DueSoon,
+}
+
+impl State {
+    /// `None`: there is nothing to say of the user.
+    pub(super) fn of(finding: &Finding) -> Option<State> {
+        match (finding.is_violation(), finding.exempt == Some(true)) {
+            (true, _) => Some(State::NonCompliant),
+            (_, true) => Some(State::Exempt),
+            _ => finding.due_soon.then_some(State::DueSoon),
+        }
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            State::NonCompliant => "non-compliant",
+            State::Exempt => "exempt",
+            State::DueSoon => "due soon",
+        }
+    }
+
+    /// The class of its mark.
+    pub(super) fn style(self) -> &'static str {
+        match self {
+            State::NonCompliant => "alert",
+            State::Exempt => "",
+            State::DueSoon => "warn",
+        }
+    }
+}
+
+/// What is counted.
+#[derive(Debug, Default)]
+pub(crate) struct Totals {
+    pub(super) non_compliant: usize,
+    exempt: usize,
+    due_soon: usize,
+    /// Of whom there is nothing to say.
+    pub(super) compliant: usize,
+    /// Active keys by the number of [`edges`] that they are older than.
+    ages: BTreeMap<usize, usize>,
+    /// Active keys by the week in which they fall due.
+    due: BTreeMap<i64, usize>,
+}
+
+impl Totals {
+    pub(crate) fn add(&mut self, finding: &Finding, terms: &Terms) {
+        match State::of(finding) {
+            Some(State::NonCompliant) => self.non_compliant += 1,
+            Some(State::Exempt) => self.exempt += 1,
+            Some(State::DueSoon) => self.due_soon += 1,
+            None => self.compliant += usize::from(finding.compliance == Compliance::Compliant),
+        }
+        let edges = edges(terms);
+        for key in finding.access_keys.iter().filter(|key| key.status == "Active") {
+            let is_older = |days: &i64| terms.scanned_at - key.create_date > TimeDelta::days(*days);
+            *self.ages.entry(edges.iter().filter(|days| is_older(days)).count()).or_default() += 1;
+            let limit = i64::from(terms.max_access_key_age);
+            if is_older(&(limit - i64::from(terms.warn_before_days))) && !is_older(&limit) {
+                let due = terms.scanned_at + (TimeDelta::days(limit) - (terms.scanned_at - key.create_date));
+                let days = (due.date_naive() - terms.scanned_at.date_naive()).num_days();
+                *self.due.entry((days / 7).min(weeks(terms) - 1)).or_default() += 1;
+            }
+        }
+    }
+
+    /// How many users are listed.
+    pub(super) fn listed(&self) -> usize {
+        self.non_compliant + self.exempt + self.due_soon
+    }
+
+    pub(super) fn tiles(&self, terms: &Terms, accounts: &[AccountSummary], out: &mut dyn Write) -> io::Result<()> {
+        let missing = accounts.iter().filter(|account| account.error.is_some()).count();
+        let known = |count| known(count, missing == 0);
+        let exempt = if terms.credential_report { UNKNOWN.to_owned() } else { known(self.exempt) };
+        let style = |number, style| if number > 0 { style } else { "" };
+        writeln!(out, "<section aria-labelledby=\"totals\"><h2 id=\"totals\">In total</h2>\n<dl class=\"tiles\">")?;
+        tile("Users non-compliant", known(self.non_compliant), style(self.non_compliant, "alert"), out)?;
+        tile("Users exempt", exempt, "", out)?;
+        tile("Users with keys due soon", known(self.due_soon), style(self.due_soon, "warn"), out)?;
+        tile("Users evaluated", grouped(self.listed() + self.compliant), "", out)?;
+        tile("Accounts", grouped(accounts.len()), "", out)?;
+        tile("Accounts not complete", grouped(missing), style(missing, "alert"), out)?;
+        writeln!(out, "</dl></section>")
+    }
+
+    pub(super) fn ages(&self, terms: &Terms, out: &mut dyn Write) -> io::Result<()> {
+        let limit = i64::from(terms.max_access_key_age);
+        let edges = edges(terms);
+        let (young, stale): (Vec<_>, Vec<_>) =
+            (0..=edges.len()).partition(|bucket| edges.get(*bucket).is_some_and(|edge| *edge <= limit));
+        let rows = |buckets: Vec<usize>| -> Vec<_> {
+            let count = |bucket| self.ages.get(&bucket).copied().unwrap_or_default();
+            buckets.into_iter().map(|bucket| (bucket_name(&edges, bucket), count(bucket))).collect()
+        };
+        let name = format!("Stale: older than {}", number(limit, "day"));
+        let groups = [
+            Group { name: &name, style: "stale", rows: rows(stale) },
+            Group { name: "Not stale", style: "", rows: rows(young) },
+        ];
+        writeln!(out, "<section aria-labelledby=\"ages\"><h2 id=\"ages\">Age of active access keys</h2>")?;
+        chart("Active access keys that were read, by age in days", "Age", &groups, out)?;
+        writeln!(out, "</section>")
+    }
+
+    /// Nothing, if nobody is to be told.
+    pub(super) fn due(&self, terms: &Terms, out: &mut dyn Write) -> io::Result<()> {
+        if terms.warn_before_days == 0 {
+            return Ok(());
+        }
+        let today = terms.scanned_at.date_naive();
+        let last = weeks(terms) - 1;
+        let row = |week: i64| {
+            let end = if week == last { terms.warn_before_days.into() } else { 7 * week + 6 };
+            let name = format!("{} to {}", today + TimeDelta::days(7 * week), today + TimeDelta::days(end));
+            (name, self.due.get(&week).copied().unwrap_or_default())
+        };
+        let groups = [Group { name: "", style: "warn", rows: (0..=last).map(row).collect() }];
+        writeln!(out, "<section aria-labelledby=\"due\"><h2 id=\"due\">Falling due</h2>")?;
+        chart("Active access keys that reach the limit, by week", "Week", &groups, out)?;
+        writeln!(out, "</section>")
+    }
+}
+
+/// In days: the limit is one, so that what is between two is stale or is not.
+fn edges(terms: &Terms) -> Vec<i64> {
+    let mut edges = vec![30, 60, 90, 180, 365, 730, i64::from(terms.max_access_key_age)];
+    edges.sort_unstable();
+    edges.dedup();
+    edges
+}
+
+fn bucket_name(edges: &[i64], bucket: usize) -> String {
+    match (bucket.checked_sub(1).and_then(|before| edges.get(before)), edges.get(bucket)) {
+        (Some(from), Some(to)) => format!("over {from} to {to}"),
+        (Some(from), None) => format!("over {from}"),
+        (None, to) => format!("up to {}", to.copied().unwrap_or_default()),
+    }
+}
+
+/// Into how many weeks the days are divided in which users are told of a key. The last may have a day more.
+fn weeks(terms: &Terms) -> i64 {
+    i64::from(terms.warn_before_days.div_ceil(7)).max(1)
+}
+
+/// Some rows of a chart, with a name if there are others.
+struct Group<'a> {
+    name: &'a str,
+    /// The class of the bars.
+    style: &'a str,
+    rows: Vec<(String, usize)>,
+}
+
+/// A table with a bar beside each number.
+fn chart(caption: &str, what: &str, groups: &[Group<'_>], out: &mut dyn Write) -> io::Result<()> {
+    let most = groups.iter().flat_map(|group| &group.rows).map(|(_, count)| *count).max().unwrap_or_default().max(1);
+    writeln!(
+        out,
+        "<table class=\"chart\"><caption>{caption}</caption>\n<thead><tr><th scope=\"col\">{what}</th>\
+         <th scope=\"col\">Access keys</th></tr></thead>"
+    )?;
+    for Group { name, style, rows } in groups {
+        writeln!(out, "<tbody class=\"{style}\">")?;
+        if !name.is_empty() {
+            writeln!(out, "<tr><th scope=\"rowgroup\" colspan=\"2\">{name}</th></tr>")?;
+        }
+        for (name, count) in rows {
+            // Attributes: the page's policy lets no style be set.
+            let width = *count as f64 * 100.0 / most as f64;
+            writeln!(
+                out,
+                "<tr><th scope=\"row\">{name}</th><td><svg aria-hidden=\"true\"><rect width=\"{width:.1}%\" height=\"100%\"/>\
+                 </svg> {}</td></tr>",
+                grouped(count)
+            )?;
+        }
+        writeln!(out, "</tbody>")?;
+    }
+    writeln!(out, "</table>")
+}

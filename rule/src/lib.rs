@@ -22,6 +22,7 @@ pub mod aws {
     pub mod calls;
     pub mod home;
     pub mod iam;
+    pub mod pages;
 }
 
 /// AWS Config's protocol: the event, the results that it holds, and the delivery of new ones.

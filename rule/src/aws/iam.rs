@@ -3,6 +3,7 @@
 use super::{
     account::Account,
     calls::{CallError, Failure},
+    pages::Pages,
 };
 use crate::policy::{
     decision::{AccessKey, KeyStatus, LastUsed},
@@ -13,6 +14,8 @@ use chrono::{DateTime, Utc};
 use std::collections::HashMap;
 use tokio::time::Instant;
 
+/// `iam:ListUsers`
+pub const LIST_USERS: &str = "iam:ListUsers";
 /// `iam:ListAccessKeys`
 pub const LIST_ACCESS_KEYS: &str = "iam:ListAccessKeys";
 /// `iam:GetUser`
@@ -20,8 +23,6 @@ pub const GET_USER: &str = "iam:GetUser";
 /// `iam:GetAccessKeyLastUsed`
 pub const GET_ACCESS_KEY_LAST_USED: &str = "iam:GetAccessKeyLastUsed";
 
-/// No listing of IAM has more: an account has 5,000 users at most (a quota that AWS does not raise), but pages may be short.
-const MOST_PAGES: usize = 20_000;
 /// The most that `ListUsers` puts on a page.
 const USERS_A_PAGE: i32 = 1000;
 
@@ -51,11 +52,11 @@ pub struct Listing {
 pub async fn list_users(account: &Account<'_>) -> Listing {
     let mut listing = Listing { users: Vec::new(), broken_off: None };
     let mut positions = HashMap::new();
-    let mut pages = Pages::new("iam:ListUsers");
+    let mut pages = Pages::of(LIST_USERS);
     while pages.more() {
-        let request = account.iam.list_users().max_items(USERS_A_PAGE).set_marker(pages.marker.clone());
-        let page = account.calls.call(pages.action, account.reads_end, || request.clone().send()).await;
-        let page = page.and_then(|page| pages.turn(page.is_truncated, page.marker).map(|()| page.users));
+        let request = account.iam.list_users().max_items(USERS_A_PAGE).set_marker(pages.next());
+        let page = account.calls.call(LIST_USERS, account.reads_end, || request.clone().send()).await;
+        let page = page.and_then(|page| pages.turn_if(page.is_truncated, page.marker).map(|()| page.users));
         let users = page.and_then(|users| users.into_iter().map(user).collect::<Result<Vec<_>, _>>());
         match users {
             Ok(users) => {
@@ -82,21 +83,21 @@ pub async fn list_users(account: &Account<'_>) -> Listing {
 /// Lists a user's access keys in any status.
 pub async fn list_access_keys(account: &Account<'_>, user_name: &str) -> Result<Vec<AccessKey>, CallError> {
     let mut keys = Vec::new();
-    let mut pages = Pages::new(LIST_ACCESS_KEYS);
+    let mut pages = Pages::of(LIST_ACCESS_KEYS);
     while pages.more() {
-        let request = account.iam.list_access_keys().user_name(user_name).set_marker(pages.marker.clone());
-        let page = account.calls.call(pages.action, account.reads_end, || request.clone().send()).await?;
-        pages.turn(page.is_truncated, page.marker)?;
+        let request = account.iam.list_access_keys().user_name(user_name).set_marker(pages.next());
+        let page = account.calls.call(LIST_ACCESS_KEYS, account.reads_end, || request.clone().send()).await?;
+        pages.turn_if(page.is_truncated, page.marker)?;
         for key in page.access_key_metadata {
             let (Some(id), Some(created)) = (key.access_key_id, key.create_date.and_then(|date| time(&date))) else {
-                return Err(not_understood(pages.action, "an access key without id or date"));
+                return Err(not_understood(LIST_ACCESS_KEYS, "an access key without id or date"));
             };
             let status = match key.status {
                 Some(StatusType::Active) => KeyStatus::Active,
                 Some(StatusType::Inactive) => KeyStatus::Inactive,
                 Some(StatusType::Expired) => KeyStatus::Expired,
                 // Not known to be harmless, so not taken for it.
-                _ => return Err(not_understood(pages.action, "an access key in an unknown status")),
+                _ => return Err(not_understood(LIST_ACCESS_KEYS, "an access key in an unknown status")),
             };
             keys.push(AccessKey { id, status, created });
         }
@@ -127,7 +128,7 @@ pub async fn last_used(account: &Account<'_>, key_id: &str, until: Instant) -> R
 fn user(user: aws_sdk_iam::types::User) -> Result<User, CallError> {
     match time(&user.create_date) {
         Some(created) => Ok(User { name: user.user_name, id: user.user_id, arn: user.arn, created }),
-        None => Err(not_understood("iam:ListUsers", "a date out of range")),
+        None => Err(not_understood(LIST_USERS, "a date out of range")),
     }
 }
 
@@ -137,30 +138,4 @@ fn time(date: &AwsDateTime) -> Option<DateTime<Utc>> {
 
 fn not_understood(action: &'static str, what: &str) -> CallError {
     CallError { action, kind: Failure::Other, code: format!("an answer that is not understood ({what})") }
-}
-
-/// Follows `IsTruncated` and `Marker`, never the number of items on a page.
-struct Pages {
-    action: &'static str,
-    marker: Option<String>,
-    turned: usize,
-}
-
-impl Pages {
-    fn new(action: &'static str) -> Pages {
-        Pages { action, marker: None, turned: 0 }
-    }
-
-    fn more(&self) -> bool {
-        self.turned == 0 || self.marker.is_some()
-    }
-
-    fn turn(&mut self, is_truncated: bool, marker: Option<String>) -> Result<(), CallError> {
-        self.turned += 1;
-        if is_truncated && (marker.is_none() || marker == self.marker || self.turned >= MOST_PAGES) {
-            return Err(not_understood(self.action, "a listing without an end"));
-        }
-        self.marker = marker.filter(|_| is_truncated);
-        Ok(())
-    }
 }

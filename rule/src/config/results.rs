@@ -5,6 +5,7 @@ use crate::{
     aws::{
         account::Account,
         calls::{CallError, Failure},
+        pages::Pages,
     },
     policy::decision::{Compliance, Verdict},
 };
@@ -17,8 +18,6 @@ use tokio::time::Instant;
 const RESULTS_A_PAGE: i32 = 100;
 /// The longest rule name that `GetComplianceDetailsByConfigRule` takes, though `PutConfigRule` takes 128.
 const RULE_NAME_LIMIT: usize = 64;
-/// A listing of results without an end is cut off here.
-const MOST_PAGES: usize = 20_000;
 
 const DETAILS: &str = "config:GetComplianceDetailsByConfigRule";
 
@@ -74,24 +73,20 @@ async fn list(
     until: Instant,
     take: impl Fn(HeldResult),
 ) -> Result<(), CallError> {
-    let mut next_token = None;
-    for _ in 0..MOST_PAGES {
+    let mut pages = Pages::of(DETAILS);
+    while pages.more() {
         let request = account
             .config
             .get_compliance_details_by_config_rule()
             .config_rule_name(rule_name)
             .compliance_types(compliance.clone())
             .limit(RESULTS_A_PAGE)
-            .set_next_token(next_token.clone());
+            .set_next_token(pages.next());
         let page = account.calls.call(DETAILS, until, || request.clone().send()).await?;
         page.evaluation_results.unwrap_or_default().into_iter().filter_map(decode).for_each(&take);
-        match page.next_token.filter(|token| !token.is_empty()) {
-            None => return Ok(()),
-            token if token == next_token => break,
-            token => next_token = token,
-        }
+        pages.turn(page.next_token)?;
     }
-    Err(failed("a listing without an end".to_owned()))
+    Ok(())
 }
 
 fn failed(code: String) -> CallError {

@@ -1,12 +1,9 @@
 //! Which accounts a command is about.
 
 use crate::args::connection::{Session, account_id};
-use access_key_rotation::aws::calls::Failure;
+use access_key_rotation::aws::{calls::Failure, pages::Pages};
 use aws_sdk_organizations::types::{AccountState, AccountStatus};
 use std::collections::BTreeMap;
-
-/// No organization has more accounts than this many pages of at least one.
-const MOST_PAGES: usize = 20_000;
 
 /// The current account, unless it is said otherwise.
 #[derive(Clone, Debug, clap::Args)]
@@ -57,9 +54,9 @@ async fn organization(session: &Session) -> Result<BTreeMap<String, Member>, Str
     let organizations = aws_sdk_organizations::Client::new(&session.config);
     let calls = session.calls();
     let mut accounts = BTreeMap::new();
-    let mut next_token = None;
-    for _ in 0..MOST_PAGES {
-        let request = organizations.list_accounts().set_next_token(next_token.clone());
+    let mut pages = Pages::of(ACTION);
+    while pages.more() {
+        let request = organizations.list_accounts().set_next_token(pages.next());
         let page = calls.call(ACTION, session.until, || request.clone().send()).await.map_err(|error| {
             let remedy = match error.kind {
                 Failure::Denied => {
@@ -79,11 +76,7 @@ async fn organization(session: &Session) -> Result<BTreeMap<String, Member>, Str
             };
             accounts.insert(id, Member { name: account.name, open });
         }
-        match page.next_token.filter(|token| !token.is_empty()) {
-            None => return Ok(accounts),
-            token if token == next_token => break,
-            token => next_token = token,
-        }
+        pages.turn(page.next_token).map_err(|error| error.to_string())?;
     }
-    Err(format!("{ACTION}: a listing without an end"))
+    Ok(accounts)
 }

@@ -26,8 +26,6 @@ use std::path::PathBuf;
 
 /// How many accounts are examined at a time, and how many Regions are asked.
 const AT_A_TIME: usize = 8;
-/// A listing without an end is cut off here.
-const MOST_PAGES: usize = 20_000;
 
 /// Says whether the rule can work in the current account, or in others, and what to do where it cannot.
 ///

@@ -1,8 +1,11 @@
 //! The conformance pack: what became of it in the home Region, account by account, and that it is in no other.
 
-use super::{AT_A_TIME, Caller, Check, MOST_PAGES, is_denial, regions};
+use super::{AT_A_TIME, Caller, Check, is_denial, regions};
 use crate::{args::connection::Session, manual};
-use access_key_rotation::aws::calls::{CallError, Calls, Failure};
+use access_key_rotation::aws::{
+    calls::{CallError, Calls},
+    pages::Pages,
+};
 use aws_config::Region;
 use aws_sdk_config::{
     config::ProvideCredentials,
@@ -157,23 +160,19 @@ async fn accounts(
     name: &str,
 ) -> Result<Accounts, CallError> {
     let mut accounts = BTreeMap::new();
-    let mut next_token = None;
-    for _ in 0..MOST_PAGES {
+    let mut pages = Pages::of(DETAILS);
+    while pages.more() {
         let request = config
             .get_organization_conformance_pack_detailed_status()
             .organization_conformance_pack_name(name)
             .limit(ACCOUNTS_A_PAGE)
-            .set_next_token(next_token.clone());
+            .set_next_token(pages.next());
         let page = calls.call(DETAILS, session.until, || request.clone().send()).await?;
         let details = page.organization_conformance_pack_detailed_statuses.unwrap_or_default();
         accounts.extend(details.into_iter().map(|detail| (detail.account_id.clone(), detail)));
-        match page.next_token.filter(|token| !token.is_empty()) {
-            None => return Ok(Ok(accounts)),
-            token if token == next_token => break,
-            token => next_token = token,
-        }
+        pages.turn(page.next_token)?;
     }
-    Err(CallError { action: DETAILS, kind: Failure::Other, code: "a listing without an end".to_owned() })
+    Ok(Ok(accounts))
 }
 
 /// In two Regions the pack would say everything twice.

@@ -5,11 +5,10 @@ use crate::manual;
 use access_key_rotation::aws::{
     account::Account,
     calls::{CallError, Failure},
-    iam::{GET_ACCESS_KEY_LAST_USED, GET_USER, LIST_ACCESS_KEYS},
+    iam::{GET_ACCESS_KEY_LAST_USED, GET_USER, LIST_ACCESS_KEYS, LIST_USERS},
 };
 
 const NAME: &str = "permissions";
-const LIST_USERS: &str = "iam:ListUsers";
 const GET_RESULTS: &str = "config:GetComplianceDetailsByConfigRule";
 const PUT_RESULTS: &str = "config:PutEvaluations";
 

@@ -1,10 +1,7 @@
 //! Whom AWS Config no longer remediates by itself: after too many attempts it adds a remediation exception.
 
-use super::{Caller, Check, MOST_PAGES};
-use access_key_rotation::aws::{
-    account::Account,
-    calls::{CallError, Failure},
-};
+use super::{Caller, Check};
+use access_key_rotation::aws::{account::Account, calls::CallError, pages::Pages};
 
 const NAME: &str = "remediation";
 const RULES: &str = "config:DescribeConfigRules";
@@ -58,47 +55,35 @@ async fn rules(account: &Account<'_>, function_name: &str) -> Result<Vec<String>
     let Account { config, calls, reads_end, .. } = account;
     let invokes = |arn: &str| arn.split(':').nth(5) == Some("function") && arn.split(':').nth(6) == Some(function_name);
     let mut names = Vec::new();
-    let mut next_token = None;
-    for _ in 0..MOST_PAGES {
-        let request = config.describe_config_rules().set_next_token(next_token.clone());
+    let mut pages = Pages::of(RULES);
+    while pages.more() {
+        let request = config.describe_config_rules().set_next_token(pages.next());
         let page = calls.call(RULES, *reads_end, || request.clone().send()).await?;
         let mine = page.config_rules.unwrap_or_default().into_iter().filter(|rule| {
             let source = rule.source.as_ref().and_then(|source| source.source_identifier.as_deref());
             source.is_some_and(invokes)
         });
         names.extend(mine.filter_map(|rule| rule.config_rule_name));
-        match page.next_token.filter(|token| !token.is_empty()) {
-            None => return Ok(names),
-            token if token == next_token => break,
-            token => next_token = token,
-        }
+        pages.turn(page.next_token)?;
     }
-    Err(without_end(RULES))
+    Ok(names)
 }
 
 /// The ids of the users for whom the rule has an exception.
 async fn excepted(account: &Account<'_>, rule: &str) -> Result<Vec<String>, CallError> {
     let Account { config, calls, reads_end, .. } = account;
     let mut users = Vec::new();
-    let mut next_token = None;
-    for _ in 0..MOST_PAGES {
+    let mut pages = Pages::of(EXCEPTIONS);
+    while pages.more() {
         let request = config
             .describe_remediation_exceptions()
             .config_rule_name(rule)
             .limit(EXCEPTIONS_A_PAGE)
-            .set_next_token(next_token.clone());
+            .set_next_token(pages.next());
         let page = calls.call(EXCEPTIONS, *reads_end, || request.clone().send()).await?;
         users
             .extend(page.remediation_exceptions.unwrap_or_default().into_iter().map(|exception| exception.resource_id));
-        match page.next_token.filter(|token| !token.is_empty()) {
-            None => return Ok(users),
-            token if token == next_token => break,
-            token => next_token = token,
-        }
+        pages.turn(page.next_token)?;
     }
-    Err(without_end(EXCEPTIONS))
-}
-
-fn without_end(action: &'static str) -> CallError {
-    CallError { action, kind: Failure::Other, code: "a listing without an end".to_owned() }
+    Ok(users)
 }

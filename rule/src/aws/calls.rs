@@ -8,6 +8,7 @@ use crate::lock;
 use aws_sdk_iam::{config::http::HttpResponse, error::ProvideErrorMetadata, error::SdkError};
 use std::{
     collections::BTreeMap,
+    error::Error,
     fmt,
     future::Future,
     sync::{
@@ -94,6 +95,8 @@ impl fmt::Display for CallError {
         write!(f, "{}: {}", self.action, self.code)
     }
 }
+
+impl Error for CallError {}
 
 impl Calls {
     /// Calls of which no more than so many are made in a second.

@@ -29,21 +29,28 @@ mod findings {
     pub(crate) mod finding;
     pub(crate) mod finding_store;
     pub(crate) mod organization_scan;
+    pub(crate) mod progress;
     pub(crate) mod report_scan;
+    pub(crate) mod scan_result;
 }
 
 /// How it is printed, and where to.
 mod output {
+    pub(crate) mod csv;
     pub(crate) mod destination;
     pub(crate) mod format;
     pub(crate) mod html;
+    pub(crate) mod json;
     pub(crate) mod shell;
+    pub(crate) mod table;
 }
 
 mod manual;
+mod outcome;
 
 use clap::{Parser, Subcommand};
 use commands::{completions, doctor, evaluate, exempt, man, pack, plan, scan};
+use outcome::Outcome;
 use std::{io::Write, process::ExitCode};
 use tokio::signal::ctrl_c;
 
@@ -67,15 +74,6 @@ enum Command {
     Man(man::Args),
 }
 
-/// What a command came to, besides what it printed.
-#[derive(Default)]
-struct Outcome {
-    /// What failed or is not complete, for standard error.
-    errors: Vec<String>,
-    /// Whether there are violations, or checks that failed.
-    violations: bool,
-}
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
@@ -96,7 +94,7 @@ async fn main() -> ExitCode {
         // The command's future is dropped, and with it the file that it was writing. Threads that still write are not waited for.
         Ok(()) = ctrl_c() => std::process::exit(130),
     };
-    let outcome = outcome.unwrap_or_else(|error| Outcome { errors: vec![error], violations: false });
+    let outcome = outcome.unwrap_or_else(|error| Outcome { errors: vec![format!("{error:#}")], violations: false });
     for error in &outcome.errors {
         // Standard error that nobody reads is no reason to panic.
         let _ = writeln!(std::io::stderr(), "access-key-rotation: {error}");

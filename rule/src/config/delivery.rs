@@ -8,12 +8,9 @@ use crate::{
     },
     error::Error,
     lock,
-    policy::decision::{Compliance, Verdict},
+    policy::decision::Verdict,
 };
-use aws_sdk_config::{
-    primitives::DateTime as AwsDateTime,
-    types::{ComplianceType, Evaluation as ConfigEvaluation},
-};
+use aws_sdk_config::{primitives::DateTime as AwsDateTime, types::Evaluation as ConfigEvaluation};
 use std::{
     collections::HashSet,
     fmt,
@@ -146,11 +143,7 @@ fn encode(evaluation: &Evaluation, event: &Event) -> Result<ConfigEvaluation, Ca
     ConfigEvaluation::builder()
         .compliance_resource_type(&evaluation.resource_type)
         .compliance_resource_id(&evaluation.resource_id)
-        .compliance_type(match evaluation.verdict.compliance {
-            Compliance::Compliant => ComplianceType::Compliant,
-            Compliance::NonCompliant => ComplianceType::NonCompliant,
-            Compliance::NotApplicable => ComplianceType::NotApplicable,
-        })
+        .compliance_type(evaluation.verdict.compliance.as_str().into())
         .set_annotation(evaluation.verdict.annotation.clone())
         .ordering_timestamp(AwsDateTime::from_millis(event.ordering_timestamp.timestamp_millis()))
         .build()

@@ -7,10 +7,11 @@ use super::{
     parameters::Parameters,
 };
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// `Status` of `AccessKeyMetadata` in IAM's service model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum KeyStatus {
     /// Good for calls: the only status in which a key can be stale.
     Active,
@@ -18,6 +19,17 @@ pub enum KeyStatus {
     Inactive,
     /// Past its own end.
     Expired,
+}
+
+impl KeyStatus {
+    /// The word that IAM has for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            KeyStatus::Active => "Active",
+            KeyStatus::Inactive => "Inactive",
+            KeyStatus::Expired => "Expired",
+        }
+    }
 }
 
 /// An access key, as `ListAccessKeys` returns it.
@@ -53,7 +65,8 @@ pub struct LastUsed {
 pub type LastUses = BTreeMap<String, LastUsed>;
 
 /// `ComplianceType`, as far as `PutEvaluations` takes it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Compliance {
     /// No stale key, or an exemption for each.
     Compliant,
@@ -61,6 +74,17 @@ pub enum Compliance {
     NonCompliant,
     /// The user is gone, or the rule is not about this resource.
     NotApplicable,
+}
+
+impl Compliance {
+    /// The word that AWS Config has for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Compliance::Compliant => "COMPLIANT",
+            Compliance::NonCompliant => "NON_COMPLIANT",
+            Compliance::NotApplicable => "NOT_APPLICABLE",
+        }
+    }
 }
 
 /// What the rule says about one user.

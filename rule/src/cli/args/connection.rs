@@ -5,15 +5,18 @@ use access_key_rotation::aws::{
     calls::Calls,
     home::{Home, is_account_id},
 };
+use anyhow::{Context, anyhow, bail};
 use aws_config::{Region, SdkConfig};
 use aws_sdk_sts::config::ProvideCredentials;
 use chrono::{DateTime, Utc};
 use clap::value_parser;
-use std::{error::Error, time::Duration};
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// An account of 5,000 users takes a minute or two; an organization of hundreds some minutes.
 const LONGEST: Duration = Duration::from_secs(4 * 3600);
+
+const NO_CREDENTIALS: &str = "no AWS credentials. Give --profile NAME, or log in with aws sso login or aws configure";
 
 /// How AWS is reached.
 #[derive(Clone, Debug, clap::Args)]
@@ -51,7 +54,7 @@ impl Connection {
     ///
     /// # Errors
     /// What is missing, or what AWS says, for people.
-    pub(crate) async fn open(&self) -> Result<Session, String> {
+    pub(crate) async fn open(&self) -> anyhow::Result<Session> {
         let until = Instant::now() + LONGEST;
         let mut loader = settings();
         if let Some(profile) = &self.profile {
@@ -62,29 +65,22 @@ impl Connection {
         }
         let config = loader.load().await;
         let region =
-            config.region().ok_or("no Region: give --region, or set AWS_REGION or the profile's region")?.to_string();
+            config.region().context("no Region: give --region, or set AWS_REGION or the profile's region")?.to_string();
         // Asked for once: where there are none, repeating a call does not help.
-        let provider = config
-            .credentials_provider()
-            .ok_or("no AWS credentials. Give --profile NAME, or log in with aws sso login or aws configure")?;
-        provider.provide_credentials().await.map_err(|error| {
-            format!(
-                "no AWS credentials. Give --profile NAME, or log in with aws sso login or aws configure. In detail: {}",
-                with_sources(&error)
-            )
-        })?;
+        let provider = config.credentials_provider().context(NO_CREDENTIALS)?;
+        provider.provide_credentials().await.context(NO_CREDENTIALS)?;
         let sts = aws_sdk_sts::Client::new(&config);
         let identity = Calls::default()
             .call("sts:GetCallerIdentity", until, || sts.get_caller_identity().send())
             .await
-            .map_err(|error| format!("{error}. Are the credentials right? Try: aws sts get-caller-identity"))?;
+            .map_err(|error| anyhow!("{error}. Are the credentials right? Try: aws sts get-caller-identity"))?;
         let partition = identity.arn.as_deref().and_then(|arn| arn.split(':').nth(1)).map(str::to_owned);
         let (Some(partition), Some(account)) = (partition, identity.account) else {
-            return Err("sts:GetCallerIdentity: an answer that is not understood".to_owned());
+            bail!("sts:GetCallerIdentity: an answer that is not understood");
         };
         Ok(Session {
             accounts: Accounts::new(config.clone(), Some(self.role_name.clone()))
-                .map_err(|_| format!("--role-name {}: not the name of an IAM role", self.role_name))?,
+                .map_err(|_| anyhow!("--role-name {}: not the name of an IAM role", self.role_name))?,
             config,
             home: Home { partition, region, account },
             now: Utc::now(),
@@ -104,22 +100,16 @@ impl Session {
     ///
     /// # Errors
     /// Why the role cannot be assumed.
-    pub(crate) async fn open<'a>(&self, id: &str, calls: &'a Calls) -> Result<Account<'a>, String> {
+    pub(crate) async fn open<'a>(&self, id: &str, calls: &'a Calls) -> anyhow::Result<Account<'a>> {
         let ends = (self.until, self.until);
-        self.accounts.open(id, &self.home, self.now, calls, ends).await.map_err(|error| error.to_string())
+        Ok(self.accounts.open(id, &self.home, self.now, calls, ends).await?)
     }
 }
 
-/// What an error says, and what the errors behind it say.
-fn with_sources(error: &dyn Error) -> String {
-    let source = error.source().map(|source| format!(": {}", with_sources(source)));
-    format!("{error}{}", source.unwrap_or_default())
-}
-
 /// An account's id, as an argument.
-pub(crate) fn account_id(text: &str) -> Result<String, String> {
+pub(crate) fn account_id(text: &str) -> anyhow::Result<String> {
     match is_account_id(text) {
         true => Ok(text.to_owned()),
-        false => Err("an account's id has twelve digits".to_owned()),
+        false => bail!("an account's id has twelve digits"),
     }
 }

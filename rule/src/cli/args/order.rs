@@ -1,8 +1,7 @@
 //! The order in which to act, as options.
 
-use crate::findings::finding::{TagNames, Terms};
-use access_key_rotation::policy::parameters::Parameters;
-use chrono::{DateTime, Utc};
+use access_key_rotation::policy::exemption::Tags;
+use anyhow::bail;
 use clap::value_parser;
 
 /// What comes first: production before the rest, keys in use before idle ones, older before younger.
@@ -17,28 +16,26 @@ pub(crate) struct Order {
     owner_tag: String,
     /// A key is in use if it was used within so many days, 0 to 3650
     #[arg(long, value_name = "DAYS", default_value_t = 45, value_parser = value_parser!(u16).range(0..=3650))]
-    quiet_days: u16,
+    pub(crate) quiet_days: u16,
 }
 
 impl Order {
-    pub(crate) fn tag_names(&self) -> TagNames {
-        TagNames { production: self.production_tag.clone(), owner: self.owner_tag.clone() }
+    /// IAM ignores the case of tag names, and people mix that of values.
+    pub(crate) fn is_production(&self, tags: &Tags) -> bool {
+        let (name, value) = &self.production_tag;
+        tags.iter().any(|(tag, given)| tag.eq_ignore_ascii_case(name) && given.trim().eq_ignore_ascii_case(value))
     }
 
-    pub(crate) fn terms(&self, parameters: &Parameters, now: DateTime<Utc>) -> Terms {
-        Terms {
-            scanned_at: now,
-            max_access_key_age: parameters.max_access_key_age,
-            warn_before_days: parameters.warn_before_days,
-            quiet_days: self.quiet_days,
-            credential_report: false,
-        }
+    /// The owner whom the tags name.
+    pub(crate) fn owner(&self, tags: &Tags) -> Option<String> {
+        let (_, owner) = tags.iter().find(|(tag, _)| tag.eq_ignore_ascii_case(&self.owner_tag))?;
+        Some(owner.trim().to_owned()).filter(|owner| !owner.is_empty())
     }
 }
 
-fn name_and_value(text: &str) -> Result<(String, String), String> {
+fn name_and_value(text: &str) -> anyhow::Result<(String, String)> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() && !value.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("a tag is NAME=VALUE".to_owned()),
+        _ => bail!("a tag is NAME=VALUE"),
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::args::connection::{Session, account_id};
 use access_key_rotation::aws::{calls::Failure, pages::Pages};
+use anyhow::{Context, anyhow, bail};
 use aws_sdk_organizations::types::{AccountState, AccountStatus};
 use std::collections::BTreeMap;
 
@@ -25,19 +26,19 @@ impl Targets {
     ///
     /// # Errors
     /// Why the organization's accounts are not known: one that is missing unseen would pass for one without findings.
-    pub(crate) async fn resolve(&self, session: &Session) -> Result<BTreeMap<String, Option<String>>, String> {
+    pub(crate) async fn resolve(&self, session: &Session) -> anyhow::Result<BTreeMap<String, Option<String>>> {
         if !self.organization {
             let ids = if self.account.is_empty() { vec![session.home.account.clone()] } else { self.account.clone() };
             return Ok(ids.into_iter().map(|id| (id, None)).collect());
         }
         let mut accounts = organization(session).await?;
         if let Some(id) = self.exclude.iter().find(|id| !accounts.contains_key(*id)) {
-            return Err(format!("--exclude {id}: no account of the organization"));
+            bail!("--exclude {id}: no account of the organization");
         }
         // Nobody can enter closed and suspended accounts.
         accounts.retain(|id, account| account.open && !self.exclude.contains(id));
         if accounts.is_empty() {
-            return Err("--exclude leaves no account".to_owned());
+            bail!("--exclude leaves no account");
         }
         Ok(accounts.into_iter().map(|(id, account)| (id, account.name)).collect())
     }
@@ -49,7 +50,7 @@ struct Member {
     open: bool,
 }
 
-async fn organization(session: &Session) -> Result<BTreeMap<String, Member>, String> {
+async fn organization(session: &Session) -> anyhow::Result<BTreeMap<String, Member>> {
     const ACTION: &str = "organizations:ListAccounts";
     let organizations = aws_sdk_organizations::Client::new(&session.config);
     let calls = session.calls();
@@ -64,10 +65,10 @@ async fn organization(session: &Session) -> Result<BTreeMap<String, Member>, Str
                 }
                 _ => "",
             };
-            format!("{error}{remedy}")
+            anyhow!("{error}{remedy}")
         })?;
         for account in page.accounts.unwrap_or_default() {
-            let id = account.id.ok_or_else(|| format!("{ACTION}: an account without id"))?;
+            let id = account.id.with_context(|| format!("{ACTION}: an account without id"))?;
             // `Status` is what AWS had before `State`.
             let open = match (&account.state, &account.status) {
                 (Some(state), _) => !matches!(state, AccountState::Suspended | AccountState::Closed),
@@ -76,7 +77,7 @@ async fn organization(session: &Session) -> Result<BTreeMap<String, Member>, Str
             };
             accounts.insert(id, Member { name: account.name, open });
         }
-        pages.turn(page.next_token).map_err(|error| error.to_string())?;
+        pages.turn(page.next_token)?;
     }
     Ok(accounts)
 }

@@ -1,6 +1,6 @@
 //! `completions`: what makes a shell complete this command line.
 
-use crate::{Cli, Outcome, output::destination};
+use crate::{Cli, outcome::Outcome, output::destination};
 use clap::CommandFactory;
 use clap_complete::Shell;
 
@@ -14,7 +14,7 @@ pub(crate) struct Args {
     shell: Shell,
 }
 
-pub(crate) async fn run(args: Args) -> Result<Outcome, String> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "access-key-rotation", &mut script);
     // clap_complete spells a name with hyphens in two ways, and bash completes nothing behind a command (clap issue 6421).

@@ -10,14 +10,15 @@ mod remediation;
 mod report;
 
 use crate::{
-    Outcome,
     args::{connection::Connection, targets::Targets},
     commands::pack::pack_name,
     manual,
+    outcome::Outcome,
     output::destination::Output,
 };
 use access_key_rotation::aws::calls::{CallError, Failure};
 use account::Examiner;
+use anyhow::anyhow;
 use function::Function;
 use futures_util::{StreamExt, future::join, stream};
 use pack::Pack;
@@ -60,15 +61,15 @@ pub(crate) struct Args {
 }
 
 /// By Lambda's reference of `CreateFunction`.
-fn function_name(text: &str) -> Result<String, String> {
+fn function_name(text: &str) -> anyhow::Result<String> {
     let is_name =
         (1..=64).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
     let wrong =
         "a function's name, without the rest of its ARN, has letters, digits, hyphens and underscores, 64 at most";
-    if is_name { Ok(text.to_owned()) } else { Err(wrong.to_owned()) }
+    if is_name { Ok(text.to_owned()) } else { Err(anyhow!(wrong)) }
 }
 
-pub(crate) async fn run(args: Args) -> Result<Outcome, String> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
     let output = Output::open(args.output.as_deref())?;
     let session = args.connection.open().await?;
     let targets = args.targets.resolve(&session).await?;

@@ -1,8 +1,8 @@
 //! `evaluate`: one event through the rule's own handler, as a rehearsal unless told otherwise.
 
 use crate::{
-    Outcome,
     args::connection::{Connection, Session},
+    outcome::Outcome,
     output::destination,
 };
 use access_key_rotation::{
@@ -12,6 +12,7 @@ use access_key_rotation::{
     metrics::Metrics,
     policy::clearance::is_routine,
 };
+use anyhow::{Context, anyhow, bail};
 use aws_sdk_config::types::{ComplianceType, Evaluation};
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::ValueEnum;
@@ -85,14 +86,14 @@ enum Sample {
     Snapshot,
 }
 
-pub(crate) async fn run(args: Args) -> Result<Outcome, String> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
     if let Some(sample) = args.sample {
         let session = args.connection.open().await?;
         destination::print(sample.of(&session.home, session.now)).await?;
         return Ok(Outcome::default());
     }
     let name = args.event.unwrap_or_default();
-    let mut event = spawn_blocking(move || read(&name)).await.map_err(|error| error.to_string())??;
+    let mut event = spawn_blocking(move || read(&name).context(name)).await??;
     if let Some(parameters) = args.rule_parameters {
         event["ruleParameters"] = Value::String(parameters);
     }
@@ -103,7 +104,7 @@ pub(crate) async fn run(args: Args) -> Result<Outcome, String> {
     }
 }
 
-async fn put(event: &Value, session: &Session) -> Result<Outcome, String> {
+async fn put(event: &Value, session: &Session) -> anyhow::Result<Outcome> {
     invoke(event, session, Destination::Config).await.0?;
     let text = match Event::parse(event, &session.home) {
         Ok(event) if event.result_token.is_test() => {
@@ -115,7 +116,7 @@ async fn put(event: &Value, session: &Session) -> Result<Outcome, String> {
     Ok(Outcome::default())
 }
 
-async fn rehearse(event: &Value, session: &Session, format: Format) -> Result<Outcome, String> {
+async fn rehearse(event: &Value, session: &Session, format: Format) -> anyhow::Result<Outcome> {
     let (outcome, results) = invoke(event, session, Destination::List(Default::default())).await;
     let mut evaluations: Vec<_> = results.into_list().into_iter().map(Line::new).collect();
     evaluations.sort_by(|a, b| a.rank().cmp(&b.rank()));
@@ -124,22 +125,22 @@ async fn rehearse(event: &Value, session: &Session, format: Format) -> Result<Ou
         Format::Table if evaluations.is_empty() && outcome.is_err() => {}
         Format::Table => destination::print(table(&evaluations)).await?,
         Format::Json => {
-            let json = serde_json::to_string_pretty(&evaluations).map_err(|error| error.to_string())?;
+            let json = serde_json::to_string_pretty(&evaluations)?;
             destination::print(json + "\n").await?;
         }
     }
-    Ok(Outcome { errors: outcome.err().into_iter().collect(), violations: false })
+    Ok(Outcome { errors: outcome.err().iter().map(|error| format!("{error:#}")).collect(), violations: false })
 }
 
-async fn invoke(event: &Value, session: &Session, results: Destination) -> (Result<(), String>, Destination) {
+async fn invoke(event: &Value, session: &Session, results: Destination) -> (anyhow::Result<()>, Destination) {
     let metrics = Metrics::with_calls(session.calls());
     let invocation = Invocation { home: session.home.clone(), now: session.now, remaining: LONGEST, results };
     let outcome = handle(event, &invocation, &session.accounts, &metrics).await;
     let outcome = match (outcome, metrics.users_unknown()) {
-        (Err(error), _) => Err(error.to_string()),
+        (Err(error), _) => Err(error.into()),
         (Ok(()), 0) => Ok(()),
         // For the function, that is no error: it counts them, and an alarm tells.
-        (Ok(()), unknown) => Err(format!(
+        (Ok(()), unknown) => Err(anyhow!(
             "users unknown: {unknown}. A policy denies the rule what it may read of others; access-key-rotation scan names them"
         )),
     };
@@ -147,23 +148,22 @@ async fn invoke(event: &Value, session: &Session, results: Destination) -> (Resu
 }
 
 /// Reads the event. Errors name the place of what is wrong and never quote the event, which holds a token.
-fn read(name: &str) -> Result<Value, String> {
-    let problem = |what: String| format!("{name}: {what}");
+fn read(name: &str) -> anyhow::Result<Value> {
     let mut text = Vec::new();
-    let read = match name {
-        "-" => io::stdin().lock().take(LARGEST_EVENT + 1).read_to_end(&mut text),
-        _ => File::open(Path::new(name)).and_then(|file| file.take(LARGEST_EVENT + 1).read_to_end(&mut text)),
+    let most = LARGEST_EVENT + 1;
+    match name {
+        "-" => io::stdin().lock().take(most).read_to_end(&mut text)?,
+        _ => File::open(Path::new(name))?.take(most).read_to_end(&mut text)?,
     };
-    read.map_err(|error| problem(error.to_string()))?;
     if text.len() as u64 > LARGEST_EVENT {
-        return Err(problem("larger than the 6 MB that Lambda takes as an event".to_owned()));
+        bail!("larger than the 6 MB that Lambda takes as an event");
     }
     let event: Value = serde_json::from_slice(&text).map_err(|error| {
-        problem(format!("not JSON (line {}, column {}). See evaluate --sample scheduled", error.line(), error.column()))
+        anyhow!("not JSON (line {}, column {}). See evaluate --sample scheduled", error.line(), error.column())
     })?;
     match event.is_object() {
         true => Ok(event),
-        false => Err(problem("not a JSON object. See evaluate --sample scheduled".to_owned())),
+        false => bail!("not a JSON object. See evaluate --sample scheduled"),
     }
 }
 

@@ -4,13 +4,14 @@ mod list;
 mod write;
 
 use crate::{
-    Outcome,
     args::{
         connection::{Connection, account_id},
         rule_options::RuleOptions,
     },
+    outcome::Outcome,
 };
 use access_key_rotation::policy::exemption::{EXEMPTION_TAGS, Exemption, Tags};
+use anyhow::bail;
 use chrono::{NaiveDate, TimeDelta, Utc};
 use clap::ArgGroup;
 
@@ -65,7 +66,7 @@ pub(crate) struct Args {
     connection: Connection,
 }
 
-pub(crate) async fn run(args: Args) -> Result<Outcome, String> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
     // Before anything is called: a new exemption is all in the arguments.
     let new = exemption_tags(&args)?;
     let session = args.connection.open().await?;
@@ -80,16 +81,16 @@ pub(crate) async fn run(args: Args) -> Result<Outcome, String> {
 }
 
 /// The tags of the exemption in the arguments, which the rule would hold valid; none for one to be removed.
-fn exemption_tags(args: &Args) -> Result<Tags, String> {
+fn exemption_tags(args: &Args) -> anyhow::Result<Tags> {
     let given = EXEMPTION_TAGS.into_iter().zip([&args.until, &args.owner, &args.reason, &args.key]);
     let tags: Tags = given.filter_map(|(name, value)| Some((name.to_owned(), value.clone()?))).collect();
     let (today, most) = (Utc::now().date_naive(), args.rule.parameters.max_exemption_days);
     match Exemption::read(&tags, today, most) {
         Exemption::Absent | Exemption::Valid { .. } => Ok(tags),
-        Exemption::Void(why) => Err(format!(
+        Exemption::Void(why) => bail!(
             "{why}. --until takes a day from {today} to {} as YYYY-MM-DD; nothing was written",
             last_day(today, most)
-        )),
+        ),
     }
 }
 
@@ -98,17 +99,17 @@ fn last_day(today: NaiveDate, most: u16) -> NaiveDate {
 }
 
 /// What IAM takes as a tag's value: `[\p{L}\p{Z}\p{N}_.:/=+\-@]*` ("Tag" in the IAM API reference).
-fn tag_value(text: &str) -> Result<String, String> {
+fn tag_value(text: &str) -> anyhow::Result<String> {
     let text = text.trim();
     let allowed = |c: char| c.is_alphanumeric() || c.is_whitespace() && !c.is_control() || "_.:/=+-@".contains(c);
     if text.is_empty() {
-        return Err("it is empty".to_owned());
+        bail!("it is empty");
     }
     if let Some(other) = text.chars().find(|c| !allowed(*c)) {
-        return Err(format!("IAM's tags take letters, digits, spaces and _.:/=+-@, not {other:?}"));
+        bail!("IAM's tags take letters, digits, spaces and _.:/=+-@, not {other:?}");
     }
     match text.chars().count() {
-        length if length > VALUE_LIMIT => Err(format!("{length} characters, and IAM's tags take {VALUE_LIMIT}")),
+        length if length > VALUE_LIMIT => bail!("{length} characters, and IAM's tags take {VALUE_LIMIT}"),
         _ => Ok(text.to_owned()),
     }
 }

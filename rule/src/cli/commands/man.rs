@@ -1,6 +1,7 @@
 //! `man`: the help as manual pages.
 
-use crate::{Cli, Outcome, output::destination};
+use crate::{Cli, outcome::Outcome, output::destination};
+use anyhow::{Context, bail};
 use clap::{Command, CommandFactory};
 use clap_mangen::Man;
 
@@ -14,24 +15,24 @@ pub(crate) struct Args {
     command: Option<String>,
 }
 
-pub(crate) async fn run(args: Args) -> Result<Outcome, String> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
     let mut program = Cli::command();
     program.build();
     let command = match args.command {
-        Some(name) => program.find_subcommand(&name).ok_or("no such command")?.clone(),
+        Some(name) => program.find_subcommand(&name).context("no such command")?.clone(),
         None => program,
     };
     let mut page = Vec::new();
-    Man::new(command).render(&mut page).map_err(|error| error.to_string())?;
+    Man::new(command).render(&mut page)?;
     destination::print(String::from_utf8_lossy(&page).into_owned()).await?;
     Ok(Outcome::default())
 }
 
-fn command_name(text: &str) -> Result<String, String> {
+fn command_name(text: &str) -> anyhow::Result<String> {
     let program = Cli::command();
     let names: Vec<_> = program.get_subcommands().map(Command::get_name).collect();
     match names.contains(&text) {
         true => Ok(text.to_owned()),
-        false => Err(format!("the commands are {}", names.join(", "))),
+        false => bail!("the commands are {}", names.join(", ")),
     }
 }

@@ -4,14 +4,15 @@
 //! pack needs none, and that of a template in S3, 300 KB, is never reached.
 
 use crate::{
-    Outcome,
     args::{connection::account_id, rule_options::RuleOptions},
+    outcome::Outcome,
     output::{
         destination::{self, Output},
         shell::quoted,
     },
 };
 use access_key_rotation::aws::home::Home;
+use anyhow::{anyhow, bail};
 use clap::value_parser;
 use std::{
     io::{Write, stderr},
@@ -66,21 +67,21 @@ pub(crate) struct Args {
     output: Option<PathBuf>,
 }
 
-pub(crate) async fn run(args: Args) -> Result<Outcome, String> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
     let home = function_home(&args.function_arn)?;
     if let Some(region) = args.region.as_ref().filter(|region| **region != home.region) {
-        return Err(format!(
+        bail!(
             "--region {region}: the function is in {}, and a pack's rule calls functions of its own Region only",
             home.region
-        ));
+        );
     }
     let excluded = args.excluded_accounts.len();
     if excluded > EXCLUDED_LIMIT {
-        return Err(format!("--excluded-accounts: {excluded} accounts, and AWS Config takes {EXCLUDED_LIMIT}"));
+        bail!("--excluded-accounts: {excluded} accounts, and AWS Config takes {EXCLUDED_LIMIT}");
     }
     let pack = filled_in(&args, &home)?;
     if pack.len() > BODY_LIMIT {
-        return Err(format!("the pack has {} bytes, and AWS Config takes {BODY_LIMIT}", pack.len()));
+        bail!("the pack has {} bytes, and AWS Config takes {BODY_LIMIT}", pack.len());
     }
     let file = args.output.clone().unwrap_or_else(|| format!("{}.yaml", args.name).into());
     let call = call(&args, &home, &file.to_string_lossy());
@@ -94,9 +95,9 @@ pub(crate) async fn run(args: Args) -> Result<Outcome, String> {
 }
 
 /// Where the function is. The function's name is `[a-zA-Z0-9-_]+`, and a version or an alias may follow (AWS Lambda's model).
-fn function_home(arn: &str) -> Result<Home, String> {
+fn function_home(arn: &str) -> anyhow::Result<Home> {
     let problem = || {
-        format!(
+        anyhow!(
             "--function-arn {arn}: not an ARN like arn:aws:lambda:eu-central-1:111122223333:function:access-key-rotation"
         )
     };
@@ -118,7 +119,7 @@ fn function_home(arn: &str) -> Result<Home, String> {
 }
 
 /// The pack with a default for each parameter.
-fn filled_in(args: &Args, home: &Home) -> Result<String, String> {
+fn filled_in(args: &Args, home: &Home) -> anyhow::Result<String> {
     let mut pack = PACK.to_owned();
     for (name, value) in [
         ("FunctionArn", args.function_arn.clone()),
@@ -142,8 +143,8 @@ fn filled_in(args: &Args, home: &Home) -> Result<String, String> {
 }
 
 /// Sets the `Default` of a parameter, which has a `Type` before and a `Description` behind it. No value needs an escape.
-fn with_default(pack: &str, name: &str, value: &str) -> Result<String, String> {
-    let changed = || format!("{name} is not in the conformance pack as expected: build this from one commit");
+fn with_default(pack: &str, name: &str, value: &str) -> anyhow::Result<String> {
+    let changed = || anyhow!("{name} is not in the conformance pack as expected: build this from one commit");
     let head = format!("\n  {name}:\n    Type: String\n");
     let (before, after) = pack.split_once(&head).ok_or_else(changed)?;
     let rest = match after.strip_prefix("    Default: ") {
@@ -156,10 +157,10 @@ fn with_default(pack: &str, name: &str, value: &str) -> Result<String, String> {
     }
 }
 
-fn replaced(pack: &str, from: &str, to: &str, times: usize) -> Result<String, String> {
+fn replaced(pack: &str, from: &str, to: &str, times: usize) -> anyhow::Result<String> {
     match pack.matches(from).count() {
         found if found == times => Ok(pack.replace(from, to)),
-        found => Err(format!("{from:?} is in the conformance pack {found} times instead of {times}")),
+        found => bail!("{from:?} is in the conformance pack {found} times instead of {times}"),
     }
 }
 
@@ -179,13 +180,13 @@ fn call(args: &Args, home: &Home, file: &str) -> String {
 }
 
 /// `OrganizationConformancePackName` of AWS Config's model, as an argument.
-pub(crate) fn pack_name(text: &str) -> Result<String, String> {
+pub(crate) fn pack_name(text: &str) -> anyhow::Result<String> {
     let allowed = text.starts_with(|first: char| first.is_ascii_alphabetic())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
         && text.len() <= 128;
     match allowed {
         true => Ok(text.to_owned()),
-        false => Err("AWS Config takes 1 to 128 letters, digits and hyphens, a letter first".to_owned()),
+        false => bail!("AWS Config takes 1 to 128 letters, digits and hyphens, a letter first"),
     }
 }
 
@@ -202,8 +203,11 @@ mod tests {
             assert!(PACK.contains(from));
             assert!(with_default(PACK, "QuietDays", "7").is_ok());
             let error = with_default(&PACK.replace(from, to), "QuietDays", "7").err();
-            assert!(error.is_some_and(|error| error.contains("QuietDays")));
+            assert!(error.is_some_and(|error| error.to_string().contains("QuietDays")));
         }
-        assert!(replaced(PACK, "#automatic# ", "", 3).is_err_and(|error| error.contains("2 times instead of 3")));
+        assert!(
+            replaced(PACK, "#automatic# ", "", 3)
+                .is_err_and(|error| error.to_string().contains("2 times instead of 3"))
+        );
     }
 }

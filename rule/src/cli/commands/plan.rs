@@ -4,14 +4,17 @@ mod markdown;
 mod script;
 
 use crate::{
-    Outcome,
     args::scope::Scope,
     findings::{
         finding::{Finding, Key, Terms},
-        organization_scan::OrganizationScan,
+        organization_scan::scan_accounts,
+        scan_result::ScanResult,
     },
+    outcome::Outcome,
     output::{destination::Output, shell::quoted},
 };
+use access_key_rotation::policy::decision::KeyStatus;
+use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::{ValueEnum, value_parser};
 use std::{io, path::PathBuf};
@@ -45,14 +48,13 @@ enum Format {
     Script,
 }
 
-pub(crate) async fn run(args: Args) -> Result<Outcome, String> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
     let output = Output::open(args.output.as_deref())?;
-    let survey = args.scope.survey(None).await?;
-    let outcome = Outcome { errors: survey.errors(), violations: survey.has_violations() };
-    let plan = Plan::new(survey, args.grace_days).map_err(|error| format!("temporary file: {error}"))?;
+    let result = scan_accounts(&args.scope, None).await?;
+    let plan = Plan::new(&result, args.grace_days).context("temporary file")?;
     let write = if args.format == Format::Markdown { markdown::write } else { script::write };
     output.write(move |out| write(&plan, out)).await?;
-    Ok(outcome)
+    Ok(result.outcome())
 }
 
 /// The violations, in the order in which to act.
@@ -65,16 +67,11 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(survey: OrganizationScan, grace_days: u16) -> io::Result<Plan> {
-        let incomplete = survey.accounts.iter().filter(|account| account.error.is_some());
+    fn new(result: &ScanResult, grace_days: u16) -> io::Result<Plan> {
+        let incomplete = result.accounts.iter().filter(|account| account.error.is_some());
         let incomplete = incomplete.map(|account| account.account.clone()).collect();
-        // The violations come first.
-        let violations = survey
-            .findings
-            .ordered()?
-            .take_while(|finding| !matches!(finding, Ok(finding) if !finding.is_violation()))
-            .collect::<io::Result<_>>()?;
-        Ok(Plan { terms: survey.terms, violations, incomplete, grace_days })
+        let violations = result.findings.violations()?.collect::<io::Result<_>>()?;
+        Ok(Plan { terms: result.terms.clone(), violations, incomplete, grace_days })
     }
 }
 
@@ -126,7 +123,7 @@ fn steps(finding: &Finding, plan: &Plan) -> Vec<Step> {
         return steps;
     }
     match others.first().map(|other| (*other, &other.access_key_id)) {
-        Some((other, other_id)) if other.status == "Active" => {
+        Some((other, other_id)) if other.status == KeyStatus::Active => {
             steps.push(Step::Do(
                 match plan.terms.scanned_at - other.create_date > TimeDelta::days(plan.terms.max_access_key_age.into())
                 {
@@ -139,7 +136,7 @@ fn steps(finding: &Finding, plan: &Plan) -> Vec<Step> {
         }
         other => {
             if let Some((other, other_id)) = other {
-                let (status, days) = (other.status.to_lowercase(), plan.grace_days);
+                let (status, days) = (other.status.as_str().to_lowercase(), plan.grace_days);
                 steps.push(Step::Look(
                     format!("See that nobody will want {other_id} back, which is {status}."),
                     look(other_id),

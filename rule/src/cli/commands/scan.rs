@@ -1,14 +1,15 @@
 //! `scan`: the accounts in question, evaluated at once.
 
 use crate::{
-    Outcome,
     args::scope::Scope,
-    findings::{comparison::Earlier, finding::Terms, organization_scan::OrganizationScan, report_scan},
+    findings::{organization_scan::scan_accounts, report_scan::scan_reports},
+    outcome::Outcome,
     output::{
         destination::Output,
         format::{CREDENTIAL_REPORT, Format},
     },
 };
+use anyhow::bail;
 use chrono::{DateTime, Datelike, Utc};
 use std::{
     io::{Write, stderr},
@@ -43,36 +44,27 @@ pub(crate) struct Args {
     scope: Scope,
 }
 
-pub(crate) async fn run(args: Args) -> Result<Outcome, String> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
     let output = Output::open(args.output.as_deref())?;
-    let survey = match args.credential_report.is_empty() {
-        true => args.scope.survey(args.since.as_deref()).await?,
-        false => offline(&args)?,
+    let (reports, since) = (args.credential_report, args.since.as_deref());
+    let result = match reports.is_empty() {
+        true => scan_accounts(&args.scope, since).await?,
+        false => scan_reports(&reports, args.as_of.unwrap_or_else(Utc::now), &args.scope, since)?,
     };
-    if survey.terms.credential_report && matches!(args.format, Format::Json | Format::Csv) {
+    if result.terms.credential_report && matches!(args.format, Format::Json | Format::Csv) {
         // These two have no place for it. Standard error that nobody reads is no reason to fail.
         let _ = writeln!(stderr(), "access-key-rotation: {CREDENTIAL_REPORT}");
     }
-    let outcome = Outcome { errors: survey.errors(), violations: survey.has_violations() };
-    output.write(move |out| args.format.write(survey, out)).await?;
+    let outcome = result.outcome();
+    output.write(move |out| args.format.write(&result, out)).await?;
     Ok(outcome)
 }
 
-fn offline(args: &Args) -> Result<OrganizationScan, String> {
-    let terms = Terms { credential_report: true, ..args.scope.terms(args.as_of.unwrap_or_else(Utc::now)) };
-    let earlier = args.since.as_deref().map(|path| Earlier::read(path, &terms)).transpose()?;
-    let mut survey = OrganizationScan::new(terms, earlier)?;
-    for path in &args.credential_report {
-        report_scan::add(&mut survey, path, &args.scope.rule.parameters, &args.scope.order.tag_names())?;
-    }
-    Ok(survey.finish())
-}
-
 /// A time as AWS writes it, within the centuries in which days can be added and taken away.
-fn time(text: &str) -> Result<DateTime<Utc>, String> {
+fn time(text: &str) -> anyhow::Result<DateTime<Utc>> {
     match DateTime::parse_from_rfc3339(text) {
-        Ok(time) if time > Utc::now() => Err("it is in the future".to_owned()),
+        Ok(time) if time > Utc::now() => bail!("it is in the future"),
         Ok(time) if time.year() >= 2000 => Ok(time.to_utc()),
-        _ => Err("a time is as in 2026-03-01T12:00:00+00:00".to_owned()),
+        _ => bail!("a time is as in 2026-03-01T12:00:00+00:00"),
     }
 }

@@ -1,6 +1,8 @@
 //! What became of the violations of an earlier scan. A key that could not be judged now is neither fixed nor open.
 
 use crate::findings::finding::{AccountSummary, Finding, Key, Since, Terms};
+use access_key_rotation::policy::decision::KeyStatus;
+use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
 use serde::{
     Deserialize, Deserializer, Serialize,
@@ -64,24 +66,23 @@ impl Earlier {
     ///
     /// # Errors
     /// That the file cannot be read, or is something else, or was made by another limit.
-    pub(crate) fn read(path: &Path, terms: &Terms) -> Result<Earlier, String> {
-        let problem = |what: String| format!("--since {}: {what}", path.display());
-        let file = File::open(path).map_err(|error| problem(error.to_string()))?;
-        let document: Document = serde_json::from_reader(BufReader::new(file))
-            .map_err(|error| problem(format!("not what scan --format json writes: {error}")))?;
+    pub(crate) fn read(path: &Path, terms: &Terms) -> anyhow::Result<Earlier> {
+        Earlier::parse(path, terms).with_context(|| format!("--since {}", path.display()))
+    }
+
+    fn parse(path: &Path, terms: &Terms) -> anyhow::Result<Earlier> {
+        let document: Document =
+            serde_json::from_reader(BufReader::new(File::open(path)?)).context("not what scan --format json writes")?;
         let Document { terms: then, accounts, users: Users(violations) } = document;
         if then.credential_report != terms.credential_report {
-            return Err(problem(
-                "a scan of AWS and one of a credential report, which has no key ids, do not compare".to_owned(),
-            ));
+            bail!("a scan of AWS and one of a credential report, which has no key ids, do not compare");
         }
         if then.scanned_at > terms.scanned_at {
-            let (then, now) = (then.scanned_at, terms.scanned_at);
-            return Err(problem(format!("made at {then}, which is later than this scan's {now}")));
+            bail!("made at {}, which is later than this scan's {}", then.scanned_at, terms.scanned_at);
         }
         if then.max_access_key_age != terms.max_access_key_age {
             let (then, now) = (then.max_access_key_age, terms.max_access_key_age);
-            return Err(problem(format!("made with --max-access-key-age {then}, and this scan is with {now}")));
+            bail!("made with --max-access-key-age {then}, and this scan is with {now}");
         }
         let comparison = Comparison {
             scanned_at: then.scanned_at,
@@ -103,13 +104,13 @@ impl Earlier {
         for violation in &before {
             let same =
                 |key: &&Key| key.access_key_id == violation.access_key_id && key.create_date == violation.create_date;
-            let is_active = |key: &Key| key.access_key_id == violation.access_key_id && key.status == "Active";
+            let is_active = |key: &Key| key.access_key_id == violation.access_key_id && key.status == KeyStatus::Active;
             let list = match finding.access_keys.iter().find(same) {
                 None if self.credential_report && finding.access_keys.iter().any(is_active) => {
                     &mut self.comparison.unknown
                 }
                 Some(key) if finding.violations.contains(&key.access_key_id) => &mut self.comparison.open,
-                Some(key) if key.status == "Active" => &mut self.comparison.exempt,
+                Some(key) if key.status == KeyStatus::Active => &mut self.comparison.exempt,
                 _ => &mut self.comparison.fixed,
             };
             list.push(violation.clone());

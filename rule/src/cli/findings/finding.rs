@@ -1,44 +1,16 @@
 //! What a scan says of each user and account: the document that `--format json` prints and `--since` reads.
 
+use crate::args::order::Order;
 use access_key_rotation::{
     aws::iam::User,
     evaluation::user::Evaluated,
     policy::{
-        decision::{self, AccessKey, KeyStatus, LastUsed},
-        exemption::Tags,
+        decision::{AccessKey, Compliance, KeyStatus, LastUsed},
+        parameters::Parameters,
     },
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
-
-/// What a verdict is called in AWS Config.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub(crate) enum Compliance {
-    Compliant,
-    NonCompliant,
-    NotApplicable,
-}
-
-impl Compliance {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Compliance::Compliant => "COMPLIANT",
-            Compliance::NonCompliant => "NON_COMPLIANT",
-            Compliance::NotApplicable => "NOT_APPLICABLE",
-        }
-    }
-}
-
-impl From<decision::Compliance> for Compliance {
-    fn from(compliance: decision::Compliance) -> Compliance {
-        match compliance {
-            decision::Compliance::Compliant => Compliance::Compliant,
-            decision::Compliance::NonCompliant => Compliance::NonCompliant,
-            decision::Compliance::NotApplicable => Compliance::NotApplicable,
-        }
-    }
-}
 
 /// A user's state since an earlier scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,8 +58,7 @@ pub(crate) struct Finding {
 pub(crate) struct Key {
     /// `AKIA…`; `access key 1` or `2` from a credential report, which has no ids.
     pub(crate) access_key_id: String,
-    /// As in IAM: `Active`, `Inactive` or `Expired`.
-    pub(crate) status: String,
+    pub(crate) status: KeyStatus,
     pub(crate) create_date: DateTime<Utc>,
     /// Whole days.
     pub(crate) age_days: i64,
@@ -132,25 +103,15 @@ pub(crate) struct Terms {
     pub(crate) credential_report: bool,
 }
 
-/// What a user's tags say, besides exemptions.
-#[derive(Clone, Debug)]
-pub(crate) struct TagNames {
-    /// Name and value of the tag of users in production.
-    pub(crate) production: (String, String),
-    /// Name of the tag with the owner.
-    pub(crate) owner: String,
-}
-
-impl TagNames {
-    /// IAM ignores the case of tag names, and people mix that of values.
-    fn is_production(&self, tags: &Tags) -> bool {
-        let (name, value) = &self.production;
-        tags.iter().any(|(tag, given)| tag.eq_ignore_ascii_case(name) && given.trim().eq_ignore_ascii_case(value))
-    }
-
-    fn owner(&self, tags: &Tags) -> Option<String> {
-        let (_, owner) = tags.iter().find(|(tag, _)| tag.eq_ignore_ascii_case(&self.owner))?;
-        Some(owner.trim().to_owned()).filter(|owner| !owner.is_empty())
+impl Terms {
+    pub(crate) fn new(parameters: &Parameters, order: &Order, now: DateTime<Utc>) -> Terms {
+        Terms {
+            scanned_at: now,
+            max_access_key_age: parameters.max_access_key_age,
+            warn_before_days: parameters.warn_before_days,
+            quiet_days: order.quiet_days,
+            credential_report: false,
+        }
     }
 }
 
@@ -158,7 +119,7 @@ impl TagNames {
 pub(crate) type Rank = (bool, bool, bool, bool, DateTime<Utc>, String, String);
 
 impl Finding {
-    pub(crate) fn new(account: &str, user: User, evaluated: Evaluated, names: &TagNames, terms: &Terms) -> Finding {
+    pub(crate) fn new(account: &str, user: User, evaluated: Evaluated, order: &Order, terms: &Terms) -> Finding {
         let Evaluated { verdict, keys, tags, .. } = evaluated;
         let recently = terms.scanned_at - TimeDelta::days(terms.quiet_days.into());
         // Those that the verdict is about: in violation or, if none is, stale all the same.
@@ -176,13 +137,13 @@ impl Finding {
             user_name: user.name,
             user_id: Some(user.id).filter(|id| !id.is_empty()),
             arn: user.arn,
-            compliance: verdict.compliance.into(),
+            compliance: verdict.compliance,
             annotation: verdict.annotation,
             exempt: (!terms.credential_report || verdict.violations.is_empty()).then_some(verdict.exempt),
             due_soon: verdict.due_soon,
-            production: tags.as_ref().map(|tags| names.is_production(tags)),
+            production: tags.as_ref().map(|tags| order.is_production(tags)),
             in_use,
-            owner: tags.as_ref().and_then(|tags| names.owner(tags)),
+            owner: tags.as_ref().and_then(|tags| order.owner(tags)),
             violations: verdict.violations,
             since: None,
             access_keys: keys.into_iter().map(|(key, used)| Key::new(key, used, terms.scanned_at)).collect(),
@@ -197,7 +158,7 @@ impl Finding {
     /// use, or that may be, before idle ones, older before younger.
     pub(crate) fn rank(&self) -> Rank {
         let matters = |key: &&Key| match self.violations.is_empty() {
-            true => key.status == "Active",
+            true => key.status == KeyStatus::Active,
             false => self.violations.contains(&key.access_key_id),
         };
         let oldest = self.access_keys.iter().filter(matters).map(|key| key.create_date).min();
@@ -218,12 +179,7 @@ impl Key {
     fn new(key: AccessKey, used: Option<LastUsed>, now: DateTime<Utc>) -> Key {
         Key {
             access_key_id: key.id,
-            status: match key.status {
-                KeyStatus::Active => "Active",
-                KeyStatus::Inactive => "Inactive",
-                KeyStatus::Expired => "Expired",
-            }
-            .to_owned(),
+            status: key.status,
             create_date: key.created,
             age_days: (now - key.created).num_days(),
             last_used: used.map(|used| Used { date: used.at, region: used.region, service_name: used.service }),

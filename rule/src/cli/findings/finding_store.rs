@@ -1,5 +1,5 @@
-//! Findings put aside on disk, so that memory does not grow with the organization: each account's in order, and read back in
-//! the order of all.
+//! Findings kept on disk, so that memory does not grow with the organization. Each account's are sorted when they are added; all
+//! accounts' are merged when they are read, as often as somebody reads them.
 
 use crate::findings::finding::{Finding, Rank};
 use std::{
@@ -38,32 +38,37 @@ impl FindingStore {
     }
 
     /// All findings in the order in which to act.
-    pub(crate) fn ordered(self) -> io::Result<Ordered> {
+    pub(crate) fn ordered(&self) -> io::Result<Ordered<'_>> {
         let at = self.runs.iter().map(|(start, _)| *start).collect();
-        let mut ordered = Ordered { heads: vec![None; self.runs.len()], ranks: BinaryHeap::new(), at, spool: self };
+        let mut ordered = Ordered { store: self, at, heads: vec![None; self.runs.len()], ranks: BinaryHeap::new() };
         for run in 0..ordered.heads.len() {
             ordered.read(run)?;
         }
         Ok(ordered)
     }
+
+    /// The violations, which are the first of all findings.
+    pub(crate) fn violations(&self) -> io::Result<impl Iterator<Item = io::Result<Finding>>> {
+        Ok(self.ordered()?.take_while(|finding| !matches!(finding, Ok(finding) if !finding.is_violation())))
+    }
 }
 
 /// Gives the findings in order; holds one of each account.
-pub(crate) struct Ordered {
-    spool: FindingStore,
+pub(crate) struct Ordered<'a> {
+    store: &'a FindingStore,
     /// Of each account: how far it was read, and the finding that was read last.
     at: Vec<u64>,
     heads: Vec<Option<Finding>>,
     ranks: BinaryHeap<Reverse<(Rank, usize)>>,
 }
 
-impl Ordered {
+impl Ordered<'_> {
     /// Reads an account's next finding, if there is another.
     fn read(&mut self, run: usize) -> io::Result<()> {
-        if self.at[run] >= self.spool.runs[run].1 {
+        if self.at[run] >= self.store.runs[run].1 {
             return Ok(());
         }
-        let file = &mut self.spool.file;
+        let mut file = &self.store.file;
         let mut length = [0; 4];
         file.seek(SeekFrom::Start(self.at[run]))?;
         file.read_exact(&mut length)?;
@@ -77,7 +82,7 @@ impl Ordered {
     }
 }
 
-impl Iterator for Ordered {
+impl Iterator for Ordered<'_> {
     type Item = io::Result<Finding>;
 
     fn next(&mut self) -> Option<io::Result<Finding>> {

@@ -5,9 +5,13 @@
 //! DqdJqYeRm5): a key that was switched off and on looks new. Columns: "Get credential reports for your AWS account" in the IAM
 //! user guide.
 
-use crate::findings::{
-    finding::{Finding, TagNames, Terms},
-    organization_scan::OrganizationScan,
+use crate::{
+    args::{order::Order, scope::Scope},
+    findings::{
+        comparison::Earlier,
+        finding::{Finding, Terms},
+        scan_result::ScanResult,
+    },
 };
 use access_key_rotation::{
     aws::{home::is_account_id, iam::User},
@@ -19,13 +23,20 @@ use access_key_rotation::{
         parameters::Parameters,
     },
 };
+use anyhow::{Context, bail};
 use chrono::{DateTime, TimeDelta, Utc};
 use csv::StringRecord;
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// The column that has something to say of users with more than two access keys or certificates, which the report leaves out.
 /// Not every report has it.
 const ADDITIONAL: &str = "additional_credentials_info";
+
+const NOT_A_REPORT: &str = "not a credential report";
 
 /// How many rows that are not understood are named.
 const NAMED: usize = 10;
@@ -34,61 +45,75 @@ const NAMED: usize = 10;
 const CLOCKS_DIFFER: TimeDelta = TimeDelta::minutes(5);
 
 /// What the report of one account says.
-struct Report {
+struct CredentialReport {
     account: String,
     findings: Vec<Finding>,
     /// Rows that are not understood, and why.
     unknown: Vec<String>,
 }
 
-/// Judges the users of one report and adds them to the survey. A report that cannot be used is an account that is not known.
+/// Evaluates the users of the reports, one for each account. A report that cannot be used is an account that is unknown.
 ///
 /// # Errors
 /// Only what the machine lacks.
-pub(crate) fn add(
-    survey: &mut OrganizationScan,
-    path: &Path,
-    parameters: &Parameters,
-    names: &TagNames,
-) -> Result<(), String> {
-    let read = fs::read(path).map_err(|error| error.to_string());
-    match read.and_then(|content| judge(&content, parameters, names, &survey.terms)) {
-        Err(error) => survey.add(path.display().to_string(), None, Vec::new(), Some(error)),
-        Ok(Report { account, .. }) if survey.accounts.iter().any(|other| other.account == account) => {
-            let error = format!("a second report of account {account}: give one of each");
-            survey.add(path.display().to_string(), None, Vec::new(), Some(error))
-        }
-        Ok(Report { account, findings, unknown }) => {
-            let number = unknown.len();
-            let error = (number > 0).then(|| {
-                let named = unknown.into_iter().take(NAMED).collect::<Vec<_>>().join("; ");
-                format!("{number} of {} users unknown: {named}", number + findings.len())
-            });
-            survey.add(account, None, findings, error)
+pub(crate) fn scan_reports(
+    paths: &[PathBuf],
+    as_of: DateTime<Utc>,
+    scope: &Scope,
+    since: Option<&Path>,
+) -> anyhow::Result<ScanResult> {
+    let terms = Terms { credential_report: true, ..Terms::new(&scope.rule.parameters, &scope.order, as_of) };
+    let earlier = since.map(|path| Earlier::read(path, &terms)).transpose()?;
+    let mut result = ScanResult::new(terms.clone(), earlier)?;
+    for path in paths {
+        let read = fs::read(path).map_err(anyhow::Error::from);
+        match read.and_then(|content| evaluate_report(&content, &scope.rule.parameters, &scope.order, &terms)) {
+            Ok(report) if !result.accounts.iter().any(|other| other.account == report.account) => {
+                let CredentialReport { account, findings, unknown } = report;
+                let error = named(&unknown, findings.len());
+                result.add(account, None, findings, error)?;
+            }
+            Ok(report) => {
+                let error = format!("a second report of account {}: give one of each", report.account);
+                result.add(path.display().to_string(), None, Vec::new(), Some(error))?;
+            }
+            Err(error) => result.add(path.display().to_string(), None, Vec::new(), Some(format!("{error:#}")))?,
         }
     }
+    Ok(result.finish())
 }
 
-fn judge(content: &[u8], parameters: &Parameters, names: &TagNames, terms: &Terms) -> Result<Report, String> {
+/// What is said of the rows that are not understood.
+fn named(unknown: &[String], known: usize) -> Option<String> {
+    let number = unknown.len();
+    let named = unknown[..number.min(NAMED)].join(", ");
+    (number > 0).then(|| format!("{number} of {} users unknown: {named}", number + known))
+}
+
+fn evaluate_report(
+    content: &[u8],
+    parameters: &Parameters,
+    order: &Order,
+    terms: &Terms,
+) -> anyhow::Result<CredentialReport> {
     if content.starts_with(b"{") || content.starts_with(b"dXNlcixhcm4s") {
-        return Err(
+        bail!(
             "the report as the AWS CLI has it, in Base64. Decode it: aws iam get-credential-report --query Content \
                     --output text | base64 --decode"
-                .to_owned(),
         );
     }
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(content);
-    let columns = Columns::find(reader.headers().map_err(not_a_report)?)?;
-    let mut report = Report { account: String::new(), findings: Vec::new(), unknown: Vec::new() };
+    let columns = Columns::find(reader.headers().context(NOT_A_REPORT)?)?;
+    let mut report = CredentialReport { account: String::new(), findings: Vec::new(), unknown: Vec::new() };
     let mut seen = BTreeSet::new();
     for record in reader.records() {
-        let record = record.map_err(not_a_report)?;
+        let record = record.context(NOT_A_REPORT)?;
         let line = record.position().map_or(0, |position| position.line());
         if record.iter().any(|field| field.contains(['\n', '\r'])) {
-            return Err(format!("line {line} has a field of several lines: a quotation mark without its other one"));
+            bail!("line {line} has a field of several lines: a quotation mark without its other one");
         }
         if record.len() < columns.number || record.len() == columns.number && columns.is_cut_off(&record) {
-            return Err(format!("line {line} is cut off: the report is not whole"));
+            bail!("line {line} is cut off: the report is not whole");
         }
         let arn = record[columns.arn].to_owned();
         let user = match columns.user(&record) {
@@ -103,32 +128,28 @@ fn judge(content: &[u8], parameters: &Parameters, names: &TagNames, terms: &Term
             report.account = account.to_owned();
         }
         if report.account != account {
-            return Err(format!("line {line} is of account {account}, the lines before it of {}", report.account));
+            bail!("line {line} is of account {account}, the lines before it of {}", report.account);
         }
         if !seen.insert(arn) {
-            return Err(format!("line {line} is a second line for the same user"));
+            bail!("line {line} is a second line for the same user");
         }
         let Some(user) = user else { continue };
         if let Some(column) = columns.after(&record, terms.scanned_at + CLOCKS_DIFFER) {
             let now = terms.scanned_at;
-            return Err(format!("line {line}: {column} is after {now}, as of which it is judged: see --as-of"));
+            bail!("line {line}: {column} is after {now}, as of which it is judged: see --as-of");
         }
         match columns.keys(&record) {
             Ok(keys) => {
                 let evaluated = evaluate(keys, parameters, terms.scanned_at);
-                report.findings.push(Finding::new(&report.account, user, evaluated, names, terms));
+                report.findings.push(Finding::new(&report.account, user, evaluated, order, terms));
             }
             Err(why) => report.unknown.push(format!("{} ({why})", user.name)),
         }
     }
     match seen.is_empty() {
-        true => Err("no line of a user or of the root user".to_owned()),
+        true => bail!("no line of a user or of the root user"),
         false => Ok(report),
     }
-}
-
-fn not_a_report(error: csv::Error) -> String {
-    format!("not a credential report: {error}")
 }
 
 /// By the rule's policy. There are no tags: whether an exemption covers a stale key is not known.
@@ -156,10 +177,10 @@ struct Columns {
 }
 
 impl Columns {
-    fn find(header: &StringRecord) -> Result<Columns, String> {
+    fn find(header: &StringRecord) -> anyhow::Result<Columns> {
         let find = |name: &str| header.iter().position(|column| column == name);
-        let column = |name: &str| find(name).ok_or_else(|| format!("not a credential report: no column {name}"));
-        let key = |number: u8| -> Result<[usize; 5], String> {
+        let column = |name: &str| find(name).with_context(|| format!("{NOT_A_REPORT}: no column {name}"));
+        let key = |number: u8| -> anyhow::Result<[usize; 5]> {
             let column = |name: &str| column(&format!("access_key_{number}_{name}"));
             Ok([
                 column("active")?,
@@ -181,17 +202,17 @@ impl Columns {
     }
 
     /// The user of a row; `None`: the root user, who is no IAM user.
-    fn user(&self, record: &StringRecord) -> Result<Option<User>, &'static str> {
+    fn user(&self, record: &StringRecord) -> anyhow::Result<Option<User>> {
         let (name, arn) = (&record[self.user], &record[self.arn]);
         // Their shapes are checked, since a name with a comma may have moved the columns.
         if record.len() > self.number {
-            return Err("more fields than columns, as from a name with a comma that is not quoted");
+            bail!("more fields than columns, as from a name with a comma that is not quoted");
         }
         let ["arn", _, "iam", "", account, resource] = arn.splitn(6, ':').collect::<Vec<_>>()[..] else {
-            return Err("arn is not that of a user");
+            bail!("arn is not that of a user");
         };
         if !is_account_id(account) {
-            return Err("arn is not that of a user");
+            bail!("arn is not that of a user");
         }
         if resource == "root" {
             return Ok(None);
@@ -200,9 +221,9 @@ impl Columns {
         let is_name = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
         let names_the_user = resource.strip_prefix("user/").and_then(|path| path.rsplit('/').next()) == Some(name);
         if !names_the_user || !name.chars().all(is_name) || !(1..=64).contains(&name.len()) {
-            return Err("user or arn is not that of an IAM user");
+            bail!("user or arn is not that of an IAM user");
         }
-        let created = time(&record[self.user_created]).ok_or("user_creation_time is not a time")?;
+        let created = time(&record[self.user_created]).context("user_creation_time is not a time")?;
         Ok(Some(User { name: name.to_owned(), id: String::new(), arn: arn.to_owned(), created }))
     }
 
@@ -227,9 +248,9 @@ impl Columns {
         columns.find(|(_, column)| is_after(*column)).map(|(name, _)| name)
     }
 
-    fn keys(&self, record: &StringRecord) -> Result<Vec<(AccessKey, LastUsed)>, String> {
+    fn keys(&self, record: &StringRecord) -> anyhow::Result<Vec<(AccessKey, LastUsed)>> {
         if !matches!(self.additional.map(|additional| &record[additional]), None | Some("" | "N/A")) {
-            return Err(format!("{ADDITIONAL}: there are more keys or certificates than the report lists"));
+            bail!("{ADDITIONAL}: there are more keys or certificates than the report lists");
         }
         let mut keys = Vec::new();
         for (number, columns) in (1..).zip(self.keys) {
@@ -238,13 +259,13 @@ impl Columns {
                 ("false", "N/A") => continue,
                 ("true", _) => KeyStatus::Active,
                 ("false", _) => KeyStatus::Inactive,
-                _ => return Err(format!("access_key_{number}_active is neither true nor false")),
+                _ => bail!("access_key_{number}_active is neither true nor false"),
             };
             let created =
-                time(last_rotated).ok_or_else(|| format!("access_key_{number}_last_rotated is not a time"))?;
+                time(last_rotated).with_context(|| format!("access_key_{number}_last_rotated is not a time"))?;
             let at = match used {
                 "N/A" => None,
-                date => Some(time(date).ok_or_else(|| format!("access_key_{number}_last_used_date is not a time"))?),
+                date => Some(time(date).with_context(|| format!("access_key_{number}_last_used_date is not a time"))?),
             };
             let used = LastUsed { at, region: region.to_owned(), service: service.to_owned() };
             keys.push((AccessKey { id: format!("access key {number}"), status, created }, used));

@@ -1,5 +1,6 @@
 //! Where a command's output goes: standard output, or a file that is there whole or not at all.
 
+use anyhow::{Context, bail};
 use std::{
     fs::{File, canonicalize},
     io::{self, BufWriter, Write},
@@ -20,20 +21,20 @@ impl Output {
     ///
     /// # Errors
     /// Why it cannot be written.
-    pub(crate) fn open(path: Option<&Path>) -> Result<Output, String> {
+    pub(crate) fn open(path: Option<&Path>) -> anyhow::Result<Output> {
         let Some(path) = path else { return Ok(Output::Standard) };
-        let problem = |error: io::Error| format!("{}: {error}", path.display());
+        let named = || path.display().to_string();
         if path.exists() && !path.is_file() {
             // A device or a directory would be replaced.
-            return Err(format!("{}: not a file; leave out --output to write to standard output", path.display()));
+            bail!("{}: not a file; leave out --output to write to standard output", path.display());
         }
         if path.is_symlink() && !path.exists() {
-            return Err(format!("{}: a link to nothing", path.display()));
+            bail!("{}: a link to nothing", path.display());
         }
         // What a link points to is replaced, not the link.
         let path = canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let directory = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
-        let (file, temporary) = NamedTempFile::new_in(directory).map_err(problem)?.into_parts();
+        let (file, temporary) = NamedTempFile::new_in(directory).with_context(named)?.into_parts();
         Ok(Output::File { path, file, temporary })
     }
 
@@ -42,7 +43,7 @@ impl Output {
     ///
     /// # Errors
     /// What could not be written.
-    pub(crate) async fn write<W>(self, render: W) -> Result<(), String>
+    pub(crate) async fn write<W>(self, render: W) -> anyhow::Result<()>
     where
         W: FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
     {
@@ -53,20 +54,21 @@ impl Output {
                     render(&mut out).and_then(|()| out.flush())
                 });
                 match done.await.map_err(io::Error::other).flatten() {
-                    Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(format!("standard output: {error}")),
+                    Err(error) if error.kind() != io::ErrorKind::BrokenPipe => bail!("standard output: {error}"),
                     _ => Ok(()),
                 }
             }
             // The temporary path stays here, to be removed if this future is dropped.
             Output::File { path, file, temporary } => {
-                let problem = |error: io::Error| format!("{}: {error}", path.display());
+                let named = || path.display().to_string();
                 let done = spawn_blocking(move || {
                     let mut out = BufWriter::new(file);
                     render(&mut out)?;
                     out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
                 });
-                done.await.map_err(io::Error::other).flatten().map_err(problem)?;
-                temporary.persist(&path).map_err(|error| problem(error.error))
+                done.await.map_err(io::Error::other).flatten().with_context(named)?;
+                temporary.persist(&path).map_err(|error| error.error).with_context(named)?;
+                Ok(())
             }
         }
     }
@@ -76,6 +78,6 @@ impl Output {
 ///
 /// # Errors
 /// As for [`Output::write`].
-pub(crate) async fn print(text: String) -> Result<(), String> {
+pub(crate) async fn print(text: String) -> anyhow::Result<()> {
     Output::Standard.write(move |out| out.write_all(text.as_bytes())).await
 }

@@ -1,7 +1,7 @@
 //! Lists an account's exemptions, valid or not.
 
 use super::{is_exemption_tag, misspelt};
-use crate::{Outcome, args::connection::Session, output::destination};
+use crate::{args::connection::Session, outcome::Outcome, output::destination};
 use access_key_rotation::{
     aws::{
         account::Account,
@@ -13,6 +13,7 @@ use access_key_rotation::{
         parameters::Parameters,
     },
 };
+use anyhow::bail;
 use chrono::NaiveDate;
 use clap::ValueEnum;
 use futures_util::{StreamExt, stream};
@@ -53,7 +54,7 @@ pub(super) async fn list(
     account: &Account<'_>,
     parameters: &Parameters,
     format: Format,
-) -> Result<Outcome, String> {
+) -> anyhow::Result<Outcome> {
     let listing = list_users(account).await;
     let mut errors: Vec<_> = listing.broken_off.iter().map(|error| account.error(error).to_string()).collect();
     let users = listing.users.len();
@@ -84,18 +85,18 @@ pub(super) async fn list(
     exempted.sort_by(|a, b| a.user_name.cmp(&b.user_name));
     destination::print(match format {
         Format::Table => table(&exempted, &account.id),
-        Format::Json => serde_json::to_string_pretty(&exempted).map_err(|error| error.to_string())? + "\n",
+        Format::Json => serde_json::to_string_pretty(&exempted)? + "\n",
     })
     .await?;
     Ok(Outcome { errors, violations: false })
 }
 
 /// The tags, or why they are not known.
-async fn tags_of(account: &Account<'_>, user: &User) -> Result<Tags, String> {
+async fn tags_of(account: &Account<'_>, user: &User) -> anyhow::Result<Tags> {
     match get_user(account, &user.name).await {
         Ok((id, tags)) if id == user.id => Ok(tags),
-        Err(error) if error.kind != Failure::NotFound => Err(error.to_string()),
-        _ => Err("deleted or renamed meanwhile: list again".to_owned()),
+        Err(error) if error.kind != Failure::NotFound => Err(error.into()),
+        _ => bail!("deleted or renamed meanwhile: list again"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Writes a user's exemption tags, and looks whether IAM holds them.
 
 use super::{is_exemption_tag, misspelt};
-use crate::{args::connection::Session, findings::finding::Compliance, output::destination};
+use crate::{args::connection::Session, output::destination};
 use access_key_rotation::{
     aws::{
         account::Account,
@@ -15,6 +15,7 @@ use access_key_rotation::{
         parameters::Parameters,
     },
 };
+use anyhow::{Context, anyhow, bail};
 use aws_sdk_iam::types::Tag;
 use std::{
     io::{Write, stderr},
@@ -48,7 +49,7 @@ pub(super) async fn write(
     parameters: &Parameters,
     name: &str,
     new: Tags,
-) -> Result<(), String> {
+) -> anyhow::Result<()> {
     let (id, tags) = get_user(account, name).await.map_err(|error| unread(account, name, &error))?;
     let (old, mut others): (Tags, Tags) = tags.into_iter().partition(|(name, _)| is_exemption_tag(name));
     let target = Target { account, name, id: &id, old };
@@ -56,10 +57,10 @@ pub(super) async fn write(
     others.extend(new.clone());
     let metrics = Metrics::default();
     let evaluator = Evaluator { account, parameters, now: session.now, metrics: &metrics, uses_of_exempt_keys: false };
-    let evaluated = evaluator.with_tags(name, others).await.map_err(|error| account.error(&error).to_string())?;
+    let evaluated = evaluator.with_tags(name, others).await.map_err(|error| account.error(&error))?;
     let verdict =
-        evaluated.ok_or_else(|| format!("{name} was deleted or renamed meanwhile; nothing was written"))?.verdict;
-    let compliance = Compliance::from(verdict.compliance).name();
+        evaluated.with_context(|| format!("{name} was deleted or renamed meanwhile; nothing was written"))?.verdict;
+    let compliance = verdict.compliance.as_str();
     let with = if new.is_empty() { "Without the exemption" } else { "With the exemption" };
     let why = verdict.annotation.map(|annotation| format!(": {annotation}")).unwrap_or_default();
     destination::print(format!("{with}, the rule says of {name} in account {}: {compliance}{why}\n", account.id))
@@ -72,23 +73,23 @@ pub(super) async fn write(
 
 impl Target<'_> {
     /// What would make the rule see something else than what is to be written.
-    async fn check(&self, new: &Tags) -> Result<(), String> {
+    async fn check(&self, new: &Tags) -> anyhow::Result<()> {
         let Target { account, name, old, .. } = self;
         if new.is_empty() {
             return match old.is_empty() {
                 true => {
-                    Err(format!("{name} in account {} has no exemption tag: there is nothing to remove", account.id))
+                    bail!("{name} in account {} has no exemption tag: there is nothing to remove", account.id)
                 }
                 false => Ok(()),
             };
         }
         let misspelt = misspelt(old);
         if !misspelt.is_empty() {
-            return Err(format!(
+            bail!(
                 "{name} has {}, which the rule does not know, and IAM takes for the same tag as the rule's. Remove it first: \
                  access-key-rotation exempt {name} --remove; nothing was written",
                 misspelt.join(", ")
-            ));
+            );
         }
         let Some(key) = new.get(EXEMPT_KEY) else {
             return Ok(());
@@ -99,12 +100,12 @@ impl Target<'_> {
         }
         let known: Vec<_> = keys.into_iter().map(|key| key.id).collect();
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-        Err(format!("--key {key}: not an access key of {name}, who has {known}; nothing was written"))
+        bail!("--key {key}: not an access key of {name}, who has {known}; nothing was written")
     }
 
     /// Sets before it removes: until the earlier `exempt-key` is gone, the new exemption covers no more than that key. The other
     /// way round, the earlier exemption would cover every key for a moment. Each call is for all of its tags.
-    async fn replace(&self, new: &Tags) -> Result<(), String> {
+    async fn replace(&self, new: &Tags) -> anyhow::Result<()> {
         let Target { account, name, old, .. } = self;
         let leftover: Vec<_> = old.keys().filter(|name| !new.contains_key(*name)).cloned().collect();
         let mut unfinished = Unfinished(Some(format!(
@@ -143,7 +144,7 @@ impl Target<'_> {
         self.account.calls.call("iam:UntagUser", until, || request.clone().send()).await.map(|_| ())
     }
 
-    fn unwritten(&self, error: &CallError, before: &str) -> String {
+    fn unwritten(&self, error: &CallError, before: &str) -> anyhow::Error {
         let what = match error.kind {
             Failure::Denied if error.code.starts_with("AccessDenied") => {
                 "Likely by the service control policy of templates/prevention.yaml: where it is attached, only the role \
@@ -154,11 +155,11 @@ impl Target<'_> {
             _ if error.code == "LimitExceeded" => "A user takes 50 tags: remove another one.",
             _ => "Look with exempt --list whether IAM has taken it, and run the same command again.",
         };
-        format!("{error} for {} in account {}.{before} {what}", self.name, self.account.id)
+        anyhow!("{error} for {} in account {}.{before} {what}", self.name, self.account.id)
     }
 
     /// Reads until IAM holds these tags of an exemption and no others.
-    async fn confirm(&self, new: &Tags) -> Result<(), String> {
+    async fn confirm(&self, new: &Tags) -> anyhow::Result<()> {
         let mut held = String::new();
         for look in 0..LOOKS {
             if look > 0 {
@@ -166,12 +167,12 @@ impl Target<'_> {
             }
             let read = get_user(self.account, self.name).await;
             let (id, mut tags) = read
-                .map_err(|error| format!("written, and not confirmed: {}", unread(self.account, self.name, &error)))?;
+                .map_err(|error| anyhow!("written, and not confirmed: {}", unread(self.account, self.name, &error)))?;
             if id != self.id {
-                return Err(format!(
+                bail!(
                     "the name {} has passed to another user, {id}, meanwhile: look with exempt --list who is exempt now",
                     self.name
-                ));
+                );
             }
             tags.retain(|name, _| is_exemption_tag(name));
             if tags == *new {
@@ -179,10 +180,10 @@ impl Target<'_> {
             }
             held = shown(&tags);
         }
-        Err(format!(
+        bail!(
             "written, and not confirmed: IAM still shows {held}. It may need longer, or somebody else writes these tags: look \
              with exempt --list"
-        ))
+        )
     }
 }
 
@@ -193,10 +194,10 @@ fn shown(tags: &Tags) -> String {
     }
 }
 
-fn unread(account: &Account<'_>, name: &str, error: &CallError) -> String {
+fn unread(account: &Account<'_>, name: &str, error: &CallError) -> anyhow::Error {
     match error.kind {
-        Failure::NotFound => format!("account {} has no user {name}", account.id),
-        _ => account.error(error).to_string(),
+        Failure::NotFound => anyhow!("account {} has no user {name}", account.id),
+        _ => account.error(error).into(),
     }
 }
 

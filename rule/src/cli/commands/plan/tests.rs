@@ -1,7 +1,11 @@
 //! The plans themselves are kept in `tests/fixtures/plan`.
 
 use super::*;
-use crate::findings::finding::{Compliance, Used};
+use crate::findings::finding::Used;
+use access_key_rotation::policy::decision::{
+    Compliance,
+    KeyStatus::{self, Active, Expired, Inactive},
+};
 
 fn terms() -> Terms {
     Terms {
@@ -14,13 +18,13 @@ fn terms() -> Terms {
 }
 
 /// An access key: id, status, age in days, and how many days ago it was used; `None`: not read.
-type Spec<'a> = (&'a str, &'a str, i64, Option<Option<i64>>);
+type Spec<'a> = (&'a str, KeyStatus, i64, Option<Option<i64>>);
 
 fn finding(user: &str, keys: &[Spec<'_>], violations: &[&str]) -> Finding {
     let now = terms().scanned_at;
     let key = |(id, status, age, used): &Spec<'_>| Key {
         access_key_id: (*id).to_owned(),
-        status: (*status).to_owned(),
+        status: *status,
         create_date: now - TimeDelta::days(*age),
         age_days: *age,
         last_used: used.map(|ago| Used {
@@ -70,52 +74,52 @@ fn no_more_steps_than_the_keys_need_and_none_out_of_order() {
     let never = Some(None);
     let retire = ["get A", "now update off A", "later delete A"];
     for (what, keys, violations, expected) in [
-        ("not used", &[("A", "Active", 100, never)][..], &["A"][..], retire.to_vec()),
+        ("not used", &[("A", Active, 100, never)][..], &["A"][..], retire.to_vec()),
         (
             "neither used",
-            &[("A", "Active", 100, never), ("B", "Active", 200, never)],
+            &[("A", Active, 100, never), ("B", Active, 200, never)],
             &["B", "A"],
             [&["get B", "now update off B", "later delete B"], &retire[..]].concat(),
         ),
         (
             "used, and room for another",
-            &[("A", "Active", 100, used)],
+            &[("A", Active, 100, used)],
             &["A"],
             [&["now create", "people"], &retire[..]].concat(),
         ),
         (
             "used, and an inactive one in the way",
-            &[("A", "Active", 100, used), ("B", "Inactive", 300, None)],
+            &[("A", Active, 100, used), ("B", Inactive, 300, None)],
             &["A"],
             [&["get B", "later delete B", "people", "now create", "people"], &retire[..]].concat(),
         ),
         (
             "used, and an expired one in the way",
-            &[("A", "Active", 100, used), ("B", "Expired", 300, None)],
+            &[("A", Active, 100, used), ("B", Expired, 300, None)],
             &["A"],
             [&["get B", "later delete B", "people", "now create", "people"], &retire[..]].concat(),
         ),
         (
             "used, and a new one there",
-            &[("A", "Active", 100, used), ("B", "Active", 5, None)],
+            &[("A", Active, 100, used), ("B", Active, 5, None)],
             &["A"],
             [&["people"], &retire[..]].concat(),
         ),
         (
             "used, and an exempt one there",
-            &[("A", "Active", 100, used), ("B", "Active", 300, used)],
+            &[("A", Active, 100, used), ("B", Active, 300, used)],
             &["A"],
             [&["people"], &retire[..]].concat(),
         ),
         (
             "both used: the one whose last use is longer ago goes first, and makes room",
-            &[("B", "Active", 300, used), ("A", "Active", 100, Some(Some(40)))],
+            &[("B", Active, 300, used), ("A", Active, 100, Some(Some(40)))],
             &["B", "A"],
             [&["people"], &retire[..], &["people"]].concat(),
         ),
         (
             "one used: the other goes first, and makes room",
-            &[("A", "Active", 100, never), ("B", "Active", 300, used)],
+            &[("A", Active, 100, never), ("B", Active, 300, used)],
             &["B", "A"],
             [&retire[..], &["people"]].concat(),
         ),
@@ -127,7 +131,7 @@ fn no_more_steps_than_the_keys_need_and_none_out_of_order() {
 #[test]
 fn the_exempt_key_is_not_given_to_others() {
     let text = |other| {
-        let keys = [("A", "Active", 100, Some(Some(1))), ("B", "Active", other, None)];
+        let keys = [("A", Active, 100, Some(Some(1))), ("B", Active, other, None)];
         match &steps(&finding("bot", &keys, &["A"]), &plan())[0] {
             Step::Do(what) => what.clone(),
             step => panic!("{step:?}"),
@@ -141,10 +145,10 @@ fn the_exempt_key_is_not_given_to_others() {
 fn plan() -> Plan {
     let used = Some(Some(10));
     let mut violations = vec![
-        finding("billing-export", &[("AKIAONE", "Active", 400, used)], &["AKIAONE"]),
-        finding("it's", &[("AKIATWO", "Active", 200, Some(None))], &["AKIATWO"]),
-        finding("blocked", &[("AKIAFIVE", "Active", 95, used), ("AKIASIX", "Inactive", 300, None)], &["AKIAFIVE"]),
-        finding("backup", &[("AKIATHREE", "Active", 100, used), ("AKIAFOUR", "Active", 3, None)], &["AKIATHREE"]),
+        finding("billing-export", &[("AKIAONE", Active, 400, used)], &["AKIAONE"]),
+        finding("it's", &[("AKIATWO", Active, 200, Some(None))], &["AKIATWO"]),
+        finding("blocked", &[("AKIAFIVE", Active, 95, used), ("AKIASIX", Inactive, 300, None)], &["AKIAFIVE"]),
+        finding("backup", &[("AKIATHREE", Active, 100, used), ("AKIAFOUR", Active, 3, None)], &["AKIATHREE"]),
     ];
     violations[0].production = Some(true);
     violations[0].in_use = Some(true);
@@ -162,7 +166,7 @@ fn written(write: fn(&Plan, &mut dyn io::Write) -> io::Result<()>, plan: &Plan) 
 
 #[test]
 fn what_iam_does_not_know_of_a_use_is_left_out() {
-    let mut finding = finding("bot", &[("A", "Active", 100, Some(Some(10)))], &["A"]);
+    let mut finding = finding("bot", &[("A", Active, 100, Some(Some(10)))], &["A"]);
     for key in &mut finding.access_keys {
         key.last_used.as_mut().unwrap().region = "N/A".to_owned();
     }

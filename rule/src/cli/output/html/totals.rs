@@ -1,12 +1,16 @@
-//! The page's numbers: counted as findings arrive, so that none need be kept.
+//! The page's numbers, counted before the first line is written.
 
-use super::{UNKNOWN, grouped, known, number, tile};
-use crate::findings::finding::{AccountSummary, Compliance, Finding, Terms};
-use chrono::TimeDelta;
-use std::{
-    collections::BTreeMap,
-    io::{self, Write},
+use super::{
+    chart::{Group, chart},
+    known,
+    text::{UNKNOWN, grouped, number},
+    tile,
 };
+use crate::findings::finding::{AccountSummary, Finding, Terms};
+use access_key_rotation::policy::decision::{Compliance, KeyStatus};
+use chrono::TimeDelta;
+use maud::{Markup, html};
+use std::collections::BTreeMap;
 
 /// How the page calls a user whom it lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +51,7 @@ impl State {
 
 /// What is counted.
 #[derive(Debug, Default)]
-pub(crate) struct Totals {
+pub(super) struct Totals {
     pub(super) non_compliant: usize,
     exempt: usize,
     due_soon: usize,
@@ -60,7 +64,7 @@ pub(crate) struct Totals {
 }
 
 impl Totals {
-    pub(crate) fn add(&mut self, finding: &Finding, terms: &Terms) {
+    pub(super) fn add(&mut self, finding: &Finding, terms: &Terms) {
         match State::of(finding) {
             Some(State::NonCompliant) => self.non_compliant += 1,
             Some(State::Exempt) => self.exempt += 1,
@@ -68,7 +72,7 @@ impl Totals {
             None => self.compliant += usize::from(finding.compliance == Compliance::Compliant),
         }
         let edges = edges(terms);
-        for key in finding.access_keys.iter().filter(|key| key.status == "Active") {
+        for key in finding.access_keys.iter().filter(|key| key.status == KeyStatus::Active) {
             let is_older = |days: &i64| terms.scanned_at - key.create_date > TimeDelta::days(*days);
             *self.ages.entry(edges.iter().filter(|days| is_older(days)).count()).or_default() += 1;
             let limit = i64::from(terms.max_access_key_age);
@@ -85,22 +89,32 @@ impl Totals {
         self.non_compliant + self.exempt + self.due_soon
     }
 
-    pub(super) fn tiles(&self, terms: &Terms, accounts: &[AccountSummary], out: &mut dyn Write) -> io::Result<()> {
+    pub(super) fn tiles(&self, terms: &Terms, accounts: &[AccountSummary]) -> Markup {
         let missing = accounts.iter().filter(|account| account.error.is_some()).count();
         let known = |count| known(count, missing == 0);
-        let exempt = if terms.credential_report { UNKNOWN.to_owned() } else { known(self.exempt) };
+        let exempt = if terms.credential_report {
+            html! { small { (UNKNOWN) } }
+        } else {
+            known(self.exempt)
+        };
+        let plain = |count| html! { (grouped(count)) };
         let style = |number, style| if number > 0 { style } else { "" };
-        writeln!(out, "<section aria-labelledby=\"totals\"><h2 id=\"totals\">In total</h2>\n<dl class=\"tiles\">")?;
-        tile("Users non-compliant", known(self.non_compliant), style(self.non_compliant, "alert"), out)?;
-        tile("Users exempt", exempt, "", out)?;
-        tile("Users with keys due soon", known(self.due_soon), style(self.due_soon, "warn"), out)?;
-        tile("Users evaluated", grouped(self.listed() + self.compliant), "", out)?;
-        tile("Accounts", grouped(accounts.len()), "", out)?;
-        tile("Accounts not complete", grouped(missing), style(missing, "alert"), out)?;
-        writeln!(out, "</dl></section>")
+        html! {
+            section aria-labelledby="totals" {
+                h2 #totals { "In total" }
+                dl.tiles {
+                    (tile("Users non-compliant", &known(self.non_compliant), style(self.non_compliant, "alert")))
+                    (tile("Users exempt", &exempt, ""))
+                    (tile("Users with keys due soon", &known(self.due_soon), style(self.due_soon, "warn")))
+                    (tile("Users evaluated", &plain(self.listed() + self.compliant), ""))
+                    (tile("Accounts", &plain(accounts.len()), ""))
+                    (tile("Accounts not complete", &plain(missing), style(missing, "alert")))
+                }
+            }
+        }
     }
 
-    pub(super) fn ages(&self, terms: &Terms, out: &mut dyn Write) -> io::Result<()> {
+    pub(super) fn ages(&self, terms: &Terms) -> Markup {
         let limit = i64::from(terms.max_access_key_age);
         let edges = edges(terms);
         let (young, stale): (Vec<_>, Vec<_>) =
@@ -114,16 +128,16 @@ impl Totals {
             Group { name: &name, style: "stale", rows: rows(stale) },
             Group { name: "Not stale", style: "", rows: rows(young) },
         ];
-        writeln!(out, "<section aria-labelledby=\"ages\"><h2 id=\"ages\">Age of active access keys</h2>")?;
-        chart("Active access keys that were read, by age in days", "Age", &groups, out)?;
-        writeln!(out, "</section>")
+        html! {
+            section aria-labelledby="ages" {
+                h2 #ages { "Age of active access keys" }
+                (chart("Active access keys that were read, by age in days", "Age", &groups))
+            }
+        }
     }
 
     /// Nothing, if nobody is to be told.
-    pub(super) fn due(&self, terms: &Terms, out: &mut dyn Write) -> io::Result<()> {
-        if terms.warn_before_days == 0 {
-            return Ok(());
-        }
+    pub(super) fn due(&self, terms: &Terms) -> Markup {
         let today = terms.scanned_at.date_naive();
         let last = weeks(terms) - 1;
         let row = |week: i64| {
@@ -132,9 +146,14 @@ impl Totals {
             (name, self.due.get(&week).copied().unwrap_or_default())
         };
         let groups = [Group { name: "", style: "warn", rows: (0..=last).map(row).collect() }];
-        writeln!(out, "<section aria-labelledby=\"due\"><h2 id=\"due\">Falling due</h2>")?;
-        chart("Active access keys that reach the limit, by week", "Week", &groups, out)?;
-        writeln!(out, "</section>")
+        html! {
+            @if terms.warn_before_days > 0 {
+                section aria-labelledby="due" {
+                    h2 #due { "Falling due" }
+                    (chart("Active access keys that reach the limit, by week", "Week", &groups))
+                }
+            }
+        }
     }
 }
 
@@ -157,40 +176,4 @@ fn bucket_name(edges: &[i64], bucket: usize) -> String {
 /// Into how many weeks the days are divided in which users are told of a key. The last may have a day more.
 fn weeks(terms: &Terms) -> i64 {
     i64::from(terms.warn_before_days.div_ceil(7)).max(1)
-}
-
-/// Some rows of a chart, with a name if there are others.
-struct Group<'a> {
-    name: &'a str,
-    /// The class of the bars.
-    style: &'a str,
-    rows: Vec<(String, usize)>,
-}
-
-/// A table with a bar beside each number.
-fn chart(caption: &str, what: &str, groups: &[Group<'_>], out: &mut dyn Write) -> io::Result<()> {
-    let most = groups.iter().flat_map(|group| &group.rows).map(|(_, count)| *count).max().unwrap_or_default().max(1);
-    writeln!(
-        out,
-        "<table class=\"chart\"><caption>{caption}</caption>\n<thead><tr><th scope=\"col\">{what}</th>\
-         <th scope=\"col\">Access keys</th></tr></thead>"
-    )?;
-    for Group { name, style, rows } in groups {
-        writeln!(out, "<tbody class=\"{style}\">")?;
-        if !name.is_empty() {
-            writeln!(out, "<tr><th scope=\"rowgroup\" colspan=\"2\">{name}</th></tr>")?;
-        }
-        for (name, count) in rows {
-            // Attributes: the page's policy lets no style be set.
-            let width = *count as f64 * 100.0 / most as f64;
-            writeln!(
-                out,
-                "<tr><th scope=\"row\">{name}</th><td><svg aria-hidden=\"true\"><rect width=\"{width:.1}%\" height=\"100%\"/>\
-                 </svg> {}</td></tr>",
-                grouped(count)
-            )?;
-        }
-        writeln!(out, "</tbody>")?;
-    }
-    writeln!(out, "</table>")
 }

@@ -1,111 +1,123 @@
 //! The page's list of users: those who call for a word, each with the keys and what to do about them.
 
 use super::{
-    Escaped, number, scrolling,
+    scrolling,
+    text::{Theirs, number},
     totals::{State, Totals},
 };
 use crate::{
     findings::{
-        finding::{AccountSummary, Finding, Key, Since, Terms},
-        finding_store::FindingStore,
+        finding::{Finding, Key, Since, Terms, Used},
+        scan_result::ScanResult,
     },
     output::format::urgency,
 };
 use chrono::{DateTime, Utc};
+use maud::{Markup, PreEscaped, html};
 use std::{
     collections::BTreeMap,
     io::{self, Write},
 };
 
-/// What the list of users is written with.
-pub(super) struct Listing<'a> {
-    pub(super) terms: &'a Terms,
-    pub(super) accounts: &'a [AccountSummary],
-    pub(super) totals: &'a Totals,
-    /// Whether users may be marked as new since an earlier scan.
-    pub(super) compared: bool,
-}
+/// Stands where the users go in the markup around them.
+const USERS: &str = "<!-- users -->";
 
 /// Everyone who calls for a word, in the order in which to act. One is held at a time.
-pub(super) fn users(findings: FindingStore, listing: &Listing<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let Listing { terms, accounts, totals, compared } = listing;
-    writeln!(out, "<section aria-labelledby=\"users\"><h2 id=\"users\">Users</h2>")?;
-    let (listed, others) = (totals.listed(), totals.compliant);
-    let said = match (listed, others) {
-        (0, 0) => "No user was evaluated.".to_owned(),
-        (0, 1) => "The one user who was evaluated is compliant, and no key falls due soon.".to_owned(),
-        (0, _) => {
-            format!("All {} who were evaluated are compliant, and no key falls due soon.", number(others, "user"))
-        }
-        (_, 1) => "1 other user is compliant and not listed.".to_owned(),
-        (_, _) => format!("{} are compliant and not listed.", number(others, "other user")),
-    };
-    let complete = accounts.iter().all(|account| account.error.is_none());
-    let unknown = if complete { "" } else { " More are unknown, since the scan is not complete." };
-    writeln!(out, "<p>{said}{unknown}</p>")?;
-    if listed == 0 {
-        return writeln!(out, "</section>");
-    }
-    writeln!(
-        out,
-        "<p>Violations come first; among them production before the rest, keys in use before idle ones, older before \
-         younger.</p>"
-    )?;
-    controls(*compared, out)?;
-    writeln!(
-        out,
-        "{}<table id=\"findings\">\n<caption>{}: violations, exemptions, keys due soon</caption>\n<thead><tr>\
-         <th scope=\"col\">Account</th><th scope=\"col\">User</th><th scope=\"col\">State</th><th scope=\"col\">Priority</th>\
-         <th scope=\"col\">Owner</th><th scope=\"col\">Access key</th><th scope=\"col\" data-sort=\"age\">Age</th>\
-         <th scope=\"col\" data-sort=\"used\">Last used</th><th scope=\"col\">What to do</th></tr></thead>",
-        scrolling("Users"),
-        number(listed, "user"),
-    )?;
-    let by_id: BTreeMap<_, _> = accounts.iter().map(|account| (account.account.as_str(), account)).collect();
-    for finding in findings.ordered()? {
+pub(super) fn write(result: &ScanResult, totals: &Totals, out: &mut dyn Write) -> io::Result<()> {
+    let around = section(result, totals).into_string();
+    let (before, after) = around.split_once(USERS).unwrap_or((&around, ""));
+    writeln!(out, "{before}")?;
+    let accounts: BTreeMap<_, _> =
+        result.accounts.iter().map(|account| (account.account.as_str(), account.name.as_deref())).collect();
+    for finding in result.findings.ordered()? {
         let finding = finding?;
         // The compliant, of whom there is nothing to say, come last.
         let Some(state) = State::of(&finding) else { break };
-        let name = by_id.get(finding.account.as_str()).and_then(|account| account.name.as_deref());
-        user(&finding, state, name, terms, out)?;
+        let account_name = accounts.get(finding.account.as_str()).copied().flatten();
+        writeln!(out, "{}", user(&finding, state, account_name, &result.terms).into_string())?;
     }
-    writeln!(out, "</table></div></section>")
+    writeln!(out, "{after}")
+}
+
+fn section(result: &ScanResult, totals: &Totals) -> Markup {
+    let complete = result.accounts.iter().all(|account| account.error.is_none());
+    let table = html! {
+        table #findings {
+            caption { (number(totals.listed(), "user")) ": violations, exemptions, keys due soon" }
+            thead {
+                tr {
+                    @for name in ["Account", "User", "State", "Priority", "Owner", "Access key"] { th scope="col" { (name) } }
+                    th scope="col" data-sort="age" { "Age" }
+                    th scope="col" data-sort="used" { "Last used" }
+                    th scope="col" { "What to do" }
+                }
+            }
+            (PreEscaped(USERS))
+        }
+    };
+    html! {
+        section aria-labelledby="users" {
+            h2 #users { "Users" }
+            p {
+                (compliant(totals))
+                @if !complete { " More are unknown, since the scan is not complete." }
+            }
+            @if totals.listed() > 0 {
+                p {
+                    "Violations come first; among them production before the rest, keys in use before idle ones, older before \
+                     younger."
+                }
+                (controls(result.comparison.is_some()))
+                (scrolling("Users", &table))
+            }
+        }
+    }
+}
+
+/// What is said of the users who are not listed.
+fn compliant(totals: &Totals) -> String {
+    match (totals.listed(), totals.compliant) {
+        (0, 0) => "No user was evaluated.".to_owned(),
+        (0, 1) => "The one user who was evaluated is compliant, and no key falls due soon.".to_owned(),
+        (0, others) => {
+            format!("All {} who were evaluated are compliant, and no key falls due soon.", number(others, "user"))
+        }
+        (_, 1) => "1 other user is compliant and not listed.".to_owned(),
+        (_, others) => format!("{} are compliant and not listed.", number(others, "other user")),
+    }
 }
 
 /// For the script, which shows them and adds the accounts.
-fn controls(compared: bool, out: &mut dyn Write) -> io::Result<()> {
-    let new: &[&str] = if compared { &["new"] } else { &[] };
+fn controls(compared: bool) -> Markup {
     let states = [State::NonCompliant, State::Exempt, State::DueSoon].map(State::name);
-    writeln!(
-        out,
-        "<search id=\"controls\" hidden><form>\n<div><label for=\"search\">Search</label>\
-         <input id=\"search\" type=\"search\" autocomplete=\"off\" spellcheck=\"false\"></div>"
-    )?;
+    let new: &[&str] = if compared { &["new"] } else { &[] };
     let choices = [
         ("account", "Account", Vec::new()),
         ("state", "State", [&states, new].concat()),
         ("priority", "Priority", vec!["production", "in use", "in use?", "idle"]),
     ];
-    for (name, label, options) in choices {
-        let options: String = options.into_iter().map(|option| format!("<option>{option}</option>")).collect();
-        writeln!(
-            out,
-            "<div><label for=\"by-{name}\">{label}</label><select id=\"by-{name}\" name=\"{name}\">\
-             <option value=\"\">all</option>{options}</select></div>"
-        )?;
+    html! {
+        search #controls hidden {
+            form {
+                div { label for="search" { "Search" } input #search type="search" autocomplete="off" spellcheck="false"; }
+                @for (name, label, options) in choices {
+                    div {
+                        label for={ "by-" (name) } { (label) }
+                        select id={ "by-" (name) } name=(name) {
+                            option value="" { "all" }
+                            @for option in options { option { (option) } }
+                        }
+                    }
+                }
+                button type="reset" { "Show all" }
+            }
+        }
+        p #shown role="status" {}
     }
-    writeln!(out, "<button type=\"reset\">Show all</button>\n</form></search>\n<p id=\"shown\" role=\"status\"></p>")
 }
 
 /// A user, with a row for each access key.
-fn user(
-    finding: &Finding,
-    state: State,
-    account_name: Option<&str>,
-    terms: &Terms,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let (account, name) = (Escaped(&finding.account), Escaped(&finding.user_name));
+fn user(finding: &Finding, state: State, account_name: Option<&str>, terms: &Terms) -> Markup {
     let is_new = finding.since == Some(Since::New);
     let priority = match state {
         State::NonCompliant => urgency(finding),
@@ -113,65 +125,77 @@ fn user(
         _ if finding.production == Some(true) => "production",
         _ => "–",
     };
-    let owner = match (&finding.owner, finding.production) {
-        (Some(owner), _) => format!("<bdi>{}</bdi>", Escaped(owner)),
-        // The tags were read, and there is none.
-        (None, Some(_)) => "–".to_owned(),
-        (None, None) => "<span class=\"faint\">not read</span>".to_owned(),
-    };
     let (.., oldest, _, _) = finding.rank();
-    let age = (oldest < DateTime::<Utc>::MAX_UTC).then(|| (terms.scanned_at - oldest).num_seconds().to_string());
-    let read = finding.access_keys.iter().filter_map(|key| key.last_used.as_ref());
+    let age = (oldest < DateTime::<Utc>::MAX_UTC).then(|| (terms.scanned_at - oldest).num_seconds());
     // The latest use; one that is not on record is before all others.
-    let used = read.map(|used| used.date.map_or(0, |date| date.timestamp())).max().map(|at| at.to_string());
-    writeln!(
-        out,
-        "<tbody data-account=\"{account}\" data-state=\"{}{}\" data-priority=\"{priority}\" data-age=\"{}\" \
-         data-used=\"{}\">",
-        state.name(),
-        if is_new { " new" } else { "" },
-        age.unwrap_or_default(),
-        used.unwrap_or_default(),
-    )?;
+    let uses = finding.access_keys.iter().filter_map(|key| key.last_used.as_ref());
+    let used = uses.map(|used| used.date.map_or(0, |date| date.timestamp())).max();
+    let sorted = |value: Option<i64>| value.map(|value| value.to_string()).unwrap_or_default();
     let rows = finding.access_keys.len();
-    let account_name = account_name.map(|name| format!(" <br><bdi>{}</bdi>", Escaped(name))).unwrap_or_default();
-    write!(
-        out,
-        "<tr><td rowspan=\"{rows}\">{account}{account_name}</td><th scope=\"rowgroup\" rowspan=\"{rows}\"><bdi>{name}</bdi>{}\
-         </th><td rowspan=\"{rows}\"><span class=\"mark {}\">{}</span></td><td rowspan=\"{rows}\">{priority}</td>\
-         <td rowspan=\"{rows}\">{owner}</td>",
-        if is_new { " <span class=\"mark alert\">new</span>" } else { "" },
-        state.style(),
-        state.name(),
-    )?;
-    let what = Escaped(finding.annotation.as_deref().unwrap_or_default());
-    let what = format!("<td rowspan=\"{rows}\"><bdi>{what}</bdi></td></tr>");
-    for (number, key) in finding.access_keys.iter().enumerate() {
-        let (start, end) = if number == 0 { ("", what.as_str()) } else { ("<tr>", "</tr>") };
-        access_key(key, finding.violations.contains(&key.access_key_id), (start, end), out)?;
+    html! {
+        tbody data-account=(Theirs(&finding.account)) data-state={ (state.name()) @if is_new { " new" } } data-priority=(priority)
+            data-age=(sorted(age)) data-used=(sorted(used)) {
+            @for (number, key) in finding.access_keys.iter().enumerate() {
+                tr {
+                    @if number == 0 {
+                        td rowspan=(rows) {
+                            (Theirs(&finding.account))
+                            @if let Some(name) = account_name { " " br; bdi { (Theirs(name)) } }
+                        }
+                        th scope="rowgroup" rowspan=(rows) {
+                            bdi { (Theirs(&finding.user_name)) }
+                            @if is_new { " " span.mark.alert { "new" } }
+                        }
+                        td rowspan=(rows) { span class={ "mark " (state.style()) } { (state.name()) } }
+                        td rowspan=(rows) { (priority) }
+                        td rowspan=(rows) { (owner(finding)) }
+                    }
+                    (access_key(key, finding.violations.contains(&key.access_key_id)))
+                    @if number == 0 {
+                        td rowspan=(rows) { bdi { (Theirs(finding.annotation.as_deref().unwrap_or_default())) } }
+                    }
+                }
+            }
+        }
     }
-    writeln!(out, "</tbody>")
 }
 
-fn access_key(key: &Key, in_violation: bool, (start, end): (&str, &str), out: &mut dyn Write) -> io::Result<()> {
-    let used = match &key.last_used {
-        None => "<span class=\"faint\">not read</span>".to_owned(),
-        Some(used) => match used.date {
-            None => "no use on record".to_owned(),
-            Some(date) => {
-                let known =
-                    [&used.service_name, &used.region].into_iter().filter(|text| !text.is_empty() && *text != "N/A");
-                let known: Vec<_> = known.map(|text| format!("<bdi class=\"whole\">{}</bdi>", Escaped(text))).collect();
-                format!("{}<br>{}", date.date_naive(), known.join(", "))
+fn owner(finding: &Finding) -> Markup {
+    html! {
+        @match (&finding.owner, finding.production) {
+            (Some(owner), _) => bdi { (Theirs(owner)) },
+            // The tags were read, and there is none.
+            (None, Some(_)) => "–",
+            (None, None) => span.faint { "not read" },
+        }
+    }
+}
+
+/// Id and status, age, and last use.
+fn access_key(key: &Key, in_violation: bool) -> Markup {
+    html! {
+        td { span.id { (Theirs(&key.access_key_id)) } br; (key.status.as_str()) }
+        td class={ "age" @if in_violation { " stale" } } { (number(key.age_days, "day")) }
+        td {
+            @match &key.last_used {
+                None => span.faint { "not read" },
+                Some(Used { date: None, .. }) => "no use on record",
+                Some(Used { date: Some(date), service_name, region }) => {
+                    (date.date_naive()) br;
+                    (known_parts(&[service_name, region]))
+                },
             }
-        },
-    };
-    writeln!(
-        out,
-        "{start}<td><span class=\"id\">{}</span><br>{}</td><td class=\"age{}\">{}</td><td>{used}</td>{end}",
-        Escaped(&key.access_key_id),
-        Escaped(&key.status),
-        if in_violation { " stale" } else { "" },
-        number(key.age_days, "day"),
-    )
+        }
+    }
+}
+
+/// Where and for what a key was used, as far as IAM says so.
+fn known_parts(parts: &[&String]) -> Markup {
+    let known = parts.iter().filter(|text| !text.is_empty() && **text != "N/A");
+    html! {
+        @for (number, part) in known.enumerate() {
+            @if number > 0 { ", " }
+            bdi.whole { (Theirs(part)) }
+        }
+    }
 }

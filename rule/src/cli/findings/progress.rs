@@ -1,0 +1,83 @@
+//! How far a scan is: a progress bar on a terminal, nothing elsewhere.
+
+use access_key_rotation::metrics::Metrics;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+const TICK: Duration = Duration::from_millis(200);
+
+/// Counts accounts that are done, and users as they are evaluated.
+pub(crate) struct Progress {
+    /// It is hidden by itself where standard error is no terminal.
+    bar: ProgressBar,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    running: BTreeMap<String, Arc<Metrics>>,
+    failed: usize,
+    users: u64,
+}
+
+impl Progress {
+    /// Of a scan of so many accounts.
+    pub(crate) fn of(accounts: usize) -> Progress {
+        // The time left is a guess from accounts alone: with one, there is nothing to guess from.
+        let template = match accounts {
+            1 => "{spinner} {elapsed}, {msg}",
+            _ => "{bar:30} {pos} of {len} accounts, {msg}, {eta} left",
+        };
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = ProgressBar::new(accounts as u64).with_style(style);
+        Progress { bar, state: Mutex::default() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that an account's scan began, and where its users are counted.
+    pub(crate) fn started(&self, account: &str, metrics: &Arc<Metrics>) {
+        self.state().running.insert(account.to_owned(), Arc::clone(metrics));
+    }
+
+    /// Notes that an account's scan ended, with so many users.
+    pub(crate) fn done(&self, account: &str, users: usize, failed: bool) {
+        let mut state = self.state();
+        state.running.remove(account);
+        state.failed += usize::from(failed);
+        state.users += users as u64;
+        self.bar.inc(1);
+    }
+
+    /// Shows the bar until the work is done, and then takes it back: what is printed may go to the same terminal.
+    pub(crate) async fn shown_during<T>(&self, work: impl Future<Output = T>) -> T {
+        let mut ticks = tokio::time::interval(TICK);
+        tokio::pin!(work);
+        let result = loop {
+            tokio::select! {
+                biased;
+                result = &mut work => break result,
+                _ = ticks.tick(), if !self.bar.is_hidden() => {
+                    self.bar.set_message(self.message());
+                    self.bar.tick();
+                }
+            }
+        };
+        self.bar.finish_and_clear();
+        result
+    }
+
+    fn message(&self) -> String {
+        let state = self.state();
+        let users = state.users + state.running.values().map(|metrics| metrics.evaluated()).sum::<u64>();
+        let failed = if state.failed > 0 { format!(", {} not complete", state.failed) } else { String::new() };
+        format!("{users} users evaluated{failed}")
+    }
+}

@@ -1,0 +1,77 @@
+//! What a scan comes to, whether AWS was scanned or credential reports: each account's summary, and all users' findings.
+
+use crate::{
+    findings::{
+        comparison::{Comparison, Earlier},
+        finding::{AccountSummary, Finding, Terms},
+        finding_store::FindingStore,
+    },
+    outcome::Outcome,
+};
+use anyhow::Context;
+
+/// The accounts, in order when [`ScanResult::finish`] was called, and their users' findings.
+pub(crate) struct ScanResult {
+    pub(crate) terms: Terms,
+    pub(crate) accounts: Vec<AccountSummary>,
+    pub(crate) comparison: Option<Comparison>,
+    pub(crate) findings: FindingStore,
+    earlier: Option<Earlier>,
+}
+
+impl ScanResult {
+    /// Before the first account. What is added is compared with the earlier scan, if there is one.
+    ///
+    /// # Errors
+    /// That there is no room for temporary files.
+    pub(crate) fn new(terms: Terms, earlier: Option<Earlier>) -> anyhow::Result<ScanResult> {
+        let findings = FindingStore::new().context("no temporary file")?;
+        Ok(ScanResult { terms, accounts: Vec::new(), comparison: None, findings, earlier })
+    }
+
+    /// Adds an account: what is known of its users, and what is missing.
+    ///
+    /// # Errors
+    /// That a temporary file cannot be written.
+    pub(crate) fn add(
+        &mut self,
+        account: String,
+        name: Option<String>,
+        mut findings: Vec<Finding>,
+        error: Option<String>,
+    ) -> anyhow::Result<()> {
+        let count = |counts: fn(&Finding) -> bool| findings.iter().filter(|finding| counts(finding)).count();
+        let summary = AccountSummary {
+            account,
+            name,
+            users_evaluated: findings.len(),
+            users_non_compliant: count(Finding::is_violation),
+            users_exempt: (!self.terms.credential_report).then(|| count(|finding| finding.exempt == Some(true))),
+            error,
+        };
+        if let Some(earlier) = &mut self.earlier {
+            findings.iter_mut().for_each(|finding| earlier.compare(finding));
+            earlier.account_done(&summary);
+        }
+        self.accounts.push(summary);
+        self.findings.add(findings).context("temporary file")
+    }
+
+    /// When all accounts are added.
+    pub(crate) fn finish(mut self) -> ScanResult {
+        self.accounts.sort_by(|a, b| a.account.cmp(&b.account));
+        self.comparison = self.earlier.take().map(Earlier::finish);
+        self
+    }
+
+    /// What is missing, and whether there are violations.
+    pub(crate) fn outcome(&self) -> Outcome {
+        let error =
+            |account: &AccountSummary| Some(format!("account {}: {}", account.account, account.error.as_ref()?));
+        Outcome { errors: self.accounts.iter().filter_map(error).collect(), violations: self.has_violations() }
+    }
+
+    pub(crate) fn has_violations(&self) -> bool {
+        self.accounts.iter().any(|account| account.users_non_compliant > 0)
+    }
+}

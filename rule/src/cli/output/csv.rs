@@ -1,0 +1,102 @@
+//! A line a user, for spreadsheets.
+
+use crate::findings::{
+    finding::{Finding, Since},
+    scan_result::ScanResult,
+};
+use access_key_rotation::policy::decision::Compliance;
+use serde::Serialize;
+use std::io::{self, Write};
+
+/// The columns, also of a scan without users.
+const COLUMNS: [&str; 11] = [
+    "account",
+    "user",
+    "user_id",
+    "compliance",
+    "exempt",
+    "production",
+    "in_use",
+    "owner",
+    "violations",
+    "since",
+    "annotation",
+];
+
+/// A user, in the order of the columns. What is not known is empty.
+#[derive(Serialize)]
+struct Row<'a> {
+    account: &'a str,
+    user: &'a str,
+    user_id: Option<&'a str>,
+    compliance: Compliance,
+    exempt: Option<bool>,
+    production: Option<bool>,
+    in_use: Option<bool>,
+    owner: Option<&'a str>,
+    /// Ids of access keys, with semicolons between them.
+    violations: String,
+    since: Option<Since>,
+    annotation: Option<&'a str>,
+}
+
+impl<'a> Row<'a> {
+    fn of(finding: &'a Finding) -> Row<'a> {
+        Row {
+            account: &finding.account,
+            user: &finding.user_name,
+            user_id: finding.user_id.as_deref(),
+            compliance: finding.compliance,
+            exempt: finding.exempt,
+            production: finding.production,
+            in_use: finding.in_use,
+            owner: finding.owner.as_deref(),
+            violations: finding.violations.join(";"),
+            since: finding.since,
+            annotation: finding.annotation.as_deref(),
+        }
+    }
+}
+
+pub(crate) fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> {
+    let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(out);
+    writer.write_record(COLUMNS).map_err(io_error)?;
+    for finding in result.findings.ordered()? {
+        writer.serialize(Row::of(&finding?)).map_err(io_error)?;
+    }
+    writer.flush()
+}
+
+/// What happened to the output, so that a closed pipe is seen to be one.
+fn io_error(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_columns_are_named_as_the_row_has_them() {
+        let row = Row {
+            account: "",
+            user: "",
+            user_id: None,
+            compliance: Compliance::Compliant,
+            exempt: None,
+            production: None,
+            in_use: None,
+            owner: None,
+            violations: String::new(),
+            since: None,
+            annotation: None,
+        };
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        writer.serialize(row).unwrap();
+        let text = String::from_utf8(writer.into_inner().unwrap()).unwrap();
+        assert_eq!(text.lines().next().unwrap(), COLUMNS.join(","));
+    }
+}

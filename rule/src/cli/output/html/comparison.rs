@@ -1,0 +1,52 @@
+//! The page's account of what changed since an earlier scan.
+
+use super::{
+    scrolling,
+    text::{Theirs, grouped, number},
+    tile,
+};
+use crate::findings::comparison::{Comparison, Violation};
+use maud::{Markup, html};
+
+pub(super) fn section(comparison: &Comparison) -> Markup {
+    let Comparison { scanned_at, fixed, exempt, new, open, unknown, new_accounts } = comparison;
+    let counts = [("Fixed", fixed), ("Exempt now", exempt), ("New", new), ("Still open", open), ("Unknown", unknown)];
+    // Those still open are among the users further down.
+    let named = counts.iter().filter(|(what, list)| *what != "Still open" && !list.is_empty());
+    html! {
+        section aria-labelledby="since" {
+            h2 #since { "Since the scan on " (scanned_at.format("%Y-%m-%d at %H:%M")) " UTC" }
+            p { "Access keys in violation then or now." }
+            dl.tiles { @for (what, list) in counts { (tile(what, &html! { (grouped(list.len())) }, "")) } }
+            @if !unknown.is_empty() { p { "Unknown: in violation then, and not evaluated now." } }
+            @if !new_accounts.is_empty() {
+                p { "Not scanned in full then, so that new may be old: " (Theirs(&new_accounts.join(", "))) "." }
+            }
+            @for (what, list) in named { (violations(what, list)) }
+        }
+    }
+}
+
+fn violations(what: &str, list: &[Violation]) -> Markup {
+    let table = html! {
+        table {
+            thead { tr { th scope="col" { "Account" } th scope="col" { "User" } th scope="col" { "Access key" } } }
+            tbody {
+                @for Violation { account, user_name, access_key_id, .. } in list {
+                    tr {
+                        td { (Theirs(account)) }
+                        th scope="row" { bdi { (Theirs(user_name)) } }
+                        td.id { (Theirs(access_key_id)) }
+                    }
+                    "\n"
+                }
+            }
+        }
+    };
+    html! {
+        details open {
+            summary { (what) ": " (number(list.len(), "access key")) }
+            (scrolling(&format!("Access keys: {}", what.to_lowercase()), &table))
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Words and numbers on the page.
+
+use maud::Render;
+use std::fmt::Display;
+
+/// What nobody counted.
+pub(super) const UNKNOWN: &str = "unknown";
+
+/// Somebody else's text. The templates escape HTML by themselves; here, characters that cannot be seen, among them those that turn
+/// the direction of the text around, are shown as such.
+pub(super) struct Theirs<'a>(pub(super) &'a str);
+
+impl Render for Theirs<'_> {
+    fn render_to(&self, page: &mut String) {
+        let shown: String = self.0.chars().map(visible).collect();
+        shown.render_to(page);
+    }
+}
+
+fn visible(c: char) -> char {
+    match c {
+        '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => {
+            char::REPLACEMENT_CHARACTER
+        }
+        c if c.is_control() && c != '\n' => char::REPLACEMENT_CHARACTER,
+        c => c,
+    }
+}
+
+/// `1 user`, `1,500 users`.
+pub(super) fn number(number: impl Display, what: &str) -> String {
+    let number = grouped(number);
+    let plural = if number == "1" { "" } else { "s" };
+    format!("{number} {what}{plural}")
+}
+
+/// `1,500`.
+pub(super) fn grouped(number: impl Display) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}

@@ -1,0 +1,66 @@
+//! Violations and accounts as text, for a terminal.
+
+use crate::{
+    findings::{
+        comparison::{Comparison, Violation},
+        finding::{Finding, Since},
+        scan_result::ScanResult,
+    },
+    output::format::{CREDENTIAL_REPORT, urgency},
+};
+use chrono::SecondsFormat;
+use std::io::{self, Write};
+
+pub(crate) fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> {
+    let mut width = "User".len();
+    for finding in result.findings.violations()? {
+        width = width.max(finding?.user_name.chars().count());
+    }
+    if result.has_violations() {
+        writeln!(out, "{:<12}  {:<width$}  {:<18}  What to do", "Account", "User", "First")?;
+    }
+    for finding in result.findings.violations()? {
+        let finding = finding?;
+        let Finding { account, user_name, annotation, since, .. } = &finding;
+        let new = if *since == Some(Since::New) { "NEW: " } else { "" };
+        let what = annotation.as_deref().unwrap_or_default();
+        writeln!(out, "{account:<12}  {user_name:<width$}  {:<18}  {new}{what}", urgency(&finding))?;
+    }
+    for account in &result.accounts {
+        let name = account.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
+        let exempt = account.users_exempt.map_or("exemptions unknown".to_owned(), |exempt| format!("{exempt} exempt"));
+        let state = if account.error.is_some() { ", not complete" } else { "" };
+        writeln!(
+            out,
+            "{}{name}: {} users evaluated, {} non-compliant, {exempt}{state}",
+            account.account, account.users_evaluated, account.users_non_compliant
+        )?;
+    }
+    if result.terms.credential_report {
+        writeln!(out, "{CREDENTIAL_REPORT}")?;
+    }
+    result.comparison.as_ref().map_or(Ok(()), |comparison| since(comparison, out))
+}
+
+fn since(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
+    let Comparison { scanned_at, fixed, exempt, new, open, unknown, new_accounts } = comparison;
+    writeln!(
+        out,
+        "Since {}: {} fixed, {} exempt now, {} new, {} still open, {} unknown",
+        scanned_at.to_rfc3339_opts(SecondsFormat::Secs, true),
+        fixed.len(),
+        exempt.len(),
+        new.len(),
+        open.len(),
+        unknown.len()
+    )?;
+    for (what, list) in [("fixed", fixed), ("exempt now", exempt), ("new", new), ("unknown", unknown)] {
+        for Violation { account, user_name, access_key_id, .. } in list {
+            writeln!(out, "  {what:<10}  {account}  {user_name}  {access_key_id}")?;
+        }
+    }
+    if !new_accounts.is_empty() {
+        writeln!(out, "Not scanned in full then, so that new may be old: {}", new_accounts.join(", "))?;
+    }
+    Ok(())
+}

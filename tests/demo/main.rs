@@ -3,11 +3,12 @@
 
 mod organization;
 mod report;
+mod serve;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta};
 use clap::Parser;
 use local_aws::{
-    LocalAws, REGION,
+    LocalAws, World,
     deployment::{InProcess, RULE, deploy},
     events,
 };
@@ -35,9 +36,28 @@ struct Options {
     /// Print one JSON document instead of tables
     #[arg(long)]
     json: bool,
-    /// Keep AWS up on this port of 127.0.0.1 until Ctrl-C, for the AWS CLI in another terminal
+    /// Keep AWS up on this port of 127.0.0.1 until Ctrl-C (0: any free port), and print commands to try in another terminal
     #[arg(long, value_name = "PORT")]
     serve: Option<u16>,
+}
+
+/// What lies between the two sweeps. Midnight UTC does, so that an exemption ends.
+struct Pause {
+    time: TimeDelta,
+    said: &'static str,
+}
+
+/// A world that is the same each time. One that is served has the system's clock after the pause, since the command line goes by
+/// that clock.
+fn begin(serves: bool) -> (World, Pause) {
+    if serves {
+        let pause = Pause { time: TimeDelta::days(1), said: "A day later" };
+        let mut world = World::live_clock();
+        world.advance(-pause.time);
+        return (world, pause);
+    }
+    let evening = DateTime::from_timestamp(1_772_404_200, 0).unwrap_or_default(); // 2026-03-01T22:30:00Z
+    (World::new(evening), Pause { time: TimeDelta::hours(2), said: "Two hours later" })
 }
 
 #[tokio::main]
@@ -46,10 +66,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     if options.users.div_ceil(options.accounts.into()) > 5000 {
         return Err("an AWS account has 5,000 IAM users at most: give more --accounts or fewer --users".into());
     }
-    let (organization, mut world) = Organization::seed(options.accounts, options.users, options.non_compliant);
+    let (mut world, pause) = begin(options.serve.is_some());
+    let organization = Organization::seed(&mut world, options.accounts, options.users, options.non_compliant);
     let members: Vec<_> = organization.accounts.iter().map(String::as_str).collect();
     let hub = members[0];
     let credentials = deploy(&mut world, hub, &members);
+    if options.serve.is_some() {
+        serve::prepare(&mut world, &organization);
+    }
     let aws = match options.serve {
         Some(port) => LocalAws::start_on(world, port).await?,
         None => LocalAws::start(world).await?,
@@ -57,15 +81,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let rule = InProcess::start(&aws, hub, credentials).await?;
 
     eprintln!("{} IAM users in {} accounts, on {}", options.users, options.accounts, aws.endpoint());
-    let mut report = Report::default();
+    let mut report = Report { later: pause.said, ..Report::default() };
     report.sweeps.push(sweep(&aws, &rule, &organization).await?);
     report.changes = change(&aws, &rule, &organization).await?;
     report.before = report::results(&aws, &organization);
 
     eprintln!(
-        "Two hours later: keys rotated, an exemption expired. Users who cannot have a stale key yet are not read again"
+        "{}: keys rotated, an exemption expired. Users who cannot have a stale key yet are not read again",
+        pause.said
     );
-    aws.world().advance(TimeDelta::hours(2));
+    aws.world().advance(pause.time);
     organization.rotate_some(&mut aws.world());
     report.sweeps.push(sweep(&aws, &rule, &organization).await?);
     report.after = report::results(&aws, &organization);
@@ -76,7 +101,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         false => write!(stdout(), "{report}")?,
     }
     if options.serve.is_some() {
-        serve(&aws, &organization).await?;
+        serve::serve(&aws, &organization, &report.after).await?;
     }
     Ok(())
 }
@@ -126,19 +151,4 @@ async fn change(aws: &LocalAws, rule: &InProcess, organization: &Organization) -
     }
     eprintln!("  {changes} change notifications: a new user and a deleted one in each account");
     Ok(changes)
-}
-
-async fn serve(aws: &LocalAws, organization: &Organization) -> Result<(), Box<dyn Error>> {
-    let account = &organization.accounts[0];
-    // On stderr, so that stdout stays one document with --json.
-    eprintln!(
-        "\nAWS is up until Ctrl-C. In another terminal (an access key id ends in the id of its account):\n\n  \
-         export AWS_ENDPOINT_URL={} AWS_DEFAULT_REGION={REGION} AWS_ACCESS_KEY_ID=AKIALOCAL{account} \
-         AWS_SECRET_ACCESS_KEY=any\n  \
-         aws configservice get-compliance-details-by-config-rule --config-rule-name {RULE} \
-         --compliance-types NON_COMPLIANT",
-        aws.endpoint()
-    );
-    tokio::signal::ctrl_c().await?;
-    Ok(())
 }

@@ -1,11 +1,9 @@
-//! An organization that is the same each time.
+//! An organization that is the same each time, but for the day.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use fastrand::Rng;
 use local_aws::{Account, KeyStatus, World};
 
-/// Late in the evening, UTC: two hours on it is the next day.
-const NOW: i64 = 1_772_404_200; // 2026-03-01T22:30:00Z
 const SERVICES: [&str; 8] = ["backup", "billing", "ci", "etl", "mailer", "metrics", "terraform", "vendor"];
 const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-southeast-2"];
 
@@ -17,10 +15,9 @@ pub(crate) struct Organization {
 
 impl Organization {
     /// Users are spread evenly; `non_compliant` per cent of them have a stale key and no exemption.
-    pub(crate) fn seed(accounts: u16, users: u32, non_compliant: u8) -> (Organization, World) {
-        let now = DateTime::from_timestamp(NOW, 0).unwrap_or_default();
+    pub(crate) fn seed(world: &mut World, accounts: u16, users: u32, non_compliant: u8) -> Organization {
+        let now = world.now();
         let mut random = Rng::with_seed(1);
-        let mut world = World::new(now);
         let ids: Vec<_> = (1..=u64::from(accounts)).map(|n| format!("{:012}", 111_122_220_000 + n * 1111)).collect();
         for n in 0..users {
             let (account, within) = (world.account(&ids[n as usize % ids.len()]), n / u32::from(accounts));
@@ -33,7 +30,7 @@ impl Organization {
                 _ => seed_keys(account, &name, in_violation, now, &mut random),
             }
         }
-        (Organization { accounts: ids }, world)
+        Organization { accounts: ids }
     }
 
     /// Name and id of the account's first user.
@@ -88,7 +85,8 @@ fn seed_keys(account: &mut Account, name: &str, in_violation: bool, now: DateTim
     }
     if in_violation && random.u8(0..6) == 0 {
         // Tagged, and in violation all the same.
-        account.tag_user(name, "access-key-rotation:exempt-until", ["2026-01-31", "soon"][random.usize(0..2)]);
+        let expired = (now - days(29)).format("%Y-%m-%d").to_string();
+        account.tag_user(name, "access-key-rotation:exempt-until", [&expired, "soon"][random.usize(0..2)]);
         account.tag_user(name, "access-key-rotation:exempt-owner", "platform");
     }
 }

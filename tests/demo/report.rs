@@ -28,6 +28,8 @@ pub(crate) struct Sweep {
 pub(crate) struct Report {
     pub(crate) sweeps: Vec<Sweep>,
     pub(crate) changes: usize,
+    /// How long after the first sweep the second is, as in `A day later`.
+    pub(crate) later: &'static str,
     pub(crate) before: Results,
     pub(crate) after: Results,
 }
@@ -88,7 +90,7 @@ impl fmt::Display for Report {
                 changed.add_row([account, user, before, after.as_str(), annotation]);
             }
         }
-        writeln!(f, "\nTwo hours later, after some rotations: what the second sweep changed\n")?;
+        writeln!(f, "\n{}, after some rotations: what the second sweep changed\n", self.later)?;
         write_table(f, &changed)?;
 
         let mut numbers = table(["", "Users", "NON_COMPLIANT", "COMPLIANT", "AWS calls", "Seconds"]);

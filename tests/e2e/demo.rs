@@ -1,9 +1,12 @@
 //! The demo, as a user runs it.
 
+use crate::cli::{command_line, said};
+use chrono::{TimeDelta, Utc};
 use serde_json::Value;
 use std::{
+    fs,
     io::{BufRead, BufReader},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
 };
 
 fn demo(options: &[&str]) -> (String, String, bool) {
@@ -46,28 +49,108 @@ fn it_says_the_same_each_time() {
     assert!(before > after, "{before} before, {after} after");
 }
 
+/// The demo while it serves, and the commands that it printed.
+struct Served {
+    demo: Child,
+    commands: Vec<String>,
+}
+
+impl Served {
+    fn start(options: &[&str]) -> Served {
+        let mut demo = Command::new(env!("CARGO_BIN_EXE_demo"))
+            .args(options)
+            .args(["--serve", "0"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let said = BufReader::new(demo.stderr.take().unwrap()).lines().map(Result::unwrap);
+        let mut served = Served { demo, commands: Vec::new() };
+        for line in said.skip_while(|line| !line.starts_with("AWS is up")) {
+            served.commands.extend(line.strip_prefix("  ").map(str::to_owned));
+            if line.ends_with(" doctor --organization") {
+                return served;
+            }
+        }
+        panic!("the demo ended: {:?}", served.commands);
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.demo.kill().unwrap();
+        self.demo.wait().unwrap();
+    }
+}
+
 #[test]
-fn while_it_serves_the_aws_cli_shows_the_results_from_another_terminal() {
-    let mut demo = Command::new(env!("CARGO_BIN_EXE_demo"))
-        .args(["--users", "30", "--non-compliant", "20", "--serve", "0"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let said = BufReader::new(demo.stderr.take().unwrap()).lines().map(Result::unwrap);
-    let commands: Vec<_> = said.skip_while(|line| !line.starts_with("AWS is up")).skip(2).take(2).collect();
+fn the_commands_that_it_prints_while_it_serves_work_from_another_terminal() {
+    let before = Utc::now();
+    let served = Served::start(&["--accounts", "2", "--users", "60", "--non-compliant", "30"]);
+    let [endpoint, credentials, alias, commands @ ..] = &served.commands[..] else { panic!("{:?}", served.commands) };
+    assert_eq!(alias, "alias access-key-rotation='cargo run --quiet --bin access-key-rotation --'");
     let venv = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/venv/bin");
-    let cli = Command::new("sh")
-        .args(["-c", &commands.join("\n")])
-        .env("PATH", format!("{venv}:{}", std::env::var("PATH").unwrap()))
-        .output()
-        .unwrap();
-    demo.kill().unwrap();
-    demo.wait().unwrap();
-    let results: Value = serde_json::from_slice(&cli.stdout)
-        .unwrap_or_else(|_| panic!("{commands:?}: {}", String::from_utf8_lossy(&cli.stderr)));
-    let annotation = &results["EvaluationResults"][0]["Annotation"];
-    assert!(annotation.as_str().unwrap().contains(" is stale: created "), "{annotation}");
+    let built = command_line();
+    let path = format!("{}:{venv}:{}", built.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let directory = tempfile::tempdir().unwrap();
+    let run = |command: &str| {
+        let output = Command::new("sh")
+            .args(["-c", &format!("{endpoint}\n{credentials}\n{command}")])
+            .current_dir(&directory)
+            .env_clear()
+            .env("PATH", &path)
+            .output()
+            .unwrap();
+        said(output)
+    };
+    let [aws, scan, page, plan, exempt, exempted, doctor] = commands else { panic!("{commands:?}") };
+    let user = exempt.split_whitespace().nth(2).unwrap();
+
+    let (status, out, error) = run(aws);
+    assert_eq!(status, Some(0), "{error}");
+    let held: Value = serde_json::from_str(&out).unwrap();
+    let held = held["EvaluationResults"].as_array().unwrap();
+    let held: Vec<_> = held.iter().map(|result| result["Annotation"].as_str().unwrap()).collect();
+
+    let (status, out, error) = run(scan);
+    assert_eq!((status, error.as_str()), (Some(3), ""));
+    // By the system's clock, the scan says what AWS Config holds.
+    assert!(held.len() > 1 && held.iter().all(|annotation| out.contains(annotation)), "{held:?}: {out}");
+    let violations = format!(" (security): 30 users evaluated, {} non-compliant, ", held.len());
+    assert!(out.contains(&violations) && out.contains(" (payments): 30 users evaluated, "), "{out}");
+    // Two days if midnight has passed meanwhile.
+    let mut yesterday = [before, Utc::now()].map(|now| (now - TimeDelta::days(1)).date_naive()).into_iter();
+    assert!(yesterday.any(|day| out.contains(&format!("Exemption expired on {day}"))), "{out}");
+
+    assert_eq!(run(page), (Some(3), String::new(), String::new()));
+    let html = fs::read_to_string(directory.path().join("keys.html")).unwrap();
+    assert!(html.contains("<h1>IAM access keys older than 90 days</h1>") && html.contains(user), "{html}");
+
+    let (status, out, error) = run(plan);
+    assert_eq!((status, error.as_str()), (Some(3), ""));
+    assert!(
+        out.contains(&format!("\n### {user} in 111122221111 (")) && out.contains("`aws iam update-access-key "),
+        "{out}"
+    );
+
+    let (status, out, error) = run(exempt);
+    assert_eq!((status, error.as_str()), (Some(0), ""));
+    assert!(out.contains(": COMPLIANT: Exempt until ") && out.ends_with("Set: IAM holds it.\n"), "{out}");
+    let (status, out, _) = run(exempted);
+    assert_eq!((status, out.lines().count()), (Some(0), 1));
+    assert!(out.contains(&format!(",{user},")) && out.contains(",COMPLIANT,true,"), "{out}");
+
+    let (status, out, error) = run(doctor);
+    assert_eq!((status, error.as_str()), (Some(3), ""));
+    assert!(out.contains("  recorder     failed   default is stopped\n"), "{out}");
+    assert!(out.ends_with(" (security): 8 ok, 1 skipped\n111122222222 (payments): 13 ok, 1 failed\n"), "{out}");
+}
+
+#[test]
+fn an_organization_without_a_violation_has_nobody_to_exempt() {
+    let served = Served::start(&["--accounts", "1", "--users", "1", "--non-compliant", "0"]);
+    assert_eq!(served.commands.len(), 8, "{:?}", served.commands);
+    assert!(served.commands.iter().all(|command| !command.contains("exempt")), "{:?}", served.commands);
 }
 
 #[test]

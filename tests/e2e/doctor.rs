@@ -2,7 +2,10 @@
 
 use crate::{cli::command_line, support::*};
 use chrono::Utc;
-use local_aws::{Credentials, Fault, FaultKind, LocalAws, Outcome, REGION, Recorder, World, deployment::function_arn};
+use local_aws::{
+    Credentials, Fault, FaultKind, LocalAws, Outcome, REGION, Recorder, World,
+    deployment::{RUNBOOKS, function_arn, organize},
+};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use tokio::process::Command;
@@ -10,11 +13,6 @@ use tokio::process::Command;
 const PACK: (&str, &str, &str) = (HUB, REGION, RULE);
 /// A rule as AWS Config names one of a conformance pack.
 const PACK_RULE: &str = "access-key-rotation-conformance-pack-abcdefghi";
-const RUNBOOKS: [&str; 3] = [
-    "AccessKeyRotation-DeactivateStaleKeys",
-    "AccessKeyRotation-ReactivateKey",
-    "AccessKeyRotation-DeleteDeactivatedKeys",
-];
 
 /// An organization of the hub and two members, with everything that the rule needs, and a session of a role of the hub that
 /// the members trust.
@@ -26,19 +24,11 @@ pub(crate) struct Clinic {
 impl Clinic {
     pub(crate) async fn open() -> Clinic {
         let mut world = World::live_clock();
-        for id in [HUB, MEMBER, OTHER_MEMBER] {
-            let account = world.account(id);
-            account.set_recorder(Some(Recorder::of_everything()));
-            RUNBOOKS.iter().for_each(|name| account.add_document(name, "Active"));
-            account.add_role(EVALUATION_ROLE, &format!("arn:aws:iam::{HUB}:role/security"));
-            account.set_rule_function(RULE, &function_arn(HUB));
-            populate(account, Utc::now(), 3, 40, 20);
-            let organization = world.organization(HUB);
-            organization.add_account(id, &format!("account {id}"), "ACTIVE");
-            organization.set_pack(PACK, id, "CREATE_SUCCESSFUL", None);
+        let accounts = [HUB, MEMBER, OTHER_MEMBER].map(|id| (id, format!("account {id}")));
+        organize(&mut world, HUB, &accounts, &format!("arn:aws:iam::{HUB}:role/security"));
+        for (id, _) in accounts {
+            populate(world.account(id), Utc::now(), 3, 40, 20);
         }
-        world.account(HUB).add_function(RULE);
-        world.account(HUB).let_config_invoke(RULE, None);
         let credentials = world.credentials(HUB, "security");
         Clinic { aws: LocalAws::start(world).await.unwrap(), credentials }
     }

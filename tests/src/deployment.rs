@@ -1,7 +1,7 @@
 //! The rule, deployed to a world: roles and rule in each account, and the function as a process or in this one.
 
 use crate::{
-    Credentials, LocalAws, REGION, World,
+    Credentials, LocalAws, REGION, Recorder, World,
     lambda::{Function, FunctionConfig},
 };
 use access_key_rotation::{
@@ -25,6 +25,13 @@ pub const FUNCTION_ROLE: &str = "access-key-rotation-function";
 /// The role that the function assumes in every other account.
 pub const EVALUATION_ROLE: &str = "access-key-rotation-evaluation";
 
+/// The runbooks that `templates/member.yaml` makes in every account.
+pub const RUNBOOKS: [&str; 3] = [
+    "AccessKeyRotation-DeactivateStaleKeys",
+    "AccessKeyRotation-ReactivateKey",
+    "AccessKeyRotation-DeleteDeactivatedKeys",
+];
+
 /// Makes rule and roles in the hub account and its members; gives the credentials that the function runs with.
 pub fn deploy(world: &mut World, hub: &str, members: &[&str]) -> Credentials {
     for id in members.iter().chain([&hub]) {
@@ -33,6 +40,23 @@ pub fn deploy(world: &mut World, hub: &str, members: &[&str]) -> Credentials {
         account.add_role(EVALUATION_ROLE, &format!("arn:aws:iam::{hub}:role/{FUNCTION_ROLE}"));
     }
     world.credentials(hub, FUNCTION_ROLE)
+}
+
+/// Makes an organization of accounts, given as id and name, which the hub manages and in which `doctor` finds nothing wrong. The
+/// evaluation role also trusts `user`, as `CommandLineRoleArn` of `templates/member.yaml` makes it.
+pub fn organize(world: &mut World, hub: &str, accounts: &[(&str, String)], user: &str) {
+    for (id, name) in accounts {
+        let account = world.account(id);
+        account.set_recorder(Some(Recorder::of_everything()));
+        RUNBOOKS.iter().for_each(|name| account.add_document(name, "Active"));
+        account.add_role(EVALUATION_ROLE, user);
+        account.set_rule_function(RULE, &function_arn(hub));
+        let organization = world.organization(hub);
+        organization.add_account(id, name, "ACTIVE");
+        organization.set_pack((hub, REGION, RULE), id, "CREATE_SUCCESSFUL", None);
+    }
+    world.account(hub).add_function(RULE);
+    world.account(hub).let_config_invoke(RULE, None);
 }
 
 /// The ARN of the function in the hub account.

@@ -15,6 +15,7 @@ mod doctor;
 mod evaluate;
 mod exempt;
 mod failing;
+mod fields;
 mod function;
 mod html;
 mod memory;

@@ -1,0 +1,68 @@
+//! The manual documents every field of JSON and every column of CSV, and no other.
+
+use crate::{cli::Cli, support::*};
+use chrono::Utc;
+use local_aws::FaultKind;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// The names in the tables of a section of the manual, in order.
+fn documented(section: &str) -> Vec<&'static str> {
+    let manual = include_str!("../../rule/src/cli/README.md");
+    let (_, rest) = manual.split_once(&format!("\n### `{section}`\n")).unwrap();
+    let section = rest.split("\n### ").next().unwrap().split("\n## ").next().unwrap();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
+    rows.map(|row| row.split_once('`').unwrap().0).collect()
+}
+
+/// The names of all fields, at any depth.
+fn names(value: &Value, names: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => fields.iter().for_each(|(name, value)| {
+            names.insert(name.clone());
+            self::names(value, names);
+        }),
+        Value::Array(items) => items.iter().for_each(|item| self::names(item, names)),
+        _ => {}
+    }
+}
+
+fn assert_documented(section: &str, json: &str) {
+    let mut found = BTreeSet::new();
+    names(&serde_json::from_str(json).unwrap(), &mut found);
+    let documented: BTreeSet<_> = documented(section).into_iter().map(str::to_owned).collect();
+    assert_eq!(found, documented, "{section}");
+}
+
+#[tokio::test]
+async fn every_field_and_column_has_a_row_in_the_manual() {
+    let cli = Cli::start().await;
+    {
+        let mut world = cli.deployment.aws.world();
+        let account = world.account(HUB);
+        for user in ["old", "exempt"] {
+            account.create_user(user, Utc::now() - days(1000));
+            account.create_key(user, Utc::now() - days(200)).unwrap();
+        }
+        account.tag_user("exempt", "access-key-rotation:exempt-until", "2099-12-31");
+        account.tag_user("exempt", "access-key-rotation:exempt-owner", "payments");
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let earlier = directory.path().join("earlier.json");
+    let earlier = earlier.to_str().unwrap();
+    cli.scan(&["--format", "json", "--output", earlier]).await;
+    let (_, out, _) = cli.scan(&["--since", earlier, "--format", "json"]).await;
+    assert_documented("scan --format json", &out);
+
+    let (_, out, _) = cli.scan(&["--format", "csv"]).await;
+    let header: Vec<_> = out.lines().next().unwrap().split(',').collect();
+    assert_eq!(header, documented("scan --format csv"));
+
+    let (_, out, _) = cli.run(&["exempt", "--list", "--format", "json"]).await;
+    assert_documented("exempt --list --format json", &out);
+
+    cli.deployment.fault(Some("GetUser"), None, FaultKind::AccessDenied);
+    let (_, out, _) =
+        cli.run(&["doctor", "--account", MEMBER, "--role-name", EVALUATION_ROLE, "--format", "json"]).await;
+    assert_documented("doctor --format json", &out);
+}

@@ -22,6 +22,7 @@ pub mod aws {
     pub mod calls;
     pub mod home;
     pub mod iam;
+    pub mod organization;
     pub mod pages;
 }
 
@@ -30,6 +31,7 @@ pub mod config {
     pub mod delivery;
     pub mod event;
     pub mod results;
+    pub mod rules;
 }
 
 /// The policy on what is read: one user, one account.
@@ -39,6 +41,12 @@ pub mod evaluation {
     mod reads;
     pub mod sweep;
     pub mod user;
+}
+
+/// Whether AWS Config has evaluated the rule in each account, and when.
+pub mod coverage {
+    pub mod account;
+    pub mod check;
 }
 
 pub mod error;

@@ -6,6 +6,7 @@ use access_key_rotation::{
         home::Home,
     },
     config::delivery::Destination,
+    coverage::check::{Check, check as check_coverage},
     error::Error,
     handler::{Invocation, handle},
     metrics::Metrics,
@@ -34,7 +35,27 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let accounts =
         Accounts::new(settings().load().await, role_name).inspect_err(|error| error!(%error, "cannot start"))?;
     let accounts = &accounts;
-    run(service_fn(async move |event: LambdaEvent<Payload>| invoke(event, accounts).await)).await
+    // The handler in the function's configuration: one zip is the rule and the check of its coverage.
+    match env::var("_HANDLER").as_deref() {
+        Ok("coverage") => run(service_fn(async move |event: LambdaEvent<Payload>| cover(event, accounts).await)).await,
+        _ => run(service_fn(async move |event: LambdaEvent<Payload>| invoke(event, accounts).await)).await,
+    }
+}
+
+/// Checks coverage, whatever the event: a schedule sends it.
+async fn cover(event: LambdaEvent<Payload>, accounts: &Accounts) -> Result<(), Error> {
+    let (now, started) = (Utc::now(), Instant::now());
+    let list = env::var("EXCLUDED_ACCOUNTS").unwrap_or_default();
+    let check = Check {
+        home: Home::from_function_arn(&event.context.invoked_function_arn)?,
+        now,
+        remaining: remaining(&event.context, now),
+        rule_function_name: env::var("RULE_FUNCTION_NAME").unwrap_or_default(),
+        excluded: list.split(',').map(|id| id.trim().to_owned()).collect(),
+    };
+    let summary = check_coverage(&check, accounts).boxed().await?;
+    println!("{}", summary.line(now, started.elapsed()));
+    Ok(())
 }
 
 async fn invoke(event: LambdaEvent<Payload>, accounts: &Accounts) -> Result<(), Error> {

@@ -99,23 +99,29 @@ impl Metrics {
             days => Some(("OldestActiveKeyDays", "None", json!(days))),
         };
         let metrics: Vec<_> = metrics.into_iter().chain(oldest).collect();
-        let definitions: Vec<_> = metrics.iter().map(|(name, unit, _)| json!({ "Name": name, "Unit": unit })).collect();
-        let mut line = json!({
-            "_aws": {
-                "Timestamp": now.timestamp_millis(),
-                "CloudWatchMetrics": [{
-                    "Namespace": "AccessKeyRotation",
-                    "Dimensions": [[]],
-                    "Metrics": definitions,
-                }],
-            },
-        });
-        for (name, _, value) in metrics {
-            line[name] = value;
-        }
+        let mut line = embedded(now, &metrics);
         if let Some(account) = self.account.get() {
             line["AccountId"] = json!(account);
         }
         line
     }
+}
+
+/// A line of the embedded metric format: name, unit and value of each metric.
+pub(crate) fn embedded(now: DateTime<Utc>, metrics: &[(&str, &str, Value)]) -> Value {
+    let definitions: Vec<_> = metrics.iter().map(|(name, unit, _)| json!({ "Name": name, "Unit": unit })).collect();
+    let mut line = json!({
+        "_aws": {
+            "Timestamp": now.timestamp_millis(),
+            "CloudWatchMetrics": [{
+                "Namespace": "AccessKeyRotation",
+                "Dimensions": [[]],
+                "Metrics": definitions,
+            }],
+        },
+    });
+    for (name, _, value) in metrics {
+        line[*name] = value.clone();
+    }
+    line
 }

@@ -7,6 +7,7 @@ mod aws_cli;
 mod budget;
 mod change;
 mod cli;
+mod coverage;
 mod credentials;
 mod delivery;
 mod demo;

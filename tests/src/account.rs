@@ -261,8 +261,8 @@ impl Account {
     }
 
     pub(crate) fn ensure_rule(&mut self, name: &str) -> &mut ConfigRule {
-        let rng = &mut self.rng;
-        self.rules.entry(name.to_owned()).or_insert_with(|| ConfigRule::new(ids::config_rule_id(rng)))
+        let (rng, now) = (&mut self.rng, self.now);
+        self.rules.entry(name.to_owned()).or_insert_with(|| ConfigRule::new(ids::config_rule_id(rng), now))
     }
 
     /// Deletes a Config rule with its results. Its result tokens stop working.

@@ -5,6 +5,7 @@ mod organization_packs;
 mod put_evaluations;
 mod recorders;
 mod remediation;
+mod rules;
 
 use serde_json::{Map, Value};
 
@@ -50,7 +51,8 @@ pub(crate) fn answer(
         "PutEvaluations" => put_evaluations::put(&mut cx),
         "GetComplianceDetailsByConfigRule" => compliance::details(&cx),
         "DescribeComplianceByConfigRule" => compliance::describe(&cx),
-        "DescribeConfigRules" => remediation::rules(&cx),
+        "DescribeConfigRules" => rules::describe(&cx),
+        "DescribeConfigRuleEvaluationStatus" => rules::statuses(&cx),
         "DescribeRemediationExceptions" => remediation::exceptions(&cx),
         "DescribeConfigurationRecorders" => recorders::describe(&cx),
         "DescribeConfigurationRecorderStatus" => recorders::status(&cx),

@@ -15,11 +15,24 @@ pub(crate) struct ConfigRule {
     pub(crate) function: Option<String>,
     /// The ids of resources with a remediation exception.
     pub(crate) exceptions: BTreeSet<String>,
+    /// `MaximumExecutionFrequency`
+    pub(crate) frequency: &'static str,
+    pub(crate) first_activated: DateTime<Utc>,
+    pub(crate) last_success: Option<DateTime<Utc>>,
 }
 
 impl ConfigRule {
-    pub(crate) fn new(id: String) -> ConfigRule {
-        ConfigRule { id, results: BTreeMap::new(), deliveries: Vec::new(), function: None, exceptions: BTreeSet::new() }
+    pub(crate) fn new(id: String, now: DateTime<Utc>) -> ConfigRule {
+        ConfigRule {
+            id,
+            results: BTreeMap::new(),
+            deliveries: Vec::new(),
+            function: None,
+            exceptions: BTreeSet::new(),
+            frequency: "TwentyFour_Hours",
+            first_activated: now,
+            last_success: None,
+        }
     }
 }
 

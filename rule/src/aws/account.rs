@@ -117,6 +117,11 @@ impl Accounts {
         Ok(Accounts { shared, sts, evaluation_role_name, cache: Mutex::default() })
     }
 
+    /// The settings for clients with the function's own credentials.
+    pub fn own_settings(&self) -> &SdkConfig {
+        &self.shared
+    }
+
     /// Opens an account: the function's own with its own credentials, any other through the evaluation role.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ mod args {
 /// One file for each command.
 mod commands {
     pub(crate) mod completions;
+    pub(crate) mod coverage;
     pub(crate) mod doctor;
     pub(crate) mod evaluate;
     pub(crate) mod exempt;
@@ -49,7 +50,7 @@ mod manual;
 mod outcome;
 
 use clap::{Parser, Subcommand};
-use commands::{completions, doctor, evaluate, exempt, man, pack, plan, scan};
+use commands::{completions, coverage, doctor, evaluate, exempt, man, pack, plan, scan};
 use outcome::Outcome;
 use std::{io::Write, process::ExitCode};
 use tokio::signal::ctrl_c;
@@ -66,6 +67,7 @@ struct Cli {
 enum Command {
     Scan(scan::Args),
     Doctor(doctor::Args),
+    Coverage(coverage::Args),
     Plan(plan::Args),
     Evaluate(evaluate::Args),
     Exempt(exempt::Args),
@@ -81,6 +83,7 @@ async fn main() -> ExitCode {
         match command {
             Command::Scan(args) => scan::run(args).await,
             Command::Doctor(args) => doctor::run(args).await,
+            Command::Coverage(args) => coverage::run(args).await,
             Command::Plan(args) => plan::run(args).await,
             Command::Evaluate(args) => evaluate::run(args).await,
             Command::Exempt(args) => exempt::run(args).await,

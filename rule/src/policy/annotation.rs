@@ -50,10 +50,17 @@ pub(super) fn violation(
     whole(&text)
 }
 
+const EXEMPT: &str = "Exempt until ";
+
+/// Whether an annotation says that an exemption makes its user compliant.
+pub fn is_exemption(annotation: &str) -> bool {
+    annotation.starts_with(EXEMPT)
+}
+
 /// Of a user whose stale keys are all exempt. Their last use is left out: it changes every day, and each change would be
 /// recorded as another result.
 pub(super) fn exempt(until: NaiveDate, owner: &str, reason: Option<&str>, stale: &[&AccessKey], limit: u16) -> String {
-    let mut text = format!("Exempt until {until} (owner: {owner}): ");
+    let mut text = format!("{EXEMPT}{until} (owner: {owner}): ");
     for (number, key) in stale.iter().enumerate() {
         let (created, due) = (day(key.created), day(key.due(limit)));
         text += &match number {

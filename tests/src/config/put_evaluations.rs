@@ -43,6 +43,9 @@ pub(super) fn put(cx: &mut Context<'_>) -> Result<Value> {
     if let Some((name, invoked)) = rule
         && let Some(rule) = cx.account.rule_mut(&name)
     {
+        if !test_mode {
+            rule.last_success = Some(now);
+        }
         rule.deliveries.push(Delivery { evaluations: list.len(), failed, test_mode });
         let stored = evaluations.iter().zip(verdicts).zip(&failing).filter(|(_, failed)| !**failed && !test_mode);
         for ((evaluation, compliance), _) in stored {

@@ -1,9 +1,11 @@
 //! Which accounts a command is about.
 
 use crate::args::connection::{Session, account_id};
-use access_key_rotation::aws::{calls::Failure, pages::Pages};
-use anyhow::{Context, anyhow, bail};
-use aws_sdk_organizations::types::{AccountState, AccountStatus};
+use access_key_rotation::aws::{
+    calls::Failure,
+    organization::{Member, list_accounts},
+};
+use anyhow::{anyhow, bail};
 use std::collections::BTreeMap;
 
 /// The current account, unless it is said otherwise.
@@ -44,40 +46,14 @@ impl Targets {
     }
 }
 
-/// An account of the organization.
-struct Member {
-    name: Option<String>,
-    open: bool,
-}
-
 async fn organization(session: &Session) -> anyhow::Result<BTreeMap<String, Member>> {
-    const ACTION: &str = "organizations:ListAccounts";
-    let organizations = aws_sdk_organizations::Client::new(&session.config);
-    let calls = session.calls();
-    let mut accounts = BTreeMap::new();
-    let mut pages = Pages::of(ACTION);
-    while pages.more() {
-        let request = organizations.list_accounts().set_next_token(pages.next());
-        let page = calls.call(ACTION, session.until, || request.clone().send()).await.map_err(|error| {
-            let remedy = match error.kind {
-                Failure::Denied => {
-                    ". It is for the management account and delegated administrators; or name accounts with --account"
-                }
-                _ => "",
-            };
-            anyhow!("{error}{remedy}")
-        })?;
-        for account in page.accounts.unwrap_or_default() {
-            let id = account.id.with_context(|| format!("{ACTION}: an account without id"))?;
-            // `Status` is what AWS had before `State`.
-            let open = match (&account.state, &account.status) {
-                (Some(state), _) => !matches!(state, AccountState::Suspended | AccountState::Closed),
-                (None, Some(status)) => *status != AccountStatus::Suspended,
-                (None, None) => true,
-            };
-            accounts.insert(id, Member { name: account.name, open });
-        }
-        pages.turn(page.next_token)?;
-    }
-    Ok(accounts)
+    list_accounts(&session.config, &session.calls(), session.until).await.map_err(|error| {
+        let remedy = match error.kind {
+            Failure::Denied => {
+                ". It is for the management account and delegated administrators; or name accounts with --account"
+            }
+            _ => "",
+        };
+        anyhow!("{error}{remedy}")
+    })
 }

@@ -61,7 +61,7 @@ pub(crate) struct Args {
 }
 
 /// By Lambda's reference of `CreateFunction`.
-fn function_name(text: &str) -> anyhow::Result<String> {
+pub(crate) fn function_name(text: &str) -> anyhow::Result<String> {
     let is_name =
         (1..=64).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
     let wrong =

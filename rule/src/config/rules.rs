@@ -1,0 +1,84 @@
+//! The rules of an account that invoke the function, and when AWS Config last evaluated them.
+
+use crate::aws::{account::Account, calls::CallError, pages::Pages};
+use aws_sdk_config::types::{ConfigRule, ConfigRuleEvaluationStatus, MaximumExecutionFrequency};
+use chrono::{DateTime, TimeDelta, Utc};
+
+const RULES: &str = "config:DescribeConfigRules";
+const STATUSES: &str = "config:DescribeConfigRuleEvaluationStatus";
+
+/// A rule that invokes the function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Its name. A conformance pack adds a suffix to the name in its template.
+    pub name: String,
+    /// The time between two scheduled evaluations; `None` if there is no schedule.
+    pub frequency: Option<TimeDelta>,
+}
+
+/// `ConfigRuleEvaluationStatus`, as far as it matters here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EvaluationStatus {
+    /// `LastSuccessfulEvaluationTime`: an empty `PutEvaluations` counts, too.
+    pub last_success: Option<DateTime<Utc>>,
+    /// `FirstActivatedTime`: when the rule began to be evaluated.
+    pub first_activated: Option<DateTime<Utc>>,
+    /// `LastErrorCode` and `LastErrorMessage` of the last evaluation that failed.
+    pub last_error: Option<String>,
+}
+
+/// The account's rules whose Lambda function has an ARN that `is_ours`.
+pub async fn rules_that_invoke(account: &Account<'_>, is_ours: impl Fn(&str) -> bool) -> Result<Vec<Rule>, CallError> {
+    let mut rules = Vec::new();
+    let mut pages = Pages::of(RULES);
+    while pages.more() {
+        let request = account.config.describe_config_rules().set_next_token(pages.next());
+        let page = account.calls.call(RULES, account.reads_end, || request.clone().send()).await?;
+        let ours =
+            page.config_rules.unwrap_or_default().into_iter().filter(|rule| function(rule).is_some_and(&is_ours));
+        rules.extend(ours.filter_map(|rule| {
+            let frequency = frequency(&rule);
+            Some(Rule { name: rule.config_rule_name?, frequency })
+        }));
+        pages.turn(page.next_token)?;
+    }
+    Ok(rules)
+}
+
+fn function(rule: &ConfigRule) -> Option<&str> {
+    rule.source.as_ref()?.source_identifier.as_deref()
+}
+
+/// A custom rule has its frequency in `SourceDetails`.
+fn frequency(rule: &ConfigRule) -> Option<TimeDelta> {
+    let details = rule.source.iter().flat_map(|source| source.source_details.iter().flatten());
+    let given = details.filter_map(|detail| detail.maximum_execution_frequency.as_ref());
+    let hours = given.chain(&rule.maximum_execution_frequency).map(|frequency| match frequency {
+        MaximumExecutionFrequency::OneHour => 1,
+        MaximumExecutionFrequency::ThreeHours => 3,
+        MaximumExecutionFrequency::SixHours => 6,
+        MaximumExecutionFrequency::TwelveHours => 12,
+        // The longest there is, and what a frequency that is not known yet is taken for.
+        _ => 24,
+    });
+    hours.min().map(TimeDelta::hours)
+}
+
+/// When AWS Config last evaluated a rule. A rule that it does not know any more has no status.
+pub async fn evaluation_status(account: &Account<'_>, rule: &str) -> Result<EvaluationStatus, CallError> {
+    let request = account.config.describe_config_rule_evaluation_status().config_rule_names(rule);
+    let answer = account.calls.call(STATUSES, account.reads_end, || request.clone().send()).await?;
+    let status = answer.config_rules_evaluation_status.unwrap_or_default().into_iter().next();
+    Ok(status.map(decode).unwrap_or_default())
+}
+
+fn decode(status: ConfigRuleEvaluationStatus) -> EvaluationStatus {
+    let time = |time: aws_sdk_config::primitives::DateTime| DateTime::from_timestamp(time.secs(), time.subsec_nanos());
+    let error = [status.last_error_code, status.last_error_message];
+    let error: Vec<_> = error.into_iter().flatten().filter(|text| !text.is_empty()).collect();
+    EvaluationStatus {
+        last_success: status.last_successful_evaluation_time.and_then(time),
+        first_activated: status.first_activated_time.and_then(time),
+        last_error: (!error.is_empty()).then(|| error.join(": ")),
+    }
+}

@@ -1,0 +1,187 @@
+//! The coverage of one account and of many: when AWS Config last evaluated the rule there.
+
+use crate::{
+    aws::{account::Account, calls::CallError},
+    config::rules::{EvaluationStatus, Rule, evaluation_status, rules_that_invoke},
+    policy::text::{ascii, fit},
+};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use serde::Serialize;
+
+/// An evaluation may be this late and yet come: Lambda keeps an event that it cannot deliver for six hours ("Asynchronous
+/// invocation" in its developer guide).
+const MARGIN: TimeDelta = TimeDelta::hours(6);
+/// A rule that only changes trigger is expected as often as one with the longest frequency.
+const LONGEST_FREQUENCY: TimeDelta = TimeDelta::hours(24);
+
+/// AWS's words about a failed evaluation, in bytes.
+const LONGEST_ERROR: usize = 200;
+
+/// Whether an account is covered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum State {
+    /// AWS Config evaluated the rule in time, or the rule is so new that it is not due yet.
+    Evaluated,
+    /// The last evaluation is older than the rule's frequency and six hours.
+    Overdue,
+    /// No rule of the account invokes the function.
+    NoRule,
+    /// The account could not be read.
+    Unreachable,
+}
+
+/// What is known of one account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Coverage {
+    /// Twelve digits.
+    pub account: String,
+    /// The name that AWS Organizations has for it, if it was asked.
+    pub name: Option<String>,
+    /// Whether it is covered.
+    pub state: State,
+    /// The name of the rule.
+    pub rule: Option<String>,
+    /// When AWS Config last evaluated the rule successfully.
+    pub last_evaluated: Option<DateTime<Utc>>,
+    /// Why it is not covered.
+    pub why: Option<String>,
+}
+
+impl Coverage {
+    /// An account that could not be read, and why.
+    pub fn unreachable(account: String, name: Option<String>, why: String) -> Coverage {
+        Coverage { account, name, state: State::Unreachable, rule: None, last_evaluated: None, why: Some(why) }
+    }
+
+    /// Reads when AWS Config last evaluated the rule in an account. `now` decides what is in time.
+    pub async fn read(
+        account: &Account<'_>,
+        name: Option<String>,
+        function_name: &str,
+        now: DateTime<Utc>,
+    ) -> Coverage {
+        match rules(account, function_name).await {
+            Ok(rules) => judge(account.id.clone(), name, rules, now),
+            Err(error) => Coverage::unreachable(account.id.clone(), name, account.error(&error).to_string()),
+        }
+    }
+
+    /// Whether AWS Config evaluated the rule in time.
+    pub fn is_covered(&self) -> bool {
+        self.state == State::Evaluated
+    }
+}
+
+async fn rules(account: &Account<'_>, function_name: &str) -> Result<Vec<(Rule, EvaluationStatus)>, CallError> {
+    let mut rules = Vec::new();
+    for rule in rules_that_invoke(account, |arn| is_function(arn, function_name)).await? {
+        match evaluation_status(account, &rule.name).await {
+            Ok(status) => rules.push((rule, status)),
+            // Deleted meanwhile.
+            Err(error) if error.code == "NoSuchConfigRuleException" => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(rules)
+}
+
+/// Whether it is the ARN of the function of that name, with or without a version: `arn:P:lambda:R:A:function:NAME`.
+pub fn is_function(arn: &str, name: &str) -> bool {
+    let parts: Vec<_> = arn.split(':').collect();
+    parts.get(5) == Some(&"function") && parts.get(6) == Some(&name)
+}
+
+/// Goes by the rule that was evaluated last: an account may have one of its own beside the pack's.
+fn judge(account: String, name: Option<String>, rules: Vec<(Rule, EvaluationStatus)>, now: DateTime<Utc>) -> Coverage {
+    let Some((rule, status)) = rules.into_iter().max_by_key(|(_, status)| status.last_success) else {
+        let why = Some("no rule of AWS Config invokes the function".to_owned());
+        return Coverage { account, name, state: State::NoRule, rule: None, last_evaluated: None, why };
+    };
+    let allowed = rule.frequency.unwrap_or(LONGEST_FREQUENCY) + MARGIN;
+    let since = status.last_success.or(status.first_activated);
+    let in_time = since.is_some_and(|since| now - since <= allowed);
+    let error = status.last_error.map(|error| format!("; the last error: {}", fit(&ascii(&error), LONGEST_ERROR)));
+    let error = error.unwrap_or_default();
+    let why = match (status.last_success, status.first_activated) {
+        (Some(at), _) => format!("last evaluated on {}{error}", seconds(at)),
+        (None, Some(at)) => format!("never evaluated since {}{error}", seconds(at)),
+        (None, None) => format!("never evaluated{error}"),
+    };
+    Coverage {
+        account,
+        name,
+        state: if in_time { State::Evaluated } else { State::Overdue },
+        rule: Some(rule.name),
+        last_evaluated: status.last_success,
+        why: (!in_time).then_some(why),
+    }
+}
+
+fn seconds(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> DateTime<Utc> {
+        "2026-03-01T12:00:00Z".parse().unwrap()
+    }
+
+    /// The state of an account whose rules have a frequency, were activated and last evaluated so many minutes ago.
+    fn state(rules: &[(Option<i64>, Option<i64>, Option<i64>)]) -> (State, Option<String>) {
+        let ago = |minutes: Option<i64>| minutes.map(|minutes| now() - TimeDelta::minutes(minutes));
+        let rules = rules.iter().map(|(hours, activated, evaluated)| {
+            let rule = Rule { name: "rule".to_owned(), frequency: hours.map(TimeDelta::hours) };
+            let status = EvaluationStatus {
+                last_success: ago(*evaluated),
+                first_activated: ago(*activated),
+                last_error: Some("Denied: no".to_owned()),
+            };
+            (rule, status)
+        });
+        let coverage = judge("111122223333".to_owned(), None, rules.collect(), now());
+        (coverage.state, coverage.why)
+    }
+
+    #[test]
+    fn an_evaluation_is_in_time_within_the_frequency_and_six_hours() {
+        const HOUR: i64 = 60;
+        for (frequency, ago, expected) in [
+            (Some(24), 30 * HOUR, State::Evaluated),
+            (Some(24), 30 * HOUR + 1, State::Overdue),
+            (Some(1), 7 * HOUR, State::Evaluated),
+            (Some(1), 7 * HOUR + 1, State::Overdue),
+            (None, 30 * HOUR, State::Evaluated),
+            (None, 30 * HOUR + 1, State::Overdue),
+        ] {
+            assert_eq!(state(&[(frequency, Some(90_000), Some(ago))]).0, expected, "{frequency:?} {ago}");
+            assert_eq!(state(&[(frequency, Some(ago), None)]).0, expected, "never evaluated: {frequency:?} {ago}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_said() {
+        let (kind, why) = state(&[(Some(24), Some(90_000), Some(80_000))]);
+        assert_eq!(kind, State::Overdue);
+        assert_eq!(why.unwrap(), "last evaluated on 2026-01-04T22:40:00Z; the last error: Denied: no");
+        let (kind, why) = state(&[(Some(24), None, None)]);
+        assert_eq!((kind, why.unwrap().as_str()), (State::Overdue, "never evaluated; the last error: Denied: no"));
+        assert_eq!(state(&[]).0, State::NoRule);
+    }
+
+    #[test]
+    fn one_rule_that_is_evaluated_is_enough() {
+        assert_eq!(state(&[(Some(24), None, None), (Some(24), None, Some(60))]), (State::Evaluated, None));
+    }
+
+    #[test]
+    fn a_rules_function_is_known_by_its_name() {
+        let arn = "arn:aws:lambda:eu-central-1:111122223333:function:access-key-rotation";
+        assert!(is_function(arn, "access-key-rotation") && is_function(&format!("{arn}:7"), "access-key-rotation"));
+        assert!(!is_function(arn, "access-key") && !is_function("ACCESS_KEYS_ROTATED", "access-key-rotation"));
+    }
+}

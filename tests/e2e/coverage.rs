@@ -1,0 +1,230 @@
+//! The check of coverage: which accounts AWS Config has not evaluated in time.
+
+use crate::{cli::Cli, function::bootstrap, support::*};
+use access_key_rotation::{
+    aws::{
+        account::{Accounts, settings},
+        home::Home,
+    },
+    coverage::check::{Check, Summary, check},
+    error::Error,
+};
+use chrono::TimeDelta;
+use local_aws::{
+    Credentials, Fault, FaultKind, LocalAws, REGION, World,
+    deployment::{InProcess, function_arn, organize},
+    events,
+    lambda::{Function, FunctionConfig},
+};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const COVERAGE_ROLE: &str = "access-key-rotation-coverage";
+
+/// An organization of the hub and so many other accounts, evaluated an hour ago.
+fn organization(world: &mut World, accounts: u64) -> (Credentials, Vec<String>) {
+    let ids: Vec<_> = (0..accounts).map(|n| format!("{:012}", 200_000_000_000 + n)).collect();
+    let named = std::iter::once(HUB).chain(ids.iter().map(String::as_str)).map(|id| (id, format!("name of {id}")));
+    organize(world, HUB, &named.collect::<Vec<_>>(), &format!("arn:aws:iam::{HUB}:role/{COVERAGE_ROLE}"));
+    let now = world.now();
+    for id in ids.iter().map(String::as_str).chain([HUB]) {
+        world.account(id).set_rule_evaluated(RULE, now - days(9), Some(now - TimeDelta::hours(1)));
+    }
+    (world.credentials(HUB, COVERAGE_ROLE), ids)
+}
+
+async fn accounts(aws: &LocalAws, credentials: &Credentials) -> Accounts {
+    let Credentials { access_key_id, secret_access_key, session_token } = credentials.clone();
+    let credentials =
+        aws_credential_types::Credentials::new(access_key_id, secret_access_key, session_token, None, "local AWS");
+    let config = settings()
+        .endpoint_url(aws.endpoint())
+        .region(aws_config::Region::new(REGION))
+        .credentials_provider(credentials)
+        .load()
+        .await;
+    Accounts::new(config, Some(EVALUATION_ROLE.to_owned())).unwrap()
+}
+
+fn check_of(aws: &LocalAws, excluded: &[&str]) -> Check {
+    Check {
+        home: Home::from_function_arn(&function_arn(HUB)).unwrap(),
+        now: aws.world().now(),
+        remaining: Duration::from_secs(300),
+        rule_function_name: "access-key-rotation".to_owned(),
+        excluded: excluded.iter().map(|id| (*id).to_owned()).collect(),
+    }
+}
+
+#[tokio::test]
+async fn each_open_account_is_evaluated_overdue_without_rule_or_unreachable() {
+    let mut world = World::new(today());
+    let (credentials, ids) = organization(&mut world, 30);
+    let now = world.now();
+    // Overdue, and just in time.
+    world.account(&ids[0]).set_rule_evaluated(
+        RULE,
+        now - days(9),
+        Some(now - TimeDelta::hours(30) - TimeDelta::seconds(1)),
+    );
+    world.account(&ids[1]).set_rule_evaluated(RULE, now - days(9), Some(now - TimeDelta::hours(30)));
+    // Never evaluated: for long, and since yesterday.
+    world.account(&ids[2]).set_rule_evaluated(RULE, now - days(9), None);
+    world.account(&ids[3]).set_rule_evaluated(RULE, now - days(1), None);
+    world.account(&ids[4]).delete_rule(RULE);
+    world.account(&ids[5]).set_rule_function(RULE, &function_arn(&ids[5]).replace("access-key-rotation", "another"));
+    world.organization(HUB).add_account("300000000000", "no role", "ACTIVE");
+    world.account(&ids[8]).delete_rule(RULE);
+    world.organization(HUB).add_account(&ids[7], "closed", "CLOSED");
+    let aws = LocalAws::start(world).await.unwrap();
+    deny(&aws, Some(&ids[9]), "DescribeConfigRuleEvaluationStatus");
+    let summary = check(&check_of(&aws, &[&ids[8]]), &accounts(&aws, &credentials).await).await.unwrap();
+    assert_eq!(summary, Summary { expected: 30, evaluated: 24, overdue: 2, without_rule: 2, unreachable: 2 });
+    assert_eq!(summary.not_covered(), 6);
+}
+
+fn deny(aws: &LocalAws, account: Option<&str>, action: &str) {
+    aws.world().faults.add(Fault {
+        account: account.map(str::to_owned),
+        action: Some(action.to_owned()),
+        user: None,
+        kind: FaultKind::AccessDenied,
+    });
+}
+
+#[tokio::test]
+async fn an_empty_delivery_counts_as_an_evaluation() {
+    let mut world = World::new(today());
+    let (credentials, ids) = organization(&mut world, 1);
+    world.account(&ids[0]).set_rule_evaluated(RULE, today() - days(9), Some(today() - days(3)));
+    let aws = LocalAws::start(world).await.unwrap();
+    let accounts = accounts(&aws, &credentials).await;
+    assert_eq!(check(&check_of(&aws, &[]), &accounts).await.unwrap().overdue, 1);
+    let credentials = aws.world().credentials(HUB, FUNCTION_ROLE);
+    let rule = InProcess::start(&aws, HUB, credentials).await.unwrap();
+    aws.world().account(&ids[0]).add_role(EVALUATION_ROLE, &format!("arn:aws:iam::{HUB}:role/{FUNCTION_ROLE}"));
+    let event = events::scheduled(&mut aws.world(), &ids[0], RULE, &[]);
+    rule.invoke(&event, today()).await.0.unwrap();
+    assert_eq!(check(&check_of(&aws, &[]), &accounts).await.unwrap().overdue, 0);
+}
+
+#[tokio::test]
+async fn without_the_list_of_accounts_nothing_is_said_of_coverage() {
+    let mut world = World::new(today());
+    let (credentials, _) = organization(&mut world, 3);
+    let aws = LocalAws::start(world).await.unwrap();
+    deny(&aws, None, "ListAccounts");
+    let error = check(&check_of(&aws, &[]), &accounts(&aws, &credentials).await).await.unwrap_err();
+    assert!(matches!(&error, Error::AccessDenied(text) if text.contains("delegated administrators")), "{error}");
+}
+
+#[tokio::test]
+async fn accounts_that_are_not_reached_in_time_are_not_covered() {
+    let mut world = World::new(today());
+    let (credentials, _) = organization(&mut world, 40);
+    let aws = LocalAws::start(world).await.unwrap();
+    let slow = FaultKind::Latency(Duration::from_secs(3));
+    aws.world().faults.add(Fault {
+        account: None,
+        action: Some("DescribeConfigRules".to_owned()),
+        user: None,
+        kind: slow,
+    });
+    let check_of = Check { remaining: Duration::from_secs(6), ..check_of(&aws, &[]) };
+    let summary = check(&check_of, &accounts(&aws, &credentials).await).await.unwrap();
+    assert_eq!(summary.expected, 41);
+    assert!(summary.unreachable > 0 && summary.evaluated + summary.unreachable == 41, "{summary:?}");
+}
+
+#[tokio::test]
+async fn the_function_checks_a_thousand_accounts_in_its_memory_and_names_those_that_are_not_covered() {
+    let mut world = World::live_clock();
+    let (credentials, ids) = organization(&mut world, 1000);
+    for id in &ids[..120] {
+        world.account(id).delete_rule(RULE);
+    }
+    let aws = LocalAws::start(world).await.unwrap();
+    let Credentials { access_key_id, secret_access_key, session_token } = credentials;
+    let env = [
+        ("AWS_ENDPOINT_URL", aws.endpoint()),
+        ("AWS_ACCESS_KEY_ID", access_key_id),
+        ("AWS_SECRET_ACCESS_KEY", secret_access_key),
+        ("AWS_SESSION_TOKEN", session_token.unwrap_or_default()),
+        ("EVALUATION_ROLE_NAME", EVALUATION_ROLE.to_owned()),
+        ("RULE_FUNCTION_NAME", "access-key-rotation".to_owned()),
+        ("EXCLUDED_ACCOUNTS", format!("{}, {}", ids[998], ids[999])),
+        ("_HANDLER", "coverage".to_owned()),
+    ];
+    let config = FunctionConfig {
+        binary: bootstrap(),
+        arn: function_arn(HUB).replace("access-key-rotation", "access-key-rotation-coverage"),
+        timeout: Duration::from_secs(300),
+        env: env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+    };
+    let function = Function::start(config).await.unwrap();
+    function.invoke(json!({}).to_string().as_bytes()).await.unwrap();
+    let logs = function.logs();
+    let lines: Vec<Value> = logs.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let metrics = lines.iter().find(|line| line["AccountsExpected"] == 999).unwrap_or_else(|| panic!("{logs}"));
+    for (name, expected) in
+        [("Evaluated", 879), ("Overdue", 0), ("WithoutRule", 120), ("Unreachable", 0), ("NotCovered", 120)]
+    {
+        assert_eq!(metrics[format!("Accounts{name}")], expected, "{metrics}");
+    }
+    assert_eq!(metrics["_aws"]["CloudWatchMetrics"][0]["Namespace"], "AccessKeyRotation");
+    let named: Vec<_> = lines.iter().filter(|line| line["message"] == "account not covered").collect();
+    assert_eq!(named.len(), 100, "bounded");
+    assert_eq!((&named[0]["account"], &named[0]["state"]), (&json!(ids[0]), &json!("NoRule")));
+    assert!(lines.iter().any(|line| line["more"] == 20), "{logs}");
+    // Half of what a function of 128 MB has.
+    let memory = function.peak_resident_bytes().unwrap();
+    assert!(memory < 64 * 1024 * 1024, "{memory} bytes");
+}
+
+#[tokio::test]
+async fn the_command_line_shows_each_accounts_last_evaluation_and_users() {
+    let mut world = World::live_clock();
+    let (credentials, ids) = organization(&mut world, 4);
+    let now = world.now();
+    let (overdue, bare, unread) = (&ids[0], &ids[1], &ids[2]);
+    world.account(overdue).set_rule_evaluated(RULE, now - days(40), Some(now - days(2)));
+    world.account(bare).delete_rule(RULE);
+    let account = world.account(HUB);
+    for (user, age) in [("old", 200), ("exempt", 200), ("young", 10)] {
+        account.create_user(user, now - days(1000));
+        account.create_key(user, now - days(age)).unwrap();
+    }
+    account.tag_user("exempt", "access-key-rotation:exempt-until", &(now + days(9)).date_naive().to_string());
+    account.tag_user("exempt", "access-key-rotation:exempt-owner", "payments");
+    let cli = Cli { deployment: Deployment::start_in(world).await, credentials };
+    let event = events::scheduled(&mut cli.deployment.aws.world(), HUB, RULE, &[]);
+    cli.deployment.send(&event).await.0.unwrap();
+    cli.deployment.aws.world().account(HUB).create_user("new", now);
+
+    let (status, out, error) = cli.run(&["coverage", "--organization", "--format", "json"]).await;
+    assert_eq!((status, error.as_str()), (Some(3), ""));
+    let report: Value = serde_json::from_str(&out).unwrap();
+    let of = |id: &str| report["accounts"].as_array().unwrap().iter().find(|account| account["account"] == id).unwrap();
+    let states = ids.iter().map(|id| of(id)["state"].as_str().unwrap());
+    assert_eq!(states.collect::<Vec<_>>(), ["overdue", "noRule", "evaluated", "evaluated"]);
+    let hub = of(HUB);
+    let counts =
+        ["users", "usersNonCompliant", "usersExempt", "usersUnknown"].map(|field| hub[field].as_u64().unwrap());
+    assert_eq!((hub["state"].as_str(), counts), (Some("evaluated"), [4, 1, 1, 1]));
+    assert_eq!(of(unread)["users"], 0, "an account without users is covered");
+    assert!(of(overdue)["why"].as_str().unwrap().starts_with("last evaluated on "), "{report}");
+
+    deny(&cli.deployment.aws, Some(unread), "DescribeConfigRules");
+    let (status, out, error) = cli.run(&["coverage", "--organization"]).await;
+    assert_eq!(status, Some(1));
+    assert!(
+        error.contains(&format!("account {unread}: The role ")) && error.contains("DescribeConfigRules"),
+        "{error}"
+    );
+    assert!(out.ends_with("2 of 5 accounts covered\n"), "{out}");
+    let first = out.lines().nth(1).unwrap();
+    assert!(first.starts_with(&format!("{overdue}  overdue      ")), "what needs attention comes first: {out}");
+
+    let (status, out, _) = cli.run(&["coverage", "--account", HUB]).await;
+    assert_eq!(status, Some(0), "{out}");
+}

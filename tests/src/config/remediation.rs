@@ -11,7 +11,7 @@ use crate::json::{self, member, strings};
 use crate::paging::Listing;
 use crate::request::Service;
 
-/// DescribeConfigRules has no limit to ask for.
+/// DescribeConfigRules takes no limit.
 const RULES_PER_PAGE: usize = 25;
 const DEFAULT_LIMIT: usize = 25;
 
@@ -57,7 +57,7 @@ pub(super) fn exceptions(cx: &Context<'_>) -> Result<Value> {
     page(cx, "RemediationExceptions", format!("DescribeRemediationExceptions {name}"), size, exceptions)
 }
 
-/// A page of what has keys in order.
+/// A page of items that are in the order of their keys.
 fn page(
     cx: &Context<'_>,
     member: &str,
@@ -75,7 +75,7 @@ fn page(
 }
 
 impl Account {
-    /// Says which function a Config rule invokes.
+    /// Sets the function that a Config rule invokes.
     pub fn set_rule_function(&mut self, rule: &str, arn: &str) {
         self.ensure_rule(rule).function = Some(arn.to_owned());
     }

@@ -37,22 +37,22 @@ pub static PARAMETERS: [Parameter; 4] = [
         // The managed rule's name and default.
         name: "maxAccessKeyAge",
         takes: Takes::Days { least: 1, most: 3650, default: 90 },
-        help: "An active access key older than so many days is stale",
+        help: "An active access key that is older than this number of days is stale",
     },
     Parameter {
         name: "warnBeforeDays",
         takes: Takes::Days { least: 0, most: 365, default: 14 },
-        help: "A compliant user's annotation names a key that falls due within so many days",
+        help: "A compliant user's annotation warns this number of days before a key is due",
     },
     Parameter {
         name: "maxExemptionDays",
         takes: Takes::Days { least: 1, most: 3650, default: 365 },
-        help: "An exemption may end so many days ahead",
+        help: "How many days ahead an exemption may end",
     },
     Parameter {
         name: "deliver",
         takes: Takes::OneOf(&["changes", "all"]),
-        help: "Which results are delivered to AWS Config, which bills each of them",
+        help: "Deliver these results to AWS Config, which bills each of them",
     },
 ];
 

@@ -1,4 +1,4 @@
-//! Which accounts a command is about.
+//! The accounts that a command works on.
 
 use crate::args::connection::{Session, account_id};
 use access_key_rotation::aws::{calls::Failure, pages::Pages};
@@ -6,26 +6,26 @@ use anyhow::{Context, anyhow, bail};
 use aws_sdk_organizations::types::{AccountState, AccountStatus};
 use std::collections::BTreeMap;
 
-/// The current account, unless it is said otherwise.
+/// The current account by default.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Accounts")]
 pub(crate) struct Targets {
-    /// These accounts instead of the current one
+    /// Work on these accounts instead of the current one
     #[arg(long, num_args = 1.., value_name = "ID", value_parser = account_id, conflicts_with = "organization")]
     account: Vec<String>,
-    /// Every account of the organization; for the management account or a delegated administrator
+    /// Work on every account of your organization. Run this in the management account or a delegated administrator account
     #[arg(long)]
     organization: bool,
-    /// But not these
+    /// Leave out these accounts of the organization
     #[arg(long, num_args = 1.., value_name = "ID", value_parser = account_id, requires = "organization")]
     exclude: Vec<String>,
 }
 
 impl Targets {
-    /// The accounts' ids, each once, with the names that AWS Organizations has for them, if it was asked.
+    /// The account ids without duplicates, with the accounts' names if AWS Organizations lists them.
     ///
     /// # Errors
-    /// Why the organization's accounts are not known: one that is missing unseen would pass for one without findings.
+    /// If AWS Organizations does not list all accounts. A silently missing account would look like one without findings.
     pub(crate) async fn resolve(&self, session: &Session) -> anyhow::Result<BTreeMap<String, Option<String>>> {
         if !self.organization {
             let ids = if self.account.is_empty() { vec![session.home.account.clone()] } else { self.account.clone() };
@@ -33,12 +33,12 @@ impl Targets {
         }
         let mut accounts = organization(session).await?;
         if let Some(id) = self.exclude.iter().find(|id| !accounts.contains_key(*id)) {
-            bail!("--exclude {id}: no account of the organization");
+            bail!("--exclude {id}: not an account of the organization");
         }
-        // Nobody can enter closed and suspended accounts.
+        // Nobody can work in closed or suspended accounts.
         accounts.retain(|id, account| account.open && !self.exclude.contains(id));
         if accounts.is_empty() {
-            bail!("--exclude leaves no account");
+            bail!("--exclude leaves no accounts");
         }
         Ok(accounts.into_iter().map(|(id, account)| (id, account.name)).collect())
     }
@@ -61,15 +61,15 @@ async fn organization(session: &Session) -> anyhow::Result<BTreeMap<String, Memb
         let page = calls.call(ACTION, session.until, || request.clone().send()).await.map_err(|error| {
             let remedy = match error.kind {
                 Failure::Denied => {
-                    ". It is for the management account and delegated administrators; or name accounts with --account"
+                    ". Run this in the management account or a delegated administrator account, or name accounts with --account"
                 }
                 _ => "",
             };
             anyhow!("{error}{remedy}")
         })?;
         for account in page.accounts.unwrap_or_default() {
-            let id = account.id.with_context(|| format!("{ACTION}: an account without id"))?;
-            // `Status` is what AWS had before `State`.
+            let id = account.id.with_context(|| format!("{ACTION}: an account in the response has no id"))?;
+            // AWS returned only `Status` before it introduced `State`.
             let open = match (&account.state, &account.status) {
                 (Some(state), _) => !matches!(state, AccountState::Suspended | AccountState::Closed),
                 (None, Some(status)) => *status != AccountStatus::Suspended,

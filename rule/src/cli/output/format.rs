@@ -1,4 +1,4 @@
-//! The formats of a scan, and what several of them say in the same words.
+//! The output formats of a scan, and the texts that they share.
 
 use crate::{
     findings::{finding::Finding, scan_result::ScanResult},
@@ -7,16 +7,16 @@ use crate::{
 use clap::ValueEnum;
 use std::io::{self, Write};
 
-/// How to print.
+/// The output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// Violations, and a summary of each account
     Table,
     /// Every user
     Json,
-    /// Every user, a line each
+    /// Every user, one on each line
     Csv,
-    /// A page for the browser: violations, exemptions, keys due soon
+    /// A page for your browser: violations, exemptions, and keys due soon
     Html,
 }
 
@@ -31,11 +31,11 @@ impl Format {
     }
 }
 
-/// What those who read the findings of credential reports should know.
-pub(crate) const CREDENTIAL_REPORT: &str = "By credential reports alone, which are as old as they are: a key that was switched \
-    off and on again looks new in them, exemptions are not seen, and keys have no ids.";
+/// The limits of findings from credential reports.
+pub(crate) const CREDENTIAL_REPORT: &str = "This comes from credential reports, and is as old as they are: a key that was \
+    switched off and on again looks new in them, and they show no exemptions and no key ids.";
 
-/// Why a violation is where it is in the order.
+/// The priority of a violation, in words.
 pub(crate) fn urgency(finding: &Finding) -> &'static str {
     match (finding.production == Some(true), finding.in_use) {
         (true, Some(true)) => "production, in use",

@@ -17,7 +17,7 @@ pub(crate) fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> 
         width = width.max(finding?.user_name.chars().count());
     }
     if result.has_violations() {
-        writeln!(out, "{:<12}  {:<width$}  {:<18}  What to do", "Account", "User", "First")?;
+        writeln!(out, "{:<12}  {:<width$}  {:<18}  What to do", "Account", "User", "Priority")?;
     }
     for finding in result.findings.violations()? {
         let finding = finding?;
@@ -29,7 +29,7 @@ pub(crate) fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> 
     for account in &result.accounts {
         let name = account.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
         let exempt = account.users_exempt.map_or("exemptions unknown".to_owned(), |exempt| format!("{exempt} exempt"));
-        let state = if account.error.is_some() { ", not complete" } else { "" };
+        let state = if account.error.is_some() { ", incomplete" } else { "" };
         writeln!(
             out,
             "{}{name}: {} users evaluated, {} non-compliant, {exempt}{state}",
@@ -60,7 +60,11 @@ fn since(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
         }
     }
     if !new_accounts.is_empty() {
-        writeln!(out, "Not scanned in full then, so that new may be old: {}", new_accounts.join(", "))?;
+        writeln!(
+            out,
+            "The earlier scan did not cover these accounts completely, so new violations there may be old: {}",
+            new_accounts.join(", ")
+        )?;
     }
     Ok(())
 }

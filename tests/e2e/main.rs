@@ -37,3 +37,4 @@ mod since;
 mod support;
 mod sweep;
 mod tls;
+mod transcript;

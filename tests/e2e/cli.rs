@@ -1,7 +1,6 @@
 //! The command line on a local AWS.
 
 use crate::{support::*, transcript::Transcript};
-use chrono::Utc;
 use local_aws::{
     Credentials, FaultKind, World,
     deployment::{self, build_command_line},

@@ -60,9 +60,8 @@ fn seen_from_today(text: &str) -> String {
             continue;
         };
         rest = &rest[DATE.len()..];
-        if has_form(rest, "T00:00:00") || has_form(rest, " 00:00:00") {
-            let is_of_time = |end: char| end.is_ascii_digit() || end == '.';
-            rest = rest["T00:00:00".len()..].trim_start_matches(is_of_time);
+        if let Some(form) = ["T00:00:00", " 00:00:00", " at 00:00"].iter().find(|form| has_form(rest, form)) {
+            rest = rest[form.len()..].trim_start_matches(|fraction: char| fraction.is_ascii_digit() || fraction == '.');
             rest = ["Z", " UTC"].iter().find_map(|zone| rest.strip_prefix(zone)).unwrap_or(rest);
             seen.push_str("[time]");
         } else {

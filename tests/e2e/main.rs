@@ -38,3 +38,4 @@ mod since;
 mod support;
 mod sweep;
 mod tls;
+mod transcript;

@@ -5,6 +5,7 @@ use crate::{
     deployed::python,
     transcript::Transcript,
 };
+use access_key_rotation::policy::parameters::{PARAMETERS, Takes};
 use serde_json::Value;
 use std::{fs, path::Path, process::Command};
 use tempfile::TempDir;
@@ -48,24 +49,23 @@ fn the_pack_resolves_to_what_the_original_does_with_the_same_parameters() {
         .replace("arn:aws:iam::MANAGEMENT_ACCOUNT_ID", "arn:aws-cn:iam::123456789012");
     let directory = TempDir::new().unwrap();
     let function = serde_json::json!({ "FunctionArn": FUNCTION });
-    let mut all = serde_json::json!({
-        "FunctionArn": FUNCTION, "Frequency": "Six_Hours", "MaxAccessKeyAge": "60", "WarnBeforeDays": "0",
-        "MaxExemptionDays": "30", "Deliver": "all", "QuietDays": "7",
-    });
-    let options = [
-        "--frequency",
-        "Six_Hours",
-        "--max-access-key-age",
-        "60",
-        "--warn-before-days",
-        "0",
-        "--max-exemption-days",
-        "30",
-        "--deliver",
-        "ALL",
-        "--quiet-days",
-        "7",
-    ];
+    let mut all = serde_json::json!({ "FunctionArn": FUNCTION, "Frequency": "Six_Hours", "QuietDays": "7" });
+    let mut options = ["--frequency", "Six_Hours", "--quiet-days", "7"].map(str::to_owned).to_vec();
+    for parameter in &PARAMETERS {
+        let value = match parameter.takes {
+            Takes::Days { least, most, .. } => u16::midpoint(least, most).to_string(),
+            Takes::OneOf(words) => words.last().unwrap().to_string(),
+        };
+        assert_ne!(value, parameter.default(), "{}", parameter.name);
+        let words = parameter.name.chars().map(|c| match c.is_ascii_uppercase() {
+            true => format!("-{}", c.to_ascii_lowercase()),
+            false => c.to_string(),
+        });
+        // The case of a value is ignored.
+        options.extend([format!("--{}", words.collect::<String>()), value.to_uppercase()]);
+        all[parameter.name[..1].to_uppercase() + &parameter.name[1..]] = value.into();
+    }
+    let options: Vec<_> = options.iter().map(String::as_str).collect();
     let remediation = ["--automatic-remediation", "123456789012"];
     let check = |options: &[&str], text: &str, values: &Value| {
         let (status, pack, _) = pack(directory.path(), &[&["--function-arn", FUNCTION], options].concat());

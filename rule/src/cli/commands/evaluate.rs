@@ -15,7 +15,10 @@ use access_key_rotation::{
 use anyhow::{Context, anyhow, bail};
 use aws_sdk_config::types::{ComplianceType, Evaluation};
 use chrono::{DateTime, SecondsFormat, Utc};
-use clap::ValueEnum;
+use clap::{
+    ValueEnum,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use serde::Serialize;
 use serde_json::Value;
 use std::{
@@ -49,7 +52,7 @@ pub(crate) struct Args {
     #[arg(value_name = "EVENT.json", required_unless_present = "sample")]
     event: Option<String>,
     /// Print a sample event for you to edit, with the current account and Region and the result token TESTMODE
-    #[arg(long, value_enum, value_name = "KIND", conflicts_with_all = ["event", "put", "rule_parameters", "format"])]
+    #[arg(long, value_name = "KIND", value_parser = samples(), conflicts_with_all = ["event", "put", "rule_parameters", "format"])]
     sample: Option<Sample>,
     /// Deliver the evaluations to AWS Config with the event's result token. If it is TESTMODE, AWS Config checks them but keeps
     /// none
@@ -73,24 +76,22 @@ enum Format {
     Json,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Sample {
-    /// A scheduled run: every user of the account
-    Scheduled,
-    /// A changed user
-    Changed,
-    /// A changed user whose configuration item is too large for an event
-    Oversized,
-    /// A deleted user
-    Deleted,
-    /// The legacy event after a configuration snapshot: every user of the account
-    Snapshot,
-}
+/// An event to start from.
+type Sample = (&'static str, &'static str);
+
+/// Name and event of each kind, for account 123456789012 in us-east-1 on 2026-03-01.
+const SAMPLES: [Sample; 5] = [
+    ("scheduled", include_str!("../../../events/scheduled.json")),
+    ("changed", include_str!("../../../events/changed.json")),
+    ("oversized", include_str!("../../../events/oversized.json")),
+    ("deleted", include_str!("../../../events/deleted.json")),
+    ("snapshot", include_str!("../../../events/snapshot.json")),
+];
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
     if let Some(sample) = args.sample {
         let session = args.connection.open().await?;
-        destination::print(sample.of(&session.home, session.now)).await?;
+        destination::print(filled_in(sample, &session.home, session.now)).await?;
         return Ok(Outcome::default());
     }
     let name = args.event.unwrap_or_default();
@@ -172,21 +173,17 @@ fn read(name: &str) -> anyhow::Result<Value> {
     }
 }
 
-impl Sample {
-    /// The event in the file, with this account, Region and time.
-    fn of(self, home: &Home, now: DateTime<Utc>) -> String {
-        let text = match self {
-            Sample::Scheduled => include_str!("../../../events/scheduled.json"),
-            Sample::Changed => include_str!("../../../events/changed.json"),
-            Sample::Oversized => include_str!("../../../events/oversized.json"),
-            Sample::Deleted => include_str!("../../../events/deleted.json"),
-            Sample::Snapshot => include_str!("../../../events/snapshot.json"),
-        };
-        text.replace("123456789012", &home.account)
-            .replace("us-east-1", &home.region)
-            .replace("arn:aws:", &format!("arn:{}:", home.partition))
-            .replace("2026-03-01T12:00:00.000Z", &now.to_rfc3339_opts(SecondsFormat::Millis, true))
-    }
+/// The sample with this account, Region and time.
+fn filled_in((_, text): Sample, home: &Home, now: DateTime<Utc>) -> String {
+    text.replace("123456789012", &home.account)
+        .replace("us-east-1", &home.region)
+        .replace("arn:aws:", &format!("arn:{}:", home.partition))
+        .replace("2026-03-01T12:00:00.000Z", &now.to_rfc3339_opts(SecondsFormat::Millis, true))
+}
+
+fn samples() -> impl TypedValueParser<Value = Sample> {
+    PossibleValuesParser::new(SAMPLES.map(|(name, _)| name))
+        .try_map(|given| SAMPLES.into_iter().find(|(name, _)| *name == given).context("no such kind of event"))
 }
 
 /// An evaluation, with the field names of AWS Config's service model.

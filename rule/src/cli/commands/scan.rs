@@ -2,12 +2,12 @@
 
 use crate::{
     args::scope::Scope,
-    findings::{organization_scan::scan_accounts, report_scan::scan_reports},
-    outcome::Outcome,
-    output::{
-        destination::Output,
-        format::{CREDENTIAL_REPORT, Format},
+    findings::{
+        organization_scan::scan_accounts,
+        report_scan::{LIMITS, scan_reports},
     },
+    outcome::Outcome,
+    output::{destination::Output, format::Format},
 };
 use anyhow::bail;
 use chrono::{DateTime, Datelike, Utc};
@@ -53,7 +53,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
     };
     if result.terms.credential_report && matches!(args.format, Format::Json | Format::Csv) {
         // JSON and CSV have no place for this note. A closed standard error is no reason to fail.
-        let _ = writeln!(stderr(), "access-key-rotation: {CREDENTIAL_REPORT}");
+        let _ = writeln!(stderr(), "access-key-rotation: {LIMITS}");
     }
     let outcome = result.outcome();
     output.write(move |out| args.format.write(&result, out)).await?;

@@ -149,6 +149,18 @@ impl Finding {
         }
     }
 
+    /// The priority of a violation, in words.
+    pub(crate) fn priority(&self) -> &'static str {
+        match (self.production == Some(true), self.in_use) {
+            (true, Some(true)) => "production, in use",
+            (true, Some(false)) => "production",
+            (true, None) => "production, in use?",
+            (false, Some(true)) => "in use",
+            (false, Some(false)) => "idle",
+            (false, None) => "in use?",
+        }
+    }
+
     pub(crate) fn is_violation(&self) -> bool {
         self.compliance == Compliance::NonCompliant
     }
@@ -183,5 +195,26 @@ impl Key {
             age_days: (now - key.created).num_days(),
             last_used: used.map(|used| Used { date: used.at, region: used.region, service_name: used.service }),
         }
+    }
+}
+
+/// A compliant user with these keys.
+#[cfg(test)]
+pub(crate) fn compliant(user_name: &str, access_keys: Vec<Key>) -> Finding {
+    Finding {
+        account: "111122223333".to_owned(),
+        user_name: user_name.to_owned(),
+        user_id: Some(format!("AIDA{user_name}")),
+        arn: format!("arn:aws:iam::111122223333:user/{user_name}"),
+        compliance: Compliance::Compliant,
+        annotation: None,
+        exempt: Some(false),
+        due_soon: false,
+        production: None,
+        in_use: Some(false),
+        owner: None,
+        violations: Vec::new(),
+        since: None,
+        access_keys,
     }
 }

@@ -34,6 +34,10 @@ use std::{
 /// The column that says whether a user has more access keys or certificates than the report lists. Not every report has it.
 const ADDITIONAL: &str = "additional_credentials_info";
 
+/// The limits of findings from credential reports.
+pub(crate) const LIMITS: &str = "This comes from credential reports, and is as old as they are: a key that was \
+    switched off and on again looks new in them, and they show no exemptions and no key ids.";
+
 const NOT_A_REPORT: &str = "not a credential report";
 
 /// How many unreadable rows to name.

@@ -1,7 +1,7 @@
-//! The output formats of a scan, and the texts that they share.
+//! The output formats of a scan.
 
 use crate::{
-    findings::{finding::Finding, scan_result::ScanResult},
+    findings::scan_result::ScanResult,
     output::{csv, html, json, table},
 };
 use clap::ValueEnum;
@@ -28,21 +28,5 @@ impl Format {
             Format::Csv => csv::write(result, out),
             Format::Html => html::write(result, out),
         }
-    }
-}
-
-/// The limits of findings from credential reports.
-pub(crate) const CREDENTIAL_REPORT: &str = "This comes from credential reports, and is as old as they are: a key that was \
-    switched off and on again looks new in them, and they show no exemptions and no key ids.";
-
-/// The priority of a violation, in words.
-pub(crate) fn urgency(finding: &Finding) -> &'static str {
-    match (finding.production == Some(true), finding.in_use) {
-        (true, Some(true)) => "production, in use",
-        (true, Some(false)) => "production",
-        (true, None) => "production, in use?",
-        (false, Some(true)) => "in use",
-        (false, Some(false)) => "idle",
-        (false, None) => "in use?",
     }
 }

@@ -1,12 +1,10 @@
 //! Violations and accounts as text, for a terminal.
 
-use crate::{
-    findings::{
-        comparison::{Comparison, Violation},
-        finding::{Finding, Since},
-        scan_result::ScanResult,
-    },
-    output::format::{CREDENTIAL_REPORT, urgency},
+use crate::findings::{
+    comparison::{Comparison, Violation},
+    finding::{Finding, Since},
+    report_scan::LIMITS,
+    scan_result::ScanResult,
 };
 use chrono::SecondsFormat;
 use std::io::{self, Write};
@@ -24,7 +22,7 @@ pub(crate) fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> 
         let Finding { account, user_name, annotation, since, .. } = &finding;
         let new = if *since == Some(Since::New) { "NEW: " } else { "" };
         let what = annotation.as_deref().unwrap_or_default();
-        writeln!(out, "{account:<12}  {user_name:<width$}  {:<18}  {new}{what}", urgency(&finding))?;
+        writeln!(out, "{account:<12}  {user_name:<width$}  {:<18}  {new}{what}", finding.priority())?;
     }
     for account in &result.accounts {
         let name = account.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
@@ -37,7 +35,7 @@ pub(crate) fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> 
         )?;
     }
     if result.terms.credential_report {
-        writeln!(out, "{CREDENTIAL_REPORT}")?;
+        writeln!(out, "{LIMITS}")?;
     }
     result.comparison.as_ref().map_or(Ok(()), |comparison| since(comparison, out))
 }

@@ -76,17 +76,16 @@ fn the_samples_of_the_command_line_are_events() {
     let home = Home::from_function_arn("arn:aws:lambda:us-east-1:123456789012:function:rotation").unwrap();
     let id = || "AIDA2EXAMPLE3EXAMPLE4".to_owned();
     let user = || Target::User { id: id(), name: "deploy-bot".to_owned() };
-    for (sample, target) in [
-        (include_str!("../../../events/scheduled.json"), Target::Account),
-        (include_str!("../../../events/snapshot.json"), Target::Account),
-        (include_str!("../../../events/changed.json"), user()),
-        (include_str!("../../../events/oversized.json"), user()),
-        (
-            include_str!("../../../events/deleted.json"),
-            Target::NotApplicable { resource_type: IAM_USER.to_owned(), id: id() },
-        ),
-    ] {
-        let event = Event::parse(&serde_json::from_str(sample).unwrap(), &home).unwrap();
+    let samples = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/events")).unwrap();
+    for sample in samples.map(|entry| entry.unwrap().path()) {
+        let target = match sample.file_stem().unwrap().to_str().unwrap() {
+            "scheduled" | "snapshot" => Target::Account,
+            "changed" | "oversized" => user(),
+            "deleted" => Target::NotApplicable { resource_type: IAM_USER.to_owned(), id: id() },
+            other => panic!("say what {other} is about"),
+        };
+        let sample = std::fs::read_to_string(sample).unwrap();
+        let event = Event::parse(&serde_json::from_str(&sample).unwrap(), &home).unwrap();
         assert_eq!(event.target, target);
         assert_eq!(event.ordering_timestamp.to_rfc3339(), "2026-03-01T12:00:00+00:00");
         assert!(event.result_token.is_test());

@@ -1,10 +1,10 @@
 //! The plan as a checklist for each owner.
 
 use super::{Plan, Step, command, line, steps};
-use crate::{findings::finding::Finding, output::format::urgency};
+use crate::findings::finding::Finding;
 use std::io::{self, Write};
 
-/// Sorts the owners, and the violations of each owner, by urgency.
+/// Sorts the owners, and the violations of each owner, by priority.
 pub(super) fn write(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     let number = plan.violations.len();
     let (age, day) = (plan.terms.max_access_key_age, plan.terms.scanned_at.date_naive());
@@ -36,7 +36,7 @@ pub(super) fn write(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
         }
         for finding in findings {
             let Finding { account, user_name, annotation, .. } = finding;
-            writeln!(out, "\n### {} in {account} ({})\n", escape(user_name), urgency(finding))?;
+            writeln!(out, "\n### {} in {account} ({})\n", escape(user_name), finding.priority())?;
             writeln!(out, "{}\n", escape(annotation.as_deref().unwrap_or_default()))?;
             for step in steps(finding, plan) {
                 match &step {

@@ -1,10 +1,7 @@
 //! The plan as a script that asks before each step.
 
 use super::{Plan, Step, command, line, steps};
-use crate::{
-    findings::finding::Finding,
-    output::{format::urgency, shell::quoted},
-};
+use crate::{findings::finding::Finding, output::shell::quoted};
 use std::io::{self, Write};
 
 /// The functions of the script. An answer other than `y`, or none, skips the step.
@@ -22,7 +19,7 @@ pub(super) fn write(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     for (position, finding) in plan.violations.iter().enumerate() {
         let Finding { account, user_name, annotation, owner, .. } = finding;
         let owner = owner.as_ref().map(|owner| format!(", owner: {}", line(owner))).unwrap_or_default();
-        writeln!(out, "\n# {}{owner}", urgency(finding))?;
+        writeln!(out, "\n# {}{owner}", finding.priority())?;
         writeln!(out, "# {}", line(annotation.as_deref().unwrap_or_default()))?;
         writeln!(
             out,

@@ -1,7 +1,7 @@
 //! The expected plans are in `tests/fixtures/plan`.
 
 use super::*;
-use crate::findings::finding::Used;
+use crate::findings::finding::{Used, compliant};
 use access_key_rotation::policy::decision::{
     Compliance,
     KeyStatus::{self, Active, Expired, Inactive},
@@ -34,20 +34,11 @@ fn finding(user: &str, keys: &[Spec<'_>], violations: &[&str]) -> Finding {
         }),
     };
     Finding {
-        account: "111122223333".to_owned(),
-        user_name: user.to_owned(),
-        user_id: Some(format!("AIDA{user}")),
-        arn: format!("arn:aws:iam::111122223333:user/{user}"),
         compliance: Compliance::NonCompliant,
         annotation: Some(format!("{} is old.", violations.join(" and "))),
-        exempt: Some(false),
-        due_soon: false,
         production: Some(false),
-        in_use: Some(false),
-        owner: None,
         violations: violations.iter().map(|id| (*id).to_owned()).collect(),
-        since: None,
-        access_keys: keys.iter().map(key).collect(),
+        ..compliant(user, keys.iter().map(key).collect())
     }
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::findings::{
     comparison::{Comparison, Violation},
-    finding::{Finding, Key, Since, Used},
+    finding::{Finding, Key, Since, Used, compliant},
 };
 use access_key_rotation::policy::decision::{Compliance, KeyStatus};
 use chrono::{DateTime, TimeDelta};
@@ -29,22 +29,7 @@ fn finding(name: &str, seconds: &[i64]) -> Finding {
         age_days: seconds / 86_400,
         last_used: None,
     };
-    Finding {
-        account: ACCOUNT.to_owned(),
-        user_name: name.to_owned(),
-        user_id: None,
-        arn: String::new(),
-        compliance: Compliance::Compliant,
-        annotation: None,
-        exempt: Some(false),
-        due_soon: false,
-        production: None,
-        in_use: Some(false),
-        owner: None,
-        violations: Vec::new(),
-        since: None,
-        access_keys: seconds.iter().enumerate().map(key).collect(),
-    }
+    compliant(name, seconds.iter().enumerate().map(key).collect())
 }
 
 fn violation(name: &str, days: i64) -> Finding {

@@ -5,12 +5,9 @@ use super::{
     text::{Theirs, number},
     totals::{State, Totals},
 };
-use crate::{
-    findings::{
-        finding::{Finding, Key, Since, Terms, Used},
-        scan_result::ScanResult,
-    },
-    output::format::urgency,
+use crate::findings::{
+    finding::{Finding, Key, Since, Terms, Used},
+    scan_result::ScanResult,
 };
 use chrono::{DateTime, Utc};
 use maud::{Markup, PreEscaped, html};
@@ -120,7 +117,7 @@ fn controls(compared: bool) -> Markup {
 fn user(finding: &Finding, state: State, account_name: Option<&str>, terms: &Terms) -> Markup {
     let is_new = finding.since == Some(Since::New);
     let priority = match state {
-        State::NonCompliant => urgency(finding),
+        State::NonCompliant => finding.priority(),
         // A scan does not check whether other keys are in use.
         _ if finding.production == Some(true) => "production",
         _ => "–",

@@ -8,7 +8,7 @@ use crate::{
 };
 use chrono::Utc;
 use local_aws::{Credentials, Fault, FaultKind, LocalAws, Outcome, REGION, Recorder, World, deployment::function_arn};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeSet;
 use tokio::process::Command;
 

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod aws_cli;
+mod aws_cli_config;
+mod aws_cli_iam;
 mod budget;
 mod change;
 mod cli;

@@ -14,11 +14,6 @@ use tokio::{process::Command, time::sleep};
 
 const USER: &str = "billing-export";
 
-/// In so many days, as the arguments and tags say it.
-fn day(ahead: i64) -> String {
-    (Utc::now() + days(ahead)).date_naive().to_string()
-}
-
 /// The member with a user who has two old keys; the command line's options for it; the keys.
 async fn start() -> (Cli, [String; 2]) {
     let cli = Cli::start().await;

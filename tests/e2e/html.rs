@@ -1,6 +1,7 @@
 //! The page of `scan --format html`, in a browser.
 
 use crate::{cli::Cli, deployed::REPOSITORY, support::*, transcript::Transcript};
+use access_key_rotation::policy::exemption::{EXEMPT_OWNER, EXEMPT_UNTIL};
 use chrono::Utc;
 use fastrand::Rng;
 use local_aws::{Account, KeyStatus, World};
@@ -41,8 +42,7 @@ fn user(account: &mut Account, name: &str, age: i64, tags: &[(&str, &str)]) -> S
 }
 
 fn exempt(until: i64) -> [(&'static str, String); 2] {
-    let until = (Utc::now() + days(until)).date_naive().to_string();
-    [("access-key-rotation:exempt-until", until), ("access-key-rotation:exempt-owner", "platform".to_owned())]
+    [(EXEMPT_UNTIL, day(until)), (EXEMPT_OWNER, "platform".to_owned())]
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! `scan --since`: what became of an earlier scan's violations.
 
 use crate::{cli::Cli, support::*, transcript::Transcript};
+use access_key_rotation::policy::exemption::{EXEMPT_OWNER, EXEMPT_UNTIL};
 use chrono::Utc;
 use local_aws::{FaultKind, KeyStatus};
 use serde_json::{Value, json};
@@ -42,12 +43,8 @@ async fn tells_what_is_fixed_exempt_new_open_and_unknown() {
         account.delete_key("gone", gone);
         account.delete_user("gone");
         account.rename_user("renamed", "another-name");
-        account.tag_user(
-            "exempt",
-            "access-key-rotation:exempt-until",
-            &(Utc::now() + days(9)).date_naive().to_string(),
-        );
-        account.tag_user("exempt", "access-key-rotation:exempt-owner", "payments");
+        account.tag_user("exempt", EXEMPT_UNTIL, &day(9));
+        account.tag_user("exempt", EXEMPT_OWNER, "payments");
     }
     cli.deployment.fault(Some("ListAccessKeys"), Some("unreadable"), FaultKind::AccessDenied);
     let scan = ["--account", HUB, MEMBER, "--since", earlier];

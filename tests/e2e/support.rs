@@ -31,6 +31,11 @@ pub(crate) fn midnight() -> DateTime<Utc> {
     Utc::now().date_naive().and_time(NaiveTime::MIN).and_utc()
 }
 
+/// The day that begins so many days after this one, as arguments and tags say it.
+pub(crate) fn day(ahead: i64) -> String {
+    (midnight() + days(ahead)).date_naive().to_string()
+}
+
 pub(crate) fn days(days: i64) -> TimeDelta {
     TimeDelta::days(days)
 }

@@ -98,11 +98,6 @@ impl World {
         }
     }
 
-    /// Sets the clock, which stands still from now on.
-    pub fn set_clock(&mut self, now: DateTime<Utc>) {
-        self.clock = Clock::Standing(now);
-    }
-
     /// Moves the clock. A live clock continues from there.
     pub fn advance(&mut self, by: TimeDelta) {
         match &mut self.clock {

@@ -80,7 +80,7 @@ async fn the_table_has_the_violations_oldest_first() {
     }
     insta::assert_snapshot!(told, @"
     $ scan
-    Account       User            First               What to do
+    Account       User            Priority            What to do
     111122223333  billing-export  idle                AKIAO2DA2HPMHUCFOBXZ is stale: created [today-400], due [today-310] (limit 90 days), no use on record. Deactivate it, then delete it.
     111122223333  anna            idle                AKIA46CTHXRGCAM2S73G is stale: created [today-91], due [today-1] (limit 90 days), no use on record. Deactivate it, then delete it.
     111122223333: 3 users evaluated, 2 non-compliant, 0 exempt

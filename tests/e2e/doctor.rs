@@ -7,10 +7,7 @@ use crate::{
     transcript::Transcript,
 };
 use chrono::Utc;
-use local_aws::{
-    Credentials, Fault, FaultKind, LocalAws, Outcome, REGION, Recorder, World,
-    deployment::{function_arn, organize},
-};
+use local_aws::{Credentials, Fault, FaultKind, LocalAws, Outcome, REGION, World, deployment::organize};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use tokio::process::Command;

@@ -142,10 +142,10 @@ async fn the_home_region_must_be_one_that_records_users() {
     AWS Config records AWS::IAM::User in ap-southeast-3
 
     $ eu-central-2
-    AWS Config does not record AWS::IAM::User in eu-central-2, which it serves only since February 2022
+    AWS Config does not record AWS::IAM::User in eu-central-2, where it was not available before February 2022
 
     $ mars-north-1
-    whether AWS Config records AWS::IAM::User in mars-north-1 is not known to this version
+    this version does not know whether AWS Config records AWS::IAM::User in mars-north-1
     ");
 }
 

@@ -330,7 +330,7 @@ async fn a_key_that_is_off_can_be_exempted_before_it_is_switched_on() {
     told.add(format!("exempt --key {first}"), &out, &error);
     insta::assert_snapshot!(told, @"
     $ exempt --key AKIAMVOTA5VCXDFD2M75
-    With the exemption, the rule says of billing-export in account 444455556666: COMPLIANT: Delete AKIAMVOTA5VCXDFD2M75 (inactive, created [today-400]) once nothing needs it. It is older than 90 days.
+    Verdict for billing-export in account 444455556666 with the exemption: COMPLIANT: Delete AKIAMVOTA5VCXDFD2M75 (inactive, created [today-400]) once nothing needs it. It is older than 90 days.
     Set: IAM holds it.
     ");
 }

@@ -97,7 +97,7 @@ async fn the_script_rotates_what_it_is_told_to_and_deletes_nothing_that_is_activ
     assert!(deletions.len() == 3 && deletions.iter().all(|line| line.starts_with("    later '")), "{script}");
     let mut bash = bash(&cli, &script, HUB);
     let mut out = BufReader::new(bash.stdout.take().unwrap()).lines();
-    while !out.next_line().await.unwrap().unwrap().starts_with("Go on when there is room") {}
+    while !out.next_line().await.unwrap().unwrap().starts_with("Continue only after ") {}
     cli.deployment.aws.world().account(HUB).delete_key("used", &in_the_way);
     bash.stdout = Some(out.into_inner().into_inner());
     let (status, out, error) = answer(bash, "\ny\n\ny\ny\n").await;

@@ -6,7 +6,7 @@ use crate::{
     transcript::Transcript,
 };
 use access_key_rotation::policy::parameters::{PARAMETERS, Takes};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{fs, path::Path, process::Command};
 use tempfile::TempDir;
 
@@ -27,15 +27,18 @@ fn program(text: &str, arguments: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// The resources of a pack's text, with these values for its parameters instead of their defaults.
+/// The resources of each pack in a list of texts and values for their parameters, which stand in for the defaults.
 const RESOURCES: &str = r#"
 import json, sys
 from cfnlint.decode.cfn_yaml import loads
 from deployed import resolved
 
-pack = json.loads(json.dumps(loads(sys.argv[1])))
-values = {name: parameter.get("Default") for name, parameter in pack["Parameters"].items()} | json.loads(sys.argv[2])
-print(json.dumps(resolved(pack["Resources"], values, pack["Conditions"])))
+def resources(text, given):
+    pack = json.loads(json.dumps(loads(text)))
+    values = {name: parameter.get("Default") for name, parameter in pack["Parameters"].items()} | given
+    return resolved(pack["Resources"], values, pack["Conditions"])
+
+print(json.dumps([resources(*pack) for pack in json.loads(sys.argv[1])]))
 "#;
 
 #[test]
@@ -48,8 +51,8 @@ fn the_pack_resolves_to_what_the_original_does_with_the_same_parameters() {
         .replace("#automatic# ", "")
         .replace("arn:aws:iam::MANAGEMENT_ACCOUNT_ID", "arn:aws-cn:iam::123456789012");
     let directory = TempDir::new().unwrap();
-    let function = serde_json::json!({ "FunctionArn": FUNCTION });
-    let mut all = serde_json::json!({ "FunctionArn": FUNCTION, "Frequency": "Six_Hours", "QuietDays": "7" });
+    let function = json!({ "FunctionArn": FUNCTION });
+    let mut all = json!({ "FunctionArn": FUNCTION, "Frequency": "Six_Hours", "QuietDays": "7" });
     let mut options = ["--frequency", "Six_Hours", "--quiet-days", "7"].map(str::to_owned).to_vec();
     for parameter in &PARAMETERS {
         let value = match parameter.takes {
@@ -67,17 +70,24 @@ fn the_pack_resolves_to_what_the_original_does_with_the_same_parameters() {
     }
     let options: Vec<_> = options.iter().map(String::as_str).collect();
     let remediation = ["--automatic-remediation", "123456789012"];
-    let check = |options: &[&str], text: &str, values: &Value| {
+    let mut all_and_remediation = all.clone();
+    all_and_remediation["AutomaticRemediation"] = "true".into();
+    let (mut packs, mut originals) = (vec![], vec![]);
+    for (options, text, values) in [
+        (&[][..], &original, function),
+        (&options, &original, all),
+        (&[&options[..], &remediation].concat(), &automatic, all_and_remediation),
+    ] {
         let (status, pack, _) = pack(directory.path(), &[&["--function-arn", FUNCTION], options].concat());
         assert_eq!(status, Some(0));
-        let expected = program(RESOURCES, &[text, &values.to_string()]);
-        assert_eq!(program(RESOURCES, &[&pack, "{}"]), expected);
-        expected
-    };
-    check(&[], &original, &function);
-    check(&options, &original, &all);
-    all["AutomaticRemediation"] = "true".into();
-    let resources = check(&[&options[..], &remediation].concat(), &automatic, &all);
+        packs.push(json!([pack, {}]));
+        originals.push(json!([text, values]));
+    }
+    // All at once, since Python takes seconds to begin.
+    let resources = program(RESOURCES, &[&json!([&packs[..], &originals].concat()).to_string()]);
+    let (packs, originals) = resources.as_array().unwrap().split_at(packs.len());
+    assert_eq!(packs, originals);
+    let resources = &originals[2];
     let parameters = &resources["Remediation"]["Properties"]["Parameters"];
     let role = "arn:aws-cn:iam::123456789012:role/access-key-rotation-remediation";
     assert_eq!(parameters["AutomationAssumeRole"]["StaticValue"]["Values"][0], role);
@@ -143,9 +153,9 @@ fn the_aws_cli_takes_the_printed_call_with_the_printed_pack() {
         let mut packs = deployed["packs"].as_array().unwrap().iter();
         packs.find(|pack| pack["OrganizationConformancePackName"] == name).unwrap()
     });
-    assert_eq!(keys["ExcludedAccounts"], serde_json::json!(["123456789012", "210987654321"]));
-    assert_eq!(keys["ConformancePackInputParameters"], serde_json::json!([]));
-    assert_eq!(plain["ExcludedAccounts"], serde_json::json!([]));
+    assert_eq!(keys["ExcludedAccounts"], json!(["123456789012", "210987654321"]));
+    assert_eq!(keys["ConformancePackInputParameters"], json!([]));
+    assert_eq!(plain["ExcludedAccounts"], json!([]));
 }
 
 #[test]

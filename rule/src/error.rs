@@ -1,10 +1,11 @@
-//! What an invocation can fail with. Each kind has a stable `errorType`, which alarms and failure destinations can tell apart.
+//! The errors of an invocation. Each kind has a stable `errorType`, by which alarms and failure destinations can tell it from
+//! the others.
 
 use crate::policy::parameters;
 use lambda_runtime::Diagnostic;
 use thiserror::Error;
 
-/// The error of one invocation. Its text is the `errorMessage` that Lambda reports; it says what to do, and never holds the
+/// The error of one invocation. Its text is the `errorMessage` that Lambda reports. It says what to do, and never contains the
 /// result token, a credential, or the event's text.
 #[derive(Debug, Error)]
 pub enum Error {
@@ -14,17 +15,16 @@ pub enum Error {
     /// `ruleParameters` holds an unknown name or a value out of range. No AWS call was made.
     #[error(transparent)]
     InvalidParameters(#[from] parameters::InvalidParameters),
-    /// AWS denied an action without which nothing in the account can be judged or delivered.
+    /// AWS denied an action that every evaluation or every delivery in the account needs.
     #[error("{0}")]
     AccessDenied(String),
-    /// Some users could not be read, or not all of them be listed: they keep the result they had. Or the last use of some keys
-    /// is unknown.
+    /// Some users could not be read or listed and keep their previous results, or the last use of some keys is unknown.
     #[error("{0}")]
     Incomplete(String),
-    /// AWS Config did not take some results.
+    /// AWS Config did not accept some results.
     #[error("{0}")]
     DeliveryFailed(String),
-    /// Time ran out: what was known was delivered, the rest keeps the result it had.
+    /// Time ran out. All results so far were delivered; the other users keep their previous results.
     #[error("{0}")]
     DeadlineExceeded(String),
     /// Any other failure of an AWS call that the whole invocation needs.
@@ -33,10 +33,10 @@ pub enum Error {
 }
 
 impl Error {
-    /// One error for several: of the type of the most far-reaching, with the texts of all.
+    /// Combines errors into one, which has the type of the most serious error and the texts of all.
     ///
     /// # Errors
-    /// If there is any.
+    /// The combined error, if there is any.
     pub fn of_all(mut errors: Vec<Error>) -> Result<(), Error> {
         errors.sort_by_key(Error::rank);
         let text = errors.iter().map(Error::to_string).collect::<Vec<_>>().join(" ");

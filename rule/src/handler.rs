@@ -26,19 +26,19 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::warn;
 
-/// What is left at the deadline for delivering what is known.
+/// The time reserved before the deadline for delivering the results.
 const FOR_DELIVERY: Duration = Duration::from_secs(10);
-/// What is left for reporting the outcome.
+/// The last part of it, reserved for reporting the outcome.
 const FOR_THE_OUTCOME: Duration = Duration::from_millis(500);
 
 /// The circumstances of one invocation.
 #[derive(Debug)]
 pub struct Invocation {
-    /// Where the function is.
+    /// Where the function runs.
     pub home: Home,
-    /// The time as of which ages are judged.
+    /// The time against which ages are measured.
     pub now: DateTime<Utc>,
-    /// How long Lambda lets it run, from now on.
+    /// How long Lambda still lets it run.
     pub remaining: Duration,
     /// Where the results go.
     pub results: Destination,
@@ -47,7 +47,7 @@ pub struct Invocation {
 /// Handles an event from AWS Config: checks it, evaluates what it is about, and delivers the results.
 ///
 /// # Errors
-/// Whatever kept the rule from being evaluated in full; what could be evaluated has been delivered by then.
+/// If the evaluation is incomplete; the error says why. All other results have been delivered by then.
 pub async fn handle(
     event: &Value,
     invocation: &Invocation,
@@ -62,14 +62,14 @@ pub async fn handle(
     let account = accounts.open(&event.account, &invocation.home, now, &metrics.calls, ends).await?;
     let evaluator = Evaluator { account: &account, parameters: &parameters, now, metrics, uses_of_exempt_keys: false };
     let outcome = evaluate(&event, evaluator, &invocation.results).await;
-    // Whatever went wrong, it is not to go on for want of fresh credentials.
+    // The next invocation gets fresh credentials, in case these caused the error.
     outcome.inspect_err(|_| accounts.forget(&event.account))
 }
 
 async fn evaluate(event: &Event, evaluator: Evaluator<'_>, results: &Destination) -> Result<(), Error> {
     let account = evaluator.account;
     let (evaluation, unknown_use) = match &event.target {
-        // Boxed, since the future of a sweep is large and that of a change need not be.
+        // Boxed to keep this future small for a change: that of a sweep is large.
         Target::Account => return sweep(event, evaluator, results).boxed().await,
         Target::User { id, name } => match evaluator.of_item(name, id).await {
             Ok(Evaluated { verdict, unknown_use, .. }) => {
@@ -92,7 +92,7 @@ async fn evaluate(event: &Event, evaluator: Evaluator<'_>, results: &Destination
     Error::of_all(errors)
 }
 
-/// A user who could not be read. One whom a policy shields is no error: a repetition would end the same way.
+/// Handles a user who could not be read. It is not an error if a policy shields the user: a retry would fail in the same way.
 async fn unknown(account: &Account<'_>, user_name: &str, error: &CallError) -> Result<(), Error> {
     match error.kind {
         Failure::Denied => {
@@ -106,16 +106,16 @@ async fn unknown(account: &Account<'_>, user_name: &str, error: &CallError) -> R
         }
         Failure::TimeUp => Err(account.error(error)),
         Failure::NotFound | Failure::Other => {
-            Err(Error::Incomplete(format!("user unknown: {} ({error}).", excerpt(user_name))))
+            Err(Error::Incomplete(format!("User {} could not be read: {error}.", excerpt(user_name))))
         }
     }
 }
 
 impl Invocation {
-    /// When reads end, and when deliveries do.
+    /// The times at which reads and deliveries end.
     fn ends(&self) -> (Instant, Instant) {
         let now = Instant::now();
-        // A function that is given little time still spends most of it on reads.
+        // A function with a short timeout still spends most of it on reads.
         let for_delivery = FOR_DELIVERY.min(self.remaining / 3);
         let for_the_outcome = FOR_THE_OUTCOME.min(self.remaining / 10);
         (now + self.remaining - for_delivery, now + self.remaining - for_the_outcome)

@@ -1,12 +1,13 @@
-//! An AWS Config custom rule that reports IAM users whose access keys are too old, and says what to do about it.
+//! An AWS Config custom rule that reports IAM users whose access keys are too old and says what to do about them.
 //!
-//! Four rooms, each below the next: [`policy`] decides and knows no AWS, [`aws`] makes calls and reads IAM, [`config`] speaks AWS
-//! Config's protocol, [`evaluation`] applies the policy to what is read, for one user or a whole account. [`handler`] puts the
-//! phases of an invocation in a row. Times are arguments: nothing here asks a clock what day it is.
+//! Four layers, each built on the ones before it: [`policy`] decides and knows nothing of AWS, [`aws`] makes calls and reads
+//! IAM, [`config`] speaks AWS Config's protocol, and [`evaluation`] applies the policy to what was read, for one user or for a
+//! whole account. [`handler`] runs the phases of an invocation in order. Times are arguments: no code here asks the system
+//! clock for the date.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
-/// What the rule says, and why: without AWS.
+/// What the rule decides, and why, without any AWS call.
 pub mod policy {
     pub mod annotation;
     pub mod clearance;
@@ -16,7 +17,7 @@ pub mod policy {
     pub(crate) mod text;
 }
 
-/// The accounts' credentials and clients, how calls are made, and what is read of IAM.
+/// Credentials and clients for each account, the AWS calls, and the reads of IAM.
 pub mod aws {
     pub mod account;
     pub mod calls;
@@ -34,7 +35,7 @@ pub mod config {
     pub mod rules;
 }
 
-/// The policy on what is read: one user, one account.
+/// Applies the policy to what was read, for one user or for an account.
 pub mod evaluation {
     pub mod account_scan;
     mod outcome;
@@ -55,7 +56,7 @@ pub mod metrics;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Nothing that is done under a lock here can leave it half done.
+/// Ignores poisoning: no code that holds a lock here can leave its data half changed.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

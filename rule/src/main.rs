@@ -1,4 +1,4 @@
-//! The Lambda function: settings and clients once, then an invocation at a time.
+//! The Lambda function: sets up the clients once, then handles one invocation at a time.
 
 use access_key_rotation::{
     aws::{
@@ -67,7 +67,7 @@ async fn invoke(event: LambdaEvent<Payload>, accounts: &Accounts) -> Result<(), 
         let home = Home::from_function_arn(&context.invoked_function_arn)?;
         let remaining = remaining(&context, now);
         let invocation = Invocation { home, now, remaining, results: Destination::Config };
-        // Boxed, since the runtime wraps the future more often than the compiler follows.
+        // Boxed, because the runtime wraps the future in more layers than the compiler can follow.
         handle(&payload, &invocation, accounts, &metrics).boxed().await
     }
     .await;
@@ -76,27 +76,27 @@ async fn invoke(event: LambdaEvent<Payload>, accounts: &Accounts) -> Result<(), 
     outcome.map_err(with_aftermath).inspect(|()| info!("evaluated"))
 }
 
-/// The error, with what becomes of the results and of the event: Config invokes asynchronously.
+/// Says in the error what happens to the results and the event. Config invokes the function asynchronously, so Lambda retries.
 fn with_aftermath(error: Error) -> Error {
     match error {
         Error::InvalidEvent(_) | Error::InvalidParameters(_) | Error::AccessDenied(_) => error,
         error => {
             let text = format!(
-                "{error} Unknown users keep the result that they had. Lambda repeats the invocation twice, and the next \
-                 schedule evaluates in any case."
+                "{error} Unknown users keep their previous results. Lambda retries the invocation twice, and the next \
+                 scheduled evaluation takes place in any case."
             );
             error.with_text(text)
         }
     }
 }
 
-/// How long the invocation may still run. Lambda gives the deadline in milliseconds since 1970.
+/// The time that the invocation has left. Lambda gives the deadline in milliseconds since 1970.
 fn remaining(context: &Context, now: DateTime<Utc>) -> Duration {
     let now = u64::try_from(now.timestamp_millis()).unwrap_or_default();
     Duration::from_millis(context.deadline.saturating_sub(now))
 }
 
-/// An event, or `None` where it is not JSON: that too must become this function's own error, not the runtime's.
+/// An event, or `None` if it is not JSON: that must be an error of this function, not of the runtime.
 struct Payload(Option<Value>);
 
 impl<'de> Deserialize<'de> for Payload {
@@ -105,8 +105,8 @@ impl<'de> Deserialize<'de> for Payload {
     }
 }
 
-/// Follows `AWS_LAMBDA_LOG_FORMAT` and `AWS_LAMBDA_LOG_LEVEL`. Other crates stay at warnings whatever the level: the
-/// runtime and the SDK log events, tokens and credentials below that.
+/// Follows `AWS_LAMBDA_LOG_FORMAT` and `AWS_LAMBDA_LOG_LEVEL`. Other crates log only warnings and errors, whatever the level:
+/// below that, the runtime and the SDK log events, tokens and credentials.
 fn start_logging() {
     let level = match env::var("AWS_LAMBDA_LOG_LEVEL").unwrap_or_default().to_ascii_uppercase().as_str() {
         "TRACE" => LevelFilter::TRACE,
@@ -119,7 +119,7 @@ fn start_logging() {
         .with_default(level.min(LevelFilter::WARN))
         .with_target("access_key_rotation", level)
         .with_target("bootstrap", level)
-        // The span that carries the request's id.
+        // Its span carries the request id.
         .with_target("lambda_runtime", level.min(LevelFilter::INFO));
     let lines = fmt::layer().with_target(false).with_ansi(false);
     let registry = tracing_subscriber::registry().with(targets);

@@ -1,4 +1,4 @@
-//! One line of CloudWatch's embedded metric format for each invocation.
+//! One line in CloudWatch's embedded metric format for each invocation.
 //!
 //! The account is a property, not a dimension: each value of a dimension would be billed as a metric of its own. Source:
 //! "Specification: Embedded metric format" in the Amazon CloudWatch user guide.
@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-/// What one invocation counts.
+/// The counts of one invocation.
 #[derive(Debug)]
 pub struct Metrics {
     /// The AWS calls.
@@ -45,22 +45,22 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Counts of an invocation that makes its calls so.
+    /// Metrics of an invocation that makes its calls through `calls`.
     pub fn with_calls(calls: Calls) -> Metrics {
         Metrics { calls, ..Metrics::default() }
     }
 
-    /// How many users were evaluated so far.
+    /// How many users have been evaluated so far.
     pub fn evaluated(&self) -> u64 {
         self.evaluated.load(Relaxed)
     }
 
-    /// How many users nothing could be said of.
+    /// How many users could not be evaluated.
     pub fn users_unknown(&self) -> u64 {
         self.unknown.load(Relaxed)
     }
 
-    /// Says which account the invocation is about, once that is checked.
+    /// Sets the account that the invocation is about, once it has been checked.
     pub fn account(&self, id: &str) {
         self.account.get_or_init(|| id.to_owned());
     }
@@ -72,17 +72,17 @@ impl Metrics {
         self.exempt.fetch_add(verdict.exempt.into(), Relaxed);
     }
 
-    /// Counts users of whom nothing could be said.
+    /// Counts users who could not be evaluated.
     pub fn unknown(&self, users: usize) {
         self.unknown.fetch_add(users as u64, Relaxed);
     }
 
-    /// Notes the age of an active key that was read, in days.
+    /// Records the age, in days, of an active key that was read.
     pub fn active_key(&self, age: i64) {
         self.oldest_active_key_days.fetch_max(age, Relaxed);
     }
 
-    /// The line, for an invocation that began at `now` and took so long.
+    /// The line for an invocation that began at `now` and took `took`.
     pub fn line(&self, now: DateTime<Utc>, took: Duration) -> Value {
         let metrics = [
             ("UsersEvaluated", "Count", json!(self.evaluated.load(Relaxed))),
@@ -94,7 +94,7 @@ impl Metrics {
             ("Duration", "Seconds", json!(took.as_secs_f64())),
         ];
         let oldest = match self.oldest_active_key_days.load(Relaxed) {
-            // No active key was read: that is not an age of nought.
+            // No active key was read, which is not an age of zero.
             days if days < 0 => None,
             days => Some(("OldestActiveKeyDays", "None", json!(days))),
         };

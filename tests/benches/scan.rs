@@ -1,4 +1,4 @@
-//! What a scan of an organization costs: time and calls, with an answer of AWS taking 30 ms.
+//! The cost of scanning an organization, in time and calls, if each answer of AWS takes 30 ms.
 //!
 //! `cargo bench --profile dev --bench scan`
 

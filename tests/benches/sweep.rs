@@ -1,6 +1,6 @@
-//! What the function costs: time, memory and calls of the released binary, with an answer of AWS taking 30 ms.
+//! The cost of the function: time, memory and calls of the release binary, if each answer of AWS takes 30 ms.
 //!
-//! `cargo bench --profile dev`: only the function is a release build here; the local AWS is not what is measured.
+//! `cargo bench --profile dev`: only the function is a release build, because the local AWS is not measured.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -27,7 +27,7 @@ async fn deployed(seed: impl FnOnce(&mut Account)) -> (LocalAws, Function) {
     (aws, function)
 }
 
-/// Users older than the limit, each with a key; of every hundred, so many have a stale one.
+/// Users older than the limit, each with a key. Of every hundred keys, `in_violation` are stale.
 fn populate(account: &mut Account, users: usize, in_violation: usize) {
     let day = TimeDelta::days;
     for n in 0..users {
@@ -38,7 +38,7 @@ fn populate(account: &mut Account, users: usize, in_violation: usize) {
     }
 }
 
-/// One sweep: what it cost, and what it found.
+/// Runs one sweep, and prints its cost and its results.
 async fn sweep(what: &str, aws: &LocalAws, function: &Function) {
     aws.world().clear_calls();
     let event = events::scheduled(&mut aws.world(), MEMBER, RULE, &[]);
@@ -58,7 +58,7 @@ async fn sweep(what: &str, aws: &LocalAws, function: &Function) {
     );
 }
 
-/// A first sweep, a second, and one of a function that starts anew.
+/// Runs a first sweep, a second, and a third with a new function.
 async fn sweeps(what: &str, users: usize, faults: &[FaultKind]) {
     let mut world = World::live_clock();
     let credentials = deploy(&mut world, HUB, &[MEMBER]);
@@ -72,10 +72,10 @@ async fn sweeps(what: &str, users: usize, faults: &[FaultKind]) {
     let function = start().await;
     sweep(&format!("{what}, first sweep"), &aws, &function).await;
     sweep(&format!("{what}, second sweep"), &aws, &function).await;
-    sweep(&format!("{what}, third sweep, function started anew"), &aws, &start().await).await;
+    sweep(&format!("{what}, third sweep, new function"), &aws, &start().await).await;
 }
 
-/// A month of daily sweeps; every user rotates the one key when it is 85 days old.
+/// Runs a month of daily sweeps. Every user rotates the only key when it is 85 days old.
 async fn month() {
     let mut world = World::new(Utc::now());
     let credentials = deploy(&mut world, HUB, &[MEMBER]);
@@ -107,7 +107,7 @@ async fn month() {
         }
     }
     println!(
-        "{USERS} users, 30 daily sweeps, every key rotated after 85 days: {calls} calls; one read a user and day: {}",
+        "{USERS} users, 30 daily sweeps, every key rotated after 85 days: {calls} calls; one read per user and day: {}",
         USERS * 30
     );
 }

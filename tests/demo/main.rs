@@ -1,5 +1,5 @@
-//! The whole job on one machine: an organization of several accounts, swept by AWS Config's events, before and after some
-//! keys are rotated.
+//! The rule on one machine: AWS Config's events make it sweep an organization of several accounts, before and after some keys
+//! are rotated.
 
 mod organization;
 mod report;
@@ -20,35 +20,35 @@ use std::{
     time::Instant,
 };
 
-/// Sweeps a made-up organization with the rule, on AWS for one process on loopback.
+/// Sweep a made-up organization with the rule, on a local AWS.
 #[derive(Parser)]
 #[command(name = "demo")]
 struct Options {
-    /// Accounts in the organization
+    /// Make this number of accounts
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=200))]
     accounts: u16,
-    /// IAM users in all accounts together (5,000 an account at most)
+    /// Make this number of IAM users in all accounts together, at most 5,000 in each account
     #[arg(long, default_value_t = 1500, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     users: u32,
-    /// Users with a stale key, in per cent
+    /// Give a stale key to this percentage of users
     #[arg(long, value_name = "PERCENT", default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=100))]
     non_compliant: u8,
     /// Print one JSON document instead of tables
     #[arg(long)]
     json: bool,
-    /// Keep AWS up on this port of 127.0.0.1 until Ctrl-C (0: any free port), and print commands to try in another terminal
+    /// Keep the local AWS up on this port of 127.0.0.1 until you press Ctrl-C, and print commands to try in another terminal. 0
+    /// means any free port
     #[arg(long, value_name = "PORT")]
     serve: Option<u16>,
 }
 
-/// What lies between the two sweeps. Midnight UTC does, so that an exemption ends.
+/// The time between the two sweeps. It includes midnight UTC, so that an exemption ends.
 struct Pause {
     time: TimeDelta,
     said: &'static str,
 }
 
-/// A world that is the same each time. One that is served has the system's clock after the pause, since the command line goes by
-/// that clock.
+/// The same world each time. A served world has the system's clock after the pause, since the command line uses that clock.
 fn begin(serves: bool) -> (World, Pause) {
     if serves {
         let pause = Pause { time: TimeDelta::days(1), said: "A day later" };
@@ -64,7 +64,7 @@ fn begin(serves: bool) -> (World, Pause) {
 async fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::parse();
     if options.users.div_ceil(options.accounts.into()) > 5000 {
-        return Err("an AWS account has 5,000 IAM users at most: give more --accounts or fewer --users".into());
+        return Err("an AWS account has 5,000 IAM users at most: pass more --accounts or fewer --users".into());
     }
     let (mut world, pause) = begin(options.serve.is_some());
     let organization = Organization::seed(&mut world, options.accounts, options.users, options.non_compliant);
@@ -95,7 +95,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     report.sweeps.push(sweep(&aws, &rule, &organization).await?);
     report.after = report::results(&aws, &organization);
 
-    // Not println!, which panics when the reader has seen enough.
+    // Not println!, which panics if the reader closes the pipe.
     match options.json {
         true => writeln!(stdout(), "{}", report.json())?,
         false => write!(stdout(), "{report}")?,
@@ -106,7 +106,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Sends every account the scheduled event, one after the other.
+/// Sends the scheduled event for each account in turn.
 async fn sweep(aws: &LocalAws, rule: &InProcess, organization: &Organization) -> Result<Sweep, Box<dyn Error>> {
     let mut sweep = Sweep { calls: 0, seconds: 0.0 };
     for account in &organization.accounts {
@@ -130,7 +130,7 @@ async fn sweep(aws: &LocalAws, rule: &InProcess, organization: &Organization) ->
     Ok(sweep)
 }
 
-/// Makes a user in each account and deletes one: Config sends a change notification for each. Gives their number.
+/// Creates a user in each account and deletes another. AWS Config sends a notification for each change. Returns their number.
 async fn change(aws: &LocalAws, rule: &InProcess, organization: &Organization) -> Result<usize, Box<dyn Error>> {
     let mut changes = 0;
     for account in &organization.accounts {

@@ -1,4 +1,4 @@
-//! An organization that is the same each time, but for the day.
+//! An organization that is the same each time, except for the dates.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use fastrand::Rng;
@@ -7,14 +7,14 @@ use local_aws::{Account, KeyStatus, World};
 const SERVICES: [&str; 8] = ["backup", "billing", "ci", "etl", "mailer", "metrics", "terraform", "vendor"];
 const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-southeast-2"];
 
-/// The accounts and what is to be done to them later.
+/// The accounts, and what happens in them later.
 pub(crate) struct Organization {
-    /// The first is the security account, where the function is.
+    /// The first is the security account, which has the function.
     pub(crate) accounts: Vec<String>,
 }
 
 impl Organization {
-    /// Users are spread evenly; `non_compliant` per cent of them have a stale key and no exemption.
+    /// Spreads the users evenly. `non_compliant` percent of them have a stale key and no exemption.
     pub(crate) fn seed(world: &mut World, accounts: u16, users: u32, non_compliant: u8) -> Organization {
         let now = world.now();
         let mut random = Rng::with_seed(1);
@@ -38,7 +38,7 @@ impl Organization {
         account.users().next().map(|user| (user.name.clone(), user.id.clone()))
     }
 
-    /// In each account the first five users with a stale key do what the finding says.
+    /// In each account, the first five users with a stale key rotate it.
     pub(crate) fn rotate_some(&self, world: &mut World) {
         let now = world.now();
         for id in &self.accounts {
@@ -84,7 +84,7 @@ fn seed_keys(account: &mut Account, name: &str, in_violation: bool, now: DateTim
         drop(account.create_key(name, now - days(random.i64(91..400))));
     }
     if in_violation && random.u8(0..6) == 0 {
-        // Tagged, and in violation all the same.
+        // Tagged, but still in violation.
         let expired = (now - days(29)).format("%Y-%m-%d").to_string();
         account.tag_user(name, "access-key-rotation:exempt-until", [&expired, "soon"][random.usize(0..2)]);
         account.tag_user(name, "access-key-rotation:exempt-owner", "platform");

@@ -1,4 +1,4 @@
-//! What is printed: compliance as the Config console shows it, and what changed.
+//! The output: compliance as the AWS Config console shows it, and the changes.
 
 use crate::organization::Organization;
 use access_key_rotation::policy::clearance::is_routine;
@@ -11,13 +11,13 @@ use std::{
     io::{IsTerminal, stdout},
 };
 
-/// How many compliant users of each kind with something to say are shown.
+/// How many compliant users of each kind to show.
 const EXAMPLES: usize = 4;
 
 /// Compliance and annotation by account and user.
 pub(crate) type Results = BTreeMap<(String, String), (ComplianceType, String)>;
 
-/// What it took to sweep all accounts.
+/// The cost of a sweep of all accounts.
 pub(crate) struct Sweep {
     pub(crate) calls: u64,
     pub(crate) seconds: f64,
@@ -28,13 +28,13 @@ pub(crate) struct Sweep {
 pub(crate) struct Report {
     pub(crate) sweeps: Vec<Sweep>,
     pub(crate) changes: usize,
-    /// How long after the first sweep the second is, as in `A day later`.
+    /// The time between the two sweeps, such as `A day later`.
     pub(crate) later: &'static str,
     pub(crate) before: Results,
     pub(crate) after: Results,
 }
 
-/// Reads what Config holds for every user.
+/// Reads the results that AWS Config holds for all users.
 pub(crate) fn results(aws: &LocalAws, organization: &Organization) -> Results {
     let mut world = aws.world();
     let mut results = Results::new();
@@ -78,7 +78,7 @@ impl fmt::Display for Report {
         for ((account, user), (verdict, annotation)) in shown {
             compliance.add_row([account, user, verdict.as_str(), annotation]);
         }
-        writeln!(f, "\nCompliance, as AWS Config holds it after the first sweep and {} changes\n", self.changes)?;
+        writeln!(f, "\nCompliance in AWS Config after the first sweep and {} changes\n", self.changes)?;
         write_table(f, &compliance)?;
         writeln!(f, "... and {} more compliant users", self.before.len() - compliance.row_count())?;
 
@@ -129,7 +129,7 @@ fn write_table(f: &mut fmt::Formatter<'_>, table: &Table) -> fmt::Result {
     table.lines().try_for_each(|line| writeln!(f, "{}", line.trim_end()))
 }
 
-/// A table that fits the terminal, or plain columns where there is none.
+/// A table that fits the terminal, or plain columns without a terminal.
 fn table<const COLUMNS: usize>(header: [&str; COLUMNS]) -> Table {
     let mut table = Table::new();
     table.set_header(header);

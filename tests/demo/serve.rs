@@ -1,4 +1,4 @@
-//! AWS while it is kept up: an organization for the command line, and commands to try on it.
+//! Keeps the local AWS up, with an organization for the command line, and prints commands to try on it.
 
 use crate::{organization::Organization, report::Results};
 use chrono::TimeDelta;
@@ -8,10 +8,10 @@ use local_aws::{
 };
 use std::io;
 
-/// The accounts' names; those that come after are numbered.
+/// The names of the first accounts. The others get numbers.
 const NAMES: [&str; 3] = ["security", "payments", "research"];
 
-/// Makes the accounts an organization, whose first account may look at all others.
+/// Makes the accounts an organization whose first account may read all others.
 pub(crate) fn prepare(world: &mut World, Organization { accounts }: &Organization) {
     let hub = &accounts[0];
     let name = |n: usize| NAMES.get(n).map_or_else(|| format!("workload-{}", n + 1), |name| (*name).to_owned());
@@ -19,7 +19,7 @@ pub(crate) fn prepare(world: &mut World, Organization { accounts }: &Organizatio
     organize(world, hub, &named, &format!("arn:aws:iam::{hub}:root"));
 }
 
-/// Keeps AWS up until Ctrl-C. `held` is what Config holds.
+/// Keeps the local AWS up until Ctrl-C. `held` has the results in AWS Config.
 pub(crate) async fn serve(aws: &LocalAws, organization: &Organization, held: &Results) -> io::Result<()> {
     let (hub, last) = (&organization.accounts[0], &organization.accounts[organization.accounts.len() - 1]);
     let until = {
@@ -36,24 +36,24 @@ pub(crate) async fn serve(aws: &LocalAws, organization: &Organization, held: &Re
         format!(
             "Exempt a user of your account who is in violation:\n  \
                access-key-rotation exempt {user} --until {until} --owner platform\n\
-             Scan your account again, and see that the user is exempt:\n  \
+             Scan your account again to see that the user is exempt:\n  \
                access-key-rotation scan --format csv | grep {user}\n"
         )
     });
     // On stderr, so that stdout stays one document with --json.
     eprintln!(
-        "\nAWS is up until Ctrl-C. Open another terminal in this directory, and paste these lines first:\n  \
+        "\nAWS is up until you press Ctrl-C. Open another terminal in this directory, and paste these lines first:\n  \
            export AWS_ENDPOINT_URL={} AWS_REGION={REGION} AWS_DEFAULT_REGION={REGION}\n  \
            export AWS_ACCESS_KEY_ID=AKIALOCAL{hub} AWS_SECRET_ACCESS_KEY=any\n  \
            alias access-key-rotation='cargo run --quiet --bin access-key-rotation --'\n\
          They make you the administrator of account {hub}: an access key id here ends in the id of its account.\n\
          The first use of the command line builds it, which takes a minute.\n\n\
-         See what AWS Config holds of your account (this needs the AWS CLI):\n  \
+         See the results that AWS Config holds for your account (you need the AWS CLI):\n  \
            aws configservice get-compliance-details-by-config-rule --config-rule-name {RULE} \
            --compliance-types NON_COMPLIANT\n\
          Scan every account of the organization, without AWS Config:\n  \
            access-key-rotation scan --organization\n\
-         Make a page of the same for your browser:\n  \
+         Make a page of the same scan for your browser:\n  \
            access-key-rotation scan --organization --format html --output keys.html\n\
          Plan rotations that break nothing:\n  \
            access-key-rotation plan --organization\n\

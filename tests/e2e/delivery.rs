@@ -140,7 +140,7 @@ async fn what_config_never_takes_is_an_error_and_costs_nobody_else() {
     deployment.fault(None, None, FaultKind::FailedEvaluations { times: 1000, which: Failing::Ids(vec![unlucky]) });
     let error = deployment.sweep_with(&[]).await.0.unwrap_err();
     assert_eq!(error.error_type(), "DeliveryFailed");
-    assert!(error.to_string().contains("1 results did not reach AWS Config"), "{error}");
+    assert!(error.to_string().contains("1 result did not reach AWS Config"), "{error}");
     assert_eq!(deployment.held().len(), 149);
 }
 
@@ -166,6 +166,9 @@ async fn a_rule_name_too_long_to_ask_for_results_is_an_error_after_the_delivery(
     });
     let event = local_aws::events::scheduled(&mut deployment.aws.world(), MEMBER, &rule, &[]);
     let error = deployment.send(&event).await.0.unwrap_err();
-    assert!(error.to_string().contains("the rule's name has 80 characters, and AWS takes 64"), "{error}");
+    assert!(
+        error.to_string().contains("the rule's name has 80 characters, but this action accepts at most 64"),
+        "{error}"
+    );
     assert_eq!(deployment.member(|account| account.results(&rule).len()), 20);
 }

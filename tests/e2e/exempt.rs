@@ -1,29 +1,23 @@
 //! `exempt`: exemptions set, removed and listed by the command line.
 
-use crate::{cli::Cli, support::*};
+use crate::{
+    cli::{Cli, said},
+    support::*,
+    transcript::Transcript,
+};
 use access_key_rotation::policy::exemption::{EXEMPT_KEY, EXEMPT_OWNER, EXEMPT_REASON, EXEMPT_UNTIL};
-use chrono::{TimeDelta, Utc};
+use chrono::Utc;
 use local_aws::{ComplianceType, FaultKind, KeyStatus};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, process::Stdio, time::Duration};
 use tokio::{process::Command, time::sleep};
 
 const USER: &str = "billing-export";
-const DENIED: &str = "Likely by the service control policy of templates/prevention.yaml: where it is attached, only the role \
-                      access-key-rotation-administration";
-
-/// In so many days, as the arguments and tags say it.
-fn day(ahead: i64) -> String {
-    (Utc::now() + days(ahead)).date_naive().to_string()
-}
 
 /// The member with a user who has two old keys; the command line's options for it; the keys.
 async fn start() -> (Cli, [String; 2]) {
     let cli = Cli::start().await;
-    let keys = cli.deployment.member(|account| {
-        account.create_user(USER, Utc::now() - days(900));
-        [400, 300].map(|age| account.create_key(USER, Utc::now() - days(age) - TimeDelta::hours(12)).unwrap())
-    });
+    let keys = cli.deployment.member(|account| [400, 300].map(|age| user_with_key(account, USER, age)));
     (cli, keys)
 }
 
@@ -60,6 +54,7 @@ async fn an_exemption_is_set_as_the_rule_will_see_it_and_removed() {
     let (cli, _) = start().await;
     cli.tag(USER, &[("team", "finance")]);
     let until = day(200);
+    let mut told = Transcript::by_the_clock();
     let arguments =
         [USER, "--until", &until, "--owner", " Finanzplattform Köln ", "--reason", "vendor supports keys only"];
     let (status, out, error) = cli.exempt(&arguments).await;
@@ -74,11 +69,8 @@ async fn an_exemption_is_set_as_the_rule_will_see_it_and_removed() {
     cli.deployment.sweep(&[]).await;
     let (compliance, annotation) = cli.deployment.result(USER);
     assert_eq!(compliance, ComplianceType::Compliant);
-    let said = |with: &str, annotation: Option<String>| {
-        format!("{with} the exemption, the rule says of {USER} in account {MEMBER}: {}", annotation.unwrap())
-    };
-    let expected = said("With", annotation.map(|annotation| format!("COMPLIANT: {annotation}")));
-    assert_eq!(out, expected + "\nSet: IAM holds it.\n");
+    assert!(out.contains(&format!(": COMPLIANT: {}\n", annotation.unwrap())), "{out}");
+    told.add("exempt", &out, &error);
 
     let (status, out, error) = cli.exempt(&[USER, "--remove"]).await;
     assert_eq!((status, error.as_str()), (Some(0), ""));
@@ -86,12 +78,13 @@ async fn an_exemption_is_set_as_the_rule_will_see_it_and_removed() {
     cli.deployment.sweep(&[]).await;
     let (compliance, annotation) = cli.deployment.result(USER);
     assert_eq!(compliance, ComplianceType::NonCompliant);
-    let expected = said("Without", annotation.map(|annotation| format!("NON_COMPLIANT: {annotation}")));
-    assert_eq!(out, expected + "\nRemoved: IAM holds no exemption tag of the user.\n");
+    assert!(out.contains(&format!(": NON_COMPLIANT: {}\n", annotation.unwrap())), "{out}");
+    told.add("exempt --remove", &out, &error);
 
     let (status, out, error) = cli.exempt(&[USER, "--remove"]).await;
     assert_eq!((status, out.as_str(), cli.writes().len()), (Some(1), "", 2));
-    assert!(error.contains("has no exemption tag: there is nothing to remove"), "{error}");
+    told.add("exempt --remove once more", &out, &error);
+    insta::assert_snapshot!(told);
 }
 
 #[tokio::test]
@@ -104,73 +97,56 @@ async fn a_new_exemption_replaces_the_earlier_one_and_half_done_it_is_narrower()
     let until = day(20);
     let replacement = [USER, "--until", &until, "--owner", "after"];
     cli.deployment.fault(Some("UntagUser"), None, FaultKind::AccessDenied);
-    let (status, _, error) = cli.exempt(&replacement).await;
+    let mut told = Transcript::by_the_clock();
+    let (status, out, error) = cli.exempt(&replacement).await;
     assert_eq!(status, Some(1));
-    assert!(error.contains("The new tags are set, beside those of the earlier exemption."), "{error}");
+    told.add("exempt, and UntagUser is denied", &out, &error);
     assert_eq!(cli.tags()[EXEMPT_KEY], first, "the new exemption must not cover more than the earlier one's key yet");
     assert_eq!(cli.tags()[EXEMPT_UNTIL], until);
 
     cli.deployment.aws.world().faults.clear();
     let (status, out, error) = cli.exempt(&replacement).await;
     assert_eq!((status, error.as_str()), (Some(0), ""));
-    assert!(out.contains(": COMPLIANT: Exempt until"), "{out}");
+    told.add("exempt once more", &out, &error);
     assert_eq!(cli.tags(), tags(&[(EXEMPT_UNTIL, &until), (EXEMPT_OWNER, "after")]));
     assert_eq!(cli.writes(), ["TagUser", "UntagUser", "TagUser", "UntagUser"]);
 
-    let (status, out, _) = cli.exempt(&[&replacement[..], &["--key", &second]].concat()).await;
+    let (status, out, error) = cli.exempt(&[&replacement[..], &["--key", &second]].concat()).await;
     assert_eq!(status, Some(0));
-    assert!(
-        out.contains(": NON_COMPLIANT: ") && out.contains(&format!("The exemption covers only {second}.")),
-        "{out}"
-    );
+    told.add(format!("exempt --key {second}"), &out, &error);
+    insta::assert_snapshot!(told);
     assert_eq!(cli.tags()[EXEMPT_KEY], second);
 }
 
 #[tokio::test]
 async fn what_the_rule_or_iam_would_not_take_is_refused_before_anything_is_written() {
-    let (cli, [key, _]) = start().await;
+    let (cli, _) = start().await;
     let until = day(20);
-    let set = |more: &[&'static str]| [&["--owner", "finance"], more].concat();
-    for (until, more, status, said) in [
-        (
-            &day(-1),
-            set(&[]),
-            1,
-            format!("Exemption expired on {} (owner: finance). --until takes a day from 2", day(-1)),
-        ),
-        (&day(400), set(&[]), 1, format!("{} is more than 365 days ahead. --until takes a day from", day(400))),
-        (&day(40), set(&["--max-exemption-days", "30"]), 1, " as YYYY-MM-DD; nothing was written".to_owned()),
-        (&"2027-1-31".to_owned(), set(&[]), 1, "\"2027-1-31\" is not YYYY-MM-DD".to_owned()),
-        (
-            &until,
-            set(&["--key", "AKIAOFSOMEBODYELSE00"]),
-            1,
-            format!("not an access key of {USER}, who has {key}, AKIA"),
-        ),
-        (
-            &until,
-            set(&["--reason", "keys!"]),
-            2,
-            "IAM's tags take letters, digits, spaces and _.:/=+-@, not '!'".to_owned(),
-        ),
-        (&until, set(&["--reason", " "]), 2, "it is empty".to_owned()),
-        (&until, vec![], 2, "--owner <WHO>".to_owned()),
-        (&until, set(&["--list"]), 2, "cannot be used with".to_owned()),
-        (&until, set(&["--remove"]), 2, "cannot be used with".to_owned()),
+    let (past, far, later) = (day(-1), day(400), day(40));
+    let (most, more) = ("ä".repeat(256), "ä".repeat(257));
+    let owner = ["--owner", "finance"];
+    let mut told = Transcript::by_the_clock().naming("257 letters", &more).naming("256 letters", &most);
+    for (arguments, expected) in [
+        (&[&[USER, "--until", &past][..], &owner].concat()[..], 1),
+        (&[&[USER, "--until", &far][..], &owner].concat(), 1),
+        (&[&[USER, "--until", &later, "--max-exemption-days", "30"][..], &owner].concat(), 1),
+        (&[&[USER, "--until", "2027-1-31"][..], &owner].concat(), 1),
+        (&[&[USER, "--until", &until, "--key", "AKIAOFSOMEBODYELSE00"][..], &owner].concat(), 1),
+        (&["nobody", "--until", &until, "--owner", &most], 1),
+        (&[USER, "--until", &until, "--owner", &more], 2),
+        (&[&[USER, "--until", &until, "--reason", "keys!"][..], &owner].concat(), 2),
+        (&[&[USER, "--until", &until, "--reason", " "][..], &owner].concat(), 2),
+        (&[USER, "--until", &until], 2),
+        (&[&[USER, "--until", &until, "--list"][..], &owner].concat(), 2),
+        (&[&[USER, "--until", &until, "--remove"][..], &owner].concat(), 2),
     ] {
-        let (found, out, error) = cli.exempt(&[&[USER, "--until", until], &more[..]].concat()).await;
-        assert_eq!((found, out.as_str()), (Some(status), ""), "{error}");
-        assert!(error.contains(&said), "{error}");
+        let (status, out, error) = cli.exempt(arguments).await;
+        assert_eq!((status, out.as_str()), (Some(expected), ""), "{error}");
+        told.add(format!("exempt {}", arguments.join(" ")), &out, &error);
     }
-    for (user, length, status, said) in
-        [("nobody", 256, 1, "has no user nobody"), (USER, 257, 2, "257 characters, and IAM's tags take 256")]
-    {
-        let (found, _, error) = cli.exempt(&[user, "--until", &until, "--owner", &"ä".repeat(length)]).await;
-        assert_eq!(found, Some(status));
-        assert!(error.contains(said), "{error}");
-    }
+    insta::assert_snapshot!(told);
     assert!(cli.writes().is_empty());
-    let (status, ..) = cli.exempt(&[USER, "--until", &until, "--owner", &"ä".repeat(256)]).await;
+    let (status, ..) = cli.exempt(&[USER, "--until", &until, "--owner", &most]).await;
     assert_eq!(status, Some(0), "just what IAM takes");
 }
 
@@ -181,18 +157,14 @@ async fn a_tag_in_another_spelling_is_found_before_anything_is_written() {
     cli.tag(USER, &[(spelling, &day(10))]);
     let until = day(20);
     let set = [USER, "--until", &until, "--owner", "finance"];
+    let mut told = Transcript::by_the_clock();
     let (status, out, error) = cli.exempt(&set).await;
     assert_eq!((status, out.as_str()), (Some(1), ""));
-    assert!(
-        error.contains(spelling) && error.contains(&format!("access-key-rotation exempt {USER} --remove")),
-        "{error}"
-    );
+    told.add("exempt", &out, &error);
     assert!(cli.writes().is_empty());
-    let (_, list, _) = cli.exempt(&["--list"]).await;
-    assert!(
-        list.contains(&format!("No exemption. Tag names count to the letter, and these do not: {spelling}")),
-        "{list}"
-    );
+    let (_, list, error) = cli.exempt(&["--list"]).await;
+    told.add("exempt --list", &list, &error);
+    insta::assert_snapshot!(told);
 
     assert_eq!(cli.exempt(&[USER, "--remove"]).await.0, Some(0));
     assert_eq!(cli.tags(), tags(&[]));
@@ -206,13 +178,13 @@ async fn a_denial_says_who_may() {
     cli.deployment.fault(Some("UntagUser"), None, FaultKind::AccessDenied);
     let (status, out, error) = cli.exempt(&[USER, "--until", &day(20), "--owner", "finance"]).await;
     assert_eq!(status, Some(1));
-    assert!(error.contains("iam:TagUser: AccessDenied for billing-export") && error.contains(DENIED), "{error}");
-    assert!(!out.contains("Set"), "{out}");
+    let mut told = Transcript::by_the_clock();
+    told.add("exempt", &out, &error);
     cli.tag(USER, &[(EXEMPT_UNTIL, "soon")]);
     let (status, out, error) = cli.exempt(&[USER, "--remove"]).await;
     assert_eq!(status, Some(1));
-    assert!(error.contains("iam:UntagUser: AccessDenied") && error.contains(DENIED), "{error}");
-    assert!(!out.contains("Removed") && !error.contains("interrupted"), "{out}{error}");
+    told.add("exempt --remove", &out, &error);
+    insta::assert_snapshot!(told);
 }
 
 #[tokio::test]
@@ -235,14 +207,15 @@ async fn what_was_written_is_read_back_until_iam_holds_just_that() {
     };
     let ((status, out, error), ()) = tokio::join!(cli.exempt(&arguments), not_yet);
     assert_eq!((status, error.as_str()), (Some(0), ""));
-    assert!(out.ends_with("Set: IAM holds it.\n"), "{out}");
+    let mut told = Transcript::by_the_clock();
+    told.add("exempt", &out, &error);
     assert_eq!(cli.deployment.calls_of("GetUser"), 3);
 
     cli.deployment.fault(Some("GetUser"), None, FaultKind::BreakOffAfterCalls(1));
     let (status, out, error) = cli.exempt(&[USER, "--remove"]).await;
     assert_eq!(status, Some(1));
-    assert!(error.contains("written, and not confirmed: iam:GetUser: ServiceFailure"), "{error}");
-    assert!(!out.contains("Removed"), "{out}");
+    told.add("exempt --remove, and IAM does not answer after the write", &out, &error);
+    insta::assert_snapshot!(told);
 }
 
 #[tokio::test]
@@ -259,10 +232,11 @@ async fn an_interrupted_run_says_so() {
     }
     let interrupt = Command::new("kill").args(["-INT", &child.id().unwrap().to_string()]).status().await.unwrap();
     assert!(interrupt.success());
-    let output = child.wait_with_output().await.unwrap();
-    assert_eq!(output.status.code(), Some(130));
-    let error = String::from_utf8(output.stderr).unwrap();
-    assert!(error.contains("interrupted while the exemption of billing-export") && error.contains("again"), "{error}");
+    let (status, out, error) = said(child.wait_with_output().await.unwrap());
+    assert_eq!(status, Some(130));
+    let mut told = Transcript::by_the_clock();
+    told.add("exempt, and Ctrl-C between its two writes", &out, &error);
+    insta::assert_snapshot!(told);
 }
 
 #[tokio::test]
@@ -282,10 +256,11 @@ async fn a_name_that_has_passed_to_another_user_is_told() {
         account.delete_user(USER);
         account.create_user(USER, Utc::now())
     });
-    let output = child.wait_with_output().await.unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    let error = String::from_utf8(output.stderr).unwrap();
-    assert!(error.contains(&format!("the name {USER} has passed to another user, {other}, meanwhile")), "{error}");
+    let (status, out, error) = said(child.wait_with_output().await.unwrap());
+    assert_eq!(status, Some(1));
+    let mut told = Transcript::by_the_clock().naming("the other user's id", &other);
+    told.add("exempt", &out, &error);
+    insta::assert_snapshot!(told);
 }
 
 #[tokio::test]
@@ -305,20 +280,8 @@ async fn the_list_has_every_exemption_and_says_what_is_wrong_with_it() {
     }
     let (status, out, error) = cli.exempt(&["--list"]).await;
     assert_eq!((status, error.as_str()), (Some(0), ""));
-    let lines: Vec<_> = out
-        .lines()
-        .map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect::<Vec<_>>())
-        .collect();
-    assert_eq!(
-        lines,
-        [
-            vec!["User", "Until", "Owner", "Key", "State", "Reason"],
-            vec!["anna", "2026-02-28", "anna", "-", "Exemption expired on 2026-02-28 (owner: anna)", "-"],
-            vec!["berta", "soon", "-", "-", "Exemption void: exempt-until \"soon\" is not YYYY-MM-DD", "-"],
-            vec![USER, &until, "finance", &key, "valid", "bank"],
-            vec![&format!("{MEMBER}: 3 users with exemption tags, 1 valid")],
-        ]
-    );
+    let mut told = Transcript::by_the_clock().naming("a past day", "2026-02-28");
+    told.add("exempt --list", &out, &error);
     let (status, out, _) = cli.exempt(&["--list", "--format", "json", "--max-exemption-days", "15"]).await;
     assert_eq!(status, Some(0));
     let list: Value = serde_json::from_str(&out).unwrap();
@@ -332,8 +295,8 @@ async fn the_list_has_every_exemption_and_says_what_is_wrong_with_it() {
     cli.deployment.fault(Some("GetUser"), Some("berta"), FaultKind::AccessDenied);
     let (status, out, error) = cli.exempt(&["--list"]).await;
     assert_eq!(status, Some(1));
-    assert!(out.contains("2 users with exemption tags") && !out.contains("berta"), "{out}");
-    assert!(error.contains("not complete: 1 of 4 users unknown: berta (iam:GetUser: AccessDenied)"), "{error}");
+    told.add("exempt --list, and berta cannot be read", &out, &error);
+    insta::assert_snapshot!(told);
     assert!(cli.writes().is_empty());
 }
 
@@ -349,8 +312,9 @@ async fn a_list_says_how_many_users_are_unknown_and_any_number_of_them_costs_no_
     }
     let (status, out, error) = cli.exempt(&["--list"]).await;
     assert_eq!(status, Some(1));
-    assert!(error.contains("50 of 61 users unknown") && error.len() < 1500, "{error}");
-    assert!(out.contains("user-0059"), "{out}");
+    let mut told = Transcript::by_the_clock();
+    told.add("exempt --list, and fifty users cannot be read", &out, &error);
+    insta::assert_snapshot!(told);
 }
 
 #[tokio::test]
@@ -360,10 +324,13 @@ async fn a_key_that_is_off_can_be_exempted_before_it_is_switched_on() {
         account.set_key_status(USER, &first, KeyStatus::Inactive);
         account.delete_key(USER, &second)
     });
-    let (status, out, _) = cli.exempt(&[USER, "--until", &day(1), "--owner", "finance", "--key", &first]).await;
-    let said = format!(
-        "With the exemption, the rule says of {USER} in account {MEMBER}: COMPLIANT: Delete {first} (inactive, "
-    );
+    let (status, out, error) = cli.exempt(&[USER, "--until", &day(1), "--owner", "finance", "--key", &first]).await;
     assert_eq!(status, Some(0));
-    assert!(out.starts_with(&said) && out.ends_with("\nSet: IAM holds it.\n"), "{out}");
+    let mut told = Transcript::by_the_clock();
+    told.add(format!("exempt --key {first}"), &out, &error);
+    insta::assert_snapshot!(told, @"
+    $ exempt --key AKIAMVOTA5VCXDFD2M75
+    Verdict for billing-export in account 444455556666 with the exemption: COMPLIANT: Delete AKIAMVOTA5VCXDFD2M75 (inactive, created [today-400]) once nothing needs it. It is older than 90 days.
+    Set: IAM holds it.
+    ");
 }

@@ -61,7 +61,7 @@ async fn a_listing_that_breaks_off_evaluates_whom_it_listed_and_takes_nobody_for
     deployment.fault(Some("ListUsers"), None, FaultKind::BreakOffAfterPages(2));
     let error = deployment.sweep_with(&[]).await.0.unwrap_err();
     assert_eq!(error.error_type(), "Incomplete");
-    assert!(error.to_string().contains("The listing of users broke off: iam:ListUsers"), "{error}");
+    assert!(error.to_string().contains("The list of users is incomplete: iam:ListUsers"), "{error}");
     assert_eq!(deployment.held(), before);
 }
 
@@ -121,7 +121,7 @@ async fn at_the_deadline_what_is_known_is_delivered() {
     let (outcome, metrics) = deployment.sweep_with(&[]).await;
     let error = outcome.unwrap_err();
     assert_eq!(error.error_type(), "DeadlineExceeded", "{error}");
-    assert!(error.to_string().contains("The next sweep goes on with the users who are left"), "{error}");
+    assert!(error.to_string().contains("The next sweep continues with the remaining users"), "{error}");
     let held = deployment.held();
     let line = metrics.line(today(), Duration::ZERO);
     assert!(!held.is_empty() && held.len() < 400, "{} results", held.len());

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod aws_cli;
+mod aws_cli_config;
+mod aws_cli_iam;
 mod budget;
 mod change;
 mod cli;
@@ -13,6 +15,9 @@ mod delivery;
 mod demo;
 mod deployed;
 mod doctor;
+mod doctor_checks;
+mod doctor_defects;
+mod doctor_denials;
 mod evaluate;
 mod exempt;
 mod failing;
@@ -39,3 +44,4 @@ mod since;
 mod support;
 mod sweep;
 mod tls;
+mod transcript;

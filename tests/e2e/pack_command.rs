@@ -1,7 +1,12 @@
 //! `pack`: the filled-in conformance pack is the original with these parameters, and the AWS CLI takes the call for it.
 
-use crate::{cli::command_line, deployed::python};
-use serde_json::Value;
+use crate::{
+    cli::{command_line, said},
+    deployed::python,
+    transcript::Transcript,
+};
+use access_key_rotation::policy::parameters::{PARAMETERS, Takes};
+use serde_json::{Value, json};
 use std::{fs, path::Path, process::Command};
 use tempfile::TempDir;
 
@@ -10,9 +15,7 @@ const FUNCTION: &str = "arn:aws-cn:lambda:cn-north-1:111122223333:function:acces
 fn pack(directory: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
     let mut command = Command::new(command_line());
     command.arg("pack").args(arguments).env_clear().current_dir(directory);
-    let output = command.output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
+    said(command.output().unwrap())
 }
 
 /// Runs a Python program with these arguments, and what `tests/rollout` has; gives the JSON that it prints.
@@ -24,15 +27,18 @@ fn program(text: &str, arguments: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// The resources of a pack's text, with these values for its parameters instead of their defaults.
+/// The resources of each pack in a list of texts and values for their parameters, which stand in for the defaults.
 const RESOURCES: &str = r#"
 import json, sys
 from cfnlint.decode.cfn_yaml import loads
 from deployed import resolved
 
-pack = json.loads(json.dumps(loads(sys.argv[1])))
-values = {name: parameter.get("Default") for name, parameter in pack["Parameters"].items()} | json.loads(sys.argv[2])
-print(json.dumps(resolved(pack["Resources"], values, pack["Conditions"])))
+def resources(text, given):
+    pack = json.loads(json.dumps(loads(text)))
+    values = {name: parameter.get("Default") for name, parameter in pack["Parameters"].items()} | given
+    return resolved(pack["Resources"], values, pack["Conditions"])
+
+print(json.dumps([resources(*pack) for pack in json.loads(sys.argv[1])]))
 "#;
 
 #[test]
@@ -45,37 +51,43 @@ fn the_pack_resolves_to_what_the_original_does_with_the_same_parameters() {
         .replace("#automatic# ", "")
         .replace("arn:aws:iam::MANAGEMENT_ACCOUNT_ID", "arn:aws-cn:iam::123456789012");
     let directory = TempDir::new().unwrap();
-    let function = serde_json::json!({ "FunctionArn": FUNCTION });
-    let mut all = serde_json::json!({
-        "FunctionArn": FUNCTION, "Frequency": "Six_Hours", "MaxAccessKeyAge": "60", "WarnBeforeDays": "0",
-        "MaxExemptionDays": "30", "Deliver": "all", "QuietDays": "7",
-    });
-    let options = [
-        "--frequency",
-        "Six_Hours",
-        "--max-access-key-age",
-        "60",
-        "--warn-before-days",
-        "0",
-        "--max-exemption-days",
-        "30",
-        "--deliver",
-        "ALL",
-        "--quiet-days",
-        "7",
-    ];
+    let function = json!({ "FunctionArn": FUNCTION });
+    let mut all = json!({ "FunctionArn": FUNCTION, "Frequency": "Six_Hours", "QuietDays": "7" });
+    let mut options = ["--frequency", "Six_Hours", "--quiet-days", "7"].map(str::to_owned).to_vec();
+    for parameter in &PARAMETERS {
+        let value = match parameter.takes {
+            Takes::Days { least, most, .. } => u16::midpoint(least, most).to_string(),
+            Takes::OneOf(words) => words.last().unwrap().to_string(),
+        };
+        assert_ne!(value, parameter.default(), "{}", parameter.name);
+        let words = parameter.name.chars().map(|c| match c.is_ascii_uppercase() {
+            true => format!("-{}", c.to_ascii_lowercase()),
+            false => c.to_string(),
+        });
+        // The case of a value is ignored.
+        options.extend([format!("--{}", words.collect::<String>()), value.to_uppercase()]);
+        all[parameter.name[..1].to_uppercase() + &parameter.name[1..]] = value.into();
+    }
+    let options: Vec<_> = options.iter().map(String::as_str).collect();
     let remediation = ["--automatic-remediation", "123456789012"];
-    let check = |options: &[&str], text: &str, values: &Value| {
+    let mut all_and_remediation = all.clone();
+    all_and_remediation["AutomaticRemediation"] = "true".into();
+    let (mut packs, mut originals) = (vec![], vec![]);
+    for (options, text, values) in [
+        (&[][..], &original, function),
+        (&options, &original, all),
+        (&[&options[..], &remediation].concat(), &automatic, all_and_remediation),
+    ] {
         let (status, pack, _) = pack(directory.path(), &[&["--function-arn", FUNCTION], options].concat());
         assert_eq!(status, Some(0));
-        let expected = program(RESOURCES, &[text, &values.to_string()]);
-        assert_eq!(program(RESOURCES, &[&pack, "{}"]), expected);
-        expected
-    };
-    check(&[], &original, &function);
-    check(&options, &original, &all);
-    all["AutomaticRemediation"] = "true".into();
-    let resources = check(&[&options[..], &remediation].concat(), &automatic, &all);
+        packs.push(json!([pack, {}]));
+        originals.push(json!([text, values]));
+    }
+    // All at once, since Python takes seconds to begin.
+    let resources = program(RESOURCES, &[&json!([&packs[..], &originals].concat()).to_string()]);
+    let (packs, originals) = resources.as_array().unwrap().split_at(packs.len());
+    assert_eq!(packs, originals);
+    let resources = &originals[2];
     let parameters = &resources["Remediation"]["Properties"]["Parameters"];
     let role = "arn:aws-cn:iam::123456789012:role/access-key-rotation-remediation";
     assert_eq!(parameters["AutomationAssumeRole"]["StaticValue"]["Values"][0], role);
@@ -123,14 +135,17 @@ fn the_aws_cli_takes_the_printed_call_with_the_printed_pack() {
     let options = ["--function-arn", function, "--name", "keys", "--excluded-accounts", "123456789012", "210987654321"];
     let (status, text, error) = pack(directory.path(), &options);
     assert_eq!(status, Some(0));
-    let (save, call) = error.split_once('\n').unwrap();
-    assert_eq!(save, "Save it as keys.yaml, and deploy it:");
+    let mut told = Transcript::default();
+    told.add("pack --name keys --excluded-accounts 123456789012 210987654321", "", &error);
+    let (_, call) = error.split_once('\n').unwrap();
     fs::write(directory.path().join("keys.yaml"), &text).unwrap();
 
     let file = "it's the pack.yaml";
     let (status, printed, error) = pack(directory.path(), &[&options[..2], &["--output", file]].concat());
     assert_eq!((status, error.as_str()), (Some(0), ""));
     assert_eq!(fs::read_to_string(directory.path().join(file)).unwrap(), text);
+    told.add(format!("pack --output '{file}'"), &printed, &error);
+    insta::assert_snapshot!(told);
 
     let deployed = program(DEPLOY, &[directory.path().to_str().unwrap(), &format!("{call}\n{printed}")]);
     let [keys, plain] = ["keys", "access-key-rotation"].map(|name| {
@@ -138,9 +153,9 @@ fn the_aws_cli_takes_the_printed_call_with_the_printed_pack() {
         let mut packs = deployed["packs"].as_array().unwrap().iter();
         packs.find(|pack| pack["OrganizationConformancePackName"] == name).unwrap()
     });
-    assert_eq!(keys["ExcludedAccounts"], serde_json::json!(["123456789012", "210987654321"]));
-    assert_eq!(keys["ConformancePackInputParameters"], serde_json::json!([]));
-    assert_eq!(plain["ExcludedAccounts"], serde_json::json!([]));
+    assert_eq!(keys["ExcludedAccounts"], json!(["123456789012", "210987654321"]));
+    assert_eq!(keys["ConformancePackInputParameters"], json!([]));
+    assert_eq!(plain["ExcludedAccounts"], json!([]));
 }
 
 #[test]
@@ -151,30 +166,35 @@ fn what_aws_would_not_take_is_refused() {
     let long_arn = format!("{good}{}", "a".repeat(200));
     let accounts: Vec<_> = (0..1001).map(|n| format!("{n:012}")).collect();
     let too_many: Vec<_> = ["--excluded-accounts"].into_iter().chain(accounts.iter().map(String::as_str)).collect();
-    for (arn, more, status, said) in [
-        ("access-key-rotation", &[][..], 1, "not an ARN like arn:aws:lambda:"),
-        ("arn:aws:lambda:eu-central-1:1111:function:x", &[], 1, "not an ARN"),
-        ("arn:aws:lambda:eu-central-1:111122223333:function:", &[], 1, "not an ARN"),
-        ("arn:aws:lambda:eu-central-1:111122223333:function:x\": y", &[], 1, "not an ARN"),
-        ("arn:aws:lambda::111122223333:function:x", &[], 1, "not an ARN"),
-        ("arn:aws:iam:eu-central-1:111122223333:function:x", &[], 1, "not an ARN"),
-        (&long_arn, &[], 1, "not an ARN"),
-        (good, &["--region", "us-east-1"], 1, "--region us-east-1: the function is in eu-central-1"),
-        (good, &["--max-access-key-age", "0"], 2, "\"0\" is not a whole number of days from 1 to 3650"),
-        (good, &["--deliver", "none"], 2, "\"none\" is not changes or all"),
-        (good, &["--quiet-days", "3651"], 2, "3651 is not in 0..=3650"),
-        (good, &["--frequency", "Daily"], 2, "[possible values: One_Hour, Three_Hours"),
-        (good, &["--name", "1st"], 2, "1 to 128 letters, digits and hyphens, a letter first"),
-        (good, &["--name", &long_name], 2, "1 to 128 letters"),
-        (good, &["--automatic-remediation", "1234"], 2, "an account's id has twelve digits"),
-        (good, &too_many, 1, "--excluded-accounts: 1001 accounts, and AWS Config takes 1000"),
+    let mut told = Transcript::default()
+        .naming("a long ARN", &long_arn)
+        .naming("129 letters", &long_name)
+        .naming("1001 accounts", &accounts.join(" "));
+    for (arn, more, expected) in [
+        ("access-key-rotation", &[][..], 1),
+        ("arn:aws:lambda:eu-central-1:1111:function:x", &[], 1),
+        ("arn:aws:lambda:eu-central-1:111122223333:function:", &[], 1),
+        ("arn:aws:lambda:eu-central-1:111122223333:function:x\": y", &[], 1),
+        ("arn:aws:lambda::111122223333:function:x", &[], 1),
+        ("arn:aws:iam:eu-central-1:111122223333:function:x", &[], 1),
+        (&long_arn, &[], 1),
+        (good, &["--region", "us-east-1"], 1),
+        (good, &["--max-access-key-age", "0"], 2),
+        (good, &["--deliver", "none"], 2),
+        (good, &["--quiet-days", "3651"], 2),
+        (good, &["--frequency", "Daily"], 2),
+        (good, &["--name", "1st"], 2),
+        (good, &["--name", &long_name], 2),
+        (good, &["--automatic-remediation", "1234"], 2),
+        (good, &too_many, 1),
     ] {
-        let (found, out, error) =
+        let (status, out, error) =
             pack(directory.path(), &[&["--function-arn", arn, "--output", "pack.yaml"], more].concat());
-        assert_eq!((found, out.as_str()), (Some(status), ""), "{arn} {more:?}: {error}");
-        assert!(error.contains(said), "{error}");
+        assert_eq!((status, out.as_str()), (Some(expected), ""), "{arn} {more:?}: {error}");
         assert!(!directory.path().join("pack.yaml").exists());
+        told.add(format!("pack --function-arn {arn} {}", more.join(" ")), &out, &error);
     }
+    insta::assert_snapshot!(told);
     let (status, ..) =
         pack(directory.path(), &["--function-arn", good, "--region", "eu-central-1", "--name", &long_name[1..]]);
     assert_eq!(status, Some(0));

@@ -50,7 +50,7 @@ fn scanned(account: &str) -> (Option<i32>, String, String) {
     (Some(0), format!("{account}: 0 users evaluated, 0 non-compliant, 0 exempt\n"), String::new())
 }
 
-const NO_CREDENTIALS: &str = "no AWS credentials. Give --profile NAME, or log in with aws sso login or aws configure.";
+const NO_CREDENTIALS: &str = "no AWS credentials (pass --profile NAME, or run aws sso login or aws configure): ";
 
 #[tokio::test]
 async fn profiles_have_credentials_and_region() {
@@ -67,7 +67,7 @@ async fn profiles_have_credentials_and_region() {
     assert_eq!(home.scan(&[], &[("AWS_PROFILE", "keys")]).await, scanned(HUB));
     assert_eq!(home.scan(&["--profile", "no-region", "--region", "us-east-1"], &[]).await, scanned(HUB));
     for (arguments, expected) in [
-        (&["--profile", "no-region"][..], "no Region: give --region, or set AWS_REGION or the profile's region"),
+        (&["--profile", "no-region"][..], "no Region. Pass --region, or set AWS_REGION or the profile's region"),
         (&["--region", "us-east-1"], NO_CREDENTIALS),
         (&["--profile", "misspelt", "--region", "us-east-1"], NO_CREDENTIALS),
     ] {

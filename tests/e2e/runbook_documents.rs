@@ -3,8 +3,8 @@
 use crate::{
     deployed::{REPOSITORY, document, python},
     runbooks::{
-        DEACTIVATE, DELETE, FOR_REAL, REACTIVATE, deactivated, execute, is_deactivated, key, recorded, role, start,
-        state, status, writes,
+        DEACTIVATE, DELETE, FOR_REAL, REACTIVATE, deactivated, execute, is_deactivated, recorded, role, start, state,
+        status, writes,
     },
     support::*,
 };
@@ -38,8 +38,8 @@ async fn simulate(
 async fn whole_documents_deactivate_reactivate_and_delete() {
     let deployment = start().await;
     let (stale, due) = deployment.member(|account| {
-        let stale = key(account, "bot", 91);
-        key(account, "bot", 10);
+        let stale = user_with_key(account, "bot", 91);
+        user_with_key(account, "bot", 10);
         (stale, deactivated(account, "off", 31))
     });
     let begun = Utc::now();
@@ -67,7 +67,7 @@ async fn whole_documents_deactivate_reactivate_and_delete() {
 async fn a_failed_read_fails_the_document() {
     let deployment = start().await;
     let due = deployment.member(|account| {
-        key(account, "bot", 91);
+        user_with_key(account, "bot", 91);
         deactivated(account, "bot", 31)
     });
     let before = state(&deployment);

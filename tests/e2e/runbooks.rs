@@ -25,24 +25,16 @@ pub(crate) const REACTIVATE: &str = "AccessKeyRotation-ReactivateKey";
 pub(crate) const DELETE: &str = "AccessKeyRotation-DeleteDeactivatedKeys";
 pub(crate) const FOR_REAL: &[(&str, &str)] = &[("DryRun", "false")];
 
-pub(crate) const EXEMPT_UNTIL: &str = "access-key-rotation:exempt-until";
-pub(crate) const EXEMPT_OWNER: &str = "access-key-rotation:exempt-owner";
-pub(crate) const EXEMPT_KEY: &str = "access-key-rotation:exempt-key";
+pub(crate) use access_key_rotation::policy::exemption::{EXEMPT_KEY, EXEMPT_OWNER, EXEMPT_UNTIL};
 
 /// A deployment by the system's clock, which the runbooks go by.
 pub(crate) async fn start() -> Deployment {
     Deployment::start_in(World::live_clock()).await
 }
 
-/// An active key that is so many days old, of a user who is made if need be.
-pub(crate) fn key(account: &mut Account, user: &str, age: i64) -> String {
-    account.create_user(user, Utc::now() - days(1000));
-    account.create_key(user, Utc::now() - days(age)).unwrap()
-}
-
 /// A key that was deactivated so many days ago, as its record tells.
 pub(crate) fn deactivated(account: &mut Account, user: &str, ago: i64) -> String {
-    let key = key(account, user, 400);
+    let key = user_with_key(account, user, 400);
     account.set_key_status(user, &key, Inactive);
     let since = Utc::now() - days(ago);
     account.tag_user(user, &record(&key), &since.format("%Y-%m-%dT%H:%M:%SZ").to_string());
@@ -52,11 +44,6 @@ pub(crate) fn deactivated(account: &mut Account, user: &str, ago: i64) -> String
 /// The tag that tells when a key was deactivated.
 pub(crate) fn record(key: &str) -> String {
     format!("access-key-rotation:deactivated:{key}")
-}
-
-/// The day so many days from now.
-pub(crate) fn day(ahead: i64) -> String {
-    (Utc::now() + days(ahead)).format("%Y-%m-%d").to_string()
 }
 
 /// Runs a runbook's script on a user, by name, or on what is passed on as it is. Gives what it puts out, or its traceback.
@@ -203,7 +190,7 @@ async fn stale_keys_are_deactivated_and_the_rule_agrees() {
     for (user, keys, tags, inputs, after, verdicts) in cases {
         let keys: Vec<_> = deployment.member(|account| {
             let keys = keys.iter().map(|(age, used)| {
-                let key = key(account, user, *age);
+                let key = user_with_key(account, user, *age);
                 used.map(|used| account.use_key(&key, Utc::now() - days(used), REGION, "s3"));
                 key
             });
@@ -235,11 +222,11 @@ async fn a_deactivation_changes_nothing_for_a_trial_nor_a_second_time_nor_what_a
     let (stale, off, unfinished, tagged) = deployment.member(|account| {
         account.create_user("bot", Utc::now());
         account.tag_user("bot", "team", "payments");
-        let [stale, off, unfinished] = ["bot", "bot", "unfinished"].map(|user| key(account, user, 400));
+        let [stale, off, unfinished] = ["bot", "bot", "unfinished"].map(|user| user_with_key(account, user, 400));
         account.set_key_status("bot", &off, Inactive);
         account.set_key_status("unfinished", &unfinished, Inactive);
         account.tag_user("unfinished", &record(&unfinished), "pending");
-        let tagged = key(account, "tagged", 400);
+        let tagged = user_with_key(account, "tagged", 400);
         for n in 0..50 {
             account.tag_user("tagged", &format!("tag-{n}"), "");
         }
@@ -279,7 +266,7 @@ async fn a_user_is_found_by_id_alone_on_whatever_page() {
     let deployment = start().await;
     let [last, renamed] = deployment.member(|account| {
         populate(account, Utc::now(), 2500, 1, 50);
-        ["zoe", "anna"].map(|user| key(account, user, 400))
+        ["zoe", "anna"].map(|user| user_with_key(account, user, 400))
     });
     let before = state(&deployment);
     run(&deployment, DEACTIVATE, "zoe", &[]).await.unwrap();
@@ -294,7 +281,7 @@ async fn a_user_is_found_by_id_alone_on_whatever_page() {
     let id = deployment.member(|account| account.user("zoe").unwrap().id.clone());
     let again = deployment.member(|account| {
         account.delete_user("zoe");
-        key(account, "zoe", 400)
+        user_with_key(account, "zoe", 400)
     });
     deployment.clear_calls();
     let error = run(&deployment, DEACTIVATE, &id, &[]).await.unwrap_err();
@@ -311,7 +298,7 @@ async fn a_key_is_reactivated_if_it_was_deactivated_here() {
         account.tag_user("bot", "team", "payments");
         let unrecorded = deactivated(account, "bot", 3);
         account.untag_user("bot", &record(&unrecorded));
-        let active = key(account, "active", 400);
+        let active = user_with_key(account, "active", 400);
         let again = deactivated(account, "active", 3);
         account.set_key_status("active", &again, Active);
         let pending = deactivated(account, "pending", 3);
@@ -352,7 +339,8 @@ async fn a_key_is_reactivated_if_it_was_deactivated_here() {
 #[tokio::test]
 async fn the_way_out_and_back_and_the_permissions_for_it() {
     let deployment = start().await;
-    let (stale, due) = deployment.member(|account| (key(account, "bot", 91), deactivated(account, "due", 31)));
+    let (stale, due) =
+        deployment.member(|account| (user_with_key(account, "bot", 91), deactivated(account, "due", 31)));
     let verdict = async || {
         deployment.sweep(&[]).await;
         deployment.result("bot").0

@@ -65,7 +65,7 @@ async fn keys_are_deleted_by_their_record_alone() {
         let other = unrecorded(account, "owner");
         account.create_user("stranger", Utc::now());
         account.tag_user("stranger", &record(&other), "2020-01-01T00:00:00Z");
-        key(account, "due", 400);
+        user_with_key(account, "due", 400);
         keys
     });
     let before = state(&deployment);
@@ -102,7 +102,8 @@ async fn keys_are_deleted_by_their_record_alone() {
 #[tokio::test]
 async fn a_key_that_may_have_been_switched_on_since_by_the_credential_report_stays() {
     let deployment = start().await;
-    let (due, other) = deployment.member(|account| (deactivated(account, "bot", 31), key(account, "bot", 10)));
+    let (due, other) =
+        deployment.member(|account| (deactivated(account, "bot", 31), user_with_key(account, "bot", 10)));
     let trial = run(&deployment, DELETE, "bot", &[]).await.unwrap();
     assert_eq!(outcomes(&trial)[due.as_str()], "dry run: deleted", "the later date is that of the other key");
     deployment.member(|account| assert!(account.delete_key("bot", &other)));

@@ -19,10 +19,10 @@ fn clear_faults(deployment: &Deployment) {
 async fn no_read_may_fail(runbook: &str, user: &str, inputs: &[(&str, &str)], reads: &[&str]) {
     let deployment = start().await;
     let due = deployment.member(|account| {
-        key(account, "anna", 400);
+        user_with_key(account, "anna", 400);
         let due = deactivated(account, "anna", 31);
         deactivated(account, "zoe", 31);
-        key(account, "zoe", 10);
+        user_with_key(account, "zoe", 10);
         due
     });
     let of_anna = [("AccessKeyId", due.as_str())];
@@ -104,8 +104,8 @@ async fn a_failed_write_fails_the_run_and_the_next_run_finishes() {
         let deployment = start().await;
         let begun = Utc::now();
         let [stale, young, due, other] = deployment.member(|account| {
-            let [stale, young] = [400, 10].map(|age| key(account, "bot", age));
-            [stale, young, deactivated(account, "off", 31), key(account, "off", 10)]
+            let [stale, young] = [400, 10].map(|age| user_with_key(account, "bot", age));
+            [stale, young, deactivated(account, "off", 31), user_with_key(account, "off", 10)]
         });
         let inputs = if runbook == REACTIVATE { &[("AccessKeyId", due.as_str())] } else { FOR_REAL };
         for kind in [Throttle { probability: 1.0 }, AccessDenied] {
@@ -193,7 +193,8 @@ async fn a_deactivation_that_dies_makes_no_key_look_long_deactivated() {
 async fn a_deletion_that_dies_is_finished_by_the_next() {
     for calls in 4.. {
         let deployment = start().await;
-        let (due, other) = deployment.member(|account| (deactivated(account, "bot", 31), key(account, "bot", 400)));
+        let (due, other) =
+            deployment.member(|account| (deactivated(account, "bot", 31), user_with_key(account, "bot", 400)));
         let finished = run_for(&deployment, calls, DELETE, "bot", FOR_REAL).await;
         assert_eq!(status(&deployment, "bot", &other), Some(Active));
         if finished {
@@ -286,14 +287,14 @@ async fn a_user_who_is_replaced_or_renamed_meanwhile_is_left_alone() {
     let unknown = [("AccessKeyId", "AKIAABCDEFGHIJKLMNOP")];
     for (runbook, inputs) in [(DEACTIVATE, &[][..]), (REACTIVATE, &unknown), (DELETE, FOR_REAL)] {
         let deployment = start().await;
-        deployment.member(|account| key(account, "bot", 400));
+        deployment.member(|account| user_with_key(account, "bot", 400));
         slow(&deployment, "GetUser", 1000);
         let mut after = Vec::new();
         let other = async {
             called(&deployment, "ListUsers", 1).await;
             deployment.member(|account| {
                 account.delete_user("bot");
-                key(account, "bot", 400);
+                user_with_key(account, "bot", 400);
                 deactivated(account, "bot", 31);
             });
             after = state(&deployment);
@@ -305,7 +306,7 @@ async fn a_user_who_is_replaced_or_renamed_meanwhile_is_left_alone() {
     }
 
     let deployment = start().await;
-    let stale = deployment.member(|account| key(account, "bot", 400));
+    let stale = deployment.member(|account| user_with_key(account, "bot", 400));
     slow(&deployment, "GetAccessKeyLastUsed", 1000);
     let other = async {
         called(&deployment, "ListAccessKeys", 1).await;
@@ -321,7 +322,7 @@ async fn a_deactivation_waits_until_it_is_seen() {
     for holds in [true, false] {
         let deployment = start().await;
         let begun = Utc::now();
-        let stale = deployment.member(|account| key(account, "bot", 400));
+        let stale = deployment.member(|account| user_with_key(account, "bot", 400));
         slow(&deployment, "ListAccessKeys", 150);
         // As long as IAM has not come to show it, or for good.
         let other = async {
@@ -387,7 +388,7 @@ async fn a_listing_that_does_not_end_is_given_up() {
 async fn what_is_not_exactly_false_is_a_trial() {
     let deployment = start().await;
     let due = deployment.member(|account| {
-        key(account, "bot", 400);
+        user_with_key(account, "bot", 400);
         deactivated(account, "bot", 31)
     });
     let before = state(&deployment);

@@ -2,7 +2,7 @@
 
 use crate::cli::command_line;
 use std::{
-    io::{Read, Write},
+    io::Read,
     process::{Command, Output, Stdio},
 };
 
@@ -44,46 +44,24 @@ fn bash_completes_commands_and_options() {
     assert_eq!(ask("access-key-rotation sc", 1), "scan\n");
     assert_eq!(ask("access-key-rotation exempt --unt", 2), "--until\n");
     assert_eq!(ask("access-key-rotation pack --frequency One", 3), "One_Hour\n");
-
-    let mut check = Command::new("bash").arg("-n").stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    check.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
-    let check = check.wait_with_output().unwrap();
-    assert!(check.status.success() && check.stderr.is_empty(), "{check:?}");
-}
-
-#[test]
-fn other_shells_have_their_scripts() {
-    for (shell, begins) in [
-        ("zsh", "#compdef access-key-rotation\n"),
-        ("fish", "# Print an optspec"),
-        ("powershell", "\nusing namespace System.Management.Automation"),
-        ("elvish", "\nuse builtin"),
-    ] {
-        let script = printed(&["completions", shell]);
-        assert!(script.starts_with(begins), "{shell}: {script:.200}");
-        assert!(script.contains("evaluate") && script.contains("max-access-key-age"), "{shell}");
-    }
-    assert_eq!(run(&["completions", "cmd"]).status.code(), Some(2));
 }
 
 #[test]
 fn each_command_has_a_manual_page() {
     let program = printed(&["man"]);
-    let pages = commands().into_iter().map(|command| {
+    for command in commands() {
         let name = format!("access-key-rotation-{command}").replace('-', "\\-");
         assert!(program.contains(&format!("{name}(1)")), "{command} is not in the page of the program");
         let page = printed(&["man", &command]);
         assert!(page.contains(&format!("\n.TH access-key-rotation-{command} 1 ")), "{page:.300}");
-        page
-    });
-    for page in pages.chain([program.clone()]) {
-        for section in [".SH NAME", ".SH SYNOPSIS", ".SH DESCRIPTION", ".SH OPTIONS"] {
-            assert!(page.contains(&format!("\n{section}\n")), "{section}");
-        }
     }
     let output = run(&["man", "sacn"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("the commands are scan, "));
+    insta::assert_snapshot!(String::from_utf8_lossy(&output.stderr), @"
+    error: invalid value 'sacn' for '[COMMAND]': the commands are scan, doctor, plan, evaluate, exempt, pack, completions, man
+
+    For more information, try '--help'.
+    ");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! role and the rule.
 
 use access_key_rotation::{error::Error, metrics::Metrics};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use local_aws::{
     AccessKey, Account, ComplianceType, Credentials, Fault, FaultKind, KeyStatus, LocalAws, REGION, User, World,
     deployment::{self, InProcess},
@@ -24,6 +24,16 @@ pub(crate) fn at(time: &str) -> DateTime<Utc> {
 /// The day of all tests that do not need the real clock.
 pub(crate) fn today() -> DateTime<Utc> {
     at("2026-03-01T12:00:00Z")
+}
+
+/// When today began, by the system's clock: neither the age nor the date of what is so many days older changes while a test runs.
+pub(crate) fn midnight() -> DateTime<Utc> {
+    Utc::now().date_naive().and_time(NaiveTime::MIN).and_utc()
+}
+
+/// The day that begins so many days after this one, as arguments and tags say it.
+pub(crate) fn day(ahead: i64) -> String {
+    (midnight() + days(ahead)).date_naive().to_string()
 }
 
 pub(crate) fn days(days: i64) -> TimeDelta {
@@ -154,6 +164,12 @@ fn is_exempt(user: &User, key: &AccessKey, now: DateTime<Utc>) -> bool {
     // Days of this form are in the order of their letters.
     let holds = tag("until").is_some_and(|until| until.len() == 10 && *until >= *today && *until <= *last);
     holds && tag("owner").is_some_and(|owner| !owner.is_empty()) && tag("key").is_none_or(|only| only == key.id)
+}
+
+/// A key that became so many days old at midnight, of a user who is made if need be, older than any limit.
+pub(crate) fn user_with_key(account: &mut Account, user: &str, age: i64) -> String {
+    account.create_user(user, midnight() - days(1000));
+    account.create_key(user, midnight() - days(age)).unwrap()
 }
 
 /// Users who are all older than the limit: `number` of them, `per_cent` with a stale key, `keyless` per cent without any.

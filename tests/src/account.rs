@@ -13,21 +13,21 @@ use crate::ids;
 use crate::regional::Regional;
 use crate::user::{AccessKey, KeyStatus, LastUsed, User};
 
-/// Not raisable, as is the next.
+// Quotas that IAM does not raise.
 const USERS_PER_ACCOUNT: usize = 5000;
 const ACCESS_KEYS_PER_USER: usize = 2;
 
 static NO_RESULTS: BTreeMap<String, EvaluationResult> = BTreeMap::new();
 
-/// An account. Its methods change the state directly: no fault applies, no call is recorded.
+/// An account. Its methods change the state directly: no fault applies, and no call is recorded.
 ///
-/// Those that change something by its name return whether there was such a thing.
+/// Methods that change something by its name return whether it existed.
 pub struct Account {
     pub(crate) regional: Regional,
     pub(crate) credential_report: Option<Report>,
     pub(crate) result_tokens: HashMap<String, ResultToken>,
     pub(crate) rng: Rng,
-    /// The world's time when it last gave out this account.
+    /// The world's time at the last access to this account.
     pub(crate) now: DateTime<Utc>,
     created: DateTime<Utc>,
     id: String,
@@ -68,7 +68,7 @@ impl Account {
         &self.id
     }
 
-    /// When the account was made.
+    /// When the account was created.
     pub fn created(&self) -> DateTime<Utc> {
         self.created
     }
@@ -78,18 +78,18 @@ impl Account {
         self.users.values()
     }
 
-    /// The user of that name.
+    /// The user with that name.
     pub fn user(&self, name: &str) -> Option<&User> {
         self.users.get(&name.to_lowercase()).filter(|user| user.name == name)
     }
 
-    /// The users that come after the one of the name `after`.
+    /// The users whose names come after `after`.
     pub(crate) fn users_after(&self, after: Option<&str>) -> impl Iterator<Item = &User> {
         let start = after.map_or(Bound::Unbounded, |name| Bound::Excluded(name.to_lowercase()));
         self.users.range((start, Bound::Unbounded)).map(|(_, user)| user)
     }
 
-    /// The user or IAM's error.
+    /// The user, or IAM's error.
     pub(crate) fn existing_user(&mut self, name: &str) -> Result<&mut User, AwsError> {
         self.users
             .get_mut(&name.to_lowercase())
@@ -97,12 +97,12 @@ impl Account {
             .ok_or_else(|| AwsError::no_such_entity(format!("The user with name {name} cannot be found.")))
     }
 
-    /// Makes a user with the path `/` and returns the id, `AIDA…`. One that is there already is left as it is.
+    /// Creates a user with the path `/` and returns the id, `AIDA…`. An existing user stays as it is.
     pub fn create_user(&mut self, name: &str, created: DateTime<Utc>) -> String {
         self.create_user_in_path("/", name, created)
     }
 
-    /// As [`create_user`](Account::create_user), with a path such as `/machines/`.
+    /// Like [`create_user`](Account::create_user), with a path such as `/machines/`.
     pub fn create_user_in_path(&mut self, path: &str, name: &str, created: DateTime<Utc>) -> String {
         if let Some(user) = self.users.get(&name.to_lowercase()) {
             return user.id.clone();
@@ -121,7 +121,7 @@ impl Account {
         id
     }
 
-    /// Whether IAM would make a user of that name.
+    /// Checks whether IAM would create a user with that name.
     pub(crate) fn can_create_user(&self, name: &str) -> Result<(), AwsError> {
         if self.users.contains_key(&name.to_lowercase()) {
             return Err(AwsError::new(409, "EntityAlreadyExists", format!("User with name {name} already exists.")));
@@ -168,10 +168,10 @@ impl Account {
         true
     }
 
-    /// Makes an active access key and returns its id, `AKIA…`.
+    /// Creates an active access key and returns its id, `AKIA…`.
     ///
     /// # Errors
-    /// `NoSuchEntity` without such a user, `LimitExceeded` if it has two keys.
+    /// `NoSuchEntity` if there is no such user, `LimitExceeded` if the user has two keys.
     pub fn create_key(&mut self, user: &str, created: DateTime<Utc>) -> Result<String, AwsError> {
         let id = ids::access_key_id(&mut self.rng);
         let owner = self.existing_user(user)?;
@@ -199,7 +199,7 @@ impl Account {
         true
     }
 
-    /// Notes a use of a key, in `region` by `service`, as in `us-east-1` and `s3`.
+    /// Records a use of a key by `service` in `region`, such as `s3` in `us-east-1`.
     pub fn use_key(&mut self, key: &str, at: DateTime<Utc>, region: &str, service: &str) -> bool {
         let owner = self.key_owners.get(key).and_then(|owner| self.users.get_mut(owner));
         let Some(key) = owner.and_then(|user| user.key_mut(key)) else {
@@ -224,7 +224,7 @@ impl Account {
         deleted
     }
 
-    /// The user that has a key, and the key.
+    /// The owner of a key, and the key.
     pub(crate) fn key_owner(&self, key: &str) -> Option<(&User, &AccessKey)> {
         let user = self.users.get(self.key_owners.get(key)?)?;
         user.keys.iter().find(|other| other.id == key).map(|key| (user, key))
@@ -235,13 +235,13 @@ impl Account {
         self.existing_user(name).map(|user| user.tag(key, value)).is_ok()
     }
 
-    /// Takes a tag of a user away.
+    /// Removes a tag from a user.
     pub fn untag_user(&mut self, name: &str, key: &str) -> bool {
         self.existing_user(name).is_ok_and(|user| user.untag(key))
     }
 
-    /// Makes a role, unless it is there, that trusts the principal `trusted`: a role's ARN, or the ARN of an account's
-    /// root (`arn:aws:iam::123456789012:root`), which means everybody in that account. A second call adds a principal.
+    /// Creates a role, unless it exists, that trusts the principal `trusted`: a role's ARN, or the ARN of an account's root
+    /// (`arn:aws:iam::123456789012:root`), which means everybody in that account. A second call adds a principal.
     pub fn add_role(&mut self, name: &str, trusted: &str) {
         self.ensure_role(name).trusted.push(trusted.to_owned());
     }
@@ -255,7 +255,7 @@ impl Account {
         self.roles.get(name)
     }
 
-    /// Makes a Config rule, unless it is there.
+    /// Creates a Config rule, unless it exists.
     pub fn add_rule(&mut self, name: &str) {
         self.ensure_rule(name);
     }
@@ -278,17 +278,17 @@ impl Account {
         self.rules.get_mut(name)
     }
 
-    /// A rule's results by resource id; none if there is no such rule.
+    /// A rule's results by resource id. There are none if there is no such rule.
     pub fn results(&self, rule: &str) -> &BTreeMap<String, EvaluationResult> {
         self.rules.get(rule).map_or(&NO_RESULTS, |rule| &rule.results)
     }
 
-    /// A rule's results, to lose or to forge some.
+    /// A rule's results, for tests that remove or forge some.
     pub fn results_mut(&mut self, rule: &str) -> Option<&mut BTreeMap<String, EvaluationResult>> {
         self.rules.get_mut(rule).map(|rule| &mut rule.results)
     }
 
-    /// The calls of `PutEvaluations` that a rule accepted, in order; none if there is no such rule.
+    /// The calls of `PutEvaluations` that were accepted for a rule, in order. There are none if there is no such rule.
     pub fn deliveries(&self, rule: &str) -> &[Delivery] {
         self.rules.get(rule).map_or(&[], |rule| &rule.deliveries)
     }
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_unique_without_regard_to_case_but_found_with_it() {
+    fn user_names_are_unique_regardless_of_case_but_lookups_are_case_sensitive() {
         let mut account = account();
         let id = account.create_user("Alice", account.now);
         assert_eq!(account.create_user("alice", account.now), id);
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn tag_keys_are_the_same_without_regard_to_case() {
+    fn the_case_of_tag_keys_does_not_matter() {
         let mut account = account();
         account.create_user("alice", account.now);
         account.tag_user("alice", "Team", "a");

@@ -1,4 +1,5 @@
-//! Config, version 2014-11-12: the evaluations of a rule, remediation exceptions, the recorder, the organization's packs.
+//! Config, version 2014-11-12: the evaluations of a rule, remediation exceptions, the recorder, and the packs of the
+//! organization.
 
 mod compliance;
 mod organization_packs;
@@ -22,7 +23,7 @@ const COMPLIANCE_TYPES: [&str; 4] = ["COMPLIANT", "NON_COMPLIANT", "NOT_APPLICAB
 struct Context<'a> {
     account: &'a mut Account,
     faults: &'a mut Faults,
-    /// Whether the rules live in the Region that is asked.
+    /// Whether the request is for the Region of the rules.
     home: bool,
     input: &'a Map<String, Value>,
     effects: &'a Effects,

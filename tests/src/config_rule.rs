@@ -1,4 +1,4 @@
-//! A Config rule's results, and the tokens that they are delivered with.
+//! A Config rule's results, and the tokens for delivering them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -11,7 +11,7 @@ pub(crate) struct ConfigRule {
     /// By resource id.
     pub(crate) results: BTreeMap<String, EvaluationResult>,
     pub(crate) deliveries: Vec<Delivery>,
-    /// The ARN of the function that the rule invokes, if it was said.
+    /// The ARN of the function that the rule invokes, if it was set.
     pub(crate) function: Option<String>,
     /// The ids of resources with a remediation exception.
     pub(crate) exceptions: BTreeSet<String>,
@@ -39,7 +39,7 @@ impl ConfigRule {
 /// What a result token stands for.
 pub(crate) struct ResultToken {
     pub(crate) rule: String,
-    /// A rule that is deleted and made again is another rule.
+    /// A rule that is deleted and created again is another rule.
     pub(crate) rule_id: String,
     /// When Config invoked the rule.
     pub(crate) invoked: DateTime<Utc>,
@@ -56,7 +56,7 @@ pub struct EvaluationResult {
     pub annotation: Option<String>,
     /// The time of the event that triggered the evaluation.
     pub ordering_timestamp: DateTime<Utc>,
-    /// When `PutEvaluations` brought the result.
+    /// When `PutEvaluations` delivered the result.
     pub result_recorded_time: DateTime<Utc>,
     /// When Config sent the event that triggered the evaluation.
     pub config_rule_invoked_time: DateTime<Utc>,
@@ -74,13 +74,13 @@ pub enum ComplianceType {
 }
 
 impl ComplianceType {
-    /// The type of AWS's name for it; `None` for `INSUFFICIENT_DATA`, which no evaluation may have.
+    /// The type with this name; `None` for `INSUFFICIENT_DATA`, which no evaluation may have.
     pub(crate) fn parse(name: &str) -> Option<ComplianceType> {
         use ComplianceType::{Compliant, NonCompliant, NotApplicable};
         [Compliant, NonCompliant, NotApplicable].into_iter().find(|kind| kind.as_str() == name)
     }
 
-    /// AWS's name for it.
+    /// AWS's name for the type.
     pub fn as_str(self) -> &'static str {
         match self {
             ComplianceType::Compliant => "COMPLIANT",
@@ -99,9 +99,9 @@ impl fmt::Display for ComplianceType {
 /// A call of `PutEvaluations` that was answered with 200.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Delivery {
-    /// How many evaluations it held, those among them that failed included.
+    /// How many evaluations it held, including those that failed.
     pub evaluations: usize,
-    /// How many of them were answered as failed.
+    /// How many of them were reported as failed.
     pub failed: usize,
     /// Whether it was a dry run, which changes nothing.
     pub test_mode: bool,

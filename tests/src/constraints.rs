@@ -1,15 +1,15 @@
-//! The limits of the service models, and AWS's words for what breaks them.
+//! The limits of the service models, and AWS's messages for requests that break them.
 
 use std::ops::RangeInclusive;
 
 use crate::error::AwsError;
 
-/// Collects every constraint that a request breaks: AWS names them all at once.
+/// Collects every constraint that a request breaks: AWS names all of them at once.
 #[derive(Default)]
 pub(crate) struct Violations(Vec<String>);
 
 impl Violations {
-    /// `value` that must be there. Gives it, or an empty string in its place.
+    /// Requires a value. Returns it, or an empty string if it is missing.
     pub(crate) fn required<'a>(&mut self, field: &str, value: Option<&'a str>) -> &'a str {
         if value.is_none() {
             self.0.push(format!("Value null at '{field}' failed to satisfy constraint: Member must not be null"));
@@ -43,7 +43,7 @@ impl Violations {
         }
     }
 
-    /// `pattern` is what AWS shows, `allowed` what it means for one character.
+    /// `pattern` is the text that AWS shows, and `allowed` its meaning for one character.
     pub(crate) fn pattern(&mut self, field: &str, value: &str, pattern: &str, allowed: impl Fn(char) -> bool) {
         if !value.chars().all(allowed) {
             self.add(field, value, &format!("satisfy regular expression pattern: {pattern}"));
@@ -60,7 +60,7 @@ impl Violations {
         self.0.push(format!("Value '{shown}' at '{field}' failed to satisfy constraint: Member must {must}"));
     }
 
-    /// An error of `code` if anything was broken: `ValidationError` in IAM and STS, `ValidationException` in Config.
+    /// An error with `code` if a constraint was broken: `ValidationError` in IAM and STS, `ValidationException` in Config.
     pub(crate) fn finish(self, code: &'static str) -> Result<(), AwsError> {
         if self.0.is_empty() {
             return Ok(());
@@ -71,12 +71,12 @@ impl Violations {
     }
 }
 
-/// What names of users and sessions are made of: `[\w+=,.@-]`.
+/// The characters of user and session names: `[\w+=,.@-]`.
 pub(crate) fn name_character(c: char) -> bool {
     c.is_ascii_alphanumeric() || "_+=,.@-".contains(c)
 }
 
-/// What tags are made of: `[\p{L}\p{Z}\p{N}_.:/=+\-@]`.
+/// The characters of tags: `[\p{L}\p{Z}\p{N}_.:/=+\-@]`.
 pub(crate) fn tag_character(c: char) -> bool {
     c.is_alphanumeric() || (c.is_whitespace() && !c.is_control()) || "_.:/=+-@".contains(c)
 }
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_take_letters_and_spaces_of_any_script_but_no_controls() {
+    fn tags_accept_letters_and_spaces_of_any_script_but_no_control_characters() {
         assert!("Straße 東京\u{a0}1.0_:/=+-@".chars().all(tag_character));
         assert!(!["\n", "\t", "#", "!", ";"].iter().any(|text| text.chars().all(tag_character)));
     }

@@ -1,4 +1,4 @@
-//! The rule, deployed to a world: roles and rule in each account, and the function as a process or in this one.
+//! The rule, deployed to a world: roles and the rule in each account, and the function in a process of its own or in this one.
 
 use crate::{
     Credentials, LocalAws, REGION, Recorder, World,
@@ -20,19 +20,20 @@ use std::{io, path::PathBuf, process::Command, time::Duration};
 
 /// The name of the Config rule.
 pub const RULE: &str = "access-key-rotation";
-/// The role of the function, in the hub account.
+/// The function's role, in the hub account.
 pub const FUNCTION_ROLE: &str = "access-key-rotation-function";
 /// The role that the function assumes in every other account.
 pub const EVALUATION_ROLE: &str = "access-key-rotation-evaluation";
 
-/// The runbooks that `templates/member.yaml` makes in every account.
+/// The runbooks that `templates/member.yaml` creates in every account.
 pub const RUNBOOKS: [&str; 3] = [
     "AccessKeyRotation-DeactivateStaleKeys",
     "AccessKeyRotation-ReactivateKey",
     "AccessKeyRotation-DeleteDeactivatedKeys",
 ];
 
-/// Makes rule and roles in the hub account and its members; gives the credentials that the function runs with.
+/// Creates the rule and the roles in the hub account and the member accounts. Returns the credentials that the function runs
+/// with.
 pub fn deploy(world: &mut World, hub: &str, members: &[&str]) -> Credentials {
     for id in members.iter().chain([&hub]) {
         let account = world.account(id);
@@ -42,8 +43,8 @@ pub fn deploy(world: &mut World, hub: &str, members: &[&str]) -> Credentials {
     world.credentials(hub, FUNCTION_ROLE)
 }
 
-/// Makes an organization of accounts, given as id and name, which the hub manages and in which `doctor` finds nothing wrong. The
-/// evaluation role also trusts `user`, as `CommandLineRoleArn` of `templates/member.yaml` makes it.
+/// Creates an organization of `accounts`, each with its id and name. The hub manages it, and `doctor` finds nothing wrong in
+/// it. The evaluation role also trusts `user`, as with the parameter `CommandLineRoleArn` of `templates/member.yaml`.
 pub fn organize(world: &mut World, hub: &str, accounts: &[(&str, String)], user: &str) {
     for (id, name) in accounts {
         let account = world.account(id);
@@ -64,18 +65,18 @@ pub fn function_arn(hub: &str) -> String {
     format!("arn:aws:lambda:{REGION}:{hub}:function:access-key-rotation")
 }
 
-/// Builds the function's binary as it is released, unless it is up to date. Gives its path.
+/// Builds the function's release binary, unless it is up to date. Returns its path.
 ///
 /// # Errors
-/// What cargo says, if it fails.
+/// If cargo fails, with its output.
 pub fn build() -> io::Result<PathBuf> {
     cargo_build("bootstrap", &["--release", "--package", "access-key-rotation", "--no-default-features"])
 }
 
-/// Builds the command line, unless it is up to date. Gives its path.
+/// Builds the command line, unless it is up to date. Returns its path.
 ///
 /// # Errors
-/// What cargo says, if it fails.
+/// If cargo fails, with its output.
 pub fn build_command_line() -> io::Result<PathBuf> {
     cargo_build("access-key-rotation", &["--workspace"])
 }
@@ -95,14 +96,14 @@ fn cargo_build(binary: &str, options: &[&str]) -> io::Result<PathBuf> {
         let is_binary = message["target"]["name"] == binary;
         message["executable"].as_str().filter(|_| is_binary).map(PathBuf::from)
     });
-    executable.ok_or_else(|| io::Error::other(format!("cargo built no {binary}")))
+    executable.ok_or_else(|| io::Error::other(format!("cargo did not build {binary}")))
 }
 
-/// Starts the function's binary on AWS at `endpoint`, with credentials that [`deploy`] gave, the most talkative log level, and
-/// `env` besides.
+/// Starts the function's binary with AWS at `endpoint`, the credentials from [`deploy`], the most verbose log level, and the
+/// variables in `env`.
 ///
 /// # Errors
-/// If it does not come to ask for its first event.
+/// If it does not ask for its first event.
 pub async fn start(
     endpoint: String,
     hub: &str,
@@ -127,7 +128,7 @@ pub async fn start(
     Function::start(config).await
 }
 
-/// The function's handler in this process, with real clients over HTTP, and a clock that the caller sets.
+/// The function's handler in this process, with real clients over HTTP and a clock that the caller sets.
 #[derive(Debug)]
 pub struct InProcess {
     accounts: Accounts,
@@ -137,10 +138,10 @@ pub struct InProcess {
 }
 
 impl InProcess {
-    /// A function in the hub account, with credentials that [`deploy`] gave.
+    /// A function in the hub account, with the credentials from [`deploy`].
     ///
     /// # Errors
-    /// If the hub is not an account's id.
+    /// If `hub` is not the id of an account.
     pub async fn start(aws: &LocalAws, hub: &str, credentials: Credentials) -> Result<InProcess, Error> {
         let credentials = aws_credential_types::Credentials::new(
             credentials.access_key_id,
@@ -162,7 +163,7 @@ impl InProcess {
         })
     }
 
-    /// Handles an event as of `now`. What was counted comes with the outcome, good or bad.
+    /// Handles an event at `now`. Returns the metrics along with the outcome, even if that is an error.
     pub async fn invoke(&self, event: &Value, now: DateTime<Utc>) -> (Result<(), Error>, Metrics) {
         let metrics = Metrics::default();
         let invocation =

@@ -1,17 +1,17 @@
-//! Errors as AWS answers them.
+//! The errors of AWS.
 
 use std::fmt;
 
 use crate::request::Service;
 
-/// An error that AWS answers with.
+/// An error that AWS returns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AwsError {
     /// The HTTP status.
     pub status: u16,
     /// The error code, such as `NoSuchEntity`.
     pub code: &'static str,
-    /// The text for people.
+    /// The error message.
     pub message: String,
 }
 
@@ -29,7 +29,7 @@ impl AwsError {
         }
     }
 
-    /// Nobody has such an access key, or the session token is not the one that goes with it.
+    /// The access key does not exist, or the session token does not belong to it.
     pub(crate) fn invalid_client_token(service: Service) -> AwsError {
         let message = "The security token included in the request is invalid.";
         match service.is_json() {
@@ -38,7 +38,7 @@ impl AwsError {
         }
     }
 
-    /// The session is over.
+    /// The session has expired.
     pub(crate) fn expired_token(service: Service) -> AwsError {
         let message = "The security token included in the request is expired";
         match service.is_json() {
@@ -47,7 +47,7 @@ impl AwsError {
         }
     }
 
-    /// `principal` is an ARN, `action` of the form `iam:ListUsers`.
+    /// `principal` is an ARN, and `action` has the form `iam:ListUsers`.
     pub(crate) fn access_denied(service: Service, principal: &str, action: &str, resource: &str) -> AwsError {
         let message = format!(
             "User: {principal} is not authorized to perform: {action} on resource: {resource} \

@@ -1,6 +1,6 @@
-//! The events that AWS Config invokes a custom rule's Lambda function with.
+//! The events with which AWS Config invokes the Lambda function of a custom rule.
 //!
-//! Each has a fresh result token for `PutEvaluations`, good in the rule's account. The rule is made if it is not there;
+//! Each has a new result token for `PutEvaluations`, valid in the rule's account. The rule is created if it does not exist.
 //! `parameters` become the JSON object in `ruleParameters`.
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -12,10 +12,10 @@ use crate::ids;
 use crate::user::User;
 use crate::world::World;
 
-/// Characters of a result token. AWS's are some KB too.
+/// The length of a result token in characters. AWS's tokens are some KB long too.
 const RESULT_TOKEN: usize = 1400;
 
-/// The schedule's event: `ScheduledNotification`.
+/// The event of a schedule: `ScheduledNotification`.
 pub fn scheduled(world: &mut World, account: &str, rule: &str, parameters: &[(&str, &str)]) -> Value {
     let invoking = json!({
         "awsAccountId": account,
@@ -43,8 +43,8 @@ pub fn snapshot_delivery(world: &mut World, account: &str, rule: &str, parameter
     event(world, account, rule, &invoking, parameters)
 }
 
-/// The event of a user's change: `ConfigurationItemChangeNotification` with the user's present configuration, which has no
-/// access keys. `None` if there is no such user.
+/// The event of a change of a user: `ConfigurationItemChangeNotification` with the user's current configuration, which contains
+/// no access keys. `None` if there is no such user.
 pub fn change(world: &mut World, account: &str, rule: &str, user: &str, parameters: &[(&str, &str)]) -> Option<Value> {
     let now = world.now();
     let user = world.account(account).user(user)?;
@@ -56,7 +56,7 @@ pub fn change(world: &mut World, account: &str, rule: &str, user: &str, paramete
     Some(event(world, account, rule, &notification(now, &item, &Value::Null), parameters))
 }
 
-/// The event of a change that is too large to be sent: `OversizedConfigurationItemChangeNotification`, a summary without
+/// The event of a change that is too large to send: `OversizedConfigurationItemChangeNotification`, with a summary that lacks
 /// the resource's name. `None` if there is no such user.
 pub fn oversized_change(
     world: &mut World,
@@ -80,7 +80,7 @@ pub fn oversized_change(
     Some(event(world, account, rule, &invoking, parameters))
 }
 
-/// The event of a user's deletion: an item of the status `ResourceDeleted`.
+/// The event of a user's deletion: an item with the status `ResourceDeleted`.
 pub fn deleted(
     world: &mut World,
     account: &str,
@@ -109,7 +109,7 @@ impl Resource<'_> {
     }
 }
 
-/// What a configuration item and its summary share.
+/// The members that a configuration item and its summary share.
 fn item(account: &str, captured: DateTime<Utc>, status: &str, resource: &Resource<'_>) -> Value {
     json!({
         "configurationItemVersion": "1.3",
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scheduled_event_has_its_json_in_strings() {
+    fn a_scheduled_event_holds_json_in_strings() {
         let event = scheduled(&mut world(), "123456789012", "keys", &[("maxAccessKeyAge", "90")]);
         assert_eq!(event["ruleParameters"], r#"{"maxAccessKeyAge":"90"}"#);
         assert_eq!(invoking(&event)["notificationCreationTime"], "2019-10-30T11:39:10.807Z");

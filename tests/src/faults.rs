@@ -1,4 +1,4 @@
-//! What goes wrong on demand, by account, action and user.
+//! Faults that tests inject, by account, action and user.
 
 use std::time::{Duration, Instant};
 
@@ -8,14 +8,14 @@ use crate::error::AwsError;
 use crate::paging::PageFaults;
 use crate::request::Service;
 
-/// Something that goes wrong. A part that is `None` fits every call.
+/// A fault. A part that is `None` fits every call.
 #[derive(Clone, Debug)]
 pub struct Fault {
     /// The account of the caller, twelve digits.
     pub account: Option<String>,
     /// The action, such as `ListUsers`.
     pub action: Option<String>,
-    /// The parameter `UserName`, or the user of the access key in question.
+    /// The parameter `UserName`, or the owner of the access key in the request.
     pub user: Option<String>,
     /// What happens.
     pub kind: FaultKind,
@@ -24,53 +24,53 @@ pub struct Fault {
 /// What goes wrong.
 #[derive(Clone, Debug)]
 pub enum FaultKind {
-    /// Throttling, by chance, by the service's name for it: `Throttling` in IAM and STS, `ThrottlingException` in Config.
+    /// Random throttling, with the service's name for it: `Throttling` in IAM and STS, `ThrottlingException` in Config.
     Throttle {
-        /// 0 to 1.
+        /// The share of calls, from 0 to 1.
         probability: f64,
     },
-    /// Throttling of what is more than a rate of calls, in real time. What is refused takes no token. All calls that the
-    /// fault fits share one bucket, which is full at first.
+    /// Throttling above a rate of calls, in real time. A refused call takes no token. All calls that the fault fits share one
+    /// bucket, which is full at first.
     TokenBucket {
-        /// Tokens that are added a second.
+        /// The tokens that are added each second.
         per_second: f64,
-        /// Tokens that the bucket holds.
+        /// The tokens that the bucket holds.
         burst: f64,
     },
-    /// HTTP 500, by chance: `ServiceFailure` in IAM, `InternalFailure` elsewhere.
+    /// HTTP 500 at random: `ServiceFailure` in IAM, `InternalFailure` elsewhere.
     ServerError {
-        /// 0 to 1.
+        /// The share of calls, from 0 to 1.
         probability: f64,
     },
-    /// Answers come that much later. The state is read and changed after the delay.
+    /// Answers come later by this time. The state is read and changed after the delay.
     Latency(Duration),
     /// No policy allows the caller the action.
     AccessDenied,
-    /// So many calls are let through; those that follow are server errors.
+    /// This many calls succeed; all later ones are server errors.
     BreakOffAfterCalls(u32),
     /// `PutEvaluations` answers 200 with evaluations in `FailedEvaluations`, which it does not store.
     FailedEvaluations {
-        /// In how many calls; those that hold none of the evaluations do not count.
+        /// In how many calls. Calls without any of the evaluations do not count.
         times: u32,
         /// Which evaluations.
         which: Failing,
     },
-    /// Listings answer so many pages; those that follow are server errors.
+    /// Listings return this many pages; all later ones are server errors.
     BreakOffAfterPages(u32),
-    /// Listings have at most so many items a page (at least one), and every third page is empty.
+    /// Listings have at most this many items a page (at least one), and every third page is empty.
     ShortPages(usize),
 }
 
 /// Which evaluations of a call fail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failing {
-    /// The first so many.
+    /// The first ones, up to this number.
     First(usize),
-    /// Those of these resource ids.
+    /// The ones with these resource ids.
     Ids(Vec<String>),
 }
 
-/// The faults that are in force.
+/// The faults in force.
 #[derive(Default)]
 pub struct Faults(Vec<Armed>);
 
@@ -84,19 +84,19 @@ struct Bucket {
     filled: Instant,
 }
 
-/// A call as the faults see it.
+/// A call, as the faults see it.
 pub(crate) struct Target<'a> {
     pub(crate) service: Service,
     pub(crate) account: &'a str,
     pub(crate) action: &'a str,
     pub(crate) user: Option<&'a str>,
-    /// ARN of the caller.
+    /// The ARN of the caller.
     pub(crate) principal: &'a str,
-    /// What the action is on, in AWS's words for a denial.
+    /// The resource of the action, as AWS names it in a denial.
     pub(crate) resource: &'a str,
 }
 
-/// What the faults do to one call.
+/// The effects of the faults on one call.
 #[derive(Default)]
 pub(crate) struct Effects {
     pub(crate) latency: Duration,
@@ -115,7 +115,7 @@ impl Faults {
         self.0.clear();
     }
 
-    /// What happens to a call. Of several errors the fault that was added first decides.
+    /// The effects on a call. If several faults cause errors, the one that was added first decides.
     pub(crate) fn effects(&mut self, target: &Target<'_>, rng: &mut Rng) -> Effects {
         let mut effects = Effects::default();
         for armed in self.0.iter_mut().filter(|armed| armed.fault.fits(target)) {
@@ -124,7 +124,7 @@ impl Faults {
         effects
     }
 
-    /// Which of the evaluations of these resource ids fail, in the same order.
+    /// Whether each of the evaluations with these resource ids fails, in the same order.
     pub(crate) fn failing(&mut self, account: &str, ids: &[&str]) -> Vec<bool> {
         let mut failing = vec![false; ids.len()];
         for Fault { account: only, action, kind, .. } in self.0.iter_mut().map(|armed| &mut armed.fault) {
@@ -190,7 +190,7 @@ impl Armed {
 }
 
 impl Bucket {
-    /// Takes a token; whether there was one.
+    /// Takes a token, and returns whether there was one.
     fn take(&mut self, per_second: f64, burst: f64) -> bool {
         let now = Instant::now();
         let added = (now - self.filled).as_secs_f64() * per_second;
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_gives_its_burst_and_then_its_rate() {
+    fn a_bucket_allows_its_burst_and_then_its_rate() {
         let mut faults = Faults::default();
         faults.add(fault(None, None, FaultKind::TokenBucket { per_second: 0.001, burst: 3.0 }));
         let refused =
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn throttling_by_chance_hits_its_share() {
+    fn random_throttling_hits_its_share_of_calls() {
         let (mut faults, mut rng) = (Faults::default(), Rng::with_seed(0));
         faults.add(fault(None, None, FaultKind::Throttle { probability: 0.3 }));
         let hits = (0..1000).filter(|_| faults.effects(&target("ListUsers", None), &mut rng).error.is_some()).count();
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_break_off_after_so_many_that_the_fault_fits() {
+    fn only_calls_that_the_fault_fits_count_until_it_breaks_off() {
         let mut faults = Faults::default();
         faults.add(fault(Some("TagUser"), None, FaultKind::BreakOffAfterCalls(1)));
         let mut fails = |action| faults.effects(&target(action, None), &mut Rng::with_seed(0)).error.is_some();

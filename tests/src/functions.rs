@@ -6,7 +6,7 @@ use crate::REGION;
 use crate::error::AwsError;
 use crate::world::World;
 
-/// The action, which is empty if there is none, and the function's name, of a request's method and path.
+/// The action and the function's name, from the method and the path of a request. Both are empty if there is no such action.
 pub(crate) fn route(method: &str, path: &str) -> (&'static str, String) {
     let rest = path.strip_prefix("/2015-03-31/functions/").filter(|_| method == "GET");
     match rest.and_then(|rest| rest.split_once('/')) {

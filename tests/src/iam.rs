@@ -27,7 +27,7 @@ struct Context<'a> {
 
 type Result<T> = std::result::Result<T, AwsError>;
 
-/// The members of an action's result, if it has any; `None` if there is no such action.
+/// The members of an action's result, if it has any. `None` if there is no such action.
 pub(crate) fn answer(
     world: &mut World,
     caller: &Caller,
@@ -69,7 +69,7 @@ impl Context<'_> {
         Ok(name.to_owned())
     }
 
-    /// The parameter `UserName`, or the user who calls.
+    /// The parameter `UserName`, or the calling user.
     fn user_name_or_caller(&self) -> Result<String> {
         if self.params.get("UserName").is_some() {
             return self.user_name();
@@ -96,7 +96,8 @@ impl Context<'_> {
         Ok(id.to_owned())
     }
 
-    /// The listing that `MaxItems` and `Marker` ask for, of what `of` says besides the action, and its position.
+    /// The listing that `MaxItems` and `Marker` request, and the position in it. `of` identifies the listing besides the
+    /// action.
     fn listing(&self, action: &str, of: &str) -> Result<(Listing, Position)> {
         let mut violations = Violations::default();
         let size = self.params.integer("MaxItems")?.unwrap_or(100);
@@ -118,7 +119,7 @@ impl Context<'_> {
     }
 }
 
-/// What names of users may hold, in the words of IAM itself rather than of its model.
+/// Checks the characters of a user's name, with the message of IAM itself, which differs from that of its model.
 fn check_user_name(name: &str) -> Result<()> {
     if name.chars().all(name_character) {
         return Ok(());
@@ -128,14 +129,14 @@ fn check_user_name(name: &str) -> Result<()> {
     Err(AwsError::new(400, "ValidationError", message))
 }
 
-/// A page as IAM answers it: the items, whether there are more, and where they begin.
+/// A page of IAM: the items, whether there are more, and the marker of the next page.
 fn page_xml(name: &'static str, page: Page<Xml>) -> Xml {
     let mut members = vec![(name, Xml::List(page.items)), ("IsTruncated", Xml::text(page.next.is_some()))];
     members.extend(page.next.map(|marker| ("Marker", Xml::text(marker))));
     Xml::Structure(members)
 }
 
-/// A page of a short list, which is continued by number.
+/// A page of a short list, with numbers as markers.
 fn page_of<T>(listing: &Listing, position: Position, items: &[T], xml: impl Fn(&T) -> Xml) -> Result<Page<Xml>> {
     let start = position.after.as_deref().and_then(|after| after.parse::<usize>().ok()).map_or(0, |after| after + 1);
     let page = listing.page(position, items.iter().enumerate().skip(start), |(n, _)| n.to_string())?;

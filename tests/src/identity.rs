@@ -1,4 +1,4 @@
-//! Who a request is from: administrators, IAM users, and the sessions of assumed roles.
+//! The sender of a request: an administrator, an IAM user, or the session of an assumed role.
 
 use std::collections::HashMap;
 
@@ -23,7 +23,7 @@ pub struct Credentials {
     pub session_token: Option<String>,
 }
 
-/// Who makes a call.
+/// The sender of a call.
 pub(crate) struct Caller {
     pub(crate) account: String,
     pub(crate) arn: String,
@@ -36,7 +36,7 @@ pub(crate) enum CallerKind {
     Administrator,
     /// An IAM user, by name.
     User(String),
-    /// A session of the role of that name.
+    /// A session of the role with that name.
     Role(String),
 }
 
@@ -45,7 +45,7 @@ pub(crate) enum CallerKind {
 pub(crate) struct Sessions {
     /// By access key id.
     issued: HashMap<String, Session>,
-    /// What session credentials are of that were not issued here.
+    /// The session that credentials from elsewhere stand for.
     foreign: Option<Session>,
 }
 
@@ -58,15 +58,15 @@ struct Session {
 }
 
 impl World {
-    /// Credentials of the session `local` of a role, such as a Lambda function's own. The account and the role are made
-    /// if they are not there. Like those that Lambda hands out, these never run out on their user.
+    /// Credentials of the session `local` of a role, such as that of a Lambda function. The account and the role are created if
+    /// they do not exist. Like the credentials that Lambda supplies, these never expire for their user.
     pub fn credentials(&mut self, account: &str, role: &str) -> Credentials {
         self.account(account).ensure_role(role);
         self.new_session(account, role, "local", None)
     }
 
-    /// From now on session credentials that were not issued here are of that role. This is for a client that gets its
-    /// credentials from another AWS and turns to this one for some services only.
+    /// From now on, session credentials that were not issued here belong to that role. This is for a client that gets its
+    /// credentials from another AWS and uses this one for some services only.
     pub fn accept_foreign_credentials(&mut self, account: &str, role: &str) {
         self.account(account).ensure_role(role);
         let (account, role, name) = (account.to_owned(), role.to_owned(), "foreign".to_owned());
@@ -88,7 +88,7 @@ impl World {
         Credentials { access_key_id, secret_access_key: ids::secret(&mut self.rng), session_token: Some(token) }
     }
 
-    /// The sender of a request. For an IAM user it is a use of the access key.
+    /// The sender of a request. For an IAM user, the request is a use of the access key.
     pub(crate) fn authenticate(&mut self, scope: &Scope) -> Result<Caller, AwsError> {
         let invalid = || AwsError::invalid_client_token(scope.service);
         if let Some(account) = scope.access_key_id.strip_prefix(ADMINISTRATOR_PREFIX) {
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn foreign_credentials_are_refused_unless_it_is_said_whose_they_are() {
+    fn foreign_credentials_are_refused_until_they_have_a_role() {
         let mut world = World::new(DateTime::from_timestamp(1_700_000_000, 0).unwrap());
         let foreign = Credentials {
             access_key_id: "ASIAFOREIGN".to_owned(),
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_active_key_of_a_user_authenticates_and_that_is_a_use_of_it() {
+    fn only_an_active_key_authenticates_a_user_and_counts_as_used() {
         let mut world = World::new(DateTime::from_timestamp(1_700_000_000, 0).unwrap());
         let now = world.now();
         let account = world.account("123456789012");

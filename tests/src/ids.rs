@@ -1,4 +1,4 @@
-//! Identifiers that look like AWS's, the same in each run.
+//! Identifiers that look like those of AWS, and are the same in each run.
 
 use fastrand::Rng;
 

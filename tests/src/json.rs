@@ -1,4 +1,4 @@
-//! What the services that speak JSON have in common: members of the input, times, pages.
+//! Helpers for the services that speak JSON: members of the input, times, pages.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::error::AwsError;
 use crate::paging::{Listing, Page, Position};
 
-/// A member that has another type than the model says.
+/// The error for a member of another type than the model's.
 pub(crate) fn serialization(name: &str) -> AwsError {
     AwsError::new(400, "SerializationException", format!("The value of {name} is of the wrong type"))
 }
@@ -29,13 +29,13 @@ pub(crate) fn strings<'a>(object: &'a Map<String, Value>, name: &str) -> Result<
     list.into_iter().flatten().map(|item| item.as_str().ok_or_else(|| serialization(name))).collect()
 }
 
-/// AWS JSON has times as seconds since 1970, here to the millisecond.
+/// A time in AWS JSON: seconds since 1970, here with milliseconds.
 pub(crate) fn epoch_seconds(time: DateTime<Utc>) -> Value {
     #[expect(clippy::cast_precision_loss, reason = "milliseconds are exact for 285,000 years")]
     Value::from(time.timestamp_millis() as f64 / 1000.0)
 }
 
-/// Where `NextToken` says that a page starts; `invalid` is the service's error for the token of another listing.
+/// The position of the page that `NextToken` stands for. `invalid` is the service's error for the token of another listing.
 pub(crate) fn position(
     listing: &Listing,
     input: &Map<String, Value>,
@@ -45,7 +45,7 @@ pub(crate) fn position(
     listing.position(token).ok_or_else(invalid)
 }
 
-/// A page as it is answered: the items, and where the next page begins.
+/// A page in JSON: the items, and the token of the next page.
 pub(crate) fn page(name: &str, page: Page<Value>) -> Value {
     let mut value = json!({ name: page.items });
     if let Some(token) = page.next {

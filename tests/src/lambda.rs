@@ -1,5 +1,5 @@
-//! The Lambda Runtime API, version 2018-06-01, for one function: its real binary runs as a child process and is invoked
-//! with events, one at a time.
+//! The Lambda Runtime API, version 2018-06-01, for one function. Its real binary runs as a child process, which gets one event
+//! at a time.
 
 use std::fmt;
 use std::io;
@@ -20,15 +20,15 @@ use runtime_api::{Invocation, RuntimeApi};
 
 mod runtime_api;
 
-/// How long a function may take from its start to its first poll: AWS's limit.
+/// How long a function may take from its start to its first poll, as in AWS.
 const INIT_LIMIT: Duration = Duration::from_secs(10);
-/// What a function gets beyond its timeout, so that its own handling of the deadline shows first.
+/// The time beyond its timeout that a function gets, so that it can handle the deadline itself first.
 const MARGIN: Duration = Duration::from_secs(1);
 
-/// A Lambda function whose binary runs. The process is killed when this is dropped.
+/// A Lambda function with a running binary. The process is killed when this is dropped.
 pub struct Function {
     api: Arc<RuntimeApi>,
-    /// Held for the time of an invocation, so that there is one at a time.
+    /// Locked during an invocation, so that there is only one at a time.
     child: tokio::sync::Mutex<Child>,
     process_id: u32,
     timeout: Duration,
@@ -38,20 +38,20 @@ pub struct Function {
     _stop: oneshot::Sender<()>,
 }
 
-/// What a function is made of.
+/// The configuration of a function.
 #[derive(Clone, Debug)]
 pub struct FunctionConfig {
     /// The binary, such as `bootstrap`.
     pub binary: PathBuf,
-    /// `arn:aws:lambda:REGION:ACCOUNT:function:NAME`. Region and name go into the environment too.
+    /// `arn:aws:lambda:REGION:ACCOUNT:function:NAME`. The environment gets the Region and the name, too.
     pub arn: String,
-    /// The function's timeout: an invocation's deadline is that far away.
+    /// The function's timeout, which sets the deadline of an invocation.
     pub timeout: Duration,
-    /// The environment besides what Lambda itself sets. Nothing else is inherited.
+    /// The environment, in addition to the variables that Lambda sets. The function inherits no others.
     pub env: Vec<(String, String)>,
 }
 
-/// How an invocation failed.
+/// The error of a failed invocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FunctionError {
     /// The function's own error type, or `Runtime.ExitError`, `Sandbox.Timedout`, `Runtime.InvalidResponse`.
@@ -78,14 +78,14 @@ impl Function {
     /// Starts the binary and waits until it asks for its first event.
     ///
     /// # Errors
-    /// If the binary cannot be started, reports that its initialization failed, ends, or does not poll in 10 s.
+    /// If the binary does not start, reports a failed initialization, exits, or does not poll within 10 s.
     pub async fn start(config: FunctionConfig) -> io::Result<Function> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?.to_string();
         let (api, first_poll) = RuntimeApi::new();
         let (stop, stopped) = oneshot::channel();
         let server = axum::serve(listener, runtime_api::router(Arc::clone(&api))).with_graceful_shutdown(async {
-            // An error is what a dropped sender gives.
+            // Dropping the sender ends the wait with an error.
             let _ = stopped.await;
         });
         tokio::spawn(server.into_future());
@@ -107,7 +107,7 @@ impl Function {
         let first_poll = tokio::select! {
             biased;
             result = first_poll => result.map_err(io::Error::other)?,
-            status = child.wait() => Err(FunctionError::new("Runtime.ExitError", format!("the function ended: {}", status?))),
+            status = child.wait() => Err(FunctionError::new("Runtime.ExitError", format!("the function exited: {}", status?))),
             () = tokio::time::sleep(INIT_LIMIT) => Err(FunctionError::new("Sandbox.Timedout", "initialization took over 10 s")),
         };
         if let Err(error) = first_poll {
@@ -126,11 +126,11 @@ impl Function {
         })
     }
 
-    /// Invokes the function with an event, which need not be JSON, and gives its response.
+    /// Invokes the function with an event, which need not be JSON, and returns its response.
     ///
     /// # Errors
-    /// The function's own error; or that it ended (`Runtime.ExitError`), took a second more than its timeout, for which it
-    /// is killed (`Sandbox.Timedout`), or answered what is not JSON (`Runtime.InvalidResponse`).
+    /// The function's own error. Or the function exited (`Runtime.ExitError`), ran a second longer than its timeout and was
+    /// killed (`Sandbox.Timedout`), or answered with something other than JSON (`Runtime.InvalidResponse`).
     pub async fn invoke(&self, event: &[u8]) -> Result<Value, FunctionError> {
         let mut child = self.child.lock().await;
         let (invocation, answer) = Invocation::new(event, &self.arn, self.timeout);
@@ -144,7 +144,7 @@ impl Function {
                 Err(FunctionError::new("Runtime.ExitError", format!("Runtime exited with error: {status}")))
             }
             () = tokio::time::sleep(limit) => {
-                // It may have ended by itself just now, which is as well.
+                // It may have exited just now, which does not matter.
                 let _ = child.start_kill();
                 let seconds = self.timeout.as_secs_f64();
                 Err(FunctionError::new("Sandbox.Timedout", format!("Task timed out after {seconds:.2} seconds")))
@@ -159,12 +159,12 @@ impl Function {
         self.start_to_first_poll
     }
 
-    /// What the function wrote to stdout and stderr so far.
+    /// The output of the function so far, to stdout and stderr.
     pub fn logs(&self) -> String {
         String::from_utf8_lossy(&lock(&self.output)).into_owned()
     }
 
-    /// The most memory that the process has held so far, in bytes: `VmHWM` in Linux's `/proc`.
+    /// The peak memory of the process so far, in bytes: `VmHWM` in Linux's `/proc`.
     ///
     /// # Errors
     /// If the process is gone, or the system has no `/proc`.
@@ -174,7 +174,7 @@ impl Function {
             .lines()
             .find_map(|line| line.strip_prefix("VmHWM:"))
             .and_then(|value| value.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-        kilobytes.map(|kilobytes| kilobytes * 1024).ok_or_else(|| io::Error::other("no VmHWM: the process has ended"))
+        kilobytes.map(|kilobytes| kilobytes * 1024).ok_or_else(|| io::Error::other("no VmHWM: the process has exited"))
     }
 
     /// The processor time that the process has used so far: `utime` and `stime` of Linux's `/proc`, in ticks of 10 ms.
@@ -183,14 +183,14 @@ impl Function {
     /// If the process is gone, or the system has no `/proc`.
     pub fn processor_time(&self) -> io::Result<Duration> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process_id))?;
-        // The name, in parentheses, may hold spaces; of what follows, these are the 12th and 13th.
+        // The name, in parentheses, may contain spaces. Of the fields after it, these are the 12th and 13th.
         let fields = stat.rsplit_once(')').map(|(_, fields)| fields.split_whitespace()).into_iter().flatten();
         let ticks: u64 = fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
         Ok(Duration::from_millis(ticks * 10))
     }
 }
 
-/// What Lambda sets for a function in a custom runtime.
+/// The environment that Lambda sets for a function in a custom runtime.
 fn environment(arn: &str, runtime_api: &str) -> Vec<(&'static str, String)> {
     let name = arn.rsplit(':').next().unwrap_or_default();
     let region = arn.split(':').nth(3).unwrap_or_default();
@@ -217,7 +217,7 @@ fn environment(arn: &str, runtime_api: &str) -> Vec<(&'static str, String)> {
     .to_vec()
 }
 
-/// Appends what comes from a pipe to the output until the pipe is closed.
+/// Appends the output of a pipe until the pipe is closed.
 fn collect(pipe: Option<impl AsyncRead + Send + Unpin + 'static>, output: &Arc<Mutex<Vec<u8>>>) {
     let Some(mut pipe) = pipe else { return };
     let output = Arc::clone(output);
@@ -234,7 +234,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_binary_that_ends_at_once_is_an_error_with_its_output() {
+    async fn the_error_of_a_binary_that_exits_at_once_shows_its_output() {
         let config = FunctionConfig {
             binary: "/bin/ls".into(),
             arn: "arn:aws:lambda:us-east-1:123456789012:function:rule".to_owned(),
@@ -242,11 +242,11 @@ mod tests {
             env: Vec::new(),
         };
         let error = Function::start(config).await.err().unwrap().to_string();
-        assert!(error.starts_with("Runtime.ExitError: the function ended: exit status: 0"), "{error}");
+        assert!(error.starts_with("Runtime.ExitError: the function exited: exit status: 0"), "{error}");
     }
 
     #[test]
-    fn the_environment_has_region_and_name_of_the_arn() {
+    fn the_environment_has_the_region_and_the_name_from_the_arn() {
         let environment = environment("arn:aws:lambda:us-east-1:123456789012:function:rule", "127.0.0.1:1");
         assert!(environment.contains(&("AWS_REGION", "us-east-1".to_owned())));
         assert!(environment.contains(&("AWS_LAMBDA_FUNCTION_NAME", "rule".to_owned())));

@@ -1,19 +1,19 @@
-//! AWS for one process on loopback: IAM, STS, Config, Organizations, SSM and Lambda over their real wire protocols, with
-//! AWS's limits and errors, and the Lambda Runtime API to run a function's binary under. The AWS SDKs and the AWS CLI work against it with
-//! `AWS_ENDPOINT_URL` set to [`LocalAws::endpoint`].
+//! AWS for one process on loopback: IAM, STS, Config, Organizations, SSM and Lambda with their real wire protocols, AWS's
+//! limits and errors, and the Lambda Runtime API for a function's binary. The AWS SDKs and the AWS CLI work with it if
+//! `AWS_ENDPOINT_URL` is set to [`LocalAws::endpoint`].
 //!
 //! The account, the service and the principal of a request come from the credential scope of its `Authorization` header
 //! and from `X-Amz-Security-Token`. **The signature itself is not verified**, so any secret access key will do:
 //!
-//! - `AKIALOCAL` followed by the twelve-digit account id: that account's administrator, `user/administrator`, who is in
-//!   no list of users. The account must exist.
-//! - An assumed role's session, from `AssumeRole` or [`World::credentials`]; or from elsewhere, once
-//!   [`World::accept_foreign_credentials`] says of which role.
-//! - An IAM user's active access key. Users have no policies here, so all but `GetCallerIdentity` is denied; calling
-//!   it counts as a use of the key.
+//! - `AKIALOCAL` followed by the twelve-digit account id: that account's administrator, `user/administrator`, whom no
+//!   listing of users shows. The account must exist.
+//! - An assumed role's session, from `AssumeRole` or [`World::credentials`]; or one that was issued elsewhere, once
+//!   [`World::accept_foreign_credentials`] has set its role.
+//! - An IAM user's active access key. Users have no policies here, so every action except `GetCallerIdentity` is denied.
+//!   Each call counts as a use of the key.
 //!
-//! Administrators and roles may do everything that no [`FaultKind::AccessDenied`] forbids. All accounts are in the
-//! partition `aws`. What they have in Config, SSM and Lambda is in [`REGION`] only, but for the organization's packs.
+//! Administrators and roles may call every action that no [`FaultKind::AccessDenied`] denies. All accounts are in the partition
+//! `aws`. Their Config, SSM and Lambda resources exist in [`REGION`] only, except for the organization's packs.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod account;
@@ -55,7 +55,7 @@ pub use world::{Call, Outcome, World};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The Region that the Config rules live in.
+/// The Region of the Config rules.
 pub const REGION: &str = "us-east-1";
 
 /// A test that fails while it holds a lock must not take the server down with it.

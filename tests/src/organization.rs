@@ -1,8 +1,8 @@
-//! The organization: who is in it, and who administers it.
+//! The organization: its accounts and its administrators.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Name of a conformance pack to its state in each account.
+/// The state of each conformance pack, by name, in each account.
 pub(crate) type Packs = BTreeMap<String, BTreeMap<String, Deployment>>;
 
 static NO_PACKS: Packs = BTreeMap::new();
@@ -12,7 +12,7 @@ pub struct Organization {
     pub(crate) management: String,
     pub(crate) administrators: BTreeSet<String>,
     pub(crate) members: BTreeMap<String, Member>,
-    /// By the account that deployed them and the Region.
+    /// By the account that deployed them, and the Region.
     packs: BTreeMap<(String, String), Packs>,
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct Deployment {
 }
 
 impl Organization {
-    /// The id of each organization here.
+    /// The id of every organization here.
     pub(crate) const ID: &str = "o-exampleorgid";
 
     pub(crate) fn new(management: &str) -> Organization {
@@ -43,19 +43,19 @@ impl Organization {
         organization
     }
 
-    /// Adds an account, or gives it another name and state. The states are `PENDING_ACTIVATION`, `ACTIVE`, `SUSPENDED`,
+    /// Adds an account, or changes its name and state. The states are `PENDING_ACTIVATION`, `ACTIVE`, `SUSPENDED`,
     /// `PENDING_CLOSURE` and `CLOSED`.
     pub fn add_account(&mut self, id: &str, name: &str, state: &'static str) {
         self.members.insert(id.to_owned(), Member { name: name.to_owned(), state });
     }
 
-    /// Registers a delegated administrator, for every service that has one.
+    /// Registers a delegated administrator for every service that allows one.
     pub fn delegate_to(&mut self, id: &str) {
         self.administrators.insert(id.to_owned());
     }
 
-    /// Sets what became of a conformance pack in one account: a status such as `CREATE_SUCCESSFUL` and, if it failed, AWS's
-    /// code and message. `administrator` is the account that deployed the pack.
+    /// Sets the state of a conformance pack in one account: a status such as `CREATE_SUCCESSFUL` and, if it failed, AWS's code
+    /// and message. `administrator` is the account that deployed the pack.
     pub fn set_pack(
         &mut self,
         (administrator, region, name): (&str, &str, &str),
@@ -68,7 +68,7 @@ impl Organization {
         packs.entry(name.to_owned()).or_default().insert(account.to_owned(), Deployment { status, error });
     }
 
-    /// Deletes a conformance pack; whether there was one.
+    /// Deletes a conformance pack, and returns whether it existed.
     pub fn delete_pack(&mut self, (administrator, region, name): (&str, &str, &str)) -> bool {
         let packs = self.packs.get_mut(&(administrator.to_owned(), region.to_owned()));
         packs.is_some_and(|packs| packs.remove(name).is_some())
@@ -79,7 +79,7 @@ impl Organization {
         self.packs.get(&(administrator.to_owned(), region.to_owned())).unwrap_or(&NO_PACKS)
     }
 
-    /// Whether the account may look at the organization as a whole.
+    /// Whether the account may read the data of the whole organization.
     pub(crate) fn is_administered_by(&self, id: &str) -> bool {
         id == self.management || self.administrators.contains(id)
     }

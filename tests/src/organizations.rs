@@ -13,7 +13,7 @@ use crate::paging::Listing;
 use crate::request::Service;
 use crate::world::World;
 
-/// The most accounts on a page, and as many unless it is said otherwise.
+/// The most accounts on a page, and the default.
 const ACCOUNTS_PER_PAGE: i64 = 20;
 
 pub(crate) fn answer(
@@ -29,7 +29,7 @@ pub(crate) fn answer(
         world.organization_of(account).ok_or_else(|| AwsError::new(400, "AWSOrganizationsNotInUseException", message))
     };
     match action {
-        // Every account may ask which organization it is in.
+        // Every account may read which organization it is in.
         "DescribeOrganization" => Ok(describe(organization()?)),
         "ListAccounts" => list(world, organization()?, account, input, effects),
         _ => Err(AwsError::new(400, "UnknownOperationException", "")),

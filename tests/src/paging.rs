@@ -1,4 +1,4 @@
-//! Pages of a listing, and the opaque tokens that go from one to the next: `Marker` in IAM, `NextToken` in Config.
+//! Pages of a listing, and the opaque tokens that lead from one page to the next: `Marker` in IAM, `NextToken` in Config.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -8,12 +8,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::error::AwsError;
 use crate::request::Service;
 
-/// What the faults do to the pages of a listing.
+/// The effects of faults on the pages of a listing.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct PageFaults {
-    /// At most so many items a page, and every third page empty.
+    /// The most items on a page; every third page is then empty.
     pub(crate) at_most: Option<usize>,
-    /// Pages after so many are server errors.
+    /// The number of pages after which all are server errors.
     pub(crate) break_off_after: Option<u32>,
 }
 
@@ -26,7 +26,7 @@ pub(crate) struct Position {
     page: u32,
 }
 
-/// One listing: the token of another (another action, account or user) does not fit it.
+/// One listing. A token of another listing (another action, account or user) does not fit it.
 pub(crate) struct Listing {
     pub(crate) service: Service,
     pub(crate) name: String,
@@ -47,7 +47,7 @@ impl<T> Page<T> {
 }
 
 impl Listing {
-    /// The position that a token stands for; `None` if it is not one of this listing.
+    /// The position that a token stands for; `None` if the token is of another listing.
     pub(crate) fn position(&self, token: Option<&str>) -> Option<Position> {
         let Some(token) = token else {
             return Some(Position { after: None, page: 0 });
@@ -64,14 +64,14 @@ impl Listing {
         URL_SAFE_NO_PAD.encode(format!("{}\n{}\n{after}", self.fingerprint(), position.page))
     }
 
-    /// The name holds what the caller asked for, which may be longer than IAM's 320 characters of a marker.
+    /// A hash of the name, which contains the request and may be longer than a marker's 320 characters in IAM.
     fn fingerprint(&self) -> String {
         let mut hasher = DefaultHasher::new();
         self.name.hash(&mut hasher);
         format!("{:016x}", hasher.finish())
     }
 
-    /// The page at `position`, of `items` that begin there. `key` gives what the next page starts after.
+    /// The page at `position`, from `items` that begin there. `key` gives the item after which the next page starts.
     pub(crate) fn page<T>(
         &self,
         position: Position,

@@ -1,5 +1,5 @@
-//! What an account has in [`REGION`](crate::REGION) besides Config rules: the configuration recorder, SSM documents, Lambda
-//! functions. In every other Region it has none.
+//! The resources of an account in [`REGION`](crate::REGION) besides Config rules: the configuration recorder, SSM documents,
+//! Lambda functions. Other Regions have none.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ pub(crate) struct Regional {
     pub(crate) recorder: Option<Recorder>,
     /// By name.
     pub(crate) documents: BTreeMap<String, Document>,
-    /// Name to the statements of the function's policy.
+    /// The statements of each function's policy, by the function's name.
     pub(crate) functions: BTreeMap<String, Vec<Value>>,
 }
 
@@ -27,9 +27,9 @@ pub(crate) struct Document {
 /// The configuration recorder of AWS Config, named `default`.
 #[derive(Clone, Debug)]
 pub struct Recorder {
-    /// Which types are recorded, as `DescribeConfigurationRecorders` answers it.
+    /// The recorded types, as `DescribeConfigurationRecorders` returns them.
     pub recording_group: Value,
-    /// How often, as `DescribeConfigurationRecorders` answers it.
+    /// The frequency, as `DescribeConfigurationRecorders` returns it.
     pub recording_mode: Value,
     /// Whether it runs.
     pub recording: bool,
@@ -38,7 +38,7 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// A recorder that runs, by that recording group.
+    /// A running recorder with that recording group.
     pub fn of(recording_group: Value) -> Recorder {
         Recorder {
             recording_group,
@@ -48,7 +48,7 @@ impl Recorder {
         }
     }
 
-    /// A recorder that runs, and records all types with IAM's.
+    /// A running recorder of all types, including those of IAM.
     pub fn of_everything() -> Recorder {
         Recorder::of(json!({
             "allSupported": true,
@@ -59,35 +59,36 @@ impl Recorder {
 }
 
 impl Account {
-    /// Sets the configuration recorder; there is none at first.
+    /// Sets the configuration recorder. There is none at first.
     pub fn set_recorder(&mut self, recorder: Option<Recorder>) {
         self.regional.recorder = recorder;
     }
 
-    /// Makes an SSM document of one version, in the place of any other of that name, with a status: `Creating`, `Active`, `Updating`, `Deleting` or `Failed`.
+    /// Creates an SSM document with one version, in place of any other with that name. The status is `Creating`, `Active`,
+    /// `Updating`, `Deleting` or `Failed`.
     pub fn add_document(&mut self, name: &str, status: &'static str) {
         let document = Document { status, default_version: 1, latest_version: 1 };
         self.regional.documents.insert(name.to_owned(), document);
     }
 
-    /// Gives an SSM document versions, if there is such a document.
+    /// Sets the versions of an SSM document, if it exists.
     pub fn set_document_versions(&mut self, name: &str, default: u32, latest: u32) {
         if let Some(document) = self.regional.documents.get_mut(name) {
             (document.default_version, document.latest_version) = (default, latest);
         }
     }
 
-    /// Deletes an SSM document; whether there was one.
+    /// Deletes an SSM document, and returns whether it existed.
     pub fn delete_document(&mut self, name: &str) -> bool {
         self.regional.documents.remove(name).is_some()
     }
 
-    /// Makes a Lambda function without a policy, in the place of any other of that name.
+    /// Creates a Lambda function without a policy, in place of any other with that name.
     pub fn add_function(&mut self, name: &str) {
         self.regional.functions.insert(name.to_owned(), Vec::new());
     }
 
-    /// Lets AWS Config of an account, or of any, invoke a function, as `AddPermission` does.
+    /// Lets AWS Config of one account, or of any account, invoke a function, as `AddPermission` does.
     pub fn let_config_invoke(&mut self, function: &str, source_account: Option<&str>) {
         let mut statement = json!({
             "Sid": format!("config-{}", source_account.unwrap_or("any")),
@@ -102,7 +103,7 @@ impl Account {
         self.add_statement(function, statement);
     }
 
-    /// Adds a statement to a function's policy, if there is such a function.
+    /// Adds a statement to a function's policy, if the function exists.
     pub fn add_statement(&mut self, function: &str, statement: Value) {
         if let Some(statements) = self.regional.functions.get_mut(function) {
             statements.push(statement);

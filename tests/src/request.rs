@@ -1,4 +1,4 @@
-//! Requests: the credential scope that they are signed for, and their input in the protocol of their service.
+//! Requests: their credential scope, and their input in the protocol of the service.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,7 +23,7 @@ impl Service {
     const ALL: [Service; 6] =
         [Service::Iam, Service::Sts, Service::Config, Service::Organizations, Service::Ssm, Service::Lambda];
 
-    /// The version of the service's API, which only requests in the AWS Query protocol name.
+    /// The version of the service's API, which only requests in the AWS Query protocol contain.
     pub(crate) fn version(self) -> &'static str {
         match self {
             Service::Iam => "2010-05-08",
@@ -35,7 +35,7 @@ impl Service {
         }
     }
 
-    /// What comes before an action's name in the header `X-Amz-Target`, which only the AWS JSON protocol has.
+    /// The prefix of an action's name in the header `X-Amz-Target`, which only the AWS JSON protocol has.
     fn target(self) -> Option<&'static str> {
         match self {
             Service::Iam | Service::Sts | Service::Lambda => None,
@@ -45,12 +45,12 @@ impl Service {
         }
     }
 
-    /// Whether it speaks JSON, which goes with other names of errors than the AWS Query protocol.
+    /// Whether the service speaks JSON, with other error codes than in the AWS Query protocol.
     pub(crate) fn is_json(self) -> bool {
         !matches!(self, Service::Iam | Service::Sts)
     }
 
-    /// The service whose protocol an unsigned request speaks, to answer it in the same.
+    /// The service whose protocol an unsigned request speaks, so that the answer is in the same protocol.
     pub(crate) fn guess(headers: &HeaderMap) -> Service {
         if headers.contains_key("x-amz-target") { Service::Config } else { Service::Iam }
     }
@@ -69,7 +69,7 @@ impl fmt::Display for Service {
     }
 }
 
-/// Whom a request says it is from, and what for: the credential scope of Signature Version 4.
+/// The sender and the service of a request: the credential scope of Signature Version 4.
 pub(crate) struct Scope {
     pub(crate) access_key_id: String,
     pub(crate) session_token: Option<String>,
@@ -115,7 +115,7 @@ pub(crate) enum Input {
 }
 
 impl Input {
-    /// The action's name, which is empty if there is none, and its input.
+    /// The action's name, empty if there is none, and the action's input.
     pub(crate) fn read(
         service: Service,
         request: (&Method, &Uri),
@@ -137,7 +137,7 @@ impl Input {
         (params.get("Action").unwrap_or_default().to_owned(), Input::Query(params))
     }
 
-    /// A parameter that is a string.
+    /// A string parameter.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         match self {
             Input::Query(params) => params.get(name),

@@ -1,4 +1,4 @@
-//! Answers in the protocol of their service: XML for IAM and STS, JSON for the others.
+//! Answers in the protocol of the service: XML for IAM and STS, JSON for the others.
 
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode};
@@ -9,18 +9,18 @@ use serde_json::{Value, json};
 use crate::error::AwsError;
 use crate::request::Service;
 
-/// What an action answers.
+/// The answer of an action.
 pub(crate) enum Answer {
-    /// The members of the result, or nothing for an action that has none.
+    /// The members of the result, if the action has one.
     Xml(Option<Xml>),
     Json(Value),
 }
 
-/// XML as the AWS Query protocol has it.
+/// XML of the AWS Query protocol.
 pub(crate) enum Xml {
     Text(String),
     Structure(Vec<(&'static str, Xml)>),
-    /// Each item in an element `member`.
+    /// A list with each item in an element `member`.
     List(Vec<Xml>),
 }
 
@@ -29,7 +29,7 @@ impl Xml {
         Xml::Text(value.to_string())
     }
 
-    /// A timestamp, to the second.
+    /// A timestamp in seconds.
     pub(crate) fn time(time: DateTime<Utc>) -> Xml {
         Xml::Text(time.to_rfc3339_opts(SecondsFormat::Secs, true))
     }
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn an_action_without_result_has_metadata_only() {
+    fn an_action_without_a_result_returns_only_metadata() {
         let xml = success_xml(Service::Iam, "TagUser", None, "1-2");
         assert_eq!(
             xml,

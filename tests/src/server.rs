@@ -1,4 +1,4 @@
-//! The HTTP server: who asks, what goes wrong, what is answered, what is recorded.
+//! The HTTP server: authenticates requests, applies faults, answers, and records the calls.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -27,18 +27,18 @@ pub struct LocalAws {
 }
 
 impl LocalAws {
-    /// Starts on a free port of 127.0.0.1.
+    /// Starts the server on a free port of 127.0.0.1.
     ///
     /// # Errors
-    /// If no port can be had.
+    /// If there is no free port.
     pub async fn start(world: World) -> io::Result<LocalAws> {
         LocalAws::start_on(world, 0).await
     }
 
-    /// Starts on that port of 127.0.0.1.
+    /// Starts the server on that port of 127.0.0.1.
     ///
     /// # Errors
-    /// If the port cannot be had.
+    /// If the port is not free.
     pub async fn start_on(world: World, port: u16) -> io::Result<LocalAws> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let address = listener.local_addr()?;
@@ -46,19 +46,19 @@ impl LocalAws {
         let (stop, stopped) = oneshot::channel();
         let router = Router::new().fallback(answer).with_state(Arc::clone(&world));
         let server = axum::serve(listener, router).with_graceful_shutdown(async {
-            // An error is what a dropped sender gives.
+            // Dropping the sender ends the wait with an error.
             let _ = stopped.await;
         });
         tokio::spawn(server.into_future());
         Ok(LocalAws { world, address, _stop: stop })
     }
 
-    /// What `AWS_ENDPOINT_URL` is to be set to: `http://127.0.0.1:PORT`.
+    /// The value for `AWS_ENDPOINT_URL`: `http://127.0.0.1:PORT`.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// The state, to seed it and to look at it. Requests wait while the guard is held.
+    /// The state, for tests to set and to inspect. Requests wait while the guard is held.
     pub fn world(&self) -> MutexGuard<'_, World> {
         lock(&self.world)
     }
@@ -82,12 +82,12 @@ async fn answer(
     }
 }
 
-/// Authenticates a call, lets the faults have their way with it, and records what came of it.
+/// Authenticates a call, applies the faults, and records the outcome.
 async fn call(world: &Mutex<World>, scope: &Scope, action: &str, input: &Input) -> Result<Answer, AwsError> {
     let (caller, effects) = {
         let world = &mut *lock(world);
         let caller = world.authenticate(scope)?;
-        // An access key is its user's.
+        // An access key stands for its user.
         let owner = input.get("AccessKeyId").and_then(|key| world.account(&caller.account).key_owner(key));
         let owner = owner.map(|(user, _)| user.name.clone());
         let target = Target {
@@ -163,7 +163,7 @@ fn act(
     }
 }
 
-/// What an action is on, as a denial names it.
+/// The resource of an action, as a denial names it.
 fn resource(caller: &Caller, action: &str, input: &Input) -> String {
     match input.get("UserName") {
         Some(user) => format!("user {user}"),

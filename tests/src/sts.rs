@@ -9,10 +9,10 @@ use crate::request::Params;
 use crate::response::Xml;
 use crate::world::World;
 
-/// AWS's limit for roles that are assumed by role chaining, seconds.
+/// AWS's limit for role chaining, in seconds.
 const CHAINED_SESSION: i64 = 3600;
 
-/// The members of an action's result; `None` if there is no such action.
+/// The members of an action's result. `None` if there is no such action.
 pub(crate) fn answer(
     world: &mut World,
     caller: &Caller,
@@ -34,7 +34,7 @@ fn caller_identity(caller: &Caller) -> Xml {
     ])
 }
 
-/// Every role here may have sessions of twelve hours.
+/// Every role here allows sessions of twelve hours.
 fn assume_role(world: &mut World, caller: &Caller, params: &Params) -> Result<Xml, AwsError> {
     let mut violations = Violations::default();
     let role_arn = violations.required("roleArn", params.get("RoleArn"));
@@ -78,7 +78,7 @@ fn assume_role(world: &mut World, caller: &Caller, params: &Params) -> Result<Xm
     Ok(Xml::Structure(vec![("AssumedRoleUser", Xml::Structure(user)), ("Credentials", Xml::Structure(credentials))]))
 }
 
-/// Account and name of a role without a path.
+/// The account and the name of a role without a path.
 fn parse_role(arn: &str) -> Option<(&str, &str)> {
     let (account, role) = arn.strip_prefix("arn:aws:iam::")?.split_once(":role/")?;
     (account.len() == 12 && account.chars().all(|c| c.is_ascii_digit()) && !role.is_empty()).then_some((account, role))

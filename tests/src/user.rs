@@ -8,19 +8,19 @@ use chrono::{DateTime, Utc};
 /// An IAM user.
 #[derive(Clone, Debug)]
 pub struct User {
-    /// The name, unique in the account without regard to case.
+    /// The name, unique in the account regardless of case.
     pub name: String,
     /// The unique id, `AIDA…`.
     pub id: String,
-    /// The ARN, which holds path and name.
+    /// The ARN, which contains the path and the name.
     pub arn: String,
-    /// The path, `/` for most.
+    /// The path, usually `/`.
     pub path: String,
-    /// When the user was made, to the second.
+    /// When the user was created, to the second.
     pub created: DateTime<Utc>,
     /// The access keys in order of creation: two at most.
     pub keys: Vec<AccessKey>,
-    /// The tags by key. Two keys never differ by case only.
+    /// The tags by key. No two keys differ only in case.
     pub tags: BTreeMap<String, String>,
 }
 
@@ -29,13 +29,13 @@ impl User {
         self.keys.iter_mut().find(|key| key.id == id)
     }
 
-    /// Sets a tag. IAM's tag keys are the same if they differ by case only; the newer spelling stays.
+    /// Sets a tag. IAM ignores the case of tag keys, and keeps the newer spelling.
     pub(crate) fn tag(&mut self, key: &str, value: &str) {
         self.untag(key);
         self.tags.insert(key.to_owned(), value.to_owned());
     }
 
-    /// Takes a tag away; whether there was one.
+    /// Removes a tag, and returns whether it existed.
     pub(crate) fn untag(&mut self, key: &str) -> bool {
         let before = self.tags.len();
         let key = key.to_lowercase();
@@ -51,9 +51,9 @@ pub struct AccessKey {
     pub id: String,
     /// Whether the key can be used.
     pub status: KeyStatus,
-    /// When the key was made, to the second.
+    /// When the key was created, to the second.
     pub created: DateTime<Utc>,
-    /// When it was last made active, which only the credential report tells.
+    /// When it was last activated, which only the credential report shows.
     pub(crate) activated: DateTime<Utc>,
     /// The last use, if there was any.
     pub last_used: Option<LastUsed>,
@@ -64,20 +64,20 @@ pub struct AccessKey {
 pub struct LastUsed {
     /// When, to the second.
     pub at: DateTime<Utc>,
-    /// In which Region.
+    /// The Region.
     pub region: String,
-    /// By which service, as in `s3`.
+    /// The service, such as `s3`.
     pub service: String,
 }
 
 /// The status of an access key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyStatus {
-    /// Can be used.
+    /// The key can be used.
     Active,
-    /// Switched off.
+    /// The key is deactivated.
     Inactive,
-    /// Run out. AWS sets this, no caller can.
+    /// The key has expired. AWS sets this status; no caller can.
     Expired,
 }
 

@@ -1,4 +1,4 @@
-//! The state of all accounts, the clock and the calls that were made.
+//! The state of all accounts, the clock, and the calls so far.
 
 use std::collections::BTreeMap;
 
@@ -10,15 +10,15 @@ use crate::faults::Faults;
 use crate::identity::Sessions;
 use crate::organization::Organization;
 
-/// Everything that the server knows.
+/// All state of the server.
 pub struct World {
-    /// What goes wrong.
+    /// The faults in force.
     pub faults: Faults,
     pub(crate) sessions: Sessions,
     pub(crate) rng: Rng,
     accounts: BTreeMap<String, Account>,
     organization: Option<Organization>,
-    /// Region to the code of the error that it answers everybody with.
+    /// By Region: the code of the error that the Region returns to every request.
     refusals: BTreeMap<String, &'static str>,
     clock: Clock,
     started: DateTime<Utc>,
@@ -30,38 +30,38 @@ enum Clock {
     Live { ahead: TimeDelta },
 }
 
-/// A request that was answered. Requests whose sender is unknown are not recorded.
+/// A request that was answered. Requests from unknown senders are not recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
     /// The account of the caller.
     pub account: String,
     /// The ARN of the caller.
     pub principal: String,
-    /// As in an IAM policy: `iam`, `sts`, `config`, `organizations`, `ssm` or `lambda`.
+    /// The service as in an IAM policy: `iam`, `sts`, `config`, `organizations`, `ssm` or `lambda`.
     pub service: String,
     /// The action, such as `ListUsers`.
     pub action: String,
-    /// The parameter that says what the call is about, if it was given: the user's name, else the access key id, the
+    /// The parameter that names the subject of the call, if there was one: the user's name, otherwise the access key id, the
     /// role's ARN, or the name of the Config rule, the function or the document.
     pub subject: Option<String>,
-    /// What was answered.
+    /// The outcome.
     pub outcome: Outcome,
 }
 
-/// What a call was answered.
+/// The outcome of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// A result.
     Ok,
-    /// An error of that code.
+    /// An error with that code.
     Error(String),
 }
 
 impl World {
-    /// A world without accounts, whose clock stands still until it is moved.
+    /// A world without accounts, whose clock stands still until you move it.
     ///
-    /// The sessions of `AssumeRole` expire by this clock, while clients look at the system's: to one that caches
-    /// credentials, sessions of a world in the past have always expired.
+    /// The sessions of `AssumeRole` expire by this clock, but clients use the system's. For a client that caches credentials,
+    /// the sessions of a world in the past have always expired.
     pub fn new(now: DateTime<Utc>) -> World {
         World::with_clock(Clock::Standing(now))
     }
@@ -89,8 +89,8 @@ impl World {
         }
     }
 
-    /// The time that all answers and limits go by, except for [`FaultKind::TokenBucket`](crate::FaultKind::TokenBucket)
-    /// and [`FaultKind::Latency`](crate::FaultKind::Latency), which take real time.
+    /// The time for all answers and limits, except for [`FaultKind::TokenBucket`](crate::FaultKind::TokenBucket) and
+    /// [`FaultKind::Latency`](crate::FaultKind::Latency), which take real time.
     pub fn now(&self) -> DateTime<Utc> {
         match self.clock {
             Clock::Standing(now) => now,
@@ -98,12 +98,7 @@ impl World {
         }
     }
 
-    /// Sets the clock, which stands still from now on.
-    pub fn set_clock(&mut self, now: DateTime<Utc>) {
-        self.clock = Clock::Standing(now);
-    }
-
-    /// Moves the clock. A live one goes on from there.
+    /// Moves the clock. A live clock continues from there.
     pub fn advance(&mut self, by: TimeDelta) {
         match &mut self.clock {
             Clock::Standing(now) => *now += by,
@@ -111,7 +106,7 @@ impl World {
         }
     }
 
-    /// The account of that id, twelve digits, which is made if there is none.
+    /// The account with that id of twelve digits, which is created if there is none.
     pub fn account(&mut self, id: &str) -> &mut Account {
         self.account_and_faults(id).0
     }
@@ -127,7 +122,8 @@ impl World {
         self.accounts.get(id)
     }
 
-    /// The organization that the account manages, which is made if there is none. Accounts are in none at first.
+    /// The organization that the account manages, which is created if there is none. At first, no account is in an
+    /// organization.
     pub fn organization(&mut self, management: &str) -> &mut Organization {
         self.organization.get_or_insert_with(|| Organization::new(management))
     }
@@ -137,8 +133,8 @@ impl World {
         self.organization.as_ref().filter(|organization| organization.members.contains_key(account))
     }
 
-    /// Makes a Region answer everybody with an error: `UnrecognizedClientException` as one does that is not enabled,
-    /// `AccessDeniedException` as under a service control policy that allows other Regions only.
+    /// Makes a Region answer every request with an error: `UnrecognizedClientException` like a Region that is not enabled, or
+    /// `AccessDeniedException` like a service control policy that allows only other Regions.
     pub fn refuse_region(&mut self, region: &str, code: &'static str) {
         self.refusals.insert(region.to_owned(), code);
     }

@@ -1,4 +1,4 @@
-//! The account in question: whose credentials are used, and the clients that use them.
+//! Accounts: their credentials, and the clients that use them.
 
 use super::{
     calls::{CallError, Calls, Failure},
@@ -19,11 +19,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use std::{collections::HashMap, sync::Mutex, time::Duration};
 use tokio::time::Instant;
 
-/// How long an assumed role's credentials last: the most that AWS grants a role that assumes another.
+/// How long an assumed role's credentials last: the most that AWS allows for role chaining.
 const SESSION: Duration = Duration::from_secs(3600);
-/// Cached credentials are used while they outlast the longest invocation of Lambda (15 minutes) and some minutes more.
+/// Cached credentials are used only if they outlast the longest Lambda invocation (15 minutes) by a few minutes.
 const LEAST_LEFT: TimeDelta = TimeDelta::minutes(20);
-/// A warm function keeps clients for so many accounts, at some 40 kB each.
+/// A warm function keeps clients for at most this many accounts, at some 40 kB each.
 const CACHED_ACCOUNTS: usize = 200;
 
 /// One account, with clients that act in it, for one invocation.
@@ -35,11 +35,11 @@ pub struct Account<'a> {
     pub iam: aws_sdk_iam::Client,
     /// AWS Config, in the rule's Region, with credentials of this account.
     pub config: aws_sdk_config::Client,
-    /// For clients of other services: the rule's Region, with credentials of this account.
+    /// Settings for clients of other services: the rule's Region, with credentials of this account.
     pub settings: SdkConfig,
     /// Makes and counts the calls.
     pub calls: &'a Calls,
-    /// When reads stop, so that what they brought can still be delivered.
+    /// When reads stop, to leave time for delivering their results.
     pub reads_end: Instant,
     /// When deliveries stop: just before Lambda ends the invocation.
     pub deliveries_end: Instant,
@@ -47,7 +47,7 @@ pub struct Account<'a> {
 }
 
 impl Account<'_> {
-    /// What a failed call means for the invocation that cannot do without it.
+    /// The invocation's error for a failed call that it cannot do without.
     pub fn error(&self, error: &CallError) -> Error {
         match error.kind {
             Failure::Denied => Error::AccessDenied(format!(
@@ -55,13 +55,13 @@ impl Account<'_> {
                  control policy or permissions boundary denies it.",
                 self.principal, error.action, self.id, error.code
             )),
-            Failure::TimeUp => Error::DeadlineExceeded(format!("no time left for {error} in account {}", self.id)),
+            Failure::TimeUp => Error::DeadlineExceeded(format!("Time ran out in account {}: {error}.", self.id)),
             Failure::NotFound | Failure::Other => Error::AwsError(format!("{error} in account {}.", self.id)),
         }
     }
 }
 
-/// The clients for each account, made once and kept while their credentials are good.
+/// The clients for each account, created once and kept as long as their credentials are valid.
 #[derive(Debug)]
 pub struct Accounts {
     shared: SdkConfig,
@@ -75,21 +75,21 @@ struct Clients {
     iam: aws_sdk_iam::Client,
     config: aws_sdk_config::Client,
     settings: SdkConfig,
-    /// Never, for the function's own credentials, which the SDK renews.
+    /// `MAX_UTC` for the function's own credentials, which the SDK renews.
     expires: DateTime<Utc>,
 }
 
-/// The SDK's settings, to be completed with a Region or credentials where the environment has none.
+/// The SDK's settings. The caller adds a Region or credentials if the environment has none.
 pub fn settings() -> ConfigLoader {
-    // Pinned, since `latest()` moves timeouts and retries with each update of the SDK.
+    // Pinned, because `latest()` changes timeouts and retries with each update of the SDK.
     aws_config::defaults(BehaviorVersion::v2026_01_12())
         .retry_config(RetryConfig::disabled())
         .http_client(http_client())
         .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(20)).build())
 }
 
-/// One connection pool and one store of root certificates for all clients. By itself each would have its own, and a function
-/// that serves hundreds of accounts would shake hands and read certificates anew for each.
+/// One connection pool and one store of root certificates for all clients. By default, each client has its own, and a function
+/// that serves hundreds of accounts would repeat the TLS handshake and read the certificates for each of them.
 fn http_client() -> SharedHttpClient {
     let settings = HttpConnectorSettings::builder().connect_timeout(Duration::from_secs(3)).build();
     let connector = Connector::builder()
@@ -105,13 +105,13 @@ impl Accounts {
     /// `evaluation_role_name`: the role to assume in accounts other than the function's own.
     ///
     /// # Errors
-    /// [`Error::AccessDenied`] if it is not the name of a role (IAM's model: letters, digits and `+=,.@_-`, 1 to 64).
+    /// [`Error::AccessDenied`] if it is not a valid role name (IAM's model: 1 to 64 letters, digits and `+=,.@_-`).
     pub fn new(shared: SdkConfig, evaluation_role_name: Option<String>) -> Result<Accounts, Error> {
         let is_name = |name: &str| {
             (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"+=,.@_-".contains(&b))
         };
         if evaluation_role_name.as_deref().is_some_and(|name| !is_name(name)) {
-            return Err(Error::AccessDenied("EVALUATION_ROLE_NAME is not the name of an IAM role".to_owned()));
+            return Err(Error::AccessDenied("EVALUATION_ROLE_NAME is not a valid name of an IAM role.".to_owned()));
         }
         let sts = aws_sdk_sts::Client::new(&shared);
         Ok(Accounts { shared, sts, evaluation_role_name, cache: Mutex::default() })
@@ -125,7 +125,7 @@ impl Accounts {
     /// Opens an account: the function's own with its own credentials, any other through the evaluation role.
     ///
     /// # Errors
-    /// [`Error::AccessDenied`] if the role cannot be assumed, else that of the failed call.
+    /// [`Error::AccessDenied`] if the role cannot be assumed, otherwise the error of the failed call.
     pub async fn open<'a>(
         &self,
         id: &str,
@@ -146,8 +146,8 @@ impl Accounts {
             }
         };
         let principal = role_arn.map_or_else(
-            || "The caller (for the function its role, templates/hub.yaml)".to_owned(),
-            |arn| format!("The role {arn} (templates/member.yaml)"),
+            || "The caller (for the function, its role in templates/hub.yaml)".to_owned(),
+            |arn| format!("The role {arn} (in templates/member.yaml)"),
         );
         let Clients { iam, config, settings, .. } = clients;
         Ok(Account { id: id.to_owned(), iam, config, settings, calls, reads_end, deliveries_end, principal })
@@ -159,7 +159,7 @@ impl Accounts {
         }
         let Some(name) = &self.evaluation_role_name else {
             return Err(Error::AccessDenied(format!(
-                "account {account} is not the function's own, and EVALUATION_ROLE_NAME does not say which role to assume there"
+                "Set EVALUATION_ROLE_NAME to the role to assume in account {account}, which is not the function's own account."
             )));
         };
         Ok(Some(format!("arn:{}:iam::{account}:role/{name}", home.partition)))
@@ -180,19 +180,19 @@ impl Accounts {
             .duration_seconds(SESSION.as_secs().try_into().unwrap_or(i32::MAX));
         let answer =
             calls.call("sts:AssumeRole", until, || request.clone().send()).await.map_err(|error| match error.kind {
-                // Not what the caller's own credentials can be denied for, such as their expiry.
+                // Not an error of the caller's own credentials, such as their expiry.
                 Failure::Denied if error.code == "AccessDenied" => Error::AccessDenied(format!(
-                    "sts:AssumeRole on {role_arn} is denied ({}): it is not there, or does not trust the caller. \
-                     templates/member.yaml makes it in account {account}, for the function and, with CommandLineRoleArn, for people.",
+                    "sts:AssumeRole on {role_arn} is denied ({}): the role does not exist or does not trust the caller. Deploy \
+                     templates/member.yaml in account {account}. If you run the command line, set CommandLineRoleArn there.",
                     error.code
                 )),
-                Failure::TimeUp => Error::DeadlineExceeded(format!("no time left for {error} on {role_arn}")),
+                Failure::TimeUp => Error::DeadlineExceeded(format!("Time ran out: {error} on {role_arn}.")),
                 _ => Error::AwsError(format!("{error} on {role_arn}.")),
             })?;
-        let incomplete = || Error::AwsError(format!("sts:AssumeRole: an answer without credentials for {role_arn}"));
+        let incomplete = || Error::AwsError(format!("sts:AssumeRole on {role_arn}: the answer has no credentials."));
         let given = answer.credentials.ok_or_else(incomplete)?;
         let expires = DateTime::from_timestamp(given.expiration.secs(), 0).ok_or_else(incomplete)?;
-        // The expiry stays out of the SDK's hands: the cache below renews, by the invocation's clock.
+        // The SDK does not learn the expiry: the cache below renews the credentials, by the invocation's clock.
         let credentials = Credentials::new(
             given.access_key_id,
             given.secret_access_key,
@@ -219,7 +219,7 @@ impl Accounts {
         }
     }
 
-    /// Forgets an account's credentials: those of a role that was deleted and made again are no longer good.
+    /// Forgets an account's credentials: those of a role that was deleted and created again are no longer valid.
     pub fn forget(&self, id: &str) {
         lock(&self.cache).remove(id);
     }

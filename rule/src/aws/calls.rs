@@ -1,8 +1,8 @@
-//! How AWS is called: every call is counted, bounded in time, and repeated when AWS throttles it or stumbles.
+//! Calls AWS. Every call is counted, has a deadline, and is retried if AWS throttles it or fails to answer it.
 //!
-//! The SDK's own retries are off. They give up after a number of attempts, and draw on a quota that all clients of the
-//! process share; a sweep must slow down under throttling for as long as there is time, and lose nobody: with 60 % of the
-//! calls throttled, ten attempts would lose six users in a thousand.
+//! The SDK's own retries are off. They give up after a fixed number of attempts, and all clients of the process share one quota
+//! for them. Under throttling, a sweep must slow down for as long as there is time, and lose no user: if 60 % of the calls are
+//! throttled, ten attempts lose six users in a thousand.
 
 use crate::lock;
 use aws_sdk_iam::{config::http::HttpResponse, error::ProvideErrorMetadata, error::SdkError};
@@ -19,30 +19,30 @@ use std::{
 };
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-/// How often a call is made in all when AWS fails to answer it properly (5xx, no connection, no answer in time).
+/// How often a call is sent in all if AWS does not answer it properly (5xx, no connection, no answer in time).
 const ATTEMPTS: u32 = 8;
-/// The longest that a first repetition waits; each further one up to twice as long, chosen by chance.
+/// The longest wait before the first retry. The bound doubles with each further retry, and the wait is random below it.
 const FIRST_DELAY: Duration = Duration::from_millis(100);
 const LONGEST_DELAY: Duration = Duration::from_secs(3);
 
-/// Makes the calls of one invocation to one account, and counts them.
+/// Makes the calls of one invocation in one account, and counts them.
 #[derive(Debug, Default)]
 pub struct Calls {
     made: AtomicU64,
     throttled: AtomicU64,
-    /// The time between two calls, and when the next may be made, if there is a rate to keep.
+    /// If the rate is limited: the time between two calls, and when the next one may be made.
     rate: Option<(Duration, Mutex<Instant>)>,
     actions: Mutex<BTreeMap<&'static str, Action>>,
 }
 
-/// How AWS has answered to one action; it throttles each by itself.
+/// How AWS has answered calls of one action. AWS throttles each action separately.
 #[derive(Debug, Default)]
 struct Action {
     granted: bool,
     pace: Pace,
 }
 
-/// How long each call of a throttled action is held back, so that all of them together come near the rate that AWS admits.
+/// How long each call of a throttled action is delayed, so that all calls together approach the rate that AWS allows.
 #[derive(Debug, Default)]
 struct Pace {
     pause: Duration,
@@ -53,7 +53,7 @@ impl Pace {
     const LEAST: Duration = Duration::from_millis(10);
     const MOST: Duration = Duration::from_millis(400);
 
-    /// Half as long again, but only once for calls that were on their way together.
+    /// Lengthens the pause by half, but only once for calls that were in flight together.
     fn slower(&mut self, now: Instant) {
         if self.raised.is_none_or(|raised| now - raised > self.pause) {
             self.pause = (self.pause * 3 / 2).clamp(Pace::LEAST, Pace::MOST);
@@ -66,25 +66,25 @@ impl Pace {
     }
 }
 
-/// Why a call gave no answer.
+/// Why a call failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallError {
-    /// As in an IAM policy: `iam:ListUsers`.
+    /// The action as in an IAM policy, such as `iam:ListUsers`.
     pub action: &'static str,
     /// The kind of failure.
     pub kind: Failure,
-    /// AWS's error code, or what stood in the way.
+    /// AWS's error code, or a description if there is none.
     pub code: String,
 }
 
-/// The kinds of failure that callers tell apart.
+/// The kinds of failure that callers distinguish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// A policy does not allow it, or the credentials are no longer good.
+    /// A policy does not allow it, or the credentials are no longer valid.
     Denied,
-    /// What is asked about does not exist.
+    /// The resource does not exist.
     NotFound,
-    /// The time was up, be it from throttling or for want of an answer.
+    /// Time ran out while AWS throttled the call or did not answer.
     TimeUp,
     /// Anything else.
     Other,
@@ -99,13 +99,13 @@ impl fmt::Display for CallError {
 impl Error for CallError {}
 
 impl Calls {
-    /// Calls of which no more than so many are made in a second.
+    /// Makes at most `per_second` calls a second.
     pub fn at_most(per_second: u32) -> Calls {
         let interval = Duration::from_secs(1) / per_second.max(1);
         Calls { rate: Some((interval, Mutex::new(Instant::now()))), ..Calls::default() }
     }
 
-    /// How many requests were sent, repetitions included.
+    /// How many requests were sent, including retries.
     pub fn made(&self) -> u64 {
         self.made.load(Relaxed)
     }
@@ -124,7 +124,7 @@ impl Calls {
         lock(&self.actions)
     }
 
-    /// Sends a request until it is answered, refused for good, or the time is `until`.
+    /// Sends a request until AWS answers it or refuses it for good, but no later than `until`.
     pub async fn call<T, E, F>(
         &self,
         action: &'static str,
@@ -138,7 +138,7 @@ impl Calls {
         let fail = |kind, code: &str| Err(CallError { action, kind, code: code.to_owned() });
         let mut throttled = 0;
         let mut stumbled = 0;
-        // When time runs out, what AWS said last tells more than that it said no more.
+        // If time runs out, AWS's last error says more than the missing answer.
         let mut last = "no answer in time".to_owned();
         loop {
             let pause = self.actions().entry(action).or_default().pace.pause;
@@ -193,7 +193,7 @@ impl Calls {
     }
 }
 
-/// How long to wait before the `repetition`-th repetition (from 1): by chance, up to a bound that doubles.
+/// How long to wait before the `repetition`-th retry (from 1): a random time up to a bound that doubles.
 pub(crate) fn backoff(repetition: u32) -> Duration {
     let bound = FIRST_DELAY.saturating_mul(1 << repetition.saturating_sub(1).min(10)).min(LONGEST_DELAY);
     bound.mul_f64(0.5 + fastrand::f64() / 2.0)
@@ -210,16 +210,16 @@ fn classify<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> (Natu
     let code = match (error.as_service_error().and_then(ProvideErrorMetadata::code), error) {
         (Some(code), _) => code.to_owned(),
         (None, SdkError::TimeoutError(_)) => "no answer in time".to_owned(),
-        (None, SdkError::DispatchFailure(_)) => "no connection, or no credentials".to_owned(),
-        (None, SdkError::ConstructionFailure(_)) => "the request could not be made".to_owned(),
+        (None, SdkError::DispatchFailure(_)) => "no connection or no credentials".to_owned(),
+        (None, SdkError::ConstructionFailure(_)) => "the request could not be built".to_owned(),
         (None, _) if status >= 400 => format!("HTTP status {status}"),
-        (None, _) => "an answer that is not understood".to_owned(),
+        (None, _) => "unexpected answer".to_owned(),
     };
     let nature = match code.as_str() {
         "Throttling" | "ThrottlingException" | "RequestLimitExceeded" | "TooManyRequestsException" => Nature::Throttled,
         _ if status == 429 => Nature::Throttled,
         "AccessDenied" | "AccessDeniedException" => Nature::Final(Failure::Denied),
-        // The role was deleted and made again, or its sessions revoked: no call will do.
+        // The role was deleted and created again, or its sessions were revoked: every call will fail.
         "InvalidClientTokenId" | "UnrecognizedClientException" | "ExpiredToken" | "ExpiredTokenException" => {
             Nature::Final(Failure::Denied)
         }
@@ -241,7 +241,7 @@ mod tests {
     use futures_util::future::join_all;
 
     #[tokio::test]
-    async fn no_more_calls_are_made_in_a_second_than_allowed() {
+    async fn calls_do_not_exceed_the_rate() {
         let calls = Calls::at_most(100);
         let start = Instant::now();
         let sent = Mutex::new(Vec::new());
@@ -252,7 +252,7 @@ mod tests {
             })
         };
         assert!(join_all((0..20).map(|_| one())).await.iter().all(Result::is_ok));
-        // However slow the machine is: never earlier.
+        // On a slow machine, calls come later, but never earlier.
         for (number, at) in (0..).zip(lock(&sent).iter()) {
             assert!(*at >= Duration::from_millis(10) * number, "call {number} after {at:?}");
         }

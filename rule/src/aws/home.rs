@@ -1,8 +1,8 @@
-//! Where the function is.
+//! Where the function runs.
 
 use crate::error::Error;
 
-/// Where the function itself is, from its own ARN in the Lambda context.
+/// Where the function runs, from its ARN in the Lambda context.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Home {
     /// `aws`, `aws-cn`, `aws-us-gov`, …
@@ -17,18 +17,18 @@ impl Home {
     /// Reads `arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME`.
     ///
     /// # Errors
-    /// [`Error::InvalidEvent`] if it is none.
+    /// [`Error::InvalidEvent`] if the ARN has another form.
     pub fn from_function_arn(arn: &str) -> Result<Home, Error> {
         match arn.split(':').collect::<Vec<_>>()[..] {
             ["arn", partition, "lambda", region, account, "function", ..] if is_account_id(account) => {
                 Ok(Home { partition: partition.to_owned(), region: region.to_owned(), account: account.to_owned() })
             }
-            _ => Err(Error::InvalidEvent("the invoked function's ARN is not one of a Lambda function".to_owned())),
+            _ => Err(Error::InvalidEvent("the invoked function's ARN is not the ARN of a Lambda function".to_owned())),
         }
     }
 }
 
-/// Whether it is twelve digits.
+/// Whether the text is twelve digits.
 pub fn is_account_id(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }

@@ -1,4 +1,4 @@
-//! Reads of IAM: users, their access keys, and the keys' last use. Every listing is followed to its end, within a bound.
+//! Reads users, their access keys and the keys' last use from IAM. Every listing is read to its end, within a bound.
 
 use super::{
     account::Account,
@@ -23,7 +23,7 @@ pub const GET_USER: &str = "iam:GetUser";
 /// `iam:GetAccessKeyLastUsed`
 pub const GET_ACCESS_KEY_LAST_USED: &str = "iam:GetAccessKeyLastUsed";
 
-/// The most that `ListUsers` puts on a page.
+/// The most users on a page of `ListUsers`.
 const USERS_A_PAGE: i32 = 1000;
 
 /// A user, as `ListUsers` returns it.
@@ -31,7 +31,7 @@ const USERS_A_PAGE: i32 = 1000;
 pub struct User {
     /// `UserName`
     pub name: String,
-    /// `UserId`, `AIDA…`: Config's resource id.
+    /// `UserId`, `AIDA…`, which is Config's resource id.
     pub id: String,
     /// `Arn`
     pub arn: String,
@@ -44,11 +44,11 @@ pub struct User {
 pub struct Listing {
     /// Each user once, as far as the listing got.
     pub users: Vec<User>,
-    /// Why it is not complete, if it is not.
+    /// Why the listing is incomplete, if it is.
     pub broken_off: Option<CallError>,
 }
 
-/// Lists all users, 1,000 a page. `ListUsers` tells no tags.
+/// Lists all users, 1,000 a page. `ListUsers` does not return tags.
 pub async fn list_users(account: &Account<'_>) -> Listing {
     let mut listing = Listing { users: Vec::new(), broken_off: None };
     let mut positions = HashMap::new();
@@ -61,7 +61,7 @@ pub async fn list_users(account: &Account<'_>) -> Listing {
         match users {
             Ok(users) => {
                 for user in users {
-                    // Whoever is renamed meanwhile may be seen twice: the later name is the one to use.
+                    // A user who is renamed during the listing may appear twice. The later name is the one to use.
                     match positions.get(&user.id) {
                         Some(&position) => listing.users[position] = user,
                         None => {
@@ -90,13 +90,13 @@ pub async fn list_access_keys(account: &Account<'_>, user_name: &str) -> Result<
         pages.turn_if(page.is_truncated, page.marker)?;
         for key in page.access_key_metadata {
             let (Some(id), Some(created)) = (key.access_key_id, key.create_date.and_then(|date| time(&date))) else {
-                return Err(not_understood(LIST_ACCESS_KEYS, "an access key without id or date"));
+                return Err(not_understood(LIST_ACCESS_KEYS, "an access key without an id or a date"));
             };
             let status = match key.status {
                 Some(StatusType::Active) => KeyStatus::Active,
                 Some(StatusType::Inactive) => KeyStatus::Inactive,
                 Some(StatusType::Expired) => KeyStatus::Expired,
-                // Not known to be harmless, so not taken for it.
+                // A key in this status may be usable, so it is not ignored.
                 _ => return Err(not_understood(LIST_ACCESS_KEYS, "an access key in an unknown status")),
             };
             keys.push(AccessKey { id, status, created });
@@ -105,7 +105,7 @@ pub async fn list_access_keys(account: &Account<'_>, user_name: &str) -> Result<
     Ok(keys)
 }
 
-/// The id and the tags of the user who has this name now. `GetUser` tells all tags in one answer.
+/// The id and the tags of the user who has this name now. `GetUser` returns all tags in one answer.
 pub async fn get_user(account: &Account<'_>, user_name: &str) -> Result<(String, Tags), CallError> {
     let request = account.iam.get_user().user_name(user_name);
     let answer = account.calls.call(GET_USER, account.reads_end, || request.clone().send()).await?;
@@ -113,7 +113,7 @@ pub async fn get_user(account: &Account<'_>, user_name: &str) -> Result<(String,
     Ok((user.user_id, user.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect()))
 }
 
-/// When, where and for what a key was last used, if IAM answers before `until`.
+/// When, where and by which service a key was last used, if IAM answers before `until`.
 pub async fn last_used(account: &Account<'_>, key_id: &str, until: Instant) -> Result<LastUsed, CallError> {
     let request = account.iam.get_access_key_last_used().access_key_id(key_id);
     let answer = account.calls.call(GET_ACCESS_KEY_LAST_USED, until, || request.clone().send()).await?;
@@ -137,5 +137,5 @@ fn time(date: &AwsDateTime) -> Option<DateTime<Utc>> {
 }
 
 fn not_understood(action: &'static str, what: &str) -> CallError {
-    CallError { action, kind: Failure::Other, code: format!("an answer that is not understood ({what})") }
+    CallError { action, kind: Failure::Other, code: format!("unexpected answer ({what})") }
 }

@@ -41,7 +41,7 @@ pub async fn list_accounts(
             let id = account.id.ok_or_else(|| CallError {
                 action: LIST_ACCOUNTS,
                 kind: Failure::Other,
-                code: "an answer that is not understood (an account without id)".to_owned(),
+                code: "unexpected answer (an account without id)".to_owned(),
             })?;
             accounts.insert(id, Member { name: account.name, open });
         }

@@ -1,12 +1,12 @@
-//! Listings that AWS gives page by page: each is followed to its end, within a bound.
+//! Listings that AWS returns page by page. Each is read to its end, within a bound.
 
 use super::calls::{CallError, Failure};
 
-/// No listing here has more items, and pages may be short: an account has 5,000 users at most, an organization some thousand
-/// accounts.
+/// The most pages of a listing. Pages may be short, but no listing here has more items: an account has at most 5,000 users, an
+/// organization a few thousand accounts.
 const MOST_PAGES: usize = 20_000;
 
-/// Goes from page to page by what AWS says of the next one, never by the number of items on a page.
+/// Follows the token of the next page, and never counts the items on a page.
 #[derive(Debug)]
 pub struct Pages {
     action: &'static str,
@@ -15,25 +15,25 @@ pub struct Pages {
 }
 
 impl Pages {
-    /// Before the first page of what the action lists, as in `iam:ListUsers`.
+    /// Starts a listing by an action such as `iam:ListUsers`.
     pub fn of(action: &'static str) -> Pages {
         Pages { action, next: None, turned: 0 }
     }
 
-    /// Whether there is a page to ask for.
+    /// Whether there is another page to request.
     pub fn more(&self) -> bool {
         self.turned == 0 || self.next.is_some()
     }
 
-    /// The `NextToken` or `Marker` to ask with.
+    /// The `NextToken` or `Marker` of the next request.
     pub fn next(&self) -> Option<String> {
         self.next.clone()
     }
 
-    /// Notes the `NextToken` of a page.
+    /// Records the `NextToken` of a page.
     ///
     /// # Errors
-    /// A listing without an end: the same token again, or too many pages.
+    /// If the listing has no end: the same token again, or too many pages.
     pub fn turn(&mut self, next_token: Option<String>) -> Result<(), CallError> {
         let next = next_token.filter(|token| !token.is_empty());
         self.turned += 1;
@@ -44,10 +44,10 @@ impl Pages {
         Ok(())
     }
 
-    /// The same for `IsTruncated` and `Marker`, as IAM has them.
+    /// The same for IAM's `IsTruncated` and `Marker`.
     ///
     /// # Errors
-    /// A listing without an end, or whose next page has no marker.
+    /// If the listing has no end, or the next page has no marker.
     pub fn turn_if(&mut self, is_truncated: bool, marker: Option<String>) -> Result<(), CallError> {
         match is_truncated && marker.as_deref().is_none_or(str::is_empty) {
             true => Err(self.without_end()),
@@ -56,7 +56,7 @@ impl Pages {
     }
 
     fn without_end(&self) -> CallError {
-        let code = "an answer that is not understood (a listing without an end)".to_owned();
+        let code = "unexpected answer (the listing has no end)".to_owned();
         CallError { action: self.action, kind: Failure::Other, code }
     }
 }
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listing_ends_with_a_page_that_names_no_next_one() {
+    fn a_listing_ends_with_a_page_without_a_token() {
         assert_eq!(follow(&[]), (1, true));
         assert_eq!(follow(&["a", "b"]), (3, true));
         assert_eq!(follow(&["a", "", "c"]), (2, true));
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_marker_without_more_to_come_is_ignored() {
+    fn a_marker_is_ignored_if_the_listing_is_not_truncated() {
         let mut pages = Pages::of("iam:ListUsers");
         assert!(pages.turn_if(false, Some("a".to_owned())).is_ok() && !pages.more());
     }

@@ -1,4 +1,4 @@
-//! The command line: the rule's verdicts for people, without AWS Config.
+//! The command line: the rule's verdicts in a terminal, without AWS Config.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -24,7 +24,7 @@ mod commands {
     pub(crate) mod scan;
 }
 
-/// What is found in accounts or credential reports, and how it differs from what was found before.
+/// The results of a scan of accounts or credential reports, and how they differ from an earlier scan.
 mod findings {
     pub(crate) mod comparison;
     pub(crate) mod finding;
@@ -35,7 +35,7 @@ mod findings {
     pub(crate) mod scan_result;
 }
 
-/// How it is printed, and where to.
+/// Output formats and destinations.
 mod output {
     pub(crate) mod csv;
     pub(crate) mod destination;
@@ -55,9 +55,14 @@ use outcome::Outcome;
 use std::{io::Write, process::ExitCode};
 use tokio::signal::ctrl_c;
 
-/// Tells which IAM users hold access keys that are too old, and what to do about it.
+/// Find IAM users with access keys that are too old, and see what to do about each key.
 #[derive(Parser)]
-#[command(name = "access-key-rotation", version, propagate_version = true)]
+#[command(
+    name = "access-key-rotation",
+    version,
+    propagate_version = true,
+    after_help = "Start with a scan of your account:\n  access-key-rotation scan"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -94,12 +99,13 @@ async fn main() -> ExitCode {
     };
     let outcome = tokio::select! {
         outcome = run => outcome,
-        // The command's future is dropped, and with it the file that it was writing. Threads that still write are not waited for.
+        // `select!` has dropped the command's future, and with it the unfinished file. The exit does not wait for threads that
+        // still write.
         Ok(()) = ctrl_c() => std::process::exit(130),
     };
     let outcome = outcome.unwrap_or_else(|error| Outcome { errors: vec![format!("{error:#}")], violations: false });
     for error in &outcome.errors {
-        // Standard error that nobody reads is no reason to panic.
+        // A closed standard error is no reason to panic.
         let _ = writeln!(std::io::stderr(), "access-key-rotation: {error}");
     }
     match (outcome.errors.is_empty(), outcome.violations) {

@@ -1,10 +1,10 @@
-//! What a command comes to.
+//! The outcome of a command.
 
-/// What a command came to, besides what it printed. It makes the exit status.
+/// The outcome of a command, apart from its output. It decides the exit status.
 #[derive(Default)]
 pub(crate) struct Outcome {
-    /// What failed or is not complete, for standard error.
+    /// Failures and missing data, for standard error.
     pub(crate) errors: Vec<String>,
-    /// Whether there are violations, or checks that failed.
+    /// Whether there are violations or failed checks.
     pub(crate) violations: bool,
 }

@@ -1,4 +1,4 @@
-//! Results on their way to AWS Config.
+//! Delivers results to AWS Config.
 
 use super::event::{Event, IAM_USER};
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     },
     error::Error,
     lock,
-    policy::decision::Verdict,
+    policy::{decision::Verdict, text::count},
 };
 use aws_sdk_config::{primitives::DateTime as AwsDateTime, types::Evaluation as ConfigEvaluation};
 use std::{
@@ -18,9 +18,9 @@ use std::{
 };
 use tokio::time::{Instant, sleep};
 
-/// The most that `PutEvaluations` takes in one call.
+/// The most results that `PutEvaluations` accepts in one call.
 pub const BATCH: usize = 100;
-/// How often results are sent in all that Config names as failed.
+/// How often results that Config reports as failed are sent in all.
 const DELIVERIES: u32 = 6;
 
 const PUT: &str = "config:PutEvaluations";
@@ -30,7 +30,7 @@ const PUT: &str = "config:PutEvaluations";
 pub struct Evaluation {
     /// Config's resource type.
     pub resource_type: String,
-    /// Config's resource id; for a user `AIDA…`.
+    /// Config's resource id: `AIDA…` for a user.
     pub resource_id: String,
     /// The result.
     pub verdict: Verdict,
@@ -48,12 +48,12 @@ impl Evaluation {
 pub enum Destination {
     /// To AWS Config.
     Config,
-    /// On a list, as `PutEvaluations` would get them: a rehearsal.
+    /// To a list, as `PutEvaluations` would receive them, for a dry run.
     List(Mutex<Vec<ConfigEvaluation>>),
 }
 
 impl Destination {
-    /// What is on the list.
+    /// The results on the list.
     pub fn into_list(self) -> Vec<ConfigEvaluation> {
         match self {
             Destination::Config => Vec::new(),
@@ -62,10 +62,10 @@ impl Destination {
     }
 }
 
-/// Results that did not get through.
+/// Results that could not be delivered.
 #[derive(Debug)]
 pub struct Undelivered {
-    /// How many.
+    /// How many results.
     pub results: usize,
     /// Why.
     pub error: CallError,
@@ -78,7 +78,7 @@ impl Undelivered {
             || ["InvalidResultTokenException", "NoSuchConfigRuleException"].contains(&self.error.code.as_str())
     }
 
-    /// What is to be raised.
+    /// The errors to raise.
     pub fn errors(&self, account: &Account<'_>) -> Vec<Error> {
         let failed = Error::DeliveryFailed(format!("{self}."));
         match self.error.kind {
@@ -90,12 +90,11 @@ impl Undelivered {
 
 impl fmt::Display for Undelivered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} results did not reach AWS Config: {}", self.results, self.error)
+        write!(f, "{} did not reach AWS Config: {}", count(self.results, "result"), self.error)
     }
 }
 
-/// Delivers at most [`BATCH`] results. Those that Config names as failed are sent again, a bounded number of times.
-/// An empty batch only marks the rule as evaluated.
+/// Delivers at most [`BATCH`] results. Results that Config reports as failed are sent again, a limited number of times.
 pub async fn deliver(
     account: &Account<'_>,
     event: &Event,
@@ -135,7 +134,7 @@ pub async fn deliver(
         }
         sleep(delay).await;
     }
-    let code = "Config took the call and not the results (FailedEvaluations)".to_owned();
+    let code = "Config accepted the call but not the results (FailedEvaluations)".to_owned();
     fail(evaluations.len(), CallError { action: PUT, kind: Failure::Other, code })
 }
 

@@ -1,9 +1,9 @@
-//! What AWS Config asks: its message, checked and reduced to what is to be evaluated.
+//! The event from AWS Config, checked and reduced to what the rule must evaluate.
 //!
-//! Whoever can invoke the function can write an event, so nothing in it is believed before the accounts and Regions in it
-//! agree. Errors name the field that is wrong and never quote the event.
+//! Anybody who can invoke the function can write an event, so it is not trusted until its accounts and Regions agree. Errors
+//! name the wrong field and never quote the event.
 //!
-//! Source of the shapes: "Example Events for AWS Config Rules" in the AWS Config developer guide.
+//! Source of the formats: "Example Events for AWS Config Rules" in the AWS Config developer guide.
 
 use crate::{
     aws::home::{Home, is_account_id},
@@ -13,23 +13,23 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use std::fmt;
 
-/// The resource type that the rule is about.
+/// The resource type that the rule evaluates.
 pub const IAM_USER: &str = "AWS::IAM::User";
 
-/// What AWS Config wants evaluated, and how the results go back to it.
+/// What to evaluate, and how to return the results.
 #[derive(Debug)]
 pub struct Event {
-    /// The account in question, twelve digits.
+    /// The account to evaluate, twelve digits.
     pub account: String,
-    /// The rule's name, as the member account has it.
+    /// The rule's name in the account.
     pub rule_name: String,
-    /// Goes back with the results.
+    /// The token to return with the results.
     pub result_token: ResultToken,
     /// `ruleParameters`, still a JSON string.
     pub rule_parameters: Option<String>,
     /// What to evaluate.
     pub target: Target,
-    /// `OrderingTimestamp` of the results.
+    /// The `OrderingTimestamp` of the results.
     pub ordering_timestamp: DateTime<Utc>,
 }
 
@@ -43,7 +43,7 @@ pub enum Target {
         /// The name at the time of the change.
         name: String,
     },
-    /// A resource that is gone, or that the rule is not about.
+    /// A resource that is gone, or that the rule does not evaluate.
     NotApplicable {
         /// Config's resource type.
         resource_type: String,
@@ -54,12 +54,12 @@ pub enum Target {
     Account,
 }
 
-/// The token that lets the holder write results for the rule. It does not print itself.
+/// The token that lets its holder write results for the rule. Its debug output hides it.
 #[derive(PartialEq, Eq)]
 pub struct ResultToken(String);
 
 impl ResultToken {
-    /// Whether results are only to be checked, not kept: the convention of the console and of the RDK.
+    /// Whether AWS Config checks the results without keeping them: the convention of the console and the RDK for tests.
     pub fn is_test(&self) -> bool {
         self.0 == "TESTMODE"
     }
@@ -77,7 +77,7 @@ impl fmt::Debug for ResultToken {
 }
 
 impl Event {
-    /// Reads and checks an event, sent to the function at `home`.
+    /// Reads and checks an event that was sent to the function at `home`.
     ///
     /// # Errors
     /// [`Error::InvalidEvent`], naming the field.
@@ -91,7 +91,9 @@ impl Event {
             None | Some(Value::Null) => {}
             Some(mode) if mode == "DETECTIVE" => {}
             Some(_) => {
-                return Err(invalid("evaluationMode is not DETECTIVE, the only one that AWS Config has for IAM users"));
+                return Err(invalid(
+                    "evaluationMode is not DETECTIVE, the only mode that AWS Config has for IAM users",
+                ));
             }
         }
         let left_scope = match event.get("eventLeftScope") {
@@ -116,7 +118,7 @@ impl Event {
     }
 }
 
-/// `invokingEvent`, and what is known of the event around it.
+/// The `invokingEvent`, with what the event around it says.
 struct Message<'a> {
     event: &'a Value,
     account: &'a str,
@@ -133,8 +135,8 @@ impl Message<'_> {
             "ConfigurationItemChangeNotification" => self.changed(&self.event["configurationItem"]),
             "OversizedConfigurationItemChangeNotification" => self.changed(&self.event["configurationItemSummary"]),
             _ => Err(invalid(
-                "messageType is none of ConfigurationItemChangeNotification, \
-                 OversizedConfigurationItemChangeNotification, ScheduledNotification and \
+                "messageType is not one of ConfigurationItemChangeNotification, \
+                 OversizedConfigurationItemChangeNotification, ScheduledNotification or \
                  ConfigurationSnapshotDeliveryCompleted",
             )),
         }
@@ -143,7 +145,7 @@ impl Message<'_> {
     fn changed(&self, item: &Value) -> Result<(Target, DateTime<Utc>), Error> {
         if !item.is_object() {
             return Err(invalid(
-                "invokingEvent has no configurationItem (configurationItemSummary, if it is oversized)",
+                "invokingEvent has no configurationItem (or configurationItemSummary, if the item is oversized)",
             ));
         }
         self.check_account(item)?;
@@ -155,8 +157,8 @@ impl Message<'_> {
             "ResourceDeleted" | "ResourceDeletedNotRecorded" | "ResourceNotRecorded" => false,
             _ => {
                 return Err(invalid(
-                    "configurationItemStatus is none of OK, ResourceDiscovered, ResourceDeleted, \
-                     ResourceDeletedNotRecorded and ResourceNotRecorded",
+                    "configurationItemStatus is not one of OK, ResourceDiscovered, ResourceDeleted, \
+                     ResourceDeletedNotRecorded or ResourceNotRecorded",
                 ));
             }
         };
@@ -168,13 +170,13 @@ impl Message<'_> {
         Ok((target, ordering_timestamp))
     }
 
-    /// The ARN is `arn:PARTITION:iam::ACCOUNT:user/PATH/NAME`; an oversized item may have no `resourceName` beside it.
+    /// The user's name. An oversized item may have it only in the ARN, `arn:PARTITION:iam::ACCOUNT:user/PATH/NAME`.
     fn user_name(&self, item: &Value) -> Result<String, Error> {
         let arn = item.get("ARN").and_then(Value::as_str);
         if let Some(arn) = arn
             && arn.split(':').nth(4) != Some(self.account)
         {
-            return Err(invalid("the configuration item's ARN is not of the account in accountId"));
+            return Err(invalid("the account in the configuration item's ARN is not the one in accountId"));
         }
         match item.get("resourceName").and_then(Value::as_str).filter(|name| !name.is_empty()) {
             Some(name) => Ok(name.to_owned()),
@@ -182,7 +184,9 @@ impl Message<'_> {
                 .and_then(|arn| arn.rsplit_once('/'))
                 .map(|(_, name)| name.to_owned())
                 .filter(|name| !name.is_empty())
-                .ok_or_else(|| invalid("the configuration item has neither resourceName nor an ARN that ends in one")),
+                .ok_or_else(|| {
+                    invalid("the configuration item has neither resourceName nor an ARN that ends in a name")
+                }),
         }
     }
 
@@ -210,7 +214,7 @@ fn check_rule_arn(arn: &str, account: &str, home: &Home) -> Result<(), Error> {
         return Err(invalid("configRuleArn is of another partition than the function"));
     }
     if region != home.region {
-        // A rule in a second Region would mean every finding twice, and two remediations racing.
+        // A rule in a second Region would report every finding twice, and two remediations would race.
         return Err(invalid(&format!(
             "configRuleArn is of another Region than the function: deploy the rule to {} only",
             home.region
@@ -229,7 +233,7 @@ fn text<'a>(object: &'a Value, field: &str) -> Result<&'a str, Error> {
 fn time(object: &Value, field: &str) -> Result<DateTime<Utc>, Error> {
     DateTime::parse_from_rfc3339(text(object, field)?)
         .map(|time| time.to_utc())
-        .map_err(|_| invalid(&format!("{field} is not a time as in 2026-03-01T12:00:00.000Z")))
+        .map_err(|_| invalid(&format!("{field} is not a time such as 2026-03-01T12:00:00.000Z")))
 }
 
 fn invalid(what: &str) -> Error {

@@ -1,4 +1,4 @@
-//! The results that AWS Config holds for the rule: what the sweep remembers, and who may be gone.
+//! The results that AWS Config holds for the rule. They spare the sweep reads, and show which users may be gone.
 
 use super::event::IAM_USER;
 use crate::{
@@ -14,9 +14,9 @@ use chrono::{DateTime, Utc};
 use futures_util::future::join;
 use tokio::time::Instant;
 
-/// The most results that `GetComplianceDetailsByConfigRule` puts on a page.
+/// The most results on a page of `GetComplianceDetailsByConfigRule`.
 const RESULTS_A_PAGE: i32 = 100;
-/// The longest rule name that `GetComplianceDetailsByConfigRule` takes, though `PutConfigRule` takes 128.
+/// The longest rule name that `GetComplianceDetailsByConfigRule` accepts, though `PutConfigRule` accepts 128.
 const RULE_NAME_LIMIT: usize = 64;
 
 const DETAILS: &str = "config:GetComplianceDetailsByConfigRule";
@@ -34,7 +34,8 @@ pub struct HeldResult {
     pub recorded: Option<DateTime<Utc>>,
 }
 
-/// Whether a verdict is to be delivered where only changes are: every violation, and whatever differs from what is held.
+/// Whether to deliver a verdict if only changes are delivered: every violation, and every verdict that differs from the held
+/// result.
 pub fn is_change(held: Option<&HeldResult>, verdict: &Verdict) -> bool {
     match (verdict.compliance, held) {
         (Compliance::NonCompliant, _) => true,
@@ -46,11 +47,11 @@ pub fn is_change(held: Option<&HeldResult>, verdict: &Verdict) -> bool {
     }
 }
 
-/// Reads the results for users, page by page, no later than `until`, and gives each to `take` as it comes. Violations are listed
-/// apart, and at the same time: there are few of them, and their users are read in any case.
+/// Reads the results for users, page by page, no later than `until`, and passes each to `take` as it arrives. Violations are
+/// listed separately and at the same time: there are few of them, and their users are read in any case.
 ///
 /// # Errors
-/// A page that could not be read: which results are held is then not known in full.
+/// If a page could not be read: the results are then incomplete.
 pub async fn read_results(
     account: &Account<'_>,
     rule_name: &str,
@@ -59,7 +60,9 @@ pub async fn read_results(
 ) -> Result<(), CallError> {
     let length = rule_name.chars().count();
     if length > RULE_NAME_LIMIT {
-        return Err(failed(format!("the rule's name has {length} characters, and AWS takes {RULE_NAME_LIMIT} here")));
+        return Err(failed(format!(
+            "the rule's name has {length} characters, but this action accepts at most {RULE_NAME_LIMIT}"
+        )));
     }
     let list = |compliance| list(account, rule_name, compliance, until, &take);
     let (violations, others) = join(list(ComplianceType::NonCompliant), list(ComplianceType::Compliant)).await;
@@ -126,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn every_violation_is_delivered_and_otherwise_what_differs_word_for_word() {
+    fn every_violation_is_delivered_and_every_other_result_that_differs() {
         use Compliance::{Compliant, NonCompliant};
         let compliant = || Verdict::compliant("fine".to_owned());
         let violation = || Verdict { compliance: NonCompliant, ..compliant() };
@@ -135,8 +138,8 @@ mod tests {
             ("a new violation", Some(held(Compliant, "fine")), violation(), true),
             ("the same words", Some(held(Compliant, "fine")), compliant(), false),
             ("other words", Some(held(Compliant, "fine.")), compliant(), true),
-            ("no words so far", Some(held(Compliant, "")), compliant(), true),
-            ("compliant now, by the same words", Some(held(NonCompliant, "fine")), compliant(), true),
+            ("no words before", Some(held(Compliant, "")), compliant(), true),
+            ("compliant now, in the same words", Some(held(NonCompliant, "fine")), compliant(), true),
             ("a new user", None, compliant(), true),
             ("a user who is gone", Some(held(Compliant, "fine")), Verdict::not_applicable(), true),
             ("a user who is gone, and had no result", None, Verdict::not_applicable(), false),
@@ -146,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_result_is_read_if_it_is_about_a_user_and_says_something() {
+    fn only_a_users_compliant_or_non_compliant_result_is_read() {
         let result = |resource_type: &str, compliance| {
             let qualifier =
                 EvaluationResultQualifier::builder().resource_type(resource_type).resource_id("AIDABOT").build();

@@ -1,4 +1,4 @@
-//! An account evaluated without AWS Config: for people, who want the verdicts and what they rest on.
+//! Evaluates an account without AWS Config, for the command line: the verdicts and the facts behind them.
 
 use super::{
     reads::{Reads, Suspect},
@@ -10,9 +10,9 @@ use futures_util::{StreamExt, stream};
 /// What a scan found.
 #[derive(Debug)]
 pub struct Scan {
-    /// Everyone for whom there is a verdict, in no order.
+    /// The users with a verdict, in no particular order.
     pub findings: Vec<(User, Evaluated)>,
-    /// What is missing, and why.
+    /// An error if anything is missing. It says what and why.
     pub outcome: Result<(), Error>,
 }
 

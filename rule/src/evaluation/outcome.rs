@@ -1,4 +1,4 @@
-//! What could not be read of an account's users, and what that means for the invocation.
+//! The outcome of the reads of an account: the users who could not be read, and the errors to raise.
 
 use crate::{
     aws::{
@@ -6,7 +6,7 @@ use crate::{
         calls::{CallError, Calls, Failure},
     },
     error::Error,
-    policy::text::excerpt,
+    policy::text::{count, excerpt},
 };
 use std::collections::BTreeMap;
 use tracing::warn;
@@ -15,27 +15,27 @@ use tracing::warn;
 const NAMED: usize = 10;
 /// How many of them the log names, one by one.
 const LOGGED: usize = 100;
-/// So many users who are denied, and nobody who is not, are no coincidence.
+/// If an action is denied for this many users and granted for none, it is denied for the account.
 const MANY: usize = 16;
 
-/// What became of the reads of an account.
+/// Counts what the reads of an account achieved, and what they did not.
 #[derive(Debug, Default)]
 pub(crate) struct ReadOutcome {
-    /// Users there are, as far as is known.
+    /// How many users there are, as far as is known.
     pub(crate) listed: usize,
-    /// Users for whom there is a verdict.
+    /// How many users have a verdict.
     pub(crate) evaluated: usize,
-    /// Whether reads were stopped before their time, which is somebody else's to explain.
+    /// Whether reads were stopped early. The reason is raised elsewhere.
     pub(crate) stopped: bool,
-    /// Why the listing of users is not complete.
+    /// Why the listing of users is incomplete.
     listing: Option<CallError>,
-    /// Users who could not be read, but for those who were denied.
+    /// How many users could not be read for reasons other than a denial.
     failed: usize,
-    /// Some of those, and why.
+    /// Some of these users, with the reasons.
     named: Vec<String>,
-    /// By action: users who could not be read since a policy denies it.
+    /// By action: the users who could not be read because a policy denies it.
     denied: BTreeMap<&'static str, Denied>,
-    /// Users whose keys' last use is unknown, and why it is of one of them.
+    /// How many users have a key of unknown last use, and the reason for one of them.
     without_last_use: Option<(usize, CallError)>,
     time_up: bool,
     logged: usize,
@@ -46,7 +46,7 @@ struct Denied {
     error: CallError,
     users: usize,
     named: Vec<String>,
-    /// Whether it was denied for users who could be read before, too.
+    /// Whether the action was also denied for users who had been read before.
     controls: bool,
 }
 
@@ -59,13 +59,13 @@ impl ReadOutcome {
         outcome
     }
 
-    /// Notes that users may be missing from the listing.
+    /// Records that users may be missing from the listing.
     pub(crate) fn listing_broken_off(&mut self, error: CallError) {
         self.time_up |= error.kind == Failure::TimeUp;
         self.listing.get_or_insert(error);
     }
 
-    /// Notes a user who could not be read.
+    /// Records a user who could not be read.
     pub(crate) fn unread(&mut self, user_name: &str, error: &CallError) {
         if self.logged < LOGGED {
             warn!(user = user_name, %error, "user unknown");
@@ -89,7 +89,7 @@ impl ReadOutcome {
         }
     }
 
-    /// Notes a user whose verdict says of a key that its last use is unknown.
+    /// Records a user who has a key of unknown last use.
     pub(crate) fn without_last_use(&mut self, user_name: &str, error: &CallError) {
         if self.logged < LOGGED {
             warn!(user = user_name, %error, "last use unknown");
@@ -99,25 +99,26 @@ impl ReadOutcome {
         *users += 1;
     }
 
-    /// The actions that were denied for users and granted for nobody so far.
+    /// The actions that were denied for some users and granted for none so far.
     pub(crate) fn denied_only(&self, calls: &Calls) -> Vec<&'static str> {
         self.denied.keys().copied().filter(|action| !calls.granted(action)).collect()
     }
 
-    /// Notes that an action is denied for users who could be read before, too.
+    /// Records that an action was also denied for users who had been read before.
     pub(crate) fn denied_for_controls(&mut self, action: &str) {
         if let Some(denied) = self.denied.get_mut(action) {
             denied.controls = true;
         }
     }
 
-    /// Users who were read in vain, or not reached.
+    /// How many users could not be read or were not reached.
     pub(crate) fn users_unknown(&self) -> usize {
         self.listed.saturating_sub(self.evaluated)
     }
 
-    /// What is to be raised. A user who is denied what is granted for others is shielded by a policy: unknown, counted and logged.
-    /// Whether that is an error is for the caller to say: it is none where a repetition would end the same way.
+    /// The errors to raise. If an action is denied for a user and granted for others, a policy shields that user, who is then
+    /// unknown, counted and logged. `shielded_too` says whether that is an error: it is not if a retry would end in the same
+    /// way.
     pub(crate) fn errors(self, account: &Account<'_>, shielded_too: bool) -> Vec<Error> {
         let mut errors = Vec::new();
         let mut missing = self.users_unknown();
@@ -138,12 +139,12 @@ impl ReadOutcome {
             }
         }
         if self.time_up || missing > accounted_for && !self.stopped {
-            let text = "Time ran out. The next sweep goes on with the users who are left. If this happens again, find out why \
-                        IAM throttles its calls in this account, or give the function more memory.";
+            let text = "Time ran out. The next sweep continues with the remaining users. If this happens again, find out why \
+                        IAM throttles calls in this account, or give the function more memory.";
             errors.push(Error::DeadlineExceeded(text.to_owned()));
         }
         if let Some(error) = &self.listing {
-            errors.push(Error::Incomplete(format!("The listing of users broke off: {error}.")));
+            errors.push(Error::Incomplete(format!("The list of users is incomplete: {error}.")));
         }
         if missing > 0 {
             // Reads end in any order.
@@ -159,7 +160,8 @@ impl ReadOutcome {
                 errors.push(account.error(&error));
             }
             if !denied || !granted || shielded_too {
-                let text = format!("The last use of keys is unknown for {users} users in violation: {error}.");
+                let text =
+                    format!("The last use of keys is unknown for {} in violation: {error}.", count(users, "user"));
                 errors.push(Error::Incomplete(text));
             }
         }

@@ -1,4 +1,4 @@
-//! The reads of an account: users evaluated within the time for reads, and what could not be read.
+//! Reads and evaluates the users of an account within the time for reads, and records the users who could not be read.
 
 use super::{
     outcome::ReadOutcome,
@@ -29,12 +29,12 @@ use tokio::{
 
 /// How many users are read at a time: at 30 ms an answer, 5,000 in ten seconds.
 const READS_AT_A_TIME: usize = 16;
-/// How many of the users in violation have their keys' last use read at a time. The others wait, and hold nobody up.
+/// How many users in violation have the last use of their keys read at a time. The others wait without delaying anybody.
 const LAST_USES_AT_A_TIME: usize = 16;
-/// After so many failures in a row, nobody's last use is asked for any more.
+/// After this many failures in a row, the last use of keys is no longer read.
 const LAST_USE_FAILURES: u32 = 16;
 
-/// A user who is to be read.
+/// A user to read.
 #[derive(Debug)]
 pub(crate) struct Suspect {
     pub(crate) user: User,
@@ -46,9 +46,9 @@ pub(crate) struct Suspect {
 pub(crate) struct Reads<'a> {
     evaluator: Evaluator<'a>,
     outcome: Mutex<ReadOutcome>,
-    /// Users who were listed, and whom their name did not lead to a moment later.
+    /// Users who were listed but could not be found by their name a moment later.
     vanished: Mutex<Vec<Suspect>>,
-    /// Users, by id, whose verdict rests on the keys of whoever had their name.
+    /// Users, by id, whose keys were read by name only: the keys may be those of another user.
     by_name: Mutex<HashMap<String, User>>,
     /// Names of users who could be read, now or earlier.
     controls: Mutex<Vec<String>>,
@@ -71,20 +71,20 @@ impl<'a> Reads<'a> {
         }
     }
 
-    /// Lists the users who are to be accounted for.
+    /// Lists the users, and starts the outcome with them.
     pub(crate) async fn list(&self) -> Listing {
         let listing = list_users(self.evaluator.account).await;
         *self.outcome() = ReadOutcome::of_listing(listing.users.len(), listing.broken_off.clone());
         listing
     }
 
-    /// Takes a user into account who needs no read.
+    /// Counts a user who need not be read.
     pub(crate) fn cleared(&self, user: &User, verdict: &Verdict) {
         self.evaluated(verdict);
         self.control(user);
     }
 
-    /// The evaluations as they come. Whoever is missing is in the outcome, or to be settled.
+    /// The evaluations as they arrive. A user without one is in the outcome, or is left to [`Reads::settle`].
     pub(crate) fn evaluations(
         &self,
         suspects: impl Stream<Item = Suspect>,
@@ -127,19 +127,19 @@ impl<'a> Reads<'a> {
 
     async fn with_last_use(&self, user: &User, facts: Facts) -> Option<Evaluated> {
         if !facts.are_of_the_id() {
-            // No key is stale: there is no last use to ask for, and nothing to wait for.
+            // No key is stale, so there is no last use to read and no permit to wait for.
             return Box::pin(self.evaluator.complete(&user.name, &user.id, facts)).await;
         }
         let _permit = self.last_uses.acquire().await;
         let why = |kind, code: &str| CallError { action: GET_ACCESS_KEY_LAST_USED, kind, code: code.to_owned() };
         if self.last_use_failures.load(Relaxed) >= LAST_USE_FAILURES {
-            let why = why(Failure::Other, "it failed for the others");
+            let why = why(Failure::Other, "skipped after failures for other users");
             return Some(self.evaluator.without_last_use(facts, why));
         }
         if Instant::now() >= self.evaluator.account.reads_end {
             return Some(self.evaluator.without_last_use(facts, why(Failure::TimeUp, "no time left")));
         }
-        // Boxed, since thousands of users in violation may wait for a permit at once.
+        // Boxed to keep the outer future small: thousands of users in violation may wait for a permit at once.
         let evaluated = Box::pin(self.evaluator.complete(&user.name, &user.id, facts)).await?;
         match evaluated.unknown_use {
             Some(_) => drop(self.last_use_failures.fetch_add(1, Relaxed)),
@@ -149,9 +149,9 @@ impl<'a> Reads<'a> {
         Some(evaluated)
     }
 
-    /// Tells who is gone from who is renamed, by another listing: among users with a result who were not listed, users whom their
-    /// name no longer led to, and users of whom nothing but the name says that the keys are theirs. Gives the renamed, to be
-    /// evaluated again, and the ids of the gone.
+    /// Lists the users again to find out which users are gone and which are renamed or new. It checks the users of `missing`
+    /// results, who were not listed, the users who could not be found by their name, and the users whose keys were read by name
+    /// only. Returns the users to evaluate again, and the ids of those who are gone.
     pub(crate) async fn settle(&self, missing: Vec<HeldResult>) -> (Vec<Suspect>, Vec<String>) {
         let vanished = take(&mut *lock(&self.vanished));
         let by_name = take(&mut *lock(&self.by_name));
@@ -187,7 +187,7 @@ impl<'a> Reads<'a> {
                 (Some(user), _) if user.name == read.name => {}
                 (Some(user), _) => {
                     outcome.evaluated = outcome.evaluated.saturating_sub(1);
-                    // What AWS Config holds is the result of another user's keys: whatever is found is news.
+                    // The held result comes from the keys of another user, so the new one is a change in any case.
                     again.push(Suspect { user, held: None });
                 }
                 (None, None) => gone.push(id),
@@ -200,18 +200,18 @@ impl<'a> Reads<'a> {
         (again, gone)
     }
 
-    /// Reads end when their time is up, or when they are stopped.
+    /// Ends when the time for reads is up, or when reads are stopped.
     async fn end_of_reads(&self) {
         let _ = timeout_at(self.evaluator.account.reads_end, self.stop.notified()).await;
     }
 
-    /// Ends reads, since their results can be of no use.
+    /// Stops reads, because their results cannot be delivered.
     pub(crate) fn stop(&self) {
         self.outcome().stopped = true;
         self.stop.notify_one();
     }
 
-    /// What became of all. A user whom even a second listing's name did not lead to is unknown.
+    /// The outcome of all reads. A user who could not be found by the name in the second listing either is unknown.
     pub(crate) async fn finish(self) -> ReadOutcome {
         let Evaluator { account, metrics, .. } = self.evaluator;
         let mut outcome = self.outcome.into_inner().unwrap_or_else(PoisonError::into_inner);

@@ -1,7 +1,7 @@
-//! The sweep of an account: everyone is listed, whoever needs it is read live, and the results are delivered as they come.
+//! The sweep of an account: it lists all users, reads those who need it, and delivers the results as they arrive.
 //!
-//! Three tasks run side by side. One reads the results that AWS Config holds. One sorts the users: those who are cleared, by a
-//! held result or by their own age, go straight to delivery; the others are suspects. One reads the suspects and delivers
+//! Three tasks run at the same time. One reads the results that AWS Config holds. One sorts the users: those who are cleared by
+//! a held result or by their own age go straight to delivery, and the others are suspects. One reads the suspects and delivers
 //! their results.
 
 use super::{
@@ -41,13 +41,13 @@ use tokio::{
 };
 use tracing::warn;
 
-/// How many batches are on their way at a time.
+/// How many batches are delivered at a time.
 const DELIVERIES_AT_A_TIME: usize = 4;
 
 /// Evaluates every user of the account.
 ///
 /// # Errors
-/// After whatever could be delivered is delivered: what is missing, and why.
+/// If anything is missing; the error says why. All other results have been delivered by then.
 pub async fn sweep(event: &Event, evaluator: Evaluator<'_>, results: &Destination) -> Result<(), Error> {
     let sweep = Sweep {
         event,
@@ -61,7 +61,7 @@ pub async fn sweep(event: &Event, evaluator: Evaluator<'_>, results: &Destinatio
     let (suspects, read) = unbounded_channel();
     let (unread, missing, ()) =
         join3(sweep.read_held(held), sweep.sort(sorted, suspects), sweep.read_and_deliver(items(read))).await;
-    // Not gone yet: a user may have been made, and had a first result, since the users were listed.
+    // These users are not necessarily gone: one may have been created, and evaluated, since the users were listed.
     let missing = if unread.is_none() { missing } else { Vec::new() };
     let (again, gone) = sweep.reads.settle(missing).await;
     let gone = gone.into_iter().map(|id| Evaluation::of_user(&id, Verdict::not_applicable()));
@@ -79,7 +79,7 @@ struct Sweep<'a> {
     delivered: Mutex<Delivered>,
 }
 
-/// What became of the deliveries.
+/// The outcome of the deliveries.
 #[derive(Debug, Default)]
 struct Delivered {
     batches: usize,
@@ -87,8 +87,8 @@ struct Delivered {
 }
 
 impl Sweep<'_> {
-    /// Reads the results that AWS Config holds. Says what went wrong: they spare reads and show who is gone, but no verdict needs
-    /// them, so they may not use up the time for those.
+    /// Reads the results that AWS Config holds, and returns the error if that fails. The results spare reads and show which
+    /// users may be gone, but no verdict needs them, so they get only a quarter of the time for reads.
     async fn read_held(&self, held: UnboundedSender<HeldResult>) -> Option<CallError> {
         let account = self.evaluator.account;
         let start = Instant::now();
@@ -97,7 +97,7 @@ impl Sweep<'_> {
         read_results(account, &self.event.rule_name, until, take).await.err()
     }
 
-    /// Tells the users who are cleared from the suspects. Gives the results whose users were not listed.
+    /// Separates the users who are cleared from the suspects. Returns the results whose users were not listed.
     async fn sort(
         &self,
         mut held: UnboundedReceiver<HeldResult>,
@@ -133,7 +133,7 @@ impl Sweep<'_> {
         if broken_off.is_none() { missing } else { Vec::new() }
     }
 
-    /// The verdict on a user who need not be read: in the words that AWS Config holds, if these are the proof.
+    /// The verdict on a user who need not be read. If a held result is the proof, the annotation stays the same.
     fn clear(&self, user: &User, held: Option<&HeldResult>) -> Option<Verdict> {
         let Evaluator { parameters, now, .. } = self.evaluator;
         let compliant = held.filter(|held| held.compliance == Compliance::Compliant);
@@ -159,7 +159,7 @@ impl Sweep<'_> {
 
     /// Delivers each batch as soon as it is full.
     async fn deliver_all(&self, evaluations: impl Stream<Item = Evaluation>) {
-        // Without a limit here, so that slow deliveries do not keep reads and their deadline from being polled.
+        // No limit here: with one, slow deliveries would keep the reads and their deadline from being polled.
         evaluations.chunks(BATCH).for_each_concurrent(None, |batch| self.deliver(batch)).await;
     }
 
@@ -188,7 +188,7 @@ impl Sweep<'_> {
                 errors.push(account.error(&error));
             }
             errors.push(Error::AwsError(format!(
-                "Deleted users may keep a result, since it is not known who has one: {error}."
+                "Deleted users may keep a result, because the rule's results could not be read: {error}."
             )));
         }
         if let Some(undelivered) = undelivered {
@@ -196,7 +196,7 @@ impl Sweep<'_> {
         }
         Error::of_all(errors)?;
         if batches == 0 {
-            // Nothing to report is a report too: without it the rule does not count as evaluated.
+            // AWS Config counts the rule as evaluated only if there is a delivery, even an empty one.
             deliver(account, self.event, self.results, &[])
                 .await
                 .or_else(|undelivered| Error::of_all(undelivered.errors(account)))?;

@@ -1,4 +1,4 @@
-//! The evaluation of one user: the fewest reads that make a verdict certain.
+//! Evaluates one user, with the fewest reads that make the verdict certain.
 
 use crate::{
     aws::{
@@ -18,68 +18,69 @@ use futures_util::future::{join, join_all};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// IAM is eventually consistent: it may take a moment until a change is seen everywhere.
+/// IAM is eventually consistent: it may take a moment until a change is visible everywhere.
 const SECOND_LOOK: Duration = Duration::from_secs(1);
 /// How many other users are read to find out whether an action is denied for one user or for the account.
 pub(crate) const CONTROLS: usize = 3;
-/// The longest that a verdict waits for the last use of a key, which changes nothing in it: some 25 attempts while IAM throttles.
+/// The longest wait for the last use of a key, which does not change the compliance: some 25 attempts while IAM throttles.
 const FOR_LAST_USE: Duration = Duration::from_secs(60);
 
-/// A verdict on a user, and what it rests on.
+/// A verdict on a user, and the facts behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evaluated {
     /// What the rule says.
     pub verdict: Verdict,
     /// The user's access keys, each with its last use if that was read. Empty for a user who is gone.
     pub keys: Vec<(AccessKey, Option<LastUsed>)>,
-    /// The user's tags, if they were read: those of a user with a stale key are.
+    /// The user's tags, if they were read, as they are if a key is stale.
     pub tags: Option<Tags>,
     /// Why the last use of a key in violation is unknown, if it is.
     pub unknown_use: Option<CallError>,
 }
 
 impl Evaluated {
-    /// Of a user who is gone.
+    /// For a user who is gone.
     fn gone() -> Evaluated {
         Evaluated { verdict: Verdict::not_applicable(), keys: Vec::new(), tags: None, unknown_use: None }
     }
 }
 
-/// What decides on a user: access keys and, if one of them is stale, tags.
+/// The facts that decide on a user: access keys and, if one of them is stale, tags.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
     keys: Vec<AccessKey>,
     tags: Option<Tags>,
 }
 
-/// What users are evaluated with.
+/// Evaluates the users of an account.
 #[derive(Clone, Copy, Debug)]
 pub struct Evaluator<'a> {
-    /// Where the users are.
+    /// The users' account.
     pub account: &'a Account<'a>,
-    /// By which limits.
+    /// The rule's parameters.
     pub parameters: &'a Parameters,
-    /// As of when.
+    /// The time against which ages are measured.
     pub now: DateTime<Utc>,
-    /// Counts.
+    /// Counts the verdicts.
     pub metrics: &'a Metrics,
-    /// Whose last use is read: that of keys in violation or, for people, of exempt ones too.
+    /// Whether to read the last use of exempt keys too. That of keys in violation is always read.
     pub uses_of_exempt_keys: bool,
 }
 
 impl Facts {
-    /// Whether the user's id was read beside the keys. If not, they are the keys of whoever had the name at that moment.
+    /// Whether the user's id was read together with the keys. If not, they are the keys of the user who had the name at that
+    /// moment.
     pub(crate) fn are_of_the_id(&self) -> bool {
         self.tags.is_some()
     }
 }
 
 impl Evaluator<'_> {
-    /// Reads what decides on a user whose name and id were just listed together: one call, and one more if a key is stale.
-    /// `None`: nobody has this name and id now.
+    /// Reads the facts about a user whose name and id were just listed together: one call, and one more if a key is stale.
+    /// Returns `None` if no user has this name and id now.
     ///
     /// # Errors
-    /// The read that failed: the user is then unknown, neither compliant nor gone.
+    /// The error of the read that failed. The user is then unknown, neither compliant nor gone.
     pub async fn read_listed(&self, name: &str, id: &str) -> Result<Option<Facts>, CallError> {
         let keys = match list_access_keys(self.account, name).await {
             Err(error) if error.kind == Failure::NotFound => return Ok(None),
@@ -96,8 +97,8 @@ impl Evaluator<'_> {
         }
     }
 
-    /// Evaluates the user of a configuration item, which may be old: by now, the name may be another user's, or the user may have
-    /// another name.
+    /// Evaluates the user of a configuration item, which may be out of date: by now, the name may belong to another user, or
+    /// the user may have another name.
     ///
     /// # Errors
     /// As for [`Evaluator::read_listed`].
@@ -113,7 +114,7 @@ impl Evaluator<'_> {
             (Err(error), _) if error.kind != Failure::NotFound => return Err(error),
             _ => {}
         }
-        // Renamed or gone: only a complete listing tells which.
+        // The user is renamed or gone: only a complete listing tells which.
         let listing = list_users(self.account).await;
         match (listing.users.into_iter().find(|user| user.id == id), listing.broken_off) {
             (Some(user), _) => {
@@ -125,7 +126,7 @@ impl Evaluator<'_> {
         }
     }
 
-    /// Evaluates a user as if these were the tags: what the rule will say once they are. `None`: nobody has this name now.
+    /// Evaluates a user as if the user had these tags. Returns `None` if no user has this name now.
     ///
     /// # Errors
     /// As for [`Evaluator::read_listed`].
@@ -137,19 +138,19 @@ impl Evaluator<'_> {
         }
     }
 
-    /// The verdict, with the last use of the keys that it is about. `None`: nobody has this name and id any more.
+    /// The verdict, with the last use of the keys that it is about. `None` if no user has this name and id any more.
     pub async fn complete(&self, name: &str, id: &str, facts: Facts) -> Option<Evaluated> {
         let evaluated = self.decorate(facts).await;
         let may_be_gone = |error: &CallError| match error.kind {
             Failure::NotFound => true,
-            // What IAM says of a key that does not exist, where it says more of others.
+            // IAM denies the action for a key that does not exist, even if it grants it for others.
             Failure::Denied => self.account.calls.granted(error.action),
             _ => false,
         };
         if !evaluated.unknown_use.as_ref().is_some_and(may_be_gone) {
             return Some(evaluated);
         }
-        // A key that was deleted since it was listed. Another look tells that from a key that may not be read about.
+        // The key may have been deleted since it was listed. A second read distinguishes that from a denial.
         sleep(SECOND_LOOK).await;
         match self.read_listed(name, id).await {
             Ok(Some(facts)) => Some(self.decorate(facts).await),
@@ -158,7 +159,7 @@ impl Evaluator<'_> {
         }
     }
 
-    /// The verdict, without asking for the last use of the keys that it is about: `why` it is unknown.
+    /// The verdict, without reading the last use of the keys that it is about. `why` says why their last use is unknown.
     pub(crate) fn without_last_use(&self, facts: Facts, why: CallError) -> Evaluated {
         let verdict = self.decide(&facts, &LastUses::new());
         let unknown_use = (!verdict.violations.is_empty()).then_some(why);
@@ -174,7 +175,7 @@ impl Evaluator<'_> {
         if wanted.is_empty() {
             return self.evaluated(facts, verdict, &LastUses::new(), None);
         }
-        // Half of the time is left for what matters more.
+        // Half of the remaining time is kept for reads that matter more.
         let now = Instant::now();
         let until = now + FOR_LAST_USE.min(self.account.reads_end.saturating_duration_since(now) / 2);
         let reads = wanted.iter().map(|id| last_used(self.account, id, until));
@@ -208,10 +209,10 @@ impl Evaluator<'_> {
     }
 }
 
-/// Whether a read that is denied for one user is granted for another: then a policy shields that one.
+/// Whether an action that is denied for one user is granted for any of these: then a policy shields that user.
 pub(crate) async fn is_granted_for_any(account: &Account<'_>, action: &str, user_names: &[String]) -> bool {
     for name in user_names {
-        // What counts is in `calls`.
+        // `calls` records whether the action was granted.
         match action {
             LIST_ACCESS_KEYS => drop(list_access_keys(account, name).await),
             GET_USER => drop(get_user(account, name).await),
@@ -224,7 +225,11 @@ pub(crate) async fn is_granted_for_any(account: &Account<'_>, action: &str, user
     account.calls.granted(action)
 }
 
-/// A user whom the listing shows and the name does not lead to, twice.
+/// The error for a user who was listed twice, but could not be found by either name.
 pub(crate) fn elusive() -> CallError {
-    CallError { action: LIST_ACCESS_KEYS, kind: Failure::Other, code: "the user was renamed meanwhile".to_owned() }
+    CallError {
+        action: LIST_ACCESS_KEYS,
+        kind: Failure::Other,
+        code: "the user was renamed in the meantime".to_owned(),
+    }
 }

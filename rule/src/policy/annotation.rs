@@ -1,18 +1,18 @@
-//! Annotations: what an operator reads beside a finding, most important first.
+//! Annotations: the text that an operator reads next to a finding, most important first.
 //!
-//! They state days, never ages: an annotation stays true on every later day until the facts change.
+//! They give dates, never ages, so an annotation stays true until the facts change.
 
 use super::{
     decision::{AccessKey, KeyStatus, LastUsed, LastUses, day},
     exemption::Exemption,
-    text::{ascii, fit},
+    text::{ascii, count, fit},
 };
 use chrono::{DateTime, NaiveDate, Utc};
 
 /// The longest annotation that `PutEvaluations` takes, in characters (the service model's `StringWithCharLimit256`).
 pub const ANNOTATION_LIMIT: usize = 256;
 
-/// Of a violation: the keys, why no exemption covers them, and what to do.
+/// For a violation: the keys, why no exemption covers them, and what to do.
 pub(super) fn violation(
     violations: &[&AccessKey],
     keys: &[AccessKey],
@@ -57,8 +57,8 @@ pub fn is_exemption(annotation: &str) -> bool {
     annotation.starts_with(EXEMPT)
 }
 
-/// Of a user whose stale keys are all exempt. Their last use is left out: it changes every day, and each change would be
-/// recorded as another result.
+/// For a user whose stale keys are all exempt. It leaves out their last use, which changes every day: AWS Config would record
+/// each change as another result.
 pub(super) fn exempt(until: NaiveDate, owner: &str, reason: Option<&str>, stale: &[&AccessKey], limit: u16) -> String {
     let mut text = format!("{EXEMPT}{until} (owner: {owner}): ");
     for (number, key) in stale.iter().enumerate() {
@@ -74,7 +74,7 @@ pub(super) fn exempt(until: NaiveDate, owner: &str, reason: Option<&str>, stale:
     whole(&text)
 }
 
-/// Of a user whose keys fall due soon.
+/// For a user whose keys fall due soon.
 pub(super) fn due_soon(due_soon: &[&AccessKey], limit: u16) -> String {
     let mut text = String::new();
     for (number, key) in due_soon.iter().enumerate() {
@@ -85,7 +85,7 @@ pub(super) fn due_soon(due_soon: &[&AccessKey], limit: u16) -> String {
     whole(&format!("{text} (limit {}). Rotate {them} before then.", days(limit)))
 }
 
-/// Of a user with keys that are not active and are older than the limit.
+/// For a user with inactive or expired keys that are older than the limit.
 pub(super) fn outlived(outlived: &[&AccessKey], limit: u16) -> String {
     let each = |key: &&AccessKey| {
         let status = if key.status == KeyStatus::Expired { "expired" } else { "inactive" };
@@ -102,8 +102,8 @@ pub(super) fn join(first: &str, second: &str) -> String {
     whole(&format!("{first} {second}"))
 }
 
-/// What to do. IAM's quota is two keys a user, so there is not always room for a new one. A key of unknown last use may be in
-/// use.
+/// What to do. IAM's quota is two keys per user, so there is not always room for a new one. A key whose last use is unknown may
+/// be in use.
 fn advice(
     violations: &[&AccessKey],
     keys: &[AccessKey],
@@ -130,13 +130,13 @@ fn advice(
         Some(other) if other.status != KeyStatus::Active => {
             "Delete the inactive key, create a new one, switch to it, deactivate this one."
         }
-        // Exempt, or it would be among the violations.
+        // This key is exempt, or it would be among the violations.
         Some(other) if now > other.due(limit) => "Deactivate it as soon as nothing uses it.",
         Some(_) => "Switch to the newer key, deactivate this one.",
     }
 }
 
-/// The last use of a key, with service and Region if it is to be in full.
+/// The last use of a key, with service and Region if `in_full`.
 fn use_of(used: Option<&LastUsed>, in_full: bool) -> String {
     let Some(used) = used else { return "last use unknown".to_owned() };
     let Some(at) = used.at else { return "no use on record".to_owned() };
@@ -151,7 +151,7 @@ fn use_of(used: Option<&LastUsed>, in_full: bool) -> String {
 }
 
 pub(super) fn days(number: u16) -> String {
-    format!("{number} day{}", if number == 1 { "" } else { "s" })
+    count(number.into(), "day")
 }
 
 fn whole(text: &str) -> String {

@@ -1,9 +1,9 @@
 //! Clearance: the proof that none of a user's access keys becomes stale before a certain day.
 //!
-//! A `CreateDate` never changes, and a key that is made later is new. So whoever reads a user's keys once, in any status, knows a
-//! day before which no key of the user can become stale, whatever is created, switched off and on, or deleted in the meantime.
-//! The annotation of a compliant user says that day. AWS Config keeps it, and the next sweep reads it back: until then, the
-//! user need not be read.
+//! A `CreateDate` never changes, and a key that is created later is new. So one reading of a user's keys, in any status, gives
+//! a day before which none of them can become stale, whatever keys are created, deactivated, reactivated or deleted in the
+//! meantime. The annotation of a compliant user gives that day. AWS Config keeps the annotation, and the next sweep reads it
+//! back: until then, the user need not be read.
 
 use super::{
     annotation::days,
@@ -12,10 +12,10 @@ use super::{
 };
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 
-/// IAM is eventually consistent: a key that was made within this time may be missing from a listing.
+/// IAM is eventually consistent: a key that was created within this time may be missing from a listing.
 const CONSISTENT_WITHIN: Days = Days::new(1);
-/// A day that moves with every reading would be another result each time. It is worth it only if it spares this many days of
-/// reads.
+/// For a user without keys, the day moves with every reading, and would be another result each time. It is written only if it
+/// spares at least this many days of reads.
 const WORTH_A_RESULT: Days = Days::new(7);
 
 /// The day before which none of a user's access keys becomes stale.
@@ -27,20 +27,20 @@ pub struct Clearance {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// By the age of the oldest key, or of the user.
+    /// From the age of the oldest key, or of the user.
     Until(NaiveDate),
-    /// By a reading on that day, which found no key.
+    /// From a reading on that day that found no key.
     KeylessOn(NaiveDate),
-    /// A reading found no key; it is not worth remembering.
+    /// From a reading that found no key and is not worth remembering.
     Keyless,
 }
 
 impl Clearance {
-    /// By the access keys of a user, in any status, none of them past the limit, as they were read at `now`.
+    /// From a user's access keys, in any status, as read at `now`. None may be past the limit.
     pub fn of_keys(keys: &[AccessKey], parameters: &Parameters, now: DateTime<Utc>) -> Clearance {
         let limit = parameters.max_access_key_age;
         let kind = match keys.iter().map(|key| key.created).min() {
-            // A key from a clock that is ahead of ours is as old as one that is made now.
+            // If IAM's clock is ahead of ours, the key counts as created now.
             Some(oldest) => Kind::Until(first_day(oldest.min(now), limit)),
             None => {
                 let kind = Kind::KeylessOn(day(now));
@@ -51,14 +51,14 @@ impl Clearance {
         Clearance { limit, kind }
     }
 
-    /// By the user's own age: no key is older than its user.
+    /// From the user's own age: no key is older than its user.
     pub fn of_age(user_created: DateTime<Utc>, parameters: &Parameters) -> Clearance {
         let limit = parameters.max_access_key_age;
         Clearance { limit, kind: Kind::Until(first_day(user_created, limit)) }
     }
 
-    /// By the annotation of a compliant result that AWS Config recorded at `recorded`. It must be what this module writes, word
-    /// for word, for today's limit, and not claim more than a reading at that time could prove.
+    /// From the annotation of a compliant result that AWS Config recorded at `recorded`. The annotation must be, word for word,
+    /// what this module writes for today's limit, and must not claim more than a reading at that time could prove.
     pub fn remembered(annotation: &str, recorded: DateTime<Utc>, parameters: &Parameters) -> Option<Clearance> {
         let limit = parameters.max_access_key_age;
         let kind = match annotation.strip_prefix(UNTIL) {
@@ -70,7 +70,7 @@ impl Clearance {
         (clearance.annotation() == annotation && clearance.until()? <= provable).then_some(clearance)
     }
 
-    /// Whether the user need not be read: not yet the time to tell of a key that falls due.
+    /// Whether the user need not be read: it is too early to warn of a key that falls due.
     pub fn spares_read(self, parameters: &Parameters, now: DateTime<Utc>) -> bool {
         self.spares_reads_until(parameters).is_some_and(|until| day(now) < until)
     }
@@ -87,11 +87,11 @@ impl Clearance {
         }
     }
 
-    /// Before this day, no key becomes stale.
+    /// The day before which no key becomes stale.
     fn until(self) -> Option<NaiveDate> {
         match self.kind {
             Kind::Until(until) => Some(until),
-            // As of the end of that day, for a key that was made right after the reading at its beginning.
+            // Counted from the beginning of the day of the reading: a key may have been created right after it.
             Kind::KeylessOn(on) => {
                 on.checked_add_days(Days::new(self.limit.into()))?.checked_sub_days(CONSISTENT_WITHIN)
             }
@@ -99,13 +99,13 @@ impl Clearance {
         }
     }
 
-    /// The first day on which the user is to be read again.
+    /// The first day on which the user must be read again.
     fn spares_reads_until(self, parameters: &Parameters) -> Option<NaiveDate> {
         self.until()?.checked_sub_days(Days::new(parameters.warn_before_days.into()))
     }
 }
 
-/// Whether an annotation says nothing that somebody could act on.
+/// Whether an annotation calls for no action.
 pub fn is_routine(annotation: &str) -> bool {
     [UNTIL, KEYLESS_ON, KEYLESS].iter().any(|beginning| annotation.starts_with(beginning))
 }
@@ -114,13 +114,13 @@ const UNTIL: &str = "No access key becomes stale before ";
 const KEYLESS_ON: &str = "The user had no access key on ";
 const KEYLESS: &str = "The user has no access key.";
 
-/// The day on which a key of that time reaches the limit, less the time that IAM may take to show a key.
+/// The day on which a key created at that time reaches the limit, minus the time that IAM may take to list a new key.
 fn first_day(created: DateTime<Utc>, limit: u16) -> NaiveDate {
     let due = created.checked_add_signed(TimeDelta::days(limit.into())).unwrap_or(DateTime::<Utc>::MAX_UTC);
     day(due).checked_sub_days(CONSISTENT_WITHIN).unwrap_or(NaiveDate::MIN)
 }
 
-/// `YYYY-MM-DD` at the beginning of a text.
+/// Reads `YYYY-MM-DD` at the beginning of a text.
 fn leading_day(text: &str) -> Option<NaiveDate> {
     NaiveDate::parse_from_str(text.get(..10)?, "%Y-%m-%d").ok()
 }
@@ -153,33 +153,33 @@ mod tests {
         "The user had no access key on 2026-03-01. None becomes stale before 2026-05-29 (limit 90 days).";
 
     #[test]
-    fn what_is_written_is_remembered_and_nothing_else_is() {
+    fn only_annotations_that_the_rule_writes_are_remembered() {
         for annotation in [UNTIL_MAY, KEYLESS_TODAY, "No access key becomes stale before 2026-03-02 (limit 90 days)."] {
             assert!(remembered(annotation), "{annotation}");
         }
         for (what, annotation) in [
             ("nothing", ""),
-            ("a first version's compliant user", "COMPLIANT"),
+            ("the annotation of the first version", "COMPLIANT"),
             ("more than a reading today can prove", "No access key becomes stale before 2026-05-30 (limit 90 days)."),
-            ("a day of another form", "No access key becomes stale before 2026-5-29 (limit 90 days)."),
-            ("no day of the calendar", "No access key becomes stale before 2026-02-30 (limit 90 days)."),
+            ("a date in another format", "No access key becomes stale before 2026-5-29 (limit 90 days)."),
+            ("a date that does not exist", "No access key becomes stale before 2026-02-30 (limit 90 days)."),
             ("a year with a sign", "No access key becomes stale before +026-05-29 (limit 90 days)."),
             ("another limit", "No access key becomes stale before 2026-05-29 (limit 91 days)."),
             ("a limit with a zero", "No access key becomes stale before 2026-05-29 (limit 090 days)."),
-            ("a word more", "No access key becomes stale before 2026-05-29 (limit 90 days). Promise."),
-            ("a word less", "No access key becomes stale before 2026-05-29 (limit 90 days)"),
+            ("an extra word", "No access key becomes stale before 2026-05-29 (limit 90 days). Promise."),
+            ("no full stop", "No access key becomes stale before 2026-05-29 (limit 90 days)"),
             ("something before it", " No access key becomes stale before 2026-05-29 (limit 90 days)."),
             ("cut off", "No access key becomes stale before 2026-05"),
             ("not ASCII", "No access key becomes stale before 2026-05-2\u{665} (limit 90 days)."),
             (
-                "days that do not belong together",
+                "dates that do not fit together",
                 "The user had no access key on 2026-02-28. None becomes stale before 2026-05-29 (limit 90 days).",
             ),
             (
                 "a reading tomorrow",
                 "The user had no access key on 2026-03-02. None becomes stale before 2026-05-30 (limit 90 days).",
             ),
-            ("no day at all", KEYLESS),
+            ("no date", KEYLESS),
             ("an exemption", "Exempt until 2026-06-01 (owner: x): AKIAIOSFODNN7EXAMPLE was created 2025-10-18"),
         ] {
             assert!(!remembered(annotation), "{what}: {annotation}");
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_is_read_again_when_the_time_to_warn_comes() {
+    fn a_user_is_read_again_once_it_is_time_to_warn() {
         let clearance = Clearance::remembered(UNTIL_MAY, now(), &Parameters::default()).unwrap();
         for (time, warn, spares) in [
             ("2026-03-01T12:00:00Z", 14, true),
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_that_moves_is_written_only_if_it_is_worth_a_result() {
+    fn a_moving_day_is_written_only_if_it_spares_enough_reads() {
         for (limit, warn, annotation) in
             [(90, 14, KEYLESS_TODAY), (90, 83, KEYLESS), (90, 82, KEYLESS_TODAY), (1, 0, KEYLESS), (10, 14, KEYLESS)]
         {
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_a_clock_that_is_ahead_proves_no_more_than_one_that_is_made_now() {
+    fn a_key_created_in_the_future_proves_no_more_than_one_created_now() {
         let key = |created| AccessKey { id: "AKIAIOSFODNN7EXAMPLE".to_owned(), status: KeyStatus::Active, created };
         let until = |created| Clearance::of_keys(&[key(created)], &Parameters::default(), now()).annotation();
         assert_eq!(until(now() + TimeDelta::days(3)), UNTIL_MAY);
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_calls_for_nothing_is_routine() {
+    fn only_an_annotation_that_calls_for_no_action_is_routine() {
         for annotation in [UNTIL_MAY, KEYLESS_TODAY, KEYLESS] {
             assert!(is_routine(annotation), "{annotation}");
         }
@@ -232,9 +232,9 @@ mod tests {
     }
 
     proptest! {
-        /// A key read now, or made at any time from a day before now on, and judged at any later time before the day.
+        /// Keys are read now, or created from a day before now onwards, and evaluated at any later time before the day.
         #[test]
-        fn before_the_day_no_key_is_stale_nor_falls_due_soon(
+        fn before_the_day_no_key_is_stale_or_falls_due_soon(
             ages in proptest::collection::vec(0i64..400 * 86_400, 0..3),
             made_later in proptest::collection::vec(-86_400i64..400 * 86_400, 0..3),
             later in 0i64..400 * 86_400,
@@ -262,7 +262,7 @@ mod tests {
         }
 
         #[test]
-        fn whatever_is_remembered_is_what_is_written(text in any::<String>(), day in any::<(u16, u8, u8)>(), limit in 1u16..200) {
+        fn a_remembered_annotation_is_one_that_the_rule_writes(text in any::<String>(), day in any::<(u16, u8, u8)>(), limit in 1u16..200) {
             let (year, month, date) = day;
             let texts = [
                 text.clone(),

@@ -1,4 +1,4 @@
-//! The decision: a user's access keys, exemption and the time make a compliance and an annotation.
+//! Decides on a user's compliance and its annotation, from the access keys, the exemption and the time.
 
 use super::{
     annotation,
@@ -13,16 +13,16 @@ use std::collections::BTreeMap;
 /// `Status` of `AccessKeyMetadata` in IAM's service model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum KeyStatus {
-    /// Good for calls: the only status in which a key can be stale.
+    /// Can sign calls. Only an active key can be stale.
     Active,
-    /// Switched off; can be switched on again.
+    /// Deactivated; can be reactivated.
     Inactive,
-    /// Past its own end.
+    /// Past its expiration.
     Expired,
 }
 
 impl KeyStatus {
-    /// The word that IAM has for it.
+    /// IAM's word for it.
     pub fn as_str(self) -> &'static str {
         match self {
             KeyStatus::Active => "Active",
@@ -39,12 +39,12 @@ pub struct AccessKey {
     pub id: String,
     /// Whether it can be used.
     pub status: KeyStatus,
-    /// `CreateDate`: the only authority on the key's age.
+    /// `CreateDate`, which alone decides the key's age.
     pub created: DateTime<Utc>,
 }
 
 impl AccessKey {
-    /// When the key reaches the limit: it is stale from the next second on.
+    /// When the key reaches the limit. It is stale from the next second on.
     pub fn due(&self, limit: u16) -> DateTime<Utc> {
         self.created.checked_add_signed(TimeDelta::days(limit.into())).unwrap_or(DateTime::<Utc>::MAX_UTC)
     }
@@ -53,7 +53,7 @@ impl AccessKey {
 /// `GetAccessKeyLastUsed`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastUsed {
-    /// `LastUsedDate`: absent when IAM has no use on record (it keeps records since 22 April 2015).
+    /// `LastUsedDate`: absent if IAM has no use on record (it has kept records since 22 April 2015).
     pub at: Option<DateTime<Utc>>,
     /// `Region`, or `N/A`.
     pub region: String,
@@ -61,10 +61,10 @@ pub struct LastUsed {
     pub service: String,
 }
 
-/// The last use of access keys, by key id. The last use of a key that is not in it is unknown.
+/// The last use of access keys, by key id. The last use of a key that is missing here is unknown.
 pub type LastUses = BTreeMap<String, LastUsed>;
 
-/// `ComplianceType`, as far as `PutEvaluations` takes it.
+/// The values of `ComplianceType` that `PutEvaluations` accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Compliance {
@@ -72,12 +72,12 @@ pub enum Compliance {
     Compliant,
     /// A stale key and no valid exemption.
     NonCompliant,
-    /// The user is gone, or the rule is not about this resource.
+    /// The user is gone, or the rule does not evaluate this resource.
     NotApplicable,
 }
 
 impl Compliance {
-    /// The word that AWS Config has for it.
+    /// AWS Config's word for it.
     pub fn as_str(self) -> &'static str {
         match self {
             Compliance::Compliant => "COMPLIANT",
@@ -96,7 +96,7 @@ pub struct Verdict {
     pub annotation: Option<String>,
     /// The stale keys that no exemption covers, oldest first: empty unless `NON_COMPLIANT`.
     pub violations: Vec<String>,
-    /// Whether it is an exemption that makes the user compliant.
+    /// Whether an exemption makes the user compliant.
     pub exempt: bool,
     /// Whether a key of a compliant user falls due within `warnBeforeDays`.
     pub due_soon: bool,
@@ -125,9 +125,9 @@ pub fn stale_keys<'a>(keys: &'a [AccessKey], parameters: &Parameters, now: DateT
     active_past(keys, parameters.max_access_key_age, now)
 }
 
-/// Decides on a user who has these access keys.
+/// Evaluates a user who has these access keys.
 ///
-/// `tags` count only if a key is stale. `last_uses` change no compliance: they go into the annotation of a violation.
+/// `tags` matter only if a key is stale. `last_uses` never change the compliance: they go into the annotation of a violation.
 pub fn decide(
     keys: &[AccessKey],
     last_uses: &LastUses,
@@ -159,7 +159,7 @@ pub fn decide(
 fn without_stale_keys(keys: &[AccessKey], parameters: &Parameters, now: DateTime<Utc>) -> Verdict {
     let limit = parameters.max_access_key_age;
     let due_soon = active_past(keys, i32::from(limit) - i32::from(parameters.warn_before_days), now);
-    // Whoever switches such a key on again makes the user non-compliant at that moment.
+    // Reactivating such a key makes the user non-compliant at once.
     let outlived: Vec<_> = keys.iter().filter(|key| now > key.due(limit)).collect();
     let text = match (due_soon.is_empty(), outlived.is_empty()) {
         (true, true) => Clearance::of_keys(keys, parameters, now).annotation(),
@@ -172,7 +172,7 @@ fn without_stale_keys(keys: &[AccessKey], parameters: &Parameters, now: DateTime
     Verdict { due_soon: !due_soon.is_empty(), ..Verdict::compliant(text) }
 }
 
-/// The active keys that are *older* than so many days of 86,400 s: at exactly that age a key is not.
+/// The active keys that are *older* than `days` days of 86,400 s. A key of exactly that age is not.
 fn active_past(keys: &[AccessKey], days: impl Into<i64>, now: DateTime<Utc>) -> Vec<&AccessKey> {
     let age = TimeDelta::days(days.into());
     let counts = |key: &&AccessKey| key.status == KeyStatus::Active && now.signed_duration_since(key.created) > age;
@@ -181,7 +181,7 @@ fn active_past(keys: &[AccessKey], days: impl Into<i64>, now: DateTime<Utc>) -> 
     found
 }
 
-/// The day of a time in UTC, as annotations have it.
+/// The UTC day of a time, as annotations give it.
 pub(super) fn day(time: DateTime<Utc>) -> NaiveDate {
     time.date_naive()
 }

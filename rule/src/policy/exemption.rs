@@ -1,46 +1,47 @@
-//! Exemptions: tags on the IAM user that say until when, and who answers for it.
+//! Exemptions: tags on the IAM user that say how long the exemption lasts and who is responsible for it.
 
 use super::text::{ascii, fit};
 use chrono::{NaiveDate, TimeDelta};
 use std::collections::BTreeMap;
 
-/// The tags of an IAM user. Keys are compared to the letter: a policy that guards the exemption tags does so too.
+/// The tags of an IAM user. Keys are compared case-sensitively, as in a policy that guards the exemption tags.
 pub type Tags = BTreeMap<String, String>;
 
-/// Tag: the last day, in UTC, that the exemption holds, as `YYYY-MM-DD`.
+/// The tag with the last day of the exemption, in UTC, as `YYYY-MM-DD`.
 pub const EXEMPT_UNTIL: &str = "access-key-rotation:exempt-until";
-/// Tag: who answers for the exemption.
+/// The tag with the owner, who is responsible for the exemption.
 pub const EXEMPT_OWNER: &str = "access-key-rotation:exempt-owner";
-/// Tag, optional: why.
+/// The optional tag with the reason.
 pub const EXEMPT_REASON: &str = "access-key-rotation:exempt-reason";
-/// Tag, optional: the id of the one access key that the exemption covers; without it, all of the user's.
+/// The optional tag with the id of the only access key that the exemption covers. Without it, the exemption covers all of the
+/// user's keys.
 pub const EXEMPT_KEY: &str = "access-key-rotation:exempt-key";
 
-/// All of them.
+/// All exemption tags.
 pub const EXEMPTION_TAGS: [&str; 4] = [EXEMPT_UNTIL, EXEMPT_OWNER, EXEMPT_REASON, EXEMPT_KEY];
 
 /// What a user's tags say about an exemption.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Exemption {
-    /// No exemption tag is there.
+    /// There is no exemption tag.
     Absent,
-    /// It holds today.
+    /// The exemption holds today.
     Valid {
-        /// The last day it holds, in UTC.
+        /// The last day of the exemption, in UTC.
         until: NaiveDate,
-        /// Who answers for it.
+        /// Who is responsible for it.
         owner: String,
-        /// Why, if that is said.
+        /// The reason, if there is one.
         reason: Option<String>,
-        /// The only key it covers; `None`: all of the user's keys.
+        /// The only key that it covers; `None` if it covers all of the user's keys.
         key: Option<String>,
     },
-    /// It is there and does not hold. The text says why, without a full stop.
+    /// There is an exemption, but it does not hold. The text says why, without a full stop.
     Void(String),
 }
 
 impl Exemption {
-    /// Reads the exemption from a user's tags, as of `today` in UTC; it may end at most `max_days` after that.
+    /// Reads the exemption from a user's tags on `today`, in UTC. It may end at most `max_days` later.
     pub fn read(tags: &Tags, today: NaiveDate, max_days: u16) -> Exemption {
         let [until, owner, reason, key] =
             EXEMPTION_TAGS.map(|name| tags.get(name).map(|value| value.trim()).filter(|value| !value.is_empty()));
@@ -61,7 +62,7 @@ impl Exemption {
             return Exemption::Void(format!("Exemption expired on {until} (owner: {})", short(owner)));
         }
         if key.is_none() && tags.contains_key(EXEMPT_KEY) {
-            // Not taken for "all keys": whoever set the tag meant fewer.
+            // An empty tag does not mean all keys: its author wanted to exempt fewer.
             return Exemption::Void(format!("Exemption until {until} void: {EXEMPT_KEY} is empty"));
         }
         if until.signed_duration_since(today) > TimeDelta::days(max_days.into()) {
@@ -70,7 +71,7 @@ impl Exemption {
         Exemption::Valid { until, owner: short(owner), reason: reason.map(ascii), key: key.map(str::to_owned) }
     }
 
-    /// Whether it is valid and covers the access key of this id.
+    /// Whether it is valid and covers the access key with this id.
     pub fn covers(&self, key_id: &str) -> bool {
         match self {
             Exemption::Valid { key, .. } => key.as_deref().is_none_or(|only| only == key_id),
@@ -83,7 +84,7 @@ fn short(owner: &str) -> String {
     fit(&ascii(owner), 64)
 }
 
-/// `YYYY-MM-DD` and nothing else: chrono alone would take `+2026-1-5` too.
+/// Reads `YYYY-MM-DD` and no other format: chrono alone would also accept `+2026-1-5`.
 fn date(text: &str) -> Option<NaiveDate> {
     let shape = text.len() == 10
         && text
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn holds_through_its_last_day_and_no_further_ahead_than_allowed() {
+    fn an_exemption_holds_through_its_last_day_unless_that_is_too_far_ahead() {
         for (day, holds) in [
             ("2026-02-28", false),
             ("2026-03-01", true),
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_is_wrong() {
+    fn a_void_exemption_says_what_is_wrong() {
         let void = |text: &str| Exemption::Void(text.to_owned());
         for (tags, expected) in [
             (
@@ -154,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn only_one_form_of_date_is_taken() {
+    fn only_one_date_format_is_accepted() {
         for text in
             ["2026-3-02", "2026-02-30", "20260302", "02-03-2026", "2026/03/02", "+026-03-02", "2026-03-02T00:00:00Z"]
         {
@@ -164,14 +165,14 @@ mod tests {
     }
 
     #[test]
-    fn a_key_narrows_it() {
+    fn an_exemption_for_one_key_covers_only_that_key() {
         let exemption = read(&[(EXEMPT_UNTIL, "2026-06-01"), (EXEMPT_OWNER, "payments"), (EXEMPT_KEY, "AKIAONE")]);
         assert!(exemption.covers("AKIAONE"));
         assert!(!exemption.covers("AKIATWO"));
     }
 
     #[test]
-    fn an_empty_key_does_not_widen_it_to_all_keys() {
+    fn an_empty_key_tag_does_not_exempt_all_keys() {
         let exemption = read(&[(EXEMPT_UNTIL, "2026-06-01"), (EXEMPT_OWNER, "payments"), (EXEMPT_KEY, " ")]);
         let why = "Exemption until 2026-06-01 void: access-key-rotation:exempt-key is empty";
         assert_eq!(exemption, Exemption::Void(why.to_owned()));

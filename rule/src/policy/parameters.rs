@@ -1,4 +1,4 @@
-//! The rule's parameters: one table, which the rule, the command line, the conformance pack's generator and the tests read.
+//! The rule's parameters, in one table for the rule, the command line, the generator of the conformance pack and the tests.
 
 use super::text::excerpt;
 use serde_json::Value;
@@ -7,65 +7,65 @@ use thiserror::Error;
 /// A parameter of the rule.
 #[derive(Debug)]
 pub struct Parameter {
-    /// As in `ruleParameters`, where it is matched without regard to case.
+    /// The name in `ruleParameters`, where case does not matter.
     pub name: &'static str,
-    /// What it takes.
+    /// The values that it accepts.
     pub takes: Takes,
     /// What it is for, without a full stop.
     pub help: &'static str,
 }
 
-/// The values that a parameter takes.
+/// The values that a parameter accepts.
 #[derive(Debug)]
 pub enum Takes {
     /// Days of 86,400 seconds.
     Days {
-        /// The least.
+        /// The smallest value.
         least: u16,
-        /// The most.
+        /// The largest value.
         most: u16,
-        /// Without a value.
+        /// The default value.
         default: u16,
     },
-    /// One of these words, of which the first is the default.
+    /// One of these words. The first is the default.
     OneOf(&'static [&'static str]),
 }
 
 /// All parameters.
 pub static PARAMETERS: [Parameter; 4] = [
     Parameter {
-        // The managed rule's name and default.
+        // The name and default of the managed rule `access-keys-rotated`.
         name: "maxAccessKeyAge",
         takes: Takes::Days { least: 1, most: 3650, default: 90 },
-        help: "An active access key older than so many days is stale",
+        help: "An active access key that is older than this number of days is stale",
     },
     Parameter {
         name: "warnBeforeDays",
         takes: Takes::Days { least: 0, most: 365, default: 14 },
-        help: "A compliant user's annotation names a key that falls due within so many days",
+        help: "A compliant user's annotation names a key that falls due within this number of days",
     },
     Parameter {
         name: "maxExemptionDays",
         takes: Takes::Days { least: 1, most: 3650, default: 365 },
-        help: "An exemption may end so many days ahead",
+        help: "An exemption may end at most this number of days from today",
     },
     Parameter {
         name: "deliver",
         takes: Takes::OneOf(&["changes", "all"]),
-        help: "Which results are delivered to AWS Config, which bills each of them",
+        help: "Which results the rule delivers to AWS Config, which bills each of them",
     },
 ];
 
-/// Which results are delivered to AWS Config.
+/// Which results the rule delivers to AWS Config.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deliver {
     /// Every result of every sweep.
     All,
-    /// Every violation, and of the other results those that differ, word for word, from what AWS Config holds.
+    /// Every violation, and every other result that differs, word for word, from the one that AWS Config holds.
     Changes,
 }
 
-/// What is wrong with `ruleParameters`: the parameter, its value and what is allowed.
+/// The error in `ruleParameters`: the parameter, its value and the allowed values.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("{0}")]
 pub struct InvalidParameters(String);
@@ -73,19 +73,19 @@ pub struct InvalidParameters(String);
 /// `ruleParameters` of the AWS Config rule, checked: see [`PARAMETERS`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parameters {
-    /// Days.
+    /// `maxAccessKeyAge`, in days.
     pub max_access_key_age: u16,
-    /// Days.
+    /// `warnBeforeDays`, in days.
     pub warn_before_days: u16,
-    /// Days.
+    /// `maxExemptionDays`, in days.
     pub max_exemption_days: u16,
-    /// Which results.
+    /// `deliver`: which results the rule delivers.
     pub deliver: Deliver,
 }
 
 impl Default for Parameters {
     fn default() -> Self {
-        // A parameter that the table forgets would have no value at all: a test sets each to another one.
+        // Placeholders: the table sets every field, and a test checks that each parameter has a field of its own.
         let mut parameters =
             Parameters { max_access_key_age: 0, warn_before_days: 0, max_exemption_days: 0, deliver: Deliver::Changes };
         PARAMETERS.iter().for_each(|parameter| parameters.set(parameter.name, &parameter.default()));
@@ -94,7 +94,7 @@ impl Default for Parameters {
 }
 
 impl Parameter {
-    /// The value that an absent or empty one stands for.
+    /// The value that the parameter has if it is absent or empty.
     pub fn default(&self) -> String {
         match self.takes {
             Takes::Days { default, .. } => default.to_string(),
@@ -102,7 +102,7 @@ impl Parameter {
         }
     }
 
-    /// What is allowed, as in "is not …".
+    /// The allowed values, in words that follow "is not".
     pub fn allowed(&self) -> String {
         match self.takes {
             Takes::Days { least, most, .. } => format!("a whole number of days from {least} to {most}"),
@@ -110,10 +110,11 @@ impl Parameter {
         }
     }
 
-    /// A value in the form that [`Parameters`] takes: a number without leading zeros, a word in lower case.
+    /// Checks a value and returns it in the form that [`Parameters`] takes: a number without leading zeros, a word in lower
+    /// case.
     ///
     /// # Errors
-    /// That it is not what is allowed.
+    /// If the value is not allowed.
     pub fn check(&self, value: &str) -> Result<String, String> {
         let checked = match self.takes {
             _ if value.is_empty() => Some(self.default()),
@@ -129,12 +130,12 @@ impl Parameter {
 }
 
 impl Parameters {
-    /// Reads `ruleParameters`: a JSON object, as a string, of strings; absent when the rule has no parameters.
+    /// Reads `ruleParameters`: a JSON object of strings, encoded as a string, or absent if the rule has no parameters.
     ///
-    /// Names match without regard to case; an empty value means the default.
+    /// The case of names does not matter, and an empty value means the default.
     ///
     /// # Errors
-    /// The first parameter that is wrong. Nothing may then be evaluated.
+    /// The first parameter that is wrong. The rule must then evaluate nothing.
     pub fn parse(rule_parameters: Option<&str>) -> Result<Parameters, InvalidParameters> {
         let mut parameters = Parameters::default();
         let text = rule_parameters.unwrap_or_default().trim();
@@ -157,7 +158,7 @@ impl Parameters {
             let value = match value {
                 Value::String(value) => value.trim().to_owned(),
                 Value::Null => String::new(),
-                // Numbers as they are; what else there is has no allowed form, as the check will say.
+                // Numbers are taken as they are. The check refuses all other types.
                 other => other.to_string(),
             };
             let value = parameter.check(&value).map_err(|why| invalid(format!("{}: {why}", parameter.name)))?;
@@ -166,7 +167,7 @@ impl Parameters {
         Ok(parameters)
     }
 
-    /// Takes a value that was checked.
+    /// Sets a value that has been checked.
     fn set(&mut self, name: &str, value: &str) {
         let days = || value.parse().unwrap_or_default();
         match name {
@@ -219,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn names_match_without_regard_to_case() {
+    fn the_case_of_names_does_not_matter() {
         let given = r#"{"MAXACCESSKEYAGE":" 30 ","warnbeforedays":"0","MaxExemptionDays":3650,"DELIVER":"ALL"}"#;
         let expected =
             Parameters { max_access_key_age: 30, warn_before_days: 0, max_exemption_days: 3650, deliver: Deliver::All };
@@ -227,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_value_is_named_with_what_is_allowed() {
+    fn an_error_names_the_wrong_value_and_the_allowed_ones() {
         for (given, expected) in [
             (r#"{"maxAccessKeyAge":"0"}"#, r#"maxAccessKeyAge: "0" is not a whole number of days from 1 to 3650"#),
             (

@@ -1,6 +1,6 @@
-//! Text for people: ASCII only, and never longer than where it goes.
+//! Text in printable ASCII, cut to the length that its place allows.
 
-/// `text` in printable ASCII: whatever else it holds becomes `?`, line ends and tabs become spaces.
+/// `text` in printable ASCII: white space becomes a space, any other character becomes `?`.
 pub(crate) fn ascii(text: &str) -> String {
     let printable = |c: char| match c {
         ' '..='~' => c,
@@ -10,7 +10,7 @@ pub(crate) fn ascii(text: &str) -> String {
     text.chars().map(printable).collect()
 }
 
-/// At most `most` bytes of an ASCII `text`, cut at a word, with an ellipsis if anything was cut.
+/// At most `most` bytes of an ASCII `text`, cut between words, with an ellipsis if anything was cut.
 pub(crate) fn fit(text: &str, most: usize) -> String {
     const ELLIPSIS: &str = "...";
     if text.len() <= most {
@@ -18,14 +18,19 @@ pub(crate) fn fit(text: &str, most: usize) -> String {
     }
     let head = &text[..most - ELLIPSIS.len()];
     let end = match head.rfind(' ') {
-        // A single word longer than half the space is cut in its middle: better half a name than none.
+        // A word that is longer than half the space is cut in the middle: half a name is better than none.
         Some(space) if space >= most / 2 => space,
         _ => head.len(),
     };
     format!("{}{ELLIPSIS}", head[..end].trim_end_matches([' ', ',', ';', ':']))
 }
 
-/// The beginning of somebody else's text, for an error message.
+/// A number of things: `1 user`, `2 users`.
+pub(crate) fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// The beginning of a text from outside, for an error message.
 pub(crate) fn excerpt(text: &str) -> String {
     fit(&ascii(text), 40)
 }
@@ -36,16 +41,16 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn cuts_at_a_word() {
+    fn text_is_cut_between_words() {
         assert_eq!(fit("one two three", 13), "one two three");
         assert_eq!(fit("one two, three", 12), "one two...");
         assert_eq!(fit("incomprehensibilities", 10), "incompr...");
-        assert_eq!(fit("an incomprehensibility", 10), "an inco...", "rather in the middle than to lose most of it");
+        assert_eq!(fit("an incomprehensibility", 10), "an inco...", "cut in the middle instead of losing most of it");
         assert_eq!(fit("seven incomprehensibilities", 10), "seven...");
     }
 
     #[test]
-    fn says_in_ascii_what_it_can() {
+    fn other_characters_become_spaces_or_question_marks() {
         assert_eq!(ascii("a\tb\nc\u{a0}d\u{7}\u{e9}~"), "a b c d??~");
     }
 

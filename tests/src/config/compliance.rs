@@ -13,9 +13,9 @@ use crate::paging::{Listing, Position};
 use crate::request::Service;
 
 const DEFAULT_LIMIT: usize = 10;
-/// The counts of contributors go no further.
+/// The largest count of contributors.
 const CONTRIBUTORS: usize = 25;
-/// DescribeComplianceByConfigRule has no limit to ask for.
+/// DescribeComplianceByConfigRule takes no limit.
 const RULES_PER_PAGE: usize = 25;
 
 pub(super) fn details(cx: &Context<'_>) -> Result<Value> {

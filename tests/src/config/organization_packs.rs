@@ -13,10 +13,10 @@ use crate::paging::Listing;
 use crate::request::Service;
 use crate::world::World;
 
-/// The most items on a page, and as many unless it is said otherwise.
+/// The most items on a page, and the default.
 const ITEMS_PER_PAGE: i64 = 100;
 
-/// Whose packs, and what is asked.
+/// A request for packs, and its sender.
 pub(super) struct Request<'a> {
     pub(super) account: &'a str,
     pub(super) region: &'a str,
@@ -77,7 +77,7 @@ pub(super) fn statuses(world: &World, request: &Request<'_>) -> Result<Value> {
     )
 }
 
-/// A pack has failed if it has in one account.
+/// A pack has failed if it has failed in one account.
 fn overall<'a>(mut deployments: impl Iterator<Item = &'a Deployment>) -> &'static str {
     let other = deployments.find(|deployment| !deployment.status.ends_with("_SUCCESSFUL"));
     other.map_or("CREATE_SUCCESSFUL", |deployment| deployment.status)

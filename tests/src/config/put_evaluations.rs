@@ -107,7 +107,7 @@ fn ordering_timestamp(violations: &mut Violations, field: &str, object: &Map<Str
         violations.required(&format!("{field}.orderingTimestamp"), None);
         return Ok(DateTime::UNIX_EPOCH);
     };
-    #[expect(clippy::cast_possible_truncation, reason = "what does not fit is no time either")]
+    #[expect(clippy::cast_possible_truncation, reason = "a number that does not fit is not a time")]
     let time = DateTime::from_timestamp_millis((seconds * 1000.0).round() as i64);
     time.ok_or_else(|| serialization("OrderingTimestamp"))
 }

@@ -1,5 +1,5 @@
-//! The credential report, which AWS makes every four hours at most: GenerateCredentialReport, GetCredentialReport. The runbook that
-//! deletes looks in it for the day on which a key was last activated.
+//! The credential report, which AWS creates at most every four hours: GenerateCredentialReport, GetCredentialReport. The
+//! runbook that deletes keys reads from it when a key was last activated.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +11,7 @@ use crate::error::AwsError;
 use crate::response::Xml;
 use crate::user::{KeyStatus, User};
 
-/// A report is served again, instead of a new one made, for as long, and expires then.
+/// A report is returned again for this long, instead of a new one, and then expires.
 const LIFETIME: TimeDelta = TimeDelta::hours(4);
 
 const COLUMNS: &str = "user,arn,user_creation_time,password_enabled,password_last_used,password_last_changed,\
@@ -20,13 +20,13 @@ const COLUMNS: &str = "user,arn,user_creation_time,password_enabled,password_las
     access_key_2_last_used_date,access_key_2_last_used_region,access_key_2_last_used_service,cert_1_active,\
     cert_1_last_rotated,cert_2_active,cert_2_last_rotated";
 
-/// A report of the account as it was at one time.
+/// A report on the account at one time.
 pub(crate) struct Report {
     generated: DateTime<Utc>,
     csv: String,
 }
 
-/// The first answer says that it has started.
+/// The first answer says that the report has been started.
 pub(super) fn generate(cx: &mut Context<'_>) -> Xml {
     let now = cx.account.now;
     let state = match &cx.account.credential_report {

@@ -67,7 +67,7 @@ fn is_path(path: &str) -> bool {
     path.starts_with('/') && path.ends_with('/') && path.chars().all(|c| ('\u{21}'..='\u{7e}').contains(&c))
 }
 
-/// What ListUsers says of a user: no tags.
+/// The members of a user in ListUsers, which returns no tags.
 fn members(user: &User) -> Vec<(&'static str, Xml)> {
     vec![
         ("Path", Xml::text(&user.path)),

@@ -16,19 +16,19 @@ use crate::{ids, lock};
 
 type Answer = Result<Value, FunctionError>;
 
-/// What the function's process and its caller share.
+/// The state that the function's process and its caller share.
 pub(super) struct RuntimeApi {
     state: Mutex<Current>,
     offered: Notify,
 }
 
 struct Current {
-    /// Resolved by the first poll or an error of the initialization.
+    /// Resolved by the first poll, or by an initialization error.
     ready: Option<oneshot::Sender<Result<(), FunctionError>>>,
     invocation: Option<Invocation>,
 }
 
-/// An invocation that is offered or runs.
+/// An invocation that is offered or running.
 pub(super) struct Invocation {
     id: String,
     event: Option<Vec<u8>>,
@@ -38,14 +38,14 @@ pub(super) struct Invocation {
 }
 
 impl Invocation {
-    /// The invocation, and what will receive its answer.
+    /// The invocation, and the receiver of its answer.
     pub(super) fn new(event: &[u8], arn: &str, timeout: Duration) -> (Invocation, oneshot::Receiver<Answer>) {
         let id = ids::request_id(&mut fastrand::Rng::new());
         let (answer, receiver) = oneshot::channel();
         (Invocation { id, event: Some(event.to_vec()), arn: arn.to_owned(), timeout, answer }, receiver)
     }
 
-    /// The response to a poll, if nobody had it before.
+    /// The response to a poll, if no earlier poll took it.
     fn take(&mut self) -> Option<Response<Body>> {
         let mut response = Response::new(Body::from(self.event.take()?));
         let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + self.timeout;
@@ -64,7 +64,7 @@ impl Invocation {
 }
 
 impl RuntimeApi {
-    /// The state, and what resolves when the function is ready for events.
+    /// The state, and a receiver that resolves when the function is ready for events.
     pub(super) fn new() -> (Arc<RuntimeApi>, oneshot::Receiver<Result<(), FunctionError>>) {
         let (ready, receiver) = oneshot::channel();
         let state = Mutex::new(Current { ready: Some(ready), invocation: None });
@@ -77,19 +77,19 @@ impl RuntimeApi {
         self.offered.notify_one();
     }
 
-    /// Forgets the invocation: its caller is served or has given up.
+    /// Forgets the invocation: its caller has an answer or has given up.
     pub(super) fn withdraw(&self) {
         lock(&self.state).invocation = None;
     }
 
     fn ready(&self, result: Result<(), FunctionError>) {
         if let Some(ready) = lock(&self.state).ready.take() {
-            // Nobody listens any more if the start was given up.
+            // The receiver is gone if the start was given up.
             let _ = ready.send(result);
         }
     }
 
-    /// Answers the running invocation, if it has that id.
+    /// Answers the running invocation, if it has this id.
     fn answer(&self, id: &str, answer: Answer) -> Response<Body> {
         let mut state = lock(&self.state);
         match state.invocation.take_if(|invocation| invocation.id == id) {

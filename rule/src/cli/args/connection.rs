@@ -1,4 +1,4 @@
-//! Whose credentials are used, and in which accounts.
+//! The credentials, the Region, and the role in other accounts.
 
 use access_key_rotation::aws::{
     account::{Account, Accounts, settings},
@@ -13,38 +13,38 @@ use clap::value_parser;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// An account of 5,000 users takes a minute or two; an organization of hundreds some minutes.
+/// An account of 5,000 users takes a minute or two, an organization of hundreds of accounts several minutes.
 const LONGEST: Duration = Duration::from_secs(4 * 3600);
 
-const NO_CREDENTIALS: &str = "no AWS credentials. Give --profile NAME, or log in with aws sso login or aws configure";
+const NO_CREDENTIALS: &str = "no AWS credentials (pass --profile NAME, or run aws sso login or aws configure)";
 
-/// How AWS is reached.
+/// How to reach AWS.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Connection")]
 pub(crate) struct Connection {
-    /// The profile of the AWS CLI's configuration
+    /// Use this profile from your AWS CLI configuration
     #[arg(long)]
     pub(crate) profile: Option<String>,
-    /// The Region: the home Region, where AWS Config records IAM users
+    /// Use this Region: your home Region, where AWS Config records IAM users
     #[arg(long)]
     pub(crate) region: Option<String>,
-    /// The role to assume in accounts other than the current one
+    /// Assume this role in accounts other than the current one
     #[arg(long, value_name = "NAME", default_value = "access-key-rotation-evaluation")]
     pub(crate) role_name: String,
-    /// The most calls that are made in one account in a second, 5 to 1000: IAM's limits are shared by all who work there, and a
-    /// role's session ends after an hour
+    /// Make at most this number of calls a second in each account (5 to 1000). A lower number leaves more of IAM's limits to
+    /// others, but a role's session ends after an hour
     #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = value_parser!(u32).range(5..=1000))]
     pub(crate) calls_per_second: u32,
 }
 
-/// A connection that was tried: the credentials are good.
+/// A tested connection: the credentials work.
 pub(crate) struct Session {
     pub(crate) config: SdkConfig,
     pub(crate) accounts: Accounts,
     /// The account of the credentials, and the Region.
     pub(crate) home: Home,
     pub(crate) now: DateTime<Utc>,
-    /// When calls end.
+    /// The deadline for calls.
     pub(crate) until: Instant,
     calls_per_second: u32,
 }
@@ -53,7 +53,7 @@ impl Connection {
     /// Asks AWS whose credentials these are.
     ///
     /// # Errors
-    /// What is missing, or what AWS says, for people.
+    /// If a setting is missing, or AWS rejects the credentials.
     pub(crate) async fn open(&self) -> anyhow::Result<Session> {
         let until = Instant::now() + LONGEST;
         let mut loader = settings();
@@ -65,22 +65,22 @@ impl Connection {
         }
         let config = loader.load().await;
         let region =
-            config.region().context("no Region: give --region, or set AWS_REGION or the profile's region")?.to_string();
-        // Asked for once: where there are none, repeating a call does not help.
+            config.region().context("no Region. Pass --region, or set AWS_REGION or the profile's region")?.to_string();
+        // One attempt: without credentials, a retry does not help.
         let provider = config.credentials_provider().context(NO_CREDENTIALS)?;
         provider.provide_credentials().await.context(NO_CREDENTIALS)?;
         let sts = aws_sdk_sts::Client::new(&config);
         let identity = Calls::default()
             .call("sts:GetCallerIdentity", until, || sts.get_caller_identity().send())
             .await
-            .map_err(|error| anyhow!("{error}. Are the credentials right? Try: aws sts get-caller-identity"))?;
+            .map_err(|error| anyhow!("{error}. Check your credentials with: aws sts get-caller-identity"))?;
         let partition = identity.arn.as_deref().and_then(|arn| arn.split(':').nth(1)).map(str::to_owned);
         let (Some(partition), Some(account)) = (partition, identity.account) else {
-            bail!("sts:GetCallerIdentity: an answer that is not understood");
+            bail!("sts:GetCallerIdentity: cannot understand the response");
         };
         Ok(Session {
             accounts: Accounts::new(config.clone(), Some(self.role_name.clone()))
-                .map_err(|_| anyhow!("--role-name {}: not the name of an IAM role", self.role_name))?,
+                .map_err(|_| anyhow!("--role-name {}: not a valid name for an IAM role", self.role_name))?,
             config,
             home: Home { partition, region, account },
             now: Utc::now(),
@@ -91,25 +91,25 @@ impl Connection {
 }
 
 impl Session {
-    /// For the calls to one account.
+    /// The calls to one account, with their limit.
     pub(crate) fn calls(&self) -> Calls {
         Calls::at_most(self.calls_per_second)
     }
 
-    /// Opens the account of that id with its own credentials or, if it is not the current one, through the role.
+    /// Opens an account: the current one with the given credentials, any other through the role.
     ///
     /// # Errors
-    /// Why the role cannot be assumed.
+    /// If the role cannot be assumed.
     pub(crate) async fn open<'a>(&self, id: &str, calls: &'a Calls) -> anyhow::Result<Account<'a>> {
         let ends = (self.until, self.until);
         Ok(self.accounts.open(id, &self.home, self.now, calls, ends).await?)
     }
 }
 
-/// An account's id, as an argument.
+/// Parses an account id.
 pub(crate) fn account_id(text: &str) -> anyhow::Result<String> {
     match is_account_id(text) {
         true => Ok(text.to_owned()),
-        false => bail!("an account's id has twelve digits"),
+        false => bail!("an account id has twelve digits"),
     }
 }

@@ -1,32 +1,32 @@
-//! The order in which to act, as options.
+//! The options that set the priority of findings.
 
 use access_key_rotation::policy::exemption::Tags;
 use anyhow::bail;
 use clap::value_parser;
 
-/// What comes first: production before the rest, keys in use before idle ones, older before younger.
+/// The priority: production first, then keys in use, then idle keys, and older keys before younger ones.
 #[derive(Clone, Debug, clap::Args)]
-#[command(next_help_heading = "What comes first")]
+#[command(next_help_heading = "Priority")]
 pub(crate) struct Order {
-    /// The tag of users in production, who come first
+    /// List users with this tag first, since they are in production
     #[arg(long, value_name = "NAME=VALUE", default_value = "environment=production", value_parser = name_and_value)]
     production_tag: (String, String),
-    /// The tag that names a user's owner
+    /// Read a user's owner from this tag
     #[arg(long, value_name = "NAME", default_value = "owner")]
     owner_tag: String,
-    /// A key is in use if it was used within so many days, 0 to 3650
+    /// Count a key as in use if it was used within this number of days (0 to 3650)
     #[arg(long, value_name = "DAYS", default_value_t = 45, value_parser = value_parser!(u16).range(0..=3650))]
     pub(crate) quiet_days: u16,
 }
 
 impl Order {
-    /// IAM ignores the case of tag names, and people mix that of values.
+    /// Ignores case, since IAM ignores it in tag names, and people mix it in values.
     pub(crate) fn is_production(&self, tags: &Tags) -> bool {
         let (name, value) = &self.production_tag;
         tags.iter().any(|(tag, given)| tag.eq_ignore_ascii_case(name) && given.trim().eq_ignore_ascii_case(value))
     }
 
-    /// The owner whom the tags name.
+    /// The owner that the tags name.
     pub(crate) fn owner(&self, tags: &Tags) -> Option<String> {
         let (_, owner) = tags.iter().find(|(tag, _)| tag.eq_ignore_ascii_case(&self.owner_tag))?;
         Some(owner.trim().to_owned()).filter(|owner| !owner.is_empty())
@@ -36,6 +36,6 @@ impl Order {
 fn name_and_value(text: &str) -> anyhow::Result<(String, String)> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() && !value.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => bail!("a tag is NAME=VALUE"),
+        _ => bail!("write the tag as NAME=VALUE"),
     }
 }

@@ -1,14 +1,14 @@
-//! The rule's parameters as options, made from their table.
+//! The rule's parameters as options, generated from their table.
 
 use access_key_rotation::policy::parameters::{PARAMETERS, Parameter, Parameters, Takes};
 use clap::{Arg, ArgMatches, Command, Error, FromArgMatches, builder::ValueParser, error::ErrorKind};
 use serde_json::{Map, Value};
 
-/// The options of a command that evaluates users or, with `DELIVERY`, those of the deployed rule, which delivers results too.
+/// The options of a command that evaluates users. With `DELIVERY`, also those for the delivery of results.
 #[derive(Clone, Debug)]
 pub(crate) struct RuleOptions<const DELIVERY: bool> {
     pub(crate) parameters: Parameters,
-    /// Each with its value, or its default.
+    /// Each parameter with its value or default.
     pub(crate) values: Vec<(&'static Parameter, String)>,
 }
 
@@ -16,7 +16,7 @@ fn parameters(delivery: bool) -> impl Iterator<Item = &'static Parameter> {
     PARAMETERS.iter().filter(move |parameter| delivery || parameter.name != "deliver")
 }
 
-/// `max-access-key-age` of `maxAccessKeyAge`.
+/// `max-access-key-age` for `maxAccessKeyAge`.
 fn option_name(parameter: &Parameter) -> String {
     let letter = |c: char| if c.is_ascii_uppercase() { format!("-{}", c.to_ascii_lowercase()) } else { c.to_string() };
     parameter.name.chars().map(letter).collect()
@@ -32,8 +32,8 @@ impl<const DELIVERY: bool> clap::Args for RuleOptions<DELIVERY> {
             Arg::new(parameter.name)
                 .long(option_name(parameter))
                 .value_name(value_name)
-                .help(format!("{}: {allowed}", parameter.help))
-                .help_heading("The rule's parameters")
+                .help(format!("{} ({allowed})", parameter.help))
+                .help_heading("Rule parameters")
                 .default_value(parameter.default())
                 .value_parser(ValueParser::new(|value: &str| parameter.check(value)))
         }))

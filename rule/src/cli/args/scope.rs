@@ -1,4 +1,4 @@
-//! What `scan` and `plan` have in common: which accounts they are about, the rule's parameters, and the order in which to act.
+//! The options that `scan` and `plan` share: accounts, the rule's parameters, and priority.
 
 use crate::args::{connection::Connection, order::Order, rule_options::RuleOptions, targets::Targets};
 

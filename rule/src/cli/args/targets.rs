@@ -1,4 +1,4 @@
-//! Which accounts a command is about.
+//! The accounts that a command works on.
 
 use crate::args::connection::{Session, account_id};
 use access_key_rotation::aws::{
@@ -8,26 +8,26 @@ use access_key_rotation::aws::{
 use anyhow::{anyhow, bail};
 use std::collections::BTreeMap;
 
-/// The current account, unless it is said otherwise.
+/// The current account by default.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Accounts")]
 pub(crate) struct Targets {
-    /// These accounts instead of the current one
+    /// Work on these accounts instead of the current one
     #[arg(long, num_args = 1.., value_name = "ID", value_parser = account_id, conflicts_with = "organization")]
     account: Vec<String>,
-    /// Every account of the organization; for the management account or a delegated administrator
+    /// Work on every account of your organization. Run this in the management account or a delegated administrator account
     #[arg(long)]
     organization: bool,
-    /// But not these
+    /// Leave out these accounts of the organization
     #[arg(long, num_args = 1.., value_name = "ID", value_parser = account_id, requires = "organization")]
     exclude: Vec<String>,
 }
 
 impl Targets {
-    /// The accounts' ids, each once, with the names that AWS Organizations has for them, if it was asked.
+    /// The account ids without duplicates, with the accounts' names if AWS Organizations lists them.
     ///
     /// # Errors
-    /// Why the organization's accounts are not known: one that is missing unseen would pass for one without findings.
+    /// If AWS Organizations does not list all accounts. A silently missing account would look like one without findings.
     pub(crate) async fn resolve(&self, session: &Session) -> anyhow::Result<BTreeMap<String, Option<String>>> {
         if !self.organization {
             let ids = if self.account.is_empty() { vec![session.home.account.clone()] } else { self.account.clone() };
@@ -35,12 +35,12 @@ impl Targets {
         }
         let mut accounts = organization(session).await?;
         if let Some(id) = self.exclude.iter().find(|id| !accounts.contains_key(*id)) {
-            bail!("--exclude {id}: no account of the organization");
+            bail!("--exclude {id}: not an account of the organization");
         }
-        // Nobody can enter closed and suspended accounts.
+        // Nobody can work in closed or suspended accounts.
         accounts.retain(|id, account| account.open && !self.exclude.contains(id));
         if accounts.is_empty() {
-            bail!("--exclude leaves no account");
+            bail!("--exclude leaves no accounts");
         }
         Ok(accounts.into_iter().map(|(id, account)| (id, account.name)).collect())
     }
@@ -50,7 +50,7 @@ async fn organization(session: &Session) -> anyhow::Result<BTreeMap<String, Memb
     list_accounts(&session.config, &session.calls(), session.until).await.map_err(|error| {
         let remedy = match error.kind {
             Failure::Denied => {
-                ". It is for the management account and delegated administrators; or name accounts with --account"
+                ". Run this in the management account or a delegated administrator account, or name accounts with --account"
             }
             _ => "",
         };

@@ -1,4 +1,4 @@
-//! `doctor`: whether the rule can work in the accounts in question and, where it cannot, what to do. It changes nothing.
+//! `doctor`: checks whether the rule can work in accounts, and says what to do if it cannot. It changes nothing.
 
 mod account;
 mod function;
@@ -25,30 +25,32 @@ use pack::Pack;
 use report::{Check, Examined, Format, Report};
 use std::path::PathBuf;
 
-/// How many accounts are examined at a time, and how many Regions are asked.
+/// How many accounts, or Regions, to check at a time.
 const AT_A_TIME: usize = 8;
 
-/// Says whether the rule can work in the current account, or in others, and what to do where it cannot.
+/// Check whether the rule can work in the current account, or in other accounts, and see what to do if it cannot.
 ///
-/// It changes nothing: it tries permissions by reading, and by a test run of PutEvaluations, which keeps no result.
+/// This command changes nothing. It tests permissions with reads, and with a test call of PutEvaluations that keeps no result.
 ///
-/// Exit status: 0 - no check failed or is unknown; 1 - failed, or something could not be checked; 2 - wrong usage; 3 - a check failed.
+/// Exit status: 0 - no check failed or is unknown; 1 - doctor itself failed, or a check is unknown; 2 - wrong usage; 3 - a check
+/// failed.
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  access-key-rotation doctor --profile management --organization --before-rollout --role-name \
                   OrganizationAccountAccessRole"
 )]
 pub(crate) struct Args {
-    /// Leave out what is there only after the rollout: the evaluation role's permissions, runbooks, function, conformance pack
+    /// Skip the checks that need the rollout: the evaluation role's permissions, the runbooks, the function and the conformance
+    /// pack
     #[arg(long)]
     before_rollout: bool,
-    /// The organization's conformance pack
+    /// The name of the organization's conformance pack
     #[arg(long, value_name = "NAME", default_value = "access-key-rotation", value_parser = pack_name)]
     pack_name: String,
-    /// The function, which is looked for in the current account
+    /// The name of the function in the current account
     #[arg(long, value_name = "NAME", default_value = "access-key-rotation", value_parser = function_name)]
     function_name: String,
-    /// How to print
+    /// Print in this format
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
     /// Write to this file instead of standard output
@@ -60,12 +62,12 @@ pub(crate) struct Args {
     connection: Connection,
 }
 
-/// By Lambda's reference of `CreateFunction`.
+/// Parses a function's name, as Lambda's reference of `CreateFunction` defines it.
 pub(crate) fn function_name(text: &str) -> anyhow::Result<String> {
     let is_name =
         (1..=64).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
     let wrong =
-        "a function's name, without the rest of its ARN, has letters, digits, hyphens and underscores, 64 at most";
+        "a function's name, without the rest of its ARN, has at most 64 letters, digits, hyphens and underscores";
     if is_name { Ok(text.to_owned()) } else { Err(anyhow!(wrong)) }
 }
 
@@ -101,24 +103,24 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
     Ok(outcome)
 }
 
-/// Who makes the calls, for the remedy of a call that is denied.
+/// The caller, for the remedy of a denied call.
 enum Caller<'a> {
-    /// Whoever runs the doctor.
+    /// The person who runs the doctor.
     Current,
-    /// The role that is assumed in a member account.
+    /// The role that the doctor assumes in a member account.
     Role(&'a str),
 }
 
 impl Caller<'_> {
-    /// What to do about a call of the doctor's own that failed.
+    /// The remedy for a failed call of the doctor's own.
     fn remedy(&self, error: &CallError) -> String {
         match self {
             _ if !is_denial(error) => {
-                "Run it again; if that does not help, look at this account's state in AWS.".to_owned()
+                "Run the doctor again. If that does not help, check the state of this account in AWS.".to_owned()
             }
-            Caller::Current => format!("Allow {} to whoever runs this.", error.action),
+            Caller::Current => format!("Grant yourself {}.", error.action),
             Caller::Role(name) => format!(
-                "Allow {} to the role {name} there: templates/member.yaml does so with CommandLineRoleArn ({}).",
+                "Grant {} to the role {name} in this account. templates/member.yaml does so if you set CommandLineRoleArn ({}).",
                 error.action,
                 manual::ROLES
             ),
@@ -126,7 +128,7 @@ impl Caller<'_> {
     }
 }
 
-/// Whether a policy does not allow the action; credentials that are no longer good are another matter.
+/// Whether a policy denies the action. Expired credentials are another matter.
 fn is_denial(error: &CallError) -> bool {
     error.kind == Failure::Denied && ["AccessDenied", "AccessDeniedException"].contains(&error.code.as_str())
 }

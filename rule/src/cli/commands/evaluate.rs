@@ -1,4 +1,4 @@
-//! `evaluate`: one event through the rule's own handler, as a rehearsal unless told otherwise.
+//! `evaluate`: runs one event through the rule's own handler, as a rehearsal by default.
 
 use crate::{
     args::connection::{Connection, Session},
@@ -15,7 +15,10 @@ use access_key_rotation::{
 use anyhow::{Context, anyhow, bail};
 use aws_sdk_config::types::{ComplianceType, Evaluation};
 use chrono::{DateTime, SecondsFormat, Utc};
-use clap::ValueEnum;
+use clap::{
+    ValueEnum,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use serde::Serialize;
 use serde_json::Value;
 use std::{
@@ -27,37 +30,38 @@ use std::{
 };
 use tokio::task::spawn_blocking;
 
-/// The longest that Lambda lets a function run: what the function of templates/hub.yaml has.
+/// Lambda's longest timeout, which templates/hub.yaml sets for the function.
 const LONGEST: Duration = Duration::from_secs(15 * 60);
-/// The most that Lambda takes as an event, in bytes ("Lambda quotas" in its developer guide).
+/// The largest event that Lambda accepts, in bytes ("Lambda quotas" in its developer guide).
 const LARGEST_EVENT: u64 = 6 * 1024 * 1024;
 
-/// Rehearses one event from AWS Config: runs it through the rule's own handler and prints the evaluations
+/// Rehearse one event from AWS Config: run it through the rule's own handler and print the evaluations.
 ///
-/// Nothing is written unless --put is given. The event must be of this Region; one of another account is evaluated through
-/// --role-name. The schedule's event also reads the results that AWS Config holds for the rule in configRuleName: put the name
-/// of your rule there.
+/// Nothing is written unless you pass --put. The event must come from this Region. If the event comes from another account, the
+/// command assumes --role-name there. A scheduled event also reads the results that AWS Config holds for the rule in
+/// configRuleName: put the name of your rule there.
 ///
-/// Exit status: 0 - evaluated; 1 - failed, or not complete: what could be evaluated is printed, or with --put delivered;
+/// Exit status: 0 - evaluated; 1 - failed or incomplete, after the successful evaluations were printed, or delivered with --put;
 /// 2 - wrong usage.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  \
     access-key-rotation evaluate --sample scheduled > event.json\n  \
     access-key-rotation evaluate event.json --rule-parameters '{\"maxAccessKeyAge\":\"60\"}'")]
 pub(crate) struct Args {
-    /// The event, as the Lambda function gets it; - is standard input
+    /// The event as the Lambda function receives it, or - for standard input
     #[arg(value_name = "EVENT.json", required_unless_present = "sample")]
     event: Option<String>,
-    /// Print an event of this kind, ready to edit, with the current account and Region and the result token TESTMODE
-    #[arg(long, value_enum, value_name = "KIND", conflicts_with_all = ["event", "put", "rule_parameters", "format"])]
+    /// Print a sample event for you to edit, with the current account and Region and the result token TESTMODE
+    #[arg(long, value_name = "KIND", value_parser = samples(), conflicts_with_all = ["event", "put", "rule_parameters", "format"])]
     sample: Option<Sample>,
-    /// Deliver the evaluations to AWS Config, by the event's result token; TESTMODE has them checked and not kept
+    /// Deliver the evaluations to AWS Config with the event's result token. If it is TESTMODE, AWS Config checks them but keeps
+    /// none
     #[arg(long, conflicts_with = "format")]
     put: bool,
-    /// Evaluate with these parameters of the rule instead of the event's
+    /// Evaluate with these rule parameters instead of the event's
     #[arg(long, value_name = "JSON")]
     rule_parameters: Option<String>,
-    /// How to print
+    /// Print in this format
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
     #[command(flatten)]
@@ -66,30 +70,28 @@ pub(crate) struct Args {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Format {
-    /// What is wrong first, what else calls for a word, and a summary
+    /// Violations, then other noteworthy results, and a summary
     Table,
-    /// Every evaluation: the list that `aws configservice put-evaluations --evaluations` takes
+    /// Every evaluation, as the list that `aws configservice put-evaluations --evaluations` takes
     Json,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Sample {
-    /// The schedule: every user of the account
-    Scheduled,
-    /// A user's change
-    Changed,
-    /// A user's change that is too large for an event
-    Oversized,
-    /// A user's deletion
-    Deleted,
-    /// The legacy event after a snapshot: every user of the account
-    Snapshot,
-}
+/// An event to start from.
+type Sample = (&'static str, &'static str);
+
+/// Name and event of each kind, for account 123456789012 in us-east-1 on 2026-03-01.
+const SAMPLES: [Sample; 5] = [
+    ("scheduled", include_str!("../../../events/scheduled.json")),
+    ("changed", include_str!("../../../events/changed.json")),
+    ("oversized", include_str!("../../../events/oversized.json")),
+    ("deleted", include_str!("../../../events/deleted.json")),
+    ("snapshot", include_str!("../../../events/snapshot.json")),
+];
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
     if let Some(sample) = args.sample {
         let session = args.connection.open().await?;
-        destination::print(sample.of(&session.home, session.now)).await?;
+        destination::print(filled_in(sample, &session.home, session.now)).await?;
         return Ok(Outcome::default());
     }
     let name = args.event.unwrap_or_default();
@@ -108,9 +110,9 @@ async fn put(event: &Value, session: &Session) -> anyhow::Result<Outcome> {
     invoke(event, session, Destination::Config).await.0?;
     let text = match Event::parse(event, &session.home) {
         Ok(event) if event.result_token.is_test() => {
-            "AWS Config checked the evaluations and kept none: the result token is TESTMODE.\n"
+            "AWS Config checked the evaluations but kept none, since the result token is TESTMODE.\n"
         }
-        _ => "The evaluations are delivered to AWS Config.\n",
+        _ => "The evaluations were delivered to AWS Config.\n",
     };
     destination::print(text.to_owned()).await?;
     Ok(Outcome::default())
@@ -120,7 +122,7 @@ async fn rehearse(event: &Value, session: &Session, format: Format) -> anyhow::R
     let (outcome, results) = invoke(event, session, Destination::List(Default::default())).await;
     let mut evaluations: Vec<_> = results.into_list().into_iter().map(Line::new).collect();
     evaluations.sort_by(|a, b| a.rank().cmp(&b.rank()));
-    // An error before the first evaluation says enough in the table; a program gets a list in any case.
+    // An error before the first evaluation needs no table. A program always gets a list.
     match format {
         Format::Table if evaluations.is_empty() && outcome.is_err() => {}
         Format::Table => destination::print(table(&evaluations)).await?,
@@ -139,15 +141,15 @@ async fn invoke(event: &Value, session: &Session, results: Destination) -> (anyh
     let outcome = match (outcome, metrics.users_unknown()) {
         (Err(error), _) => Err(error.into()),
         (Ok(()), 0) => Ok(()),
-        // For the function, that is no error: it counts them, and an alarm tells.
+        // For the function, this is not an error: it counts these users, and an alarm watches the count.
         (Ok(()), unknown) => Err(anyhow!(
-            "users unknown: {unknown}. A policy denies the rule what it may read of others; access-key-rotation scan names them"
+            "users unknown: {unknown}. A policy shields them from the rule. To see their names, run access-key-rotation scan"
         )),
     };
     (outcome, invocation.results)
 }
 
-/// Reads the event. Errors name the place of what is wrong and never quote the event, which holds a token.
+/// Reads the event. Errors give the position of a mistake, but never quote the event, which holds a token.
 fn read(name: &str) -> anyhow::Result<Value> {
     let mut text = Vec::new();
     let most = LARGEST_EVENT + 1;
@@ -156,35 +158,35 @@ fn read(name: &str) -> anyhow::Result<Value> {
         _ => File::open(Path::new(name))?.take(most).read_to_end(&mut text)?,
     };
     if text.len() as u64 > LARGEST_EVENT {
-        bail!("larger than the 6 MB that Lambda takes as an event");
+        bail!("larger than 6 MB, Lambda's limit for an event");
     }
     let event: Value = serde_json::from_slice(&text).map_err(|error| {
-        anyhow!("not JSON (line {}, column {}). See evaluate --sample scheduled", error.line(), error.column())
+        anyhow!(
+            "not JSON (line {}, column {}). For an example, run evaluate --sample scheduled",
+            error.line(),
+            error.column()
+        )
     })?;
     match event.is_object() {
         true => Ok(event),
-        false => bail!("not a JSON object. See evaluate --sample scheduled"),
+        false => bail!("not a JSON object. For an example, run evaluate --sample scheduled"),
     }
 }
 
-impl Sample {
-    /// The event with the account, Region and time in place of those in the file.
-    fn of(self, home: &Home, now: DateTime<Utc>) -> String {
-        let text = match self {
-            Sample::Scheduled => include_str!("../../../events/scheduled.json"),
-            Sample::Changed => include_str!("../../../events/changed.json"),
-            Sample::Oversized => include_str!("../../../events/oversized.json"),
-            Sample::Deleted => include_str!("../../../events/deleted.json"),
-            Sample::Snapshot => include_str!("../../../events/snapshot.json"),
-        };
-        text.replace("123456789012", &home.account)
-            .replace("us-east-1", &home.region)
-            .replace("arn:aws:", &format!("arn:{}:", home.partition))
-            .replace("2026-03-01T12:00:00.000Z", &now.to_rfc3339_opts(SecondsFormat::Millis, true))
-    }
+/// The sample with this account, Region and time.
+fn filled_in((_, text): Sample, home: &Home, now: DateTime<Utc>) -> String {
+    text.replace("123456789012", &home.account)
+        .replace("us-east-1", &home.region)
+        .replace("arn:aws:", &format!("arn:{}:", home.partition))
+        .replace("2026-03-01T12:00:00.000Z", &now.to_rfc3339_opts(SecondsFormat::Millis, true))
 }
 
-/// An evaluation, with the names of AWS Config's service model.
+fn samples() -> impl TypedValueParser<Value = Sample> {
+    PossibleValuesParser::new(SAMPLES.map(|(name, _)| name))
+        .try_map(|given| SAMPLES.into_iter().find(|(name, _)| *name == given).context("no such kind of event"))
+}
+
+/// An evaluation, with the field names of AWS Config's service model.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Line {
@@ -216,18 +218,18 @@ impl Line {
     }
 
     /// Whether the annotation says more than that there is nothing to do.
-    fn calls_for_a_word(&self) -> bool {
+    fn is_noteworthy(&self) -> bool {
         self.annotation.as_deref().is_some_and(|annotation| !is_routine(annotation))
     }
 
-    /// Violations, then what else calls for a word.
+    /// Violations come first, then other noteworthy results.
     fn rank(&self) -> (bool, bool, &str) {
-        (!self.is(&ComplianceType::NonCompliant), !self.calls_for_a_word(), &self.compliance_resource_id)
+        (!self.is(&ComplianceType::NonCompliant), !self.is_noteworthy(), &self.compliance_resource_id)
     }
 }
 
 fn table(evaluations: &[Line]) -> String {
-    let shown = || evaluations.iter().filter(|line| !line.is(&ComplianceType::Compliant) || line.calls_for_a_word());
+    let shown = || evaluations.iter().filter(|line| !line.is(&ComplianceType::Compliant) || line.is_noteworthy());
     let width = shown().map(|line| line.compliance_resource_id.len()).max().unwrap_or(0).max(10);
     let mut text = String::new();
     if shown().next().is_some() {

@@ -1,4 +1,4 @@
-//! `exempt`: sets, removes and lists exemptions. Besides `evaluate --put`, the only part of the command line that writes.
+//! `exempt`: sets, removes and lists exemptions. Only this command and `evaluate --put` write to AWS.
 
 mod list;
 mod write;
@@ -15,15 +15,15 @@ use anyhow::bail;
 use chrono::{NaiveDate, TimeDelta, Utc};
 use clap::ArgGroup;
 
-/// The longest tag value that IAM takes, in characters (`tagValueType` in its service model).
+/// The longest tag value that IAM accepts, in characters (`tagValueType` in its service model).
 const VALUE_LIMIT: usize = 256;
 
-/// Exempts a user until a day, ends an exemption, or lists exemptions
+/// Exempt a user for a limited time, end an exemption, or list exemptions.
 ///
-/// An exemption is four tags of the IAM user, and a new one takes the place of the earlier one entirely. Where the service
-/// control policy of templates/prevention.yaml is attached, only its administration role may write them.
+/// An exemption is a set of tags on the IAM user. A new exemption replaces the earlier one completely. If the service control
+/// policy of templates/prevention.yaml is attached, only its administration role may write these tags.
 ///
-/// Exit status: 0 - done; 1 - failed, or the list is not complete; 2 - wrong usage.
+/// Exit status: 0 - done; 1 - failed, or the list is incomplete; 2 - wrong usage.
 #[derive(clap::Args)]
 #[command(
     group = ArgGroup::new("what").required(true).args(["until", "remove", "list"]),
@@ -36,28 +36,28 @@ pub(crate) struct Args {
     /// The name of the IAM user
     #[arg(required_unless_present = "list")]
     user: Option<String>,
-    /// Exempt the user until this day, the last one, in UTC
+    /// Exempt the user until the end of this day, in UTC
     #[arg(long, value_name = "YYYY-MM-DD", requires = "owner", value_parser = tag_value)]
     until: Option<String>,
-    /// Who answers for the exemption
+    /// The person or team responsible for the exemption
     #[arg(long, value_name = "WHO", requires = "until", value_parser = tag_value)]
     owner: Option<String>,
-    /// Why it is needed
+    /// The reason for the exemption
     #[arg(long, value_name = "TEXT", requires = "until", value_parser = tag_value)]
     reason: Option<String>,
-    /// Exempt this access key only
+    /// Exempt only this access key
     #[arg(long, value_name = "ID", requires = "until", value_parser = tag_value)]
     key: Option<String>,
-    /// End the user's exemption: remove its tags
+    /// End the user's exemption by removing its tags
     #[arg(long)]
     remove: bool,
-    /// List the users of the account who have an exemption, valid or not
+    /// List the users of the account who have exemption tags, valid or not
     #[arg(long, conflicts_with = "user")]
     list: bool,
-    /// How to print the list
+    /// Print the list in this format
     #[arg(long, value_enum, default_value = "table", requires = "list")]
     format: list::Format,
-    /// The account, if it is not the current one
+    /// Work on this account instead of the current one
     #[arg(long, value_name = "ID", value_parser = account_id)]
     account: Option<String>,
     #[command(flatten)]
@@ -67,7 +67,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
-    // Before anything is called: a new exemption is all in the arguments.
+    // Checks the new exemption before any call: the arguments have all of it.
     let new = exemption_tags(&args)?;
     let session = args.connection.open().await?;
     let calls = session.calls();
@@ -80,7 +80,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
     Ok(Outcome::default())
 }
 
-/// The tags of the exemption in the arguments, which the rule would hold valid; none for one to be removed.
+/// The tags of the new exemption, which the rule would accept. There are none for `--remove` and `--list`.
 fn exemption_tags(args: &Args) -> anyhow::Result<Tags> {
     let given = EXEMPTION_TAGS.into_iter().zip([&args.until, &args.owner, &args.reason, &args.key]);
     let tags: Tags = given.filter_map(|(name, value)| Some((name.to_owned(), value.clone()?))).collect();
@@ -88,7 +88,7 @@ fn exemption_tags(args: &Args) -> anyhow::Result<Tags> {
     match Exemption::read(&tags, today, most) {
         Exemption::Absent | Exemption::Valid { .. } => Ok(tags),
         Exemption::Void(why) => bail!(
-            "{why}. --until takes a day from {today} to {} as YYYY-MM-DD; nothing was written",
+            "{why}. Nothing was written. Pass --until a day from {today} to {} as YYYY-MM-DD",
             last_day(today, most)
         ),
     }
@@ -98,29 +98,31 @@ fn last_day(today: NaiveDate, most: u16) -> NaiveDate {
     today.checked_add_signed(TimeDelta::days(most.into())).unwrap_or(NaiveDate::MAX)
 }
 
-/// What IAM takes as a tag's value: `[\p{L}\p{Z}\p{N}_.:/=+\-@]*` ("Tag" in the IAM API reference).
+/// Parses a tag value that IAM accepts: `[\p{L}\p{Z}\p{N}_.:/=+\-@]*` ("Tag" in the IAM API reference).
 fn tag_value(text: &str) -> anyhow::Result<String> {
     let text = text.trim();
     let allowed = |c: char| c.is_alphanumeric() || c.is_whitespace() && !c.is_control() || "_.:/=+-@".contains(c);
     if text.is_empty() {
-        bail!("it is empty");
+        bail!("the value is empty");
     }
     if let Some(other) = text.chars().find(|c| !allowed(*c)) {
-        bail!("IAM's tags take letters, digits, spaces and _.:/=+-@, not {other:?}");
+        bail!("IAM tags accept letters, digits, spaces and _.:/=+-@, but not {other:?}");
     }
     match text.chars().count() {
-        length if length > VALUE_LIMIT => bail!("{length} characters, and IAM's tags take {VALUE_LIMIT}"),
+        length if length > VALUE_LIMIT => {
+            bail!("the value has {length} characters, but IAM accepts at most {VALUE_LIMIT}")
+        }
         _ => Ok(text.to_owned()),
     }
 }
 
-/// Whether a tag is one of an exemption. IAM ignores the case of tag names, and the rule does not.
+/// Whether a tag belongs to an exemption. IAM ignores the case of tag names, but the rule does not.
 fn is_exemption_tag(name: &str) -> bool {
     EXEMPTION_TAGS.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
-/// A user's tags of an exemption whose names the rule does not know, for their case.
-fn misspelt(tags: &Tags) -> Vec<&str> {
+/// The exemption tags whose names the rule does not recognize because of their case.
+fn misspelled(tags: &Tags) -> Vec<&str> {
     let names = tags.keys().map(String::as_str);
     names.filter(|name| is_exemption_tag(name) && !EXEMPTION_TAGS.contains(name)).collect()
 }

@@ -5,12 +5,12 @@ use anyhow::{Context, bail};
 use clap::{Command, CommandFactory};
 use clap_mangen::Man;
 
-/// Prints the manual page of this program, or of one of its commands
+/// Print the manual page of this program, or of one of its commands.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  \
     access-key-rotation man scan > ~/.local/share/man/man1/access-key-rotation-scan.1")]
 pub(crate) struct Args {
-    /// The command; without it the page of the program, which lists them
+    /// The command. Leave it out for the page of the program, which lists all commands
     #[arg(value_parser = command_name)]
     command: Option<String>,
 }

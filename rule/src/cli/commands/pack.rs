@@ -1,7 +1,7 @@
 //! `pack`: the conformance pack with its parameters filled in, and the call that deploys it.
 //!
-//! Limits: `PutOrganizationConformancePack` in AWS Config's service model. Those of input parameters do not matter here, since the
-//! pack needs none, and that of a template in S3, 300 KB, is never reached.
+//! Limits: `PutOrganizationConformancePack` in AWS Config's service model. The limits of input parameters do not matter, since
+//! the pack needs none, and the pack never reaches the limit of a template in S3, 300 KB.
 
 use crate::{
     args::{connection::account_id, rule_options::RuleOptions},
@@ -20,46 +20,46 @@ use std::{
 };
 
 const PACK: &str = include_str!("../../../../conformance-pack/access-key-rotation.yaml");
-/// The most bytes that `TemplateBody` takes.
+/// The limit of `TemplateBody`, in bytes.
 const BODY_LIMIT: usize = 51_200;
-/// The most accounts that `ExcludedAccounts` takes.
+/// The limit of `ExcludedAccounts`.
 const EXCLUDED_LIMIT: usize = 1000;
 /// The longest `SourceIdentifier` of a rule (`StringWithCharLimit256`).
 const ARN_LIMIT: usize = 256;
 
-/// Prints the conformance pack with its parameters filled in, and the call that deploys it to an organization
+/// Fill in the parameters of the conformance pack, and print the pack and the command that deploys it to an organization.
 ///
-/// Needs no credentials: nothing is called. The pack then takes no input parameters. Without --output the call is on standard
-/// error.
+/// You need no credentials: this command does not call AWS. The printed pack takes no input parameters. Without --output, the
+/// deployment command goes to standard error.
 ///
-/// Exit status: 0 - printed; 1 - AWS would not take it; 2 - wrong usage.
+/// Exit status: 0 - printed; 1 - failed, or AWS would reject the pack; 2 - wrong usage.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  \
     access-key-rotation pack --max-access-key-age 60 --output pack.yaml \\\n    \
     --function-arn arn:aws:lambda:eu-central-1:111122223333:function:access-key-rotation")]
 pub(crate) struct Args {
-    /// The output FunctionArn of templates/hub.yaml
+    /// The function's ARN: the output FunctionArn of templates/hub.yaml
     #[arg(long, value_name = "ARN")]
     function_arn: String,
-    /// How often each account is evaluated
+    /// How often AWS Config evaluates each account
     #[arg(long, default_value = "TwentyFour_Hours",
         value_parser = ["One_Hour", "Three_Hours", "Six_Hours", "Twelve_Hours", "TwentyFour_Hours"])]
     frequency: String,
     #[command(flatten)]
     rule: RuleOptions<true>,
-    /// The remediation leaves a key active that was used within so many days, 0 to 3650
+    /// The remediation leaves a key active if it was used within this number of days (0 to 3650)
     #[arg(long, value_name = "DAYS", default_value_t = 45, value_parser = value_parser!(u16).range(0..=3650))]
     quiet_days: u16,
-    /// AWS Config starts the remediation by itself; it takes the id of the organization's management account
+    /// Let AWS Config start the remediation by itself. Pass the id of your organization's management account
     #[arg(long, value_name = "MANAGEMENT_ACCOUNT_ID", value_parser = account_id)]
     automatic_remediation: Option<String>,
-    /// Accounts of the organization that do not get the pack, at most 1000
+    /// Do not deploy the pack to these accounts of the organization (1000 at most)
     #[arg(long, num_args = 1.., value_name = "ID", value_parser = account_id)]
     excluded_accounts: Vec<String>,
-    /// What the pack is called
+    /// The name of the pack
     #[arg(long, default_value = "access-key-rotation", value_parser = pack_name)]
     name: String,
-    /// The Region to deploy to, which must be the function's
+    /// Deploy to this Region, which must be the function's
     #[arg(long)]
     region: Option<String>,
     /// Write the pack to this file instead of standard output
@@ -71,34 +71,36 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
     let home = function_home(&args.function_arn)?;
     if let Some(region) = args.region.as_ref().filter(|region| **region != home.region) {
         bail!(
-            "--region {region}: the function is in {}, and a pack's rule calls functions of its own Region only",
+            "--region {region}: the function is in {}, and a rule can only invoke a function in its own Region",
             home.region
         );
     }
     let excluded = args.excluded_accounts.len();
     if excluded > EXCLUDED_LIMIT {
-        bail!("--excluded-accounts: {excluded} accounts, and AWS Config takes {EXCLUDED_LIMIT}");
+        bail!("--excluded-accounts: {excluded} accounts, but AWS Config accepts at most {EXCLUDED_LIMIT}");
     }
     let pack = filled_in(&args, &home)?;
     if pack.len() > BODY_LIMIT {
-        bail!("the pack has {} bytes, and AWS Config takes {BODY_LIMIT}", pack.len());
+        bail!("the pack has {} bytes, but AWS Config accepts at most {BODY_LIMIT}", pack.len());
     }
     let file = args.output.clone().unwrap_or_else(|| format!("{}.yaml", args.name).into());
     let call = call(&args, &home, &file.to_string_lossy());
     Output::open(args.output.as_deref())?.write(move |out| out.write_all(pack.as_bytes())).await?;
     match args.output {
         Some(_) => destination::print(call).await?,
-        // Standard error that nobody reads is no reason to fail.
-        None => _ = write!(stderr(), "Save it as {}, and deploy it:\n{call}", file.display()),
+        // A closed standard error is no reason to fail.
+        None => _ = write!(stderr(), "Save the pack as {}, then deploy it:\n{call}", file.display()),
     }
     Ok(Outcome::default())
 }
 
-/// Where the function is. The function's name is `[a-zA-Z0-9-_]+`, and a version or an alias may follow (AWS Lambda's model).
+/// The account and Region of the function. Its name is `[a-zA-Z0-9-_]+`, and a version or an alias may follow (AWS Lambda's
+/// model).
 fn function_home(arn: &str) -> anyhow::Result<Home> {
     let problem = || {
         anyhow!(
-            "--function-arn {arn}: not an ARN like arn:aws:lambda:eu-central-1:111122223333:function:access-key-rotation"
+            "--function-arn {arn}: not the ARN of a function, such as \
+             arn:aws:lambda:eu-central-1:111122223333:function:access-key-rotation"
         )
     };
     let home = Home::from_function_arn(arn).map_err(|_| problem())?;
@@ -142,9 +144,14 @@ fn filled_in(args: &Args, home: &Home) -> anyhow::Result<String> {
     Ok(pack)
 }
 
-/// Sets the `Default` of a parameter, which has a `Type` before and a `Description` behind it. No value needs an escape.
+/// Sets the `Default` of a parameter, between its `Type` and its `Description`. No value needs escaping.
 fn with_default(pack: &str, name: &str, value: &str) -> anyhow::Result<String> {
-    let changed = || anyhow!("{name} is not in the conformance pack as expected: build this from one commit");
+    let changed = || {
+        anyhow!(
+            "the conformance pack does not have {name} in the expected form. Build the command line and the pack from the \
+             same commit"
+        )
+    };
     let head = format!("\n  {name}:\n    Type: String\n");
     let (before, after) = pack.split_once(&head).ok_or_else(changed)?;
     let rest = match after.strip_prefix("    Default: ") {
@@ -164,7 +171,7 @@ fn replaced(pack: &str, from: &str, to: &str, times: usize) -> anyhow::Result<St
     }
 }
 
-/// The AWS CLI's call, ready to paste.
+/// The AWS CLI command, ready to paste.
 fn call(args: &Args, home: &Home, file: &str) -> String {
     let mut call = format!(
         "aws configservice put-organization-conformance-pack --region {} \\\n  \
@@ -179,14 +186,14 @@ fn call(args: &Args, home: &Home, file: &str) -> String {
     call + "\n"
 }
 
-/// `OrganizationConformancePackName` of AWS Config's model, as an argument.
+/// Parses an `OrganizationConformancePackName`, as AWS Config's model defines it.
 pub(crate) fn pack_name(text: &str) -> anyhow::Result<String> {
     let allowed = text.starts_with(|first: char| first.is_ascii_alphabetic())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
         && text.len() <= 128;
     match allowed {
         true => Ok(text.to_owned()),
-        false => bail!("AWS Config takes 1 to 128 letters, digits and hyphens, a letter first"),
+        false => bail!("a pack's name has 1 to 128 letters, digits and hyphens, and starts with a letter"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `plan`: for each violation, the steps of a rotation that breaks nothing. Changes nothing itself.
+//! `plan`: for each violation, the steps of a rotation that breaks nothing. `plan` itself changes nothing.
 
 mod markdown;
 mod script;
@@ -19,21 +19,21 @@ use chrono::{DateTime, TimeDelta, Utc};
 use clap::{ValueEnum, value_parser};
 use std::{io, path::PathBuf};
 
-/// Says for each violation how to rotate or retire the key, with the AWS CLI's commands; changes nothing.
+/// Write the steps that rotate or retire each key in violation, with AWS CLI commands. It changes nothing itself.
 ///
-/// Exit status: 0 - no violation; 1 - failed, or not complete; 2 - wrong usage; 3 - violations found.
+/// Exit status: 0 - no violations; 1 - failed or incomplete; 2 - wrong usage; 3 - violations found.
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  access-key-rotation plan --organization --profile security --owner-tag team --output plan.md"
 )]
 pub(crate) struct Args {
-    /// How to print
+    /// Print in this format
     #[arg(long, value_enum, default_value = "markdown")]
     format: Format,
     /// Write to this file instead of standard output
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// How many days a key is inactive before it is deleted, 1 to 3650
+    /// Wait this number of days between the deactivation and the deletion of a key (1 to 3650)
     #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = value_parser!(u16).range(1..=3650))]
     grace_days: u16,
     #[command(flatten)]
@@ -44,24 +44,24 @@ pub(crate) struct Args {
 enum Format {
     /// A checklist for each owner
     Markdown,
-    /// A Bash script, to be read before it is run; it asks before each step
+    /// A Bash script that asks before each step. Read it before you run it
     Script,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
     let output = Output::open(args.output.as_deref())?;
     let result = scan_accounts(&args.scope, None).await?;
-    let plan = Plan::new(&result, args.grace_days).context("temporary file")?;
+    let plan = Plan::new(&result, args.grace_days).context("cannot read a temporary file")?;
     let write = if args.format == Format::Markdown { markdown::write } else { script::write };
     output.write(move |out| write(&plan, out)).await?;
     Ok(result.outcome())
 }
 
-/// The violations, in the order in which to act.
+/// The violations, the most urgent first.
 struct Plan {
     terms: Terms,
     violations: Vec<Finding>,
-    /// Accounts of which not everything is known.
+    /// Accounts with missing data.
     incomplete: Vec<String>,
     grace_days: u16,
 }
@@ -75,26 +75,26 @@ impl Plan {
     }
 }
 
-/// A step: what to do, and the AWS CLI's arguments for it, if it is done by them.
+/// A step: what to do, with the AWS CLI's arguments if a command does it.
 #[derive(Debug, PartialEq, Eq)]
 enum Step {
-    /// For people to do, or to wait for.
+    /// A person does it, or waits for it.
     Do(String),
     /// Changes nothing.
     Look(String, Vec<String>),
     /// Changes something now.
     Change(String, Vec<String>),
-    /// Changes something that has to wait, and cannot be undone: never by the script.
+    /// Changes something for good, and must wait. The script never does it.
     Later(String, Vec<String>),
 }
 
-/// The steps for one user: create, switch, watch the last use, deactivate, wait, delete; and less where less is needed. A user
+/// The steps for one user: create, switch, watch the last use, deactivate, wait, delete, or fewer if fewer are enough. A user
 /// has at most two keys (a quota that AWS does not raise).
 fn steps(finding: &Finding, plan: &Plan) -> Vec<Step> {
     let user = &finding.user_name;
     let (mut stale, others): (Vec<_>, Vec<_>) =
         finding.access_keys.iter().partition(|key| finding.violations.contains(&key.access_key_id));
-    // What is given up first: what nobody uses, then what was used longest ago.
+    // Unused keys go first, then the key whose last use is longest ago.
     stale.sort_by_key(|key| (last_use(key), key.create_date));
     let Some((last, first)) = stale.split_last() else {
         return Vec::new();
@@ -103,9 +103,9 @@ fn steps(finding: &Finding, plan: &Plan) -> Vec<Step> {
     if !unknown.is_empty() {
         let look_at = |key: &&&Key| {
             let id = &key.access_key_id;
-            Step::Look(format!("Find out when {id} was last used: it could not be read."), look(id))
+            Step::Look(format!("Find out when {id} was last used. This plan could not read it."), look(id))
         };
-        let again = Step::Do("Plan anew when that is known: the key may be in use.".to_owned());
+        let again = Step::Do("Then run plan again. The key may be in use.".to_owned());
         return unknown.iter().map(look_at).chain([again]).collect();
     }
     if last_use(last).is_none() {
@@ -116,10 +116,10 @@ fn steps(finding: &Finding, plan: &Plan) -> Vec<Step> {
     if let [first] = first {
         let other = &first.access_key_id;
         if last_use(first).is_some() {
-            steps.push(Step::Do(format!("Give {id} for the time being to whatever uses {other}.")));
+            steps.push(Step::Do(format!("Switch everything that uses {other} to {id} for now.")));
         }
         steps.extend(retire(user, first, plan));
-        steps.push(Step::Do(format!("When {other} is deleted, there is room for a new key: plan anew for {id}.")));
+        steps.push(Step::Do(format!("Delete {other} to make room for a new key, then run plan again for {id}.")));
         return steps;
     }
     match others.first().map(|other| (*other, &other.access_key_id)) {
@@ -128,9 +128,9 @@ fn steps(finding: &Finding, plan: &Plan) -> Vec<Step> {
                 match plan.terms.scanned_at - other.create_date > TimeDelta::days(plan.terms.max_access_key_age.into())
                 {
                     true => format!(
-                        "Move whatever uses {id} to a role; a new key has no room beside {other_id}, which is exempt."
+                        "Move everything that uses {id} to a role. There is no room for a new key, since {other_id} is exempt."
                     ),
-                    false => format!("Give {other_id}, which the user has already, to whatever uses {id}."),
+                    false => format!("Switch everything that uses {id} to {other_id}, which the user already has."),
                 },
             ));
         }
@@ -138,18 +138,18 @@ fn steps(finding: &Finding, plan: &Plan) -> Vec<Step> {
             if let Some((other, other_id)) = other {
                 let (status, days) = (other.status.as_str().to_lowercase(), plan.grace_days);
                 steps.push(Step::Look(
-                    format!("See that nobody will want {other_id} back, which is {status}."),
+                    format!("Check that nobody needs {other_id} any more. It is {status}."),
                     look(other_id),
                 ));
                 let what = format!(
-                    "If {other_id} still is {status}, has been for {days} days, and is not exempt: delete it, to make room."
+                    "If {other_id} has been {status} for {days} days and is not exempt, delete it to make room."
                 );
                 steps.push(Step::Later(what, iam("delete-access-key", user, Some(other_id))));
-                steps.push(Step::Do(format!("Go on when there is room: {other_id} is deleted.")));
+                steps.push(Step::Do(format!("Continue only after {other_id} is deleted.")));
             }
-            let what = "Create a new key. Its secret is shown this once.";
+            let what = "Create a new key. AWS shows its secret only this once.";
             steps.push(Step::Change(what.to_owned(), iam("create-access-key", user, None)));
-            steps.push(Step::Do(format!("Give the new key to whatever uses {id}.")));
+            steps.push(Step::Do(format!("Switch everything that uses {id} to the new key.")));
         }
     }
     steps.extend(retire(user, last, plan));
@@ -165,23 +165,23 @@ fn retire(user: &str, key: &Key, plan: &Plan) -> Vec<Step> {
     let id = &key.access_key_id;
     let used = match key.last_used.as_ref().and_then(|used| Some((used.date?, used))) {
         Some((date, used)) => {
-            // What IAM has nothing to say of is `N/A`.
+            // IAM returns `N/A` for what it does not know.
             let known =
                 [("by", &used.service_name), ("in", &used.region)].into_iter().filter(|(_, text)| *text != "N/A");
             let known: String = known.map(|(word, text)| format!(" {word} {text}")).collect();
-            format!("it was on {}{known}", date.date_naive())
+            format!("last used on {}{known}", date.date_naive())
         }
-        None => "there is none on record".to_owned(),
+        None => "no use on record".to_owned(),
     };
     vec![
-        Step::Look(format!("See that the last use of {id} stands still ({used})."), look(id)),
+        Step::Look(format!("Check that nothing uses {id} any more ({used})."), look(id)),
         Step::Change(
-            format!("Deactivate {id}. The way back is the same with Active."),
+            format!("Deactivate {id}. To undo this, run the command with --status Active."),
             [iam("update-access-key", user, Some(id)), vec!["--status".to_owned(), "Inactive".to_owned()]].concat(),
         ),
         Step::Later(
             format!(
-                "{} days later, not before {}: delete {id}, if nothing broke meanwhile.",
+                "After {} days, on {} at the earliest, delete {id} if nothing broke.",
                 plan.grace_days,
                 (plan.terms.scanned_at + TimeDelta::days(plan.grace_days.into())).date_naive()
             ),
@@ -202,7 +202,7 @@ fn iam(action: &str, user: &str, key: Option<&str>) -> Vec<String> {
     arguments
 }
 
-/// Text for people on one line, whatever somebody put into a tag.
+/// Puts text on one line, even if a tag has control characters.
 fn line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() || c.is_whitespace() { ' ' } else { c }).collect()
 }

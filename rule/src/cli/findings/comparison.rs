@@ -1,4 +1,4 @@
-//! What became of the violations of an earlier scan. A key that could not be judged now is neither fixed nor open.
+//! Compares a scan with an earlier one. A key that could not be evaluated now is neither fixed nor open.
 
 use crate::findings::finding::{AccountSummary, Finding, Key, Since, Terms};
 use access_key_rotation::policy::decision::KeyStatus;
@@ -35,54 +35,54 @@ pub(crate) struct Comparison {
     pub(crate) scanned_at: DateTime<Utc>,
     /// Rotated, deactivated, deleted.
     pub(crate) fixed: Vec<Violation>,
-    /// As old as they were, and exempt now.
+    /// Still stale, but exempt now.
     pub(crate) exempt: Vec<Violation>,
-    /// In violation now and not before.
+    /// In violation now, but not before.
     pub(crate) new: Vec<Violation>,
     /// In violation before and now.
     pub(crate) open: Vec<Violation>,
-    /// In violation before, and not judged now.
+    /// In violation before, but not evaluated now.
     pub(crate) unknown: Vec<Violation>,
-    /// Accounts that were not scanned in full before: what is new in them may be old.
+    /// Accounts that the earlier scan did not cover completely. New violations in them may be old.
     pub(crate) new_accounts: Vec<String>,
 }
 
 /// The violations of an earlier scan.
 #[derive(Debug)]
 pub(crate) struct Earlier {
-    /// Whether this scan, as the earlier one, rests on credential reports: who has no line in one may only be missing, and another
-    /// date of a key may only be that of a change.
+    /// Whether both scans evaluated credential reports. A user without a line in a report may still exist, and a key with
+    /// another date may be the same key, reactivated.
     credential_report: bool,
     complete: BTreeSet<String>,
     violations: Violations,
     comparison: Comparison,
 }
 
-/// By account and user: the id, which outlives a change of name, or the name where a credential report has no id.
+/// By account and user: the id, which survives a rename, or the name, since a credential report has no ids.
 type Violations = BTreeMap<(String, String), Vec<Violation>>;
 
 impl Earlier {
     /// Reads what `--format json` wrote.
     ///
     /// # Errors
-    /// That the file cannot be read, or is something else, or was made by another limit.
+    /// If the file cannot be read, is not a scan, or was made with another limit.
     pub(crate) fn read(path: &Path, terms: &Terms) -> anyhow::Result<Earlier> {
         Earlier::parse(path, terms).with_context(|| format!("--since {}", path.display()))
     }
 
     fn parse(path: &Path, terms: &Terms) -> anyhow::Result<Earlier> {
-        let document: Document =
-            serde_json::from_reader(BufReader::new(File::open(path)?)).context("not what scan --format json writes")?;
+        let document: Document = serde_json::from_reader(BufReader::new(File::open(path)?))
+            .context("not the output of scan --format json")?;
         let Document { terms: then, accounts, users: Users(violations) } = document;
         if then.credential_report != terms.credential_report {
-            bail!("a scan of AWS and one of a credential report, which has no key ids, do not compare");
+            bail!("cannot compare a scan of AWS with a scan of credential reports, which have no key ids");
         }
         if then.scanned_at > terms.scanned_at {
-            bail!("made at {}, which is later than this scan's {}", then.scanned_at, terms.scanned_at);
+            bail!("made at {}, which is later than this scan at {}", then.scanned_at, terms.scanned_at);
         }
         if then.max_access_key_age != terms.max_access_key_age {
             let (then, now) = (then.max_access_key_age, terms.max_access_key_age);
-            bail!("made with --max-access-key-age {then}, and this scan is with {now}");
+            bail!("made with --max-access-key-age {then}, but this scan has {now}");
         }
         let comparison = Comparison {
             scanned_at: then.scanned_at,
@@ -97,7 +97,7 @@ impl Earlier {
         Ok(Earlier { credential_report: then.credential_report, complete: complete.collect(), violations, comparison })
     }
 
-    /// Takes note of a user who was judged now, and marks the finding.
+    /// Compares a user who was evaluated now, and marks the finding.
     pub(crate) fn compare(&mut self, finding: &mut Finding) {
         let before = self.violations.remove(&identity(&finding.account, &finding.user_id, &finding.user_name));
         let before = before.unwrap_or_default();
@@ -134,7 +134,7 @@ impl Earlier {
         }
     }
 
-    /// Takes note that all users of an account were judged, or that some were not.
+    /// Records that an account is done, completely or not.
     pub(crate) fn account_done(&mut self, account: &AccountSummary) {
         if !self.complete.contains(&account.account) {
             self.comparison.new_accounts.push(account.account.clone());
@@ -142,7 +142,7 @@ impl Earlier {
         if account.error.is_some() || self.credential_report {
             return;
         }
-        // Whoever was not judged is not there any more.
+        // Users who were not evaluated no longer exist.
         let gone = self.violations.extract_if(.., |(id, _), _| *id == account.account);
         self.comparison.fixed.extend(gone.flat_map(|(_, keys)| keys));
     }
@@ -171,7 +171,7 @@ struct Document {
     users: Users,
 }
 
-/// Those in violation; everyone else is passed over while reading.
+/// The users in violation. Reading skips all others.
 struct Users(Violations);
 
 impl<'de> Deserialize<'de> for Users {

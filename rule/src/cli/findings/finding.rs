@@ -1,4 +1,4 @@
-//! What a scan says of each user and account: the document that `--format json` prints and `--since` reads.
+//! The findings of a scan for each user and account: the document that `--format json` prints and `--since` reads.
 
 use crate::args::order::Order;
 use access_key_rotation::{
@@ -16,9 +16,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Since {
-    /// A key is in violation that was not.
+    /// A key is newly in violation.
     New,
-    /// Every key in violation was so before.
+    /// All keys in violation were already in violation before.
     Open,
 }
 
@@ -34,16 +34,15 @@ pub(crate) struct Finding {
     pub(crate) arn: String,
     pub(crate) compliance: Compliance,
     pub(crate) annotation: Option<String>,
-    /// Whether it is an exemption that makes the user compliant; `None` for a stale key in a credential report, which shows none.
+    /// Whether an exemption makes the user compliant; `None` for a violation in a credential report, which shows no exemptions.
     pub(crate) exempt: Option<bool>,
-    /// Whether a key of a compliant user falls due soon (`--warn-before-days`).
+    /// Whether a key of a compliant user is due soon (`--warn-before-days`).
     pub(crate) due_soon: bool,
-    /// Whether the user has the tag that says so; `None` if the tags were not read, since no key is stale.
+    /// Whether the user has the production tag; `None` if the tags were not read, since no key is stale.
     pub(crate) production: Option<bool>,
-    /// Whether a key in violation or, of an exempt user, one that would be was used in the last so many days (`--quiet-days`);
-    /// `None` if that is not known.
+    /// Whether a key in violation, or a stale key of an exempt user, was used within `--quiet-days`; `None` if that is unknown.
     pub(crate) in_use: Option<bool>,
-    /// The tag that names the owner, if it was read and is there.
+    /// The value of the owner tag, if the user has one and the tags were read.
     pub(crate) owner: Option<String>,
     /// Ids of the keys in violation, oldest first.
     pub(crate) violations: Vec<String>,
@@ -62,11 +61,11 @@ pub(crate) struct Key {
     pub(crate) create_date: DateTime<Utc>,
     /// Whole days.
     pub(crate) age_days: i64,
-    /// `None`: not read, since the key is not stale.
+    /// `None` if it was not read, since the key is not stale.
     pub(crate) last_used: Option<Used>,
 }
 
-/// When and for what a key was last used. No date: IAM has no use on record.
+/// The last use of a key. Without a date, IAM has no use on record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Used {
@@ -80,17 +79,17 @@ pub(crate) struct Used {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AccountSummary {
     pub(crate) account: String,
-    /// The name that AWS Organizations has for it, if it was asked.
+    /// The name in AWS Organizations, with `--organization`.
     pub(crate) name: Option<String>,
     pub(crate) users_evaluated: usize,
     pub(crate) users_non_compliant: usize,
-    /// `None` from a credential report, which shows no exemptions.
+    /// `None` for a credential report, which shows no exemptions.
     pub(crate) users_exempt: Option<usize>,
-    /// What is missing, and why.
+    /// The missing data, and the reason.
     pub(crate) error: Option<String>,
 }
 
-/// When and by which limits a scan was made.
+/// The time and the limits of a scan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Terms {
@@ -99,7 +98,7 @@ pub(crate) struct Terms {
     pub(crate) max_access_key_age: u16,
     pub(crate) warn_before_days: u16,
     pub(crate) quiet_days: u16,
-    /// Whether it rests on a credential report alone: no key ids, no tags and thus no exemptions.
+    /// Whether the scan evaluated credential reports, which have no key ids, no tags and so no exemptions.
     pub(crate) credential_report: bool,
 }
 
@@ -122,7 +121,7 @@ impl Finding {
     pub(crate) fn new(account: &str, user: User, evaluated: Evaluated, order: &Order, terms: &Terms) -> Finding {
         let Evaluated { verdict, keys, tags, .. } = evaluated;
         let recently = terms.scanned_at - TimeDelta::days(terms.quiet_days.into());
-        // Those that the verdict is about: in violation or, if none is, stale all the same.
+        // The keys that the verdict is about: those in violation or, if there are none, those that are stale but exempt.
         let matters = |key: &AccessKey| match verdict.violations.is_empty() {
             true => key.status == KeyStatus::Active && terms.scanned_at > key.due(terms.max_access_key_age),
             false => verdict.violations.contains(&key.id),
@@ -150,12 +149,24 @@ impl Finding {
         }
     }
 
+    /// The priority of a violation, in words.
+    pub(crate) fn priority(&self) -> &'static str {
+        match (self.production == Some(true), self.in_use) {
+            (true, Some(true)) => "production, in use",
+            (true, Some(false)) => "production",
+            (true, None) => "production, in use?",
+            (false, Some(true)) => "in use",
+            (false, Some(false)) => "idle",
+            (false, None) => "in use?",
+        }
+    }
+
     pub(crate) fn is_violation(&self) -> bool {
         self.compliance == Compliance::NonCompliant
     }
 
-    /// The order in which to act: violations, then exemptions and keys due soon; among them production before the rest, keys in
-    /// use, or that may be, before idle ones, older before younger.
+    /// The most urgent first: violations, then exemptions and keys due soon. Among them, production comes first, then keys that
+    /// are or may be in use, then idle keys, and older keys before younger ones.
     pub(crate) fn rank(&self) -> Rank {
         let matters = |key: &&Key| match self.violations.is_empty() {
             true => key.status == KeyStatus::Active,
@@ -166,7 +177,7 @@ impl Finding {
             !self.is_violation(),
             self.exempt != Some(true) && !self.due_soon,
             self.production != Some(true),
-            // Only of a violation is it asked, and not known, whether the key is in use.
+            // An unknown use counts as a use only for a violation.
             self.in_use == Some(false) || self.in_use.is_none() && !self.is_violation(),
             oldest.unwrap_or(DateTime::<Utc>::MAX_UTC),
             self.account.clone(),
@@ -184,5 +195,26 @@ impl Key {
             age_days: (now - key.created).num_days(),
             last_used: used.map(|used| Used { date: used.at, region: used.region, service_name: used.service }),
         }
+    }
+}
+
+/// A compliant user with these keys.
+#[cfg(test)]
+pub(crate) fn compliant(user_name: &str, access_keys: Vec<Key>) -> Finding {
+    Finding {
+        account: "111122223333".to_owned(),
+        user_name: user_name.to_owned(),
+        user_id: Some(format!("AIDA{user_name}")),
+        arn: format!("arn:aws:iam::111122223333:user/{user_name}"),
+        compliance: Compliance::Compliant,
+        annotation: None,
+        exempt: Some(false),
+        due_soon: false,
+        production: None,
+        in_use: Some(false),
+        owner: None,
+        violations: Vec::new(),
+        since: None,
+        access_keys,
     }
 }

@@ -1,5 +1,5 @@
-//! Findings kept on disk, so that memory does not grow with the organization. Each account's are sorted when they are added; all
-//! accounts' are merged when they are read, as often as somebody reads them.
+//! Keeps findings on disk, so that memory does not grow with the organization. Each account's findings are sorted when they are
+//! added, and every read merges those of all accounts.
 
 use crate::findings::finding::{Finding, Rank};
 use std::{
@@ -9,7 +9,7 @@ use std::{
     io::{self, BufWriter, Read, Seek, SeekFrom, Write},
 };
 
-/// A file without a name, which is gone with the process. Each finding is JSON after its length, four bytes.
+/// A file without a name, which disappears with the process. Each finding is four bytes for its length, then JSON.
 pub(crate) struct FindingStore {
     file: File,
     /// Where each account's findings begin and end.
@@ -37,7 +37,7 @@ impl FindingStore {
         Ok(())
     }
 
-    /// All findings in the order in which to act.
+    /// All findings, the most urgent first.
     pub(crate) fn ordered(&self) -> io::Result<Ordered<'_>> {
         let at = self.runs.iter().map(|(start, _)| *start).collect();
         let mut ordered = Ordered { store: self, at, heads: vec![None; self.runs.len()], ranks: BinaryHeap::new() };
@@ -47,16 +47,16 @@ impl FindingStore {
         Ok(ordered)
     }
 
-    /// The violations, which are the first of all findings.
+    /// The violations, which come before all other findings.
     pub(crate) fn violations(&self) -> io::Result<impl Iterator<Item = io::Result<Finding>>> {
         Ok(self.ordered()?.take_while(|finding| !matches!(finding, Ok(finding) if !finding.is_violation())))
     }
 }
 
-/// Gives the findings in order; holds one of each account.
+/// Returns the findings in order. Holds one finding for each account.
 pub(crate) struct Ordered<'a> {
     store: &'a FindingStore,
-    /// Of each account: how far it was read, and the finding that was read last.
+    /// For each account, the position of the next finding, and the finding that was read last.
     at: Vec<u64>,
     heads: Vec<Option<Finding>>,
     ranks: BinaryHeap<Reverse<(Rank, usize)>>,

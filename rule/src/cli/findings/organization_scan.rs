@@ -1,4 +1,4 @@
-//! Accounts scanned side by side. One that fails costs no other its findings.
+//! Scans accounts side by side. If one fails, the others keep their findings.
 
 use crate::{
     args::{connection::Session, scope::Scope},
@@ -16,13 +16,13 @@ use access_key_rotation::{
 use futures_util::{StreamExt, stream};
 use std::{path::Path, sync::Arc};
 
-/// How many accounts are scanned at a time, each at the rate of its own.
+/// How many accounts to scan at a time, each at its own rate.
 const ACCOUNTS_AT_A_TIME: usize = 8;
 
 /// Scans the accounts in scope, and compares with an earlier scan if there is one.
 ///
 /// # Errors
-/// Why nothing could be scanned; what is missing of an account is in its summary.
+/// If nothing can be scanned. The error of a single account is in its summary.
 pub(crate) async fn scan_accounts(scope: &Scope, since: Option<&Path>) -> anyhow::Result<ScanResult> {
     let session = &scope.connection.open().await?;
     let terms = &Terms::new(&scope.rule.parameters, &scope.order, session.now);
@@ -36,7 +36,7 @@ pub(crate) async fn scan_accounts(scope: &Scope, since: Option<&Path>) -> anyhow
                 let metrics = Arc::new(Metrics::with_calls(session.calls()));
                 progress.started(&id, &metrics);
                 let (findings, error) = scan_account(session, &id, scope, terms, &metrics).await;
-                // Its clients are of no more use, and would be held for hundreds of accounts.
+                // Frees the account's clients, since a scan may cover hundreds of accounts.
                 session.accounts.forget(&id);
                 progress.done(&id, findings.len(), error.is_some());
                 (id, name, findings, error)

@@ -1,4 +1,4 @@
-//! How far a scan is: a progress bar on a terminal, nothing elsewhere.
+//! The progress of a scan: a bar on a terminal, nothing elsewhere.
 
 use access_key_rotation::metrics::Metrics;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -11,9 +11,9 @@ use std::{
 
 const TICK: Duration = Duration::from_millis(200);
 
-/// Counts accounts that are done, and users as they are evaluated.
+/// Counts finished accounts and evaluated users.
 pub(crate) struct Progress {
-    /// It is hidden by itself where standard error is no terminal.
+    /// Hides itself if standard error is not a terminal.
     bar: ProgressBar,
     state: Mutex<State>,
 }
@@ -26,9 +26,9 @@ struct State {
 }
 
 impl Progress {
-    /// Of a scan of so many accounts.
+    /// The progress of a scan of this number of accounts.
     pub(crate) fn of(accounts: usize) -> Progress {
-        // The time left is a guess from accounts alone: with one, there is nothing to guess from.
+        // The time left is an estimate from finished accounts. With one account, there is nothing to estimate from.
         let template = match accounts {
             1 => "{spinner} {elapsed}, {msg}",
             _ => "{bar:30} {pos} of {len} accounts, {msg}, {eta} left",
@@ -42,12 +42,12 @@ impl Progress {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that an account's scan began, and where its users are counted.
+    /// Records the start of an account's scan, and the metrics that count its users.
     pub(crate) fn started(&self, account: &str, metrics: &Arc<Metrics>) {
         self.state().running.insert(account.to_owned(), Arc::clone(metrics));
     }
 
-    /// Notes that an account's scan ended, with so many users.
+    /// Records the end of an account's scan, and its number of users.
     pub(crate) fn done(&self, account: &str, users: usize, failed: bool) {
         let mut state = self.state();
         state.running.remove(account);
@@ -56,7 +56,7 @@ impl Progress {
         self.bar.inc(1);
     }
 
-    /// Shows the bar until the work is done, and then takes it back: what is printed may go to the same terminal.
+    /// Shows the bar until the work is done, then clears it, since the output may go to the same terminal.
     pub(crate) async fn shown_during<T>(&self, work: impl Future<Output = T>) -> T {
         let mut ticks = tokio::time::interval(TICK);
         tokio::pin!(work);
@@ -77,7 +77,7 @@ impl Progress {
     fn message(&self) -> String {
         let state = self.state();
         let users = state.users + state.running.values().map(|metrics| metrics.evaluated()).sum::<u64>();
-        let failed = if state.failed > 0 { format!(", {} not complete", state.failed) } else { String::new() };
+        let failed = if state.failed > 0 { format!(", {} incomplete", state.failed) } else { String::new() };
         format!("{users} users evaluated{failed}")
     }
 }

@@ -1,9 +1,8 @@
-//! A credential report as somebody else's evidence: users judged by it alone, without AWS.
+//! Evaluates the users in credential reports, without AWS.
 //!
-//! It has no key ids and no tags, so that exemptions are not seen, and keys that were changed since it was made are judged as
-//! they were. A key's `last_rotated` is the day it was "created or most recently activated" (AWS Trusted Advisor, check
-//! DqdJqYeRm5): a key that was switched off and on looks new. Columns: "Get credential reports for your AWS account" in the IAM
-//! user guide.
+//! A report has no key ids and no tags, so it shows no exemptions, and no changes since IAM generated it. A key's `last_rotated`
+//! is the day when it was "created or most recently activated" (AWS Trusted Advisor, check DqdJqYeRm5), so a key that was
+//! switched off and on looks new. For the columns, see "Get credential reports for your AWS account" in the IAM user guide.
 
 use crate::{
     args::{order::Order, scope::Scope},
@@ -32,30 +31,33 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The column that has something to say of users with more than two access keys or certificates, which the report leaves out.
-/// Not every report has it.
+/// The column that says whether a user has more access keys or certificates than the report lists. Not every report has it.
 const ADDITIONAL: &str = "additional_credentials_info";
+
+/// The limits of findings from credential reports.
+pub(crate) const LIMITS: &str = "This comes from credential reports, and is as old as they are: a key that was \
+    switched off and on again looks new in them, and they show no exemptions and no key ids.";
 
 const NOT_A_REPORT: &str = "not a credential report";
 
-/// How many rows that are not understood are named.
+/// How many unreadable rows to name.
 const NAMED: usize = 10;
 
-/// The clock of AWS, and that of this machine.
+/// The most that AWS's clock may be ahead of this machine's.
 const CLOCKS_DIFFER: TimeDelta = TimeDelta::minutes(5);
 
-/// What the report of one account says.
+/// The report of one account.
 struct CredentialReport {
     account: String,
     findings: Vec<Finding>,
-    /// Rows that are not understood, and why.
+    /// Unreadable rows, and the reasons.
     unknown: Vec<String>,
 }
 
-/// Evaluates the users of the reports, one for each account. A report that cannot be used is an account that is unknown.
+/// Evaluates the users in the reports, one report for each account. An unusable report makes its account unknown.
 ///
 /// # Errors
-/// Only what the machine lacks.
+/// If the earlier scan cannot be read, or a temporary file cannot be written.
 pub(crate) fn scan_reports(
     paths: &[PathBuf],
     as_of: DateTime<Utc>,
@@ -74,7 +76,7 @@ pub(crate) fn scan_reports(
                 result.add(account, None, findings, error)?;
             }
             Ok(report) => {
-                let error = format!("a second report of account {}: give one of each", report.account);
+                let error = format!("a second report for account {}. Pass one report for each account", report.account);
                 result.add(path.display().to_string(), None, Vec::new(), Some(error))?;
             }
             Err(error) => result.add(path.display().to_string(), None, Vec::new(), Some(format!("{error:#}")))?,
@@ -83,7 +85,7 @@ pub(crate) fn scan_reports(
     Ok(result.finish())
 }
 
-/// What is said of the rows that are not understood.
+/// The error for unreadable rows.
 fn named(unknown: &[String], known: usize) -> Option<String> {
     let number = unknown.len();
     let named = unknown[..number.min(NAMED)].join(", ");
@@ -98,7 +100,7 @@ fn evaluate_report(
 ) -> anyhow::Result<CredentialReport> {
     if content.starts_with(b"{") || content.starts_with(b"dXNlcixhcm4s") {
         bail!(
-            "the report as the AWS CLI has it, in Base64. Decode it: aws iam get-credential-report --query Content \
+            "this is the report in Base64, as the AWS CLI prints it. Decode it: aws iam get-credential-report --query Content \
                     --output text | base64 --decode"
         );
     }
@@ -110,10 +112,10 @@ fn evaluate_report(
         let record = record.context(NOT_A_REPORT)?;
         let line = record.position().map_or(0, |position| position.line());
         if record.iter().any(|field| field.contains(['\n', '\r'])) {
-            bail!("line {line} has a field of several lines: a quotation mark without its other one");
+            bail!("line {line} has a field with several lines. A closing quotation mark may be missing");
         }
         if record.len() < columns.number || record.len() == columns.number && columns.is_cut_off(&record) {
-            bail!("line {line} is cut off: the report is not whole");
+            bail!("line {line} is cut off, so the report is incomplete");
         }
         let arn = record[columns.arn].to_owned();
         let user = match columns.user(&record) {
@@ -128,7 +130,7 @@ fn evaluate_report(
             report.account = account.to_owned();
         }
         if report.account != account {
-            bail!("line {line} is of account {account}, the lines before it of {}", report.account);
+            bail!("line {line} is for account {account}, but the lines before it are for {}", report.account);
         }
         if !seen.insert(arn) {
             bail!("line {line} is a second line for the same user");
@@ -136,7 +138,7 @@ fn evaluate_report(
         let Some(user) = user else { continue };
         if let Some(column) = columns.after(&record, terms.scanned_at + CLOCKS_DIFFER) {
             let now = terms.scanned_at;
-            bail!("line {line}: {column} is after {now}, as of which it is judged: see --as-of");
+            bail!("line {line}: {column} is after {now}, the time of this evaluation. See --as-of");
         }
         match columns.keys(&record) {
             Ok(keys) => {
@@ -147,12 +149,12 @@ fn evaluate_report(
         }
     }
     match seen.is_empty() {
-        true => bail!("no line of a user or of the root user"),
+        true => bail!("the report has no line for a user or for the root user"),
         false => Ok(report),
     }
 }
 
-/// By the rule's policy. There are no tags: whether an exemption covers a stale key is not known.
+/// Applies the rule's policy. Without tags, exemptions are unknown.
 fn evaluate(keys: Vec<(AccessKey, LastUsed)>, parameters: &Parameters, now: DateTime<Utc>) -> Evaluated {
     let all: Vec<_> = keys.iter().map(|(key, _)| key.clone()).collect();
     let uses = keys.iter().map(|(key, used)| (key.id.clone(), used.clone())).collect();
@@ -163,14 +165,14 @@ fn evaluate(keys: Vec<(AccessKey, LastUsed)>, parameters: &Parameters, now: Date
     Evaluated { verdict, keys, tags: None, unknown_use: None }
 }
 
-/// Where the columns are.
+/// The positions of the columns.
 struct Columns {
     number: usize,
     user: usize,
     arn: usize,
     user_created: usize,
     additional: Option<usize>,
-    /// The last column of a report without the one before.
+    /// The last column of a report that does not have `additional`.
     last_certificate: Option<usize>,
     /// Active, last rotated, and last used: date, Region, service.
     keys: [[usize; 5]; 2],
@@ -201,18 +203,18 @@ impl Columns {
         })
     }
 
-    /// The user of a row; `None`: the root user, who is no IAM user.
+    /// The user of a row; `None` for the root user, which is not an IAM user.
     fn user(&self, record: &StringRecord) -> anyhow::Result<Option<User>> {
         let (name, arn) = (&record[self.user], &record[self.arn]);
-        // Their shapes are checked, since a name with a comma may have moved the columns.
+        // Checks the form of both, since a name with a comma may have moved the columns.
         if record.len() > self.number {
-            bail!("more fields than columns, as from a name with a comma that is not quoted");
+            bail!("more fields than columns, perhaps because of an unquoted name with a comma");
         }
         let ["arn", _, "iam", "", account, resource] = arn.splitn(6, ':').collect::<Vec<_>>()[..] else {
-            bail!("arn is not that of a user");
+            bail!("arn is not the ARN of a user");
         };
         if !is_account_id(account) {
-            bail!("arn is not that of a user");
+            bail!("arn is not the ARN of a user");
         }
         if resource == "root" {
             return Ok(None);
@@ -221,18 +223,18 @@ impl Columns {
         let is_name = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
         let names_the_user = resource.strip_prefix("user/").and_then(|path| path.rsplit('/').next()) == Some(name);
         if !names_the_user || !name.chars().all(is_name) || !(1..=64).contains(&name.len()) {
-            bail!("user or arn is not that of an IAM user");
+            bail!("user or arn does not belong to an IAM user");
         }
         let created = time(&record[self.user_created]).context("user_creation_time is not a time")?;
         Ok(Some(User { name: name.to_owned(), id: String::new(), arn: arn.to_owned(), created }))
     }
 
-    /// Whether the last column is less than it must be: a report ends without a line end.
+    /// Whether the last field is cut off. A report has no line end after its last line.
     fn is_cut_off(&self, record: &StringRecord) -> bool {
         self.last_certificate.is_some_and(|column| record[column] != *"N/A" && time(&record[column]).is_none())
     }
 
-    /// A column with a time after that one.
+    /// A column with a time after `latest`.
     fn after(&self, record: &StringRecord, latest: DateTime<Utc>) -> Option<String> {
         let is_after = |column: usize| time(&record[column]).is_some_and(|at| at > latest);
         if is_after(self.user_created) {
@@ -250,7 +252,7 @@ impl Columns {
 
     fn keys(&self, record: &StringRecord) -> anyhow::Result<Vec<(AccessKey, LastUsed)>> {
         if !matches!(self.additional.map(|additional| &record[additional]), None | Some("" | "N/A")) {
-            bail!("{ADDITIONAL}: there are more keys or certificates than the report lists");
+            bail!("{ADDITIONAL}: the user has more keys or certificates than the report lists");
         }
         let mut keys = Vec::new();
         for (number, columns) in (1..).zip(self.keys) {
@@ -274,7 +276,7 @@ impl Columns {
     }
 }
 
-/// A time as the report has it; `None` if it is none.
+/// Parses a time in a report; `None` if it is not one.
 fn time(text: &str) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc())
 }

@@ -1,4 +1,4 @@
-//! What a scan comes to, whether AWS was scanned or credential reports: each account's summary, and all users' findings.
+//! The result of a scan of AWS or of credential reports: each account's summary, and all users' findings.
 
 use crate::{
     findings::{
@@ -10,7 +10,7 @@ use crate::{
 };
 use anyhow::Context;
 
-/// The accounts, in order when [`ScanResult::finish`] was called, and their users' findings.
+/// The accounts, sorted by [`ScanResult::finish`], and their users' findings.
 pub(crate) struct ScanResult {
     pub(crate) terms: Terms,
     pub(crate) accounts: Vec<AccountSummary>,
@@ -20,19 +20,19 @@ pub(crate) struct ScanResult {
 }
 
 impl ScanResult {
-    /// Before the first account. What is added is compared with the earlier scan, if there is one.
+    /// A result without accounts. It compares what you add with the earlier scan, if there is one.
     ///
     /// # Errors
-    /// That there is no room for temporary files.
+    /// If a temporary file cannot be created.
     pub(crate) fn new(terms: Terms, earlier: Option<Earlier>) -> anyhow::Result<ScanResult> {
-        let findings = FindingStore::new().context("no temporary file")?;
+        let findings = FindingStore::new().context("cannot create a temporary file")?;
         Ok(ScanResult { terms, accounts: Vec::new(), comparison: None, findings, earlier })
     }
 
-    /// Adds an account: what is known of its users, and what is missing.
+    /// Adds an account: the findings of its users, and an error if some are missing.
     ///
     /// # Errors
-    /// That a temporary file cannot be written.
+    /// If a temporary file cannot be written.
     pub(crate) fn add(
         &mut self,
         account: String,
@@ -54,17 +54,17 @@ impl ScanResult {
             earlier.account_done(&summary);
         }
         self.accounts.push(summary);
-        self.findings.add(findings).context("temporary file")
+        self.findings.add(findings).context("cannot write a temporary file")
     }
 
-    /// When all accounts are added.
+    /// Completes the result after the last account.
     pub(crate) fn finish(mut self) -> ScanResult {
         self.accounts.sort_by(|a, b| a.account.cmp(&b.account));
         self.comparison = self.earlier.take().map(Earlier::finish);
         self
     }
 
-    /// What is missing, and whether there are violations.
+    /// The missing data, and whether there are violations.
     pub(crate) fn outcome(&self) -> Outcome {
         let error =
             |account: &AccountSummary| Some(format!("account {}: {}", account.account, account.error.as_ref()?));

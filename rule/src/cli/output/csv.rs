@@ -1,4 +1,4 @@
-//! A line a user, for spreadsheets.
+//! One line for each user, for spreadsheets.
 
 use crate::findings::{
     finding::{Finding, Since},
@@ -8,7 +8,7 @@ use access_key_rotation::policy::decision::Compliance;
 use serde::Serialize;
 use std::io::{self, Write};
 
-/// The columns, also of a scan without users.
+/// The columns, which the header line has even without users.
 const COLUMNS: [&str; 11] = [
     "account",
     "user",
@@ -23,7 +23,7 @@ const COLUMNS: [&str; 11] = [
     "annotation",
 ];
 
-/// A user, in the order of the columns. What is not known is empty.
+/// A user, in the order of the columns. Unknown values are empty.
 #[derive(Serialize)]
 struct Row<'a> {
     account: &'a str,
@@ -34,7 +34,7 @@ struct Row<'a> {
     production: Option<bool>,
     in_use: Option<bool>,
     owner: Option<&'a str>,
-    /// Ids of access keys, with semicolons between them.
+    /// Access key ids, separated by semicolons.
     violations: String,
     since: Option<Since>,
     annotation: Option<&'a str>,
@@ -67,7 +67,7 @@ pub(crate) fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> 
     writer.flush()
 }
 
-/// What happened to the output, so that a closed pipe is seen to be one.
+/// The I/O error itself, so that the caller recognizes a closed pipe.
 fn io_error(error: csv::Error) -> io::Error {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => error,
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_columns_are_named_as_the_row_has_them() {
+    fn the_columns_are_the_fields_of_a_row() {
         let row = Row {
             account: "",
             user: "",

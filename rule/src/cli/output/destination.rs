@@ -1,4 +1,4 @@
-//! Where a command's output goes: standard output, or a file that is there whole or not at all.
+//! The destination of a command's output: standard output, or a file that is written completely or not at all.
 
 use anyhow::{Context, bail};
 use std::{
@@ -9,40 +9,39 @@ use std::{
 use tempfile::{NamedTempFile, TempPath};
 use tokio::task::spawn_blocking;
 
-/// A place to write to. Until it is written, and if this is dropped before, nothing is seen of a new file.
+/// A place to write to. A new file appears only when it is complete.
 pub(crate) enum Output {
     Standard,
     File { path: PathBuf, file: File, temporary: TempPath },
 }
 
 impl Output {
-    /// Standard output or, if a path is given, a file, which only its owner may read. To be called first, so that no long work
-    /// is lost to a path that cannot be written.
+    /// Opens standard output or, with a path, a file that only its owner may read. Call this first, so that a bad path does not
+    /// cost a long scan.
     ///
     /// # Errors
-    /// Why it cannot be written.
+    /// If the path cannot be written.
     pub(crate) fn open(path: Option<&Path>) -> anyhow::Result<Output> {
         let Some(path) = path else { return Ok(Output::Standard) };
         let named = || path.display().to_string();
         if path.exists() && !path.is_file() {
-            // A device or a directory would be replaced.
-            bail!("{}: not a file; leave out --output to write to standard output", path.display());
+            // Writing would replace a device or a directory.
+            bail!("{}: not a file. Leave out --output to write to standard output", path.display());
         }
         if path.is_symlink() && !path.exists() {
-            bail!("{}: a link to nothing", path.display());
+            bail!("{}: a link to a file that does not exist", path.display());
         }
-        // What a link points to is replaced, not the link.
+        // Writing replaces the target of a link, not the link.
         let path = canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let directory = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
         let (file, temporary) = NamedTempFile::new_in(directory).with_context(named)?.into_parts();
         Ok(Output::File { path, file, temporary })
     }
 
-    /// Writes, off the async threads, so that Ctrl-C is heard meanwhile. Whoever closes the pipe has seen enough, and that is no
-    /// error.
+    /// Writes on a blocking thread, so that Ctrl-C works meanwhile. A closed pipe is not an error: the reader has seen enough.
     ///
     /// # Errors
-    /// What could not be written.
+    /// If the output cannot be written.
     pub(crate) async fn write<W>(self, render: W) -> anyhow::Result<()>
     where
         W: FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
@@ -58,7 +57,7 @@ impl Output {
                     _ => Ok(()),
                 }
             }
-            // The temporary path stays here, to be removed if this future is dropped.
+            // The temporary path stays here, so that dropping this future removes the file.
             Output::File { path, file, temporary } => {
                 let named = || path.display().to_string();
                 let done = spawn_blocking(move || {
@@ -77,7 +76,7 @@ impl Output {
 /// Writes a text to standard output.
 ///
 /// # Errors
-/// As for [`Output::write`].
+/// If the output cannot be written.
 pub(crate) async fn print(text: String) -> anyhow::Result<()> {
     Output::Standard.write(move |out| out.write_all(text.as_bytes())).await
 }

@@ -1,7 +1,7 @@
-//! One page for the browser, for those who act on a scan and those who audit it.
+//! One page for the browser, for people who act on a scan and people who audit it.
 //!
-//! The file stands alone and asks nobody for anything: style and script are in it, and its content security policy allows
-//! these two, by their hashes, and nothing else. Without the script all is there but sorting and filtering.
+//! The file loads nothing: it contains its style and script, and its content security policy allows these two, by their hashes,
+//! and nothing else. Without the script, only sorting and filtering are missing.
 
 mod accounts;
 mod chart;
@@ -42,11 +42,11 @@ pub(crate) fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> 
     };
     let title = format!(
         "{}{}, {}",
-        if missing.is_empty() { "" } else { "Not complete: " },
+        if missing.is_empty() { "" } else { "Incomplete: " },
         number(totals.non_compliant, "non-compliant IAM user"),
         terms.scanned_at.date_naive()
     );
-    // The elements are opened and closed here, since the users between them are written one by one.
+    // This opens and closes the elements by hand, since the users between them are written one by one.
     writeln!(out, "{}\n<html lang=\"en\">\n{}\n<body>", DOCTYPE.into_string(), head(&title).into_string())?;
     writeln!(out, "{}\n<main>\n{}", header(terms).into_string(), before.into_string())?;
     users::write(result, &totals, out)?;
@@ -71,7 +71,7 @@ fn head(title: &str) -> Markup {
     }
 }
 
-/// A source of the content security policy: what has this hash is allowed.
+/// A source for the content security policy, which allows the text with this hash.
 fn hash(text: &str) -> String {
     format!("sha256-{}", BASE64_STANDARD.encode(Sha256::digest(text)))
 }
@@ -83,23 +83,23 @@ fn header(terms: &Terms) -> Markup {
             h1 { "IAM access keys older than " (limit) }
             p {
                 "Scanned on " (terms.scanned_at.format("%Y-%m-%d at %H:%M")) " UTC. An active access key older than " (limit)
-                " is stale, and its user non-compliant unless exempt. "
+                " is stale, and its user is non-compliant unless exempt. "
                 @if terms.warn_before_days > 0 {
-                    "Users whose keys fall due within " (number(terms.warn_before_days, "day")) " are listed too. "
+                    "Users with keys due within " (number(terms.warn_before_days, "day")) " are listed too. "
                 }
-                "A key in violation is in use if it was used within " (number(terms.quiet_days, "day")) "."
+                "A key in violation is in use if it was used within " (number(terms.quiet_days, "day")) " before the scan."
             }
             nav aria-label="On this page" { a href="#accounts" { "Accounts" } " " a href="#users" { "Users" } }
         }
     }
 }
 
-/// What is not known comes before all that is.
+/// Says what is missing. It comes before everything else.
 fn incomplete(missing: &[(&AccountSummary, &str)], accounts: usize) -> Markup {
     html! {
         @if !missing.is_empty() {
             section.notice.alert aria-labelledby="incomplete" {
-                h2 #incomplete { "Not complete: " (grouped(missing.len())) " of " (number(accounts, "account")) }
+                h2 #incomplete { "Incomplete: " (grouped(missing.len())) " of " (number(accounts, "account")) }
                 p { "Users who could not be evaluated are missing below. They are unknown, not compliant." }
                 ul {
                     @for (account, error) in missing {
@@ -120,9 +120,9 @@ fn credential_report() -> Markup {
         section.notice aria-labelledby="report" {
             h2 #report { "From a credential report alone" }
             p {
-                "It has neither key ids nor tags: exemptions, owners and production are unknown, and who is exempt counts as \
-                 non-compliant here. Its dates say when a key was created or last switched on: a key that was switched off and on \
-                 again looks new, and its user compliant."
+                "The report has neither key ids nor tags, so exemptions, owners and production are unknown, and exempt users \
+                 count as non-compliant here. Its dates say when a key was created or last switched on: a key that was \
+                 switched off and on again looks new, and its user looks compliant."
             }
         }
     }
@@ -135,24 +135,24 @@ fn foot() -> Markup {
     }
 }
 
-/// A number of users. Of those who were not evaluated nothing is known, not even that there are none.
+/// A number of users. If the scan is incomplete, it is only a lower bound.
 fn known(count: usize, complete: bool) -> Markup {
     html! {
         @match (complete, count) {
             (true, _) => (grouped(count)),
-            // A word has no room in the size of numbers.
+            // A word does not fit in the size of the numbers.
             (false, 0) => small { (UNKNOWN) },
             (false, _) => { small { "at least" } " " (grouped(count)) },
         }
     }
 }
 
-/// A number with its name, for a list of them.
+/// A number with its name, for a list.
 fn tile(name: &str, value: &Markup, style: &str) -> Markup {
     html! { div class=(style) { dt { (name) } dd { (value) } } }
 }
 
-/// A box in which a wide table scrolls, also by keyboard.
+/// A box in which a wide table scrolls, also with the keyboard.
 fn scrolling(name: &str, table: &Markup) -> Markup {
     html! { div.scrolling role="group" aria-label=(name) tabindex="0" { (table) } }
 }

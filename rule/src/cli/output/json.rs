@@ -1,4 +1,5 @@
-//! The document of `--format json`, which `--since` reads: a line a user, so that it serves both `jq` and `grep`.
+//! The document of `--format json`, which `--since` reads. It has one line for each user, so that both `jq` and `grep` work on
+//! it.
 
 use crate::findings::{
     comparison::Comparison,
@@ -8,7 +9,7 @@ use crate::findings::{
 use serde::Serialize;
 use std::io::{self, Write};
 
-/// All but the users.
+/// Everything except the users.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Head<'a> {

@@ -1,6 +1,6 @@
-//! Words for a POSIX shell.
+//! Quoting for a POSIX shell.
 
-/// As one word of a shell, whatever it is.
+/// Quotes any text as one word of a shell command.
 pub(crate) fn quoted(text: &str) -> String {
     match !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-./:=+@,".contains(&byte)) {
         true => text.to_owned(),

@@ -1,12 +1,10 @@
 //! Violations and accounts as text, for a terminal.
 
-use crate::{
-    findings::{
-        comparison::{Comparison, Violation},
-        finding::{Finding, Since},
-        scan_result::ScanResult,
-    },
-    output::format::{CREDENTIAL_REPORT, urgency},
+use crate::findings::{
+    comparison::{Comparison, Violation},
+    finding::{Finding, Since},
+    report_scan::LIMITS,
+    scan_result::ScanResult,
 };
 use chrono::SecondsFormat;
 use std::io::{self, Write};
@@ -17,19 +15,19 @@ pub(crate) fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> 
         width = width.max(finding?.user_name.chars().count());
     }
     if result.has_violations() {
-        writeln!(out, "{:<12}  {:<width$}  {:<18}  What to do", "Account", "User", "First")?;
+        writeln!(out, "{:<12}  {:<width$}  {:<18}  What to do", "Account", "User", "Priority")?;
     }
     for finding in result.findings.violations()? {
         let finding = finding?;
         let Finding { account, user_name, annotation, since, .. } = &finding;
         let new = if *since == Some(Since::New) { "NEW: " } else { "" };
         let what = annotation.as_deref().unwrap_or_default();
-        writeln!(out, "{account:<12}  {user_name:<width$}  {:<18}  {new}{what}", urgency(&finding))?;
+        writeln!(out, "{account:<12}  {user_name:<width$}  {:<18}  {new}{what}", finding.priority())?;
     }
     for account in &result.accounts {
         let name = account.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
         let exempt = account.users_exempt.map_or("exemptions unknown".to_owned(), |exempt| format!("{exempt} exempt"));
-        let state = if account.error.is_some() { ", not complete" } else { "" };
+        let state = if account.error.is_some() { ", incomplete" } else { "" };
         writeln!(
             out,
             "{}{name}: {} users evaluated, {} non-compliant, {exempt}{state}",
@@ -37,7 +35,7 @@ pub(crate) fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> 
         )?;
     }
     if result.terms.credential_report {
-        writeln!(out, "{CREDENTIAL_REPORT}")?;
+        writeln!(out, "{LIMITS}")?;
     }
     result.comparison.as_ref().map_or(Ok(()), |comparison| since(comparison, out))
 }
@@ -60,7 +58,11 @@ fn since(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
         }
     }
     if !new_accounts.is_empty() {
-        writeln!(out, "Not scanned in full then, so that new may be old: {}", new_accounts.join(", "))?;
+        writeln!(
+            out,
+            "The earlier scan did not cover these accounts completely, so new violations there may be old: {}",
+            new_accounts.join(", ")
+        )?;
     }
     Ok(())
 }

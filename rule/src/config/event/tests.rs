@@ -76,24 +76,23 @@ fn the_samples_of_the_command_line_are_events() {
     let home = Home::from_function_arn("arn:aws:lambda:us-east-1:123456789012:function:rotation").unwrap();
     let id = || "AIDA2EXAMPLE3EXAMPLE4".to_owned();
     let user = || Target::User { id: id(), name: "deploy-bot".to_owned() };
-    for (sample, target) in [
-        (include_str!("../../../events/scheduled.json"), Target::Account),
-        (include_str!("../../../events/snapshot.json"), Target::Account),
-        (include_str!("../../../events/changed.json"), user()),
-        (include_str!("../../../events/oversized.json"), user()),
-        (
-            include_str!("../../../events/deleted.json"),
-            Target::NotApplicable { resource_type: IAM_USER.to_owned(), id: id() },
-        ),
-    ] {
-        let event = Event::parse(&serde_json::from_str(sample).unwrap(), &home).unwrap();
+    let samples = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/events")).unwrap();
+    for sample in samples.map(|entry| entry.unwrap().path()) {
+        let target = match sample.file_stem().unwrap().to_str().unwrap() {
+            "scheduled" | "snapshot" => Target::Account,
+            "changed" | "oversized" => user(),
+            "deleted" => Target::NotApplicable { resource_type: IAM_USER.to_owned(), id: id() },
+            other => panic!("say what {other} is about"),
+        };
+        let sample = std::fs::read_to_string(sample).unwrap();
+        let event = Event::parse(&serde_json::from_str(&sample).unwrap(), &home).unwrap();
         assert_eq!(event.target, target);
         assert_eq!(event.ordering_timestamp.to_rfc3339(), "2026-03-01T12:00:00+00:00");
         assert!(event.result_token.is_test());
         assert_eq!(
             Parameters::parse(event.rule_parameters.as_deref()).unwrap(),
             Parameters::default(),
-            "the parameters are there to be edited"
+            "the parameters are defaults for you to edit"
         );
     }
 }
@@ -110,7 +109,7 @@ fn a_schedule_and_a_snapshot_are_about_the_account() {
 }
 
 #[test]
-fn a_change_is_about_a_user_in_every_status() {
+fn a_change_is_read_in_every_status() {
     for (status, expected) in [
         ("OK", bot()),
         ("ResourceDiscovered", bot()),
@@ -152,7 +151,7 @@ fn optional_fields_may_be_missing_or_null() {
 }
 
 #[test]
-fn what_is_wrong_is_named_and_not_quoted() {
+fn an_error_names_the_wrong_field_and_does_not_quote_it() {
     let good = || event(&scheduled());
     let rule_arn = |arn: &str| with(good(), "configRuleArn", json!(arn));
     let message = |message: Value| event(&message);
@@ -175,7 +174,7 @@ fn what_is_wrong_is_named_and_not_quoted() {
         (without(good(), "configRuleName"), "configRuleName is missing"),
         (with(good(), "invokingEvent", json!("{not json")), "invokingEvent is not JSON"),
         (message(with(scheduled(), "awsAccountId", json!("999999999999"))), "awsAccountId is not the account"),
-        (message(with(scheduled(), "messageType", json!("Else"))), "messageType is none of"),
+        (message(with(scheduled(), "messageType", json!("Else"))), "messageType is not one of"),
         (message(without(scheduled(), "notificationCreationTime")), "notificationCreationTime is missing"),
         (
             message(with(scheduled(), "notificationCreationTime", json!("today"))),
@@ -185,9 +184,9 @@ fn what_is_wrong_is_named_and_not_quoted() {
         (message(change(with(item("OK"), "awsAccountId", json!("999999999999")))), "awsAccountId is not the account"),
         (
             message(change(with(item("OK"), "ARN", json!("arn:aws:iam::999999999999:user/bot")))),
-            "ARN is not of the account",
+            "ARN is not the one in accountId",
         ),
-        (message(change(item("Sideways"))), "configurationItemStatus is none of"),
+        (message(change(item("Sideways"))), "configurationItemStatus is not one of"),
         (
             message(change(without(item("OK"), "configurationItemCaptureTime"))),
             "configurationItemCaptureTime is missing",
@@ -203,7 +202,7 @@ fn what_is_wrong_is_named_and_not_quoted() {
 }
 
 #[test]
-fn the_token_does_not_print_itself() {
+fn the_debug_output_hides_the_token() {
     let parsed = Event::parse(&event(&scheduled()), &home()).unwrap();
     assert_eq!(format!("{:?}", parsed.result_token), "ResultToken(..)");
     assert_eq!(parsed.result_token.reveal(), TOKEN);

@@ -49,7 +49,7 @@ fn of(keys: &[AccessKey], last_uses: &[(&str, LastUsed)], given: &[(&str, &str)]
     decide(keys, &uses(last_uses), &tags(given), &Parameters::default(), now())
 }
 
-/// The annotation, and that the compliance is as expected.
+/// Checks the compliance and returns the annotation.
 fn says(compliance: Compliance, verdict: &Verdict) -> &str {
     assert_eq!(verdict.compliance, compliance, "{verdict:?}");
     verdict.annotation.as_deref().unwrap()
@@ -57,7 +57,7 @@ fn says(compliance: Compliance, verdict: &Verdict) -> &str {
 
 /// The runbooks in templates/member.yaml decide the same cases: see tests/rollout/test_decisions.py.
 #[test]
-fn decides_as_the_runbooks_do() {
+fn the_rule_decides_as_the_runbooks_do() {
     let shared: Value = serde_json::from_str(include_str!("../../../../tests/decisions.json")).unwrap();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let now = at(&text(&shared["now"]));
@@ -132,7 +132,7 @@ fn stale_keys_come_oldest_first() {
 }
 
 #[test]
-fn a_compliant_user_is_told_what_comes_next() {
+fn a_compliant_users_annotation_says_what_comes_next() {
     let outlived = |what: &str| format!("Delete {what}");
     for (keys, due_soon, expected) in [
         (
@@ -186,7 +186,7 @@ fn a_compliant_user_is_told_what_comes_next() {
 }
 
 #[test]
-fn a_violation_says_which_key_how_old_last_used_and_what_to_do() {
+fn a_violation_says_which_key_its_dates_its_last_use_and_what_to_do() {
     let one = [active(FIRST, 134)];
     let both = [active(SECOND, 400), active(FIRST, 134)];
     let nowhere = LastUsed { at: Some(now()), ..unused() };
@@ -228,7 +228,7 @@ fn a_violation_says_which_key_how_old_last_used_and_what_to_do() {
 }
 
 #[test]
-fn the_advice_fits_the_keys_that_the_user_has_and_what_is_known_of_their_use() {
+fn the_advice_fits_the_users_keys_and_their_last_use() {
     let old = || active(FIRST, 134);
     let other = || active(SECOND, 400);
     let recently = || used("2026-02-27T08:00:00Z");
@@ -263,7 +263,7 @@ fn the_advice_fits_the_keys_that_the_user_has_and_what_is_known_of_their_use() {
 }
 
 #[test]
-fn no_advice_to_deactivate_rests_on_a_use_that_is_unknown() {
+fn no_advice_begins_with_deactivation_while_the_last_use_is_unknown() {
     for keys in [vec![active(FIRST, 134)], vec![active(FIRST, 134), active(SECOND, 400)]] {
         let verdict = of(&keys, &[], &[]);
         let text = says(Compliance::NonCompliant, &verdict);
@@ -272,7 +272,7 @@ fn no_advice_to_deactivate_rests_on_a_use_that_is_unknown() {
 }
 
 #[test]
-fn an_exemption_makes_compliant_and_says_so() {
+fn an_exempt_user_is_compliant_and_the_annotation_says_why() {
     let given = [(EXEMPT_UNTIL, "2026-06-01"), (EXEMPT_OWNER, "payments"), (EXEMPT_REASON, "vendor migration")];
     let verdict = of(&[active(FIRST, 134)], &[], &given);
     assert!(verdict.exempt && verdict.violations.is_empty());
@@ -300,7 +300,7 @@ fn an_exemption_that_does_not_hold_is_explained() {
 }
 
 #[test]
-fn an_exemption_for_one_key_leaves_the_other() {
+fn an_exemption_for_one_key_does_not_cover_the_other() {
     let given = [(EXEMPT_UNTIL, "2026-06-01"), (EXEMPT_OWNER, "payments"), (EXEMPT_KEY, SECOND)];
     let verdict = of(&[active(SECOND, 400), active(FIRST, 134)], &[(FIRST, unused())], &given);
     assert_eq!(verdict.violations, [FIRST]);

@@ -5,7 +5,7 @@ use crate::{args::connection::Session, manual};
 use access_key_rotation::{aws::account::Account, error::Error};
 use aws_sdk_ssm::types::{DocumentDescription, DocumentStatus};
 
-/// What `templates/member.yaml` makes.
+/// The runbooks that `templates/member.yaml` creates.
 const RUNBOOKS: [&str; 3] = [
     "AccessKeyRotation-DeactivateStaleKeys",
     "AccessKeyRotation-ReactivateKey",
@@ -22,7 +22,7 @@ pub(super) struct Examiner<'a> {
 }
 
 impl Examiner<'_> {
-    /// All checks of an account. One whose role cannot be assumed is not known by anything else than the hub.
+    /// All checks of an account. If the role cannot be assumed, only the hub's checks remain.
     pub(super) async fn examine(&self, id: &str) -> Vec<Check> {
         let Session { accounts, home, now, until, .. } = self.session;
         let calls = self.session.calls();
@@ -38,38 +38,43 @@ impl Examiner<'_> {
     }
 
     fn no_role(&self, id: &str, error: &Error) -> Check {
+        let name = self.role_name;
         let remedy = match (error, self.deployed) {
             (Error::AccessDenied(_), Some(_)) => {
                 format!(
-                    "Deploy templates/member.yaml there, with the ARN of your role as CommandLineRoleArn ({}), and allow \
-                     yourself sts:AssumeRole on it.",
+                    "Deploy templates/member.yaml in this account, with the ARN of your own role as CommandLineRoleArn ({}), \
+                     and grant yourself sts:AssumeRole on {name}.",
                     manual::ROLES
                 )
             }
             (Error::AccessDenied(_), None) => {
-                "Before the rollout, name a role that you may assume in every account, as with --role-name \
+                "Before the rollout, pass a role that you may assume in every account, for example --role-name \
                  OrganizationAccountAccessRole."
                     .to_owned()
             }
-            _ => return Check::unknown("role", error.to_string(), "Run it again, with credentials that last."),
+            _ => {
+                return Check::unknown(
+                    "role",
+                    error.to_string(),
+                    "Run the doctor again, with credentials that last longer.",
+                );
+            }
         };
-        let name = self.role_name;
-        let seen =
-            format!("{name} in account {id} cannot be assumed: it is not there, or does not trust whoever runs this");
+        let seen = format!("{name} in account {id} cannot be assumed: it does not exist, or does not trust you");
         Check::failed("role", seen, remedy)
     }
 
     async fn inside(&self, account: &Account<'_>) -> Vec<Check> {
         let is_current = account.id == self.session.home.account;
         let (caller, role) = match is_current {
-            true => (Caller::Current, "the current account, with the credentials at hand".to_owned()),
+            true => (Caller::Current, "the current account, with your own credentials".to_owned()),
             false => (Caller::Role(self.role_name), format!("{} can be assumed", self.role_name)),
         };
         let mut checks =
             vec![Check::ok("role", role), recorder::check(account, &self.session.home.region, &caller).await];
         if let Some((function, _)) = self.deployed {
             if is_current {
-                let why = "the current account: only the function itself has the function's role (templates/hub.yaml)";
+                let why = "the current account: only the function itself can use its role (templates/hub.yaml)";
                 checks.push(Check::skipped("permissions", why));
             } else {
                 checks.extend(permissions::check(account, self.role_name).await);
@@ -84,7 +89,7 @@ impl Examiner<'_> {
 async fn runbooks(account: &Account<'_>, caller: &Caller<'_>) -> Vec<Check> {
     let ssm = aws_sdk_ssm::Client::new(&account.settings);
     let redeploy = &format!(
-        "Look at this account's instance of the StackSet of templates/member.yaml, and deploy it again ({}).",
+        "Check this account's stack instance of templates/member.yaml, and deploy it again ({}).",
         manual::ROLES
     );
     let mut checks = Vec::new();
@@ -98,11 +103,17 @@ async fn runbooks(account: &Account<'_>, caller: &Caller<'_>) -> Vec<Check> {
                 Some(status @ (DocumentStatus::Failed | DocumentStatus::Deleting)) => {
                     Check::failed(NAME, format!("its status is {status}"), redeploy)
                 }
-                // It is being deployed.
-                Some(status) => Check::unknown(NAME, format!("its status is {status}"), "Run it again in a minute."),
-                None => Check::unknown(NAME, "ssm:DescribeDocument: an answer without a status", "Run it again."),
+                // Its deployment is in progress.
+                Some(status) => {
+                    Check::unknown(NAME, format!("its status is {status}"), "Run the doctor again in a minute.")
+                }
+                None => {
+                    Check::unknown(NAME, "ssm:DescribeDocument: the response has no status", "Run the doctor again.")
+                }
             },
-            Err(error) if error.code == "InvalidDocument" => Check::failed(NAME, "there is no such document", redeploy),
+            Err(error) if error.code == "InvalidDocument" => {
+                Check::failed(NAME, "the document does not exist", redeploy)
+            }
             Err(error) => Check::unknown(NAME, error.to_string(), caller.remedy(&error)),
         };
         checks.push(check.of(document));
@@ -110,18 +121,18 @@ async fn runbooks(account: &Account<'_>, caller: &Caller<'_>) -> Vec<Check> {
     checks
 }
 
-/// Only the default version is run, and CloudFormation has been seen to leave an earlier one the default.
+/// Systems Manager runs only the default version, and CloudFormation sometimes leaves an earlier one as the default.
 fn versions(name: &str, document: &DocumentDescription) -> Check {
     match (&document.default_version, &document.latest_version) {
         (Some(default), Some(latest)) if default == latest => Check::ok(NAME, format!("Active, version {default}")),
         (Some(default), Some(latest)) => Check::failed(
             NAME,
-            format!("version {default} is run, since it is the default; the latest is {latest}"),
+            format!("Systems Manager runs version {default}, the default, but the latest is {latest}"),
             format!(
                 "aws ssm update-document-default-version --name {name} --document-version {latest} (for all accounts at once: {})",
                 manual::UPDATE
             ),
         ),
-        _ => Check::unknown(NAME, "ssm:DescribeDocument: an answer without versions", "Run it again."),
+        _ => Check::unknown(NAME, "ssm:DescribeDocument: the response has no versions", "Run the doctor again."),
     }
 }

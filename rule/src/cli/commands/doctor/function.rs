@@ -1,4 +1,4 @@
-//! Whether AWS Config of an account may invoke the function.
+//! Checks whether AWS Config in an account may invoke the function.
 
 use super::{Caller, Check};
 use crate::{args::connection::Session, manual};
@@ -9,19 +9,19 @@ use std::collections::BTreeSet;
 const NAME: &str = "invocable";
 const CONFIG: &str = "config.amazonaws.com";
 
-/// What is known of the function in the current account.
+/// The function in the current account.
 pub(super) struct Function {
     pub(super) name: String,
-    /// What its policy says, or that it is not known.
+    /// Its resource policy, or a check that says why it is unknown.
     pub(super) policy: Result<Invokers, Check>,
 }
 
-/// Of which accounts AWS Config may invoke the function.
+/// The accounts in which AWS Config may invoke the function.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Invokers {
     any: bool,
     accounts: BTreeSet<String>,
-    /// Whether there are statements that are not understood, and that may allow more or deny it.
+    /// Whether there are other statements, which may allow more or deny the invocation.
     other: bool,
 }
 
@@ -38,17 +38,18 @@ impl Function {
         };
         let name = &self.name;
         if invokers.other {
-            let seen = format!("the policy of {name} has statements for AWS Config that the doctor does not judge");
+            let seen =
+                format!("the policy of {name} has statements for AWS Config that the doctor does not understand");
             return Check::unknown(NAME, seen, see_policy(name));
         }
         match (invokers.any, invokers.accounts.contains(id)) {
             (_, true) => Check::ok(NAME, format!("the policy of {name} names the account")),
-            (true, _) => Check::ok(NAME, format!("by the policy of {name}, AWS Config of any account may")),
+            (true, _) => Check::ok(NAME, format!("the policy of {name} allows AWS Config in any account")),
             (false, false) => Check::failed(
                 NAME,
-                format!("by the policy of {name}, AWS Config of this account may not invoke it"),
+                format!("the policy of {name} does not allow AWS Config in this account to invoke it"),
                 format!(
-                    "Add the account to MemberAccounts, or leave that empty, and deploy templates/hub.yaml ({}).",
+                    "Add the account to MemberAccounts, or leave MemberAccounts empty, and deploy templates/hub.yaml ({}).",
                     manual::FUNCTION
                 ),
             ),
@@ -65,23 +66,23 @@ async fn policy(session: &Session, name: &str) -> Result<Invokers, Check> {
         Ok(_) => {}
         Err(error) if error.code == "ResourceNotFoundException" => {
             let Home { account, region, .. } = &session.home;
-            let seen = format!("there is no function {name} in account {account} and {region}");
+            let seen = format!("account {account} has no function {name} in {region}");
             return Err(Check::unknown(
                 NAME,
                 seen,
-                "Run it in the account with the function, or give --function-name.",
+                "Run the doctor in the function's account, or pass --function-name.",
             ));
         }
         Err(error) => return Err(unknown(&error)),
     }
     let request = lambda.get_policy().function_name(name);
     match calls.call("lambda:GetPolicy", session.until, || request.clone().send()).await {
-        Ok(answer) => {
-            answer.policy.as_deref().and_then(invokers).ok_or_else(|| {
-                Check::unknown(NAME, "lambda:GetPolicy: a policy that is not understood", see_policy(name))
-            })
-        }
-        // The function is there, so that it is the policy that is not.
+        Ok(answer) => answer
+            .policy
+            .as_deref()
+            .and_then(invokers)
+            .ok_or_else(|| Check::unknown(NAME, "lambda:GetPolicy: cannot understand the policy", see_policy(name))),
+        // The function exists, so the policy does not.
         Err(error) if error.code == "ResourceNotFoundException" => Ok(Invokers::default()),
         Err(error) => Err(unknown(&error)),
     }
@@ -89,11 +90,11 @@ async fn policy(session: &Session, name: &str) -> Result<Invokers, Check> {
 
 fn see_policy(name: &str) -> String {
     format!(
-        "See whether config.amazonaws.com may invoke it for the account: aws lambda get-policy --function-name {name}"
+        "Check whether config.amazonaws.com may invoke it for this account: aws lambda get-policy --function-name {name}"
     )
 }
 
-/// `None` if it is not a policy. Only what `AddPermission`, and thus `templates/hub.yaml`, writes is understood.
+/// `None` if it is not a policy. Understands only the statements that `AddPermission` and `templates/hub.yaml` write.
 fn invokers(policy: &str) -> Option<Invokers> {
     let policy: Value = serde_json::from_str(policy).ok()?;
     let mut invokers = Invokers::default();
@@ -126,7 +127,7 @@ fn invokers(policy: &str) -> Option<Invokers> {
     Some(invokers)
 }
 
-/// The accounts that a condition names, `Some(None)` if there is no condition; `None` if it is another one.
+/// The accounts that a condition names; `Some(None)` without a condition, `None` for any other condition.
 fn source_accounts(condition: &Value) -> Option<Option<Vec<String>>> {
     if condition.is_null() {
         return Some(None);
@@ -143,7 +144,7 @@ fn contains(value: &Value, text: &str) -> bool {
     texts(value).any(|other| other == text)
 }
 
-/// One text or a list of them.
+/// One string or a list of strings.
 fn texts(value: &Value) -> impl Iterator<Item = &str> {
     value.as_str().into_iter().chain(value.as_array().into_iter().flatten().filter_map(Value::as_str))
 }

@@ -1,4 +1,4 @@
-//! The conformance pack: what became of it in the home Region, account by account, and that it is in no other.
+//! Checks the conformance pack: its status in each account of the home Region, and that no other Region has it.
 
 use super::{AT_A_TIME, Caller, Check, is_denial, regions};
 use crate::{args::connection::Session, manual};
@@ -23,14 +23,14 @@ const DETAILS: &str = "config:GetOrganizationConformancePackDetailedStatus";
 /// The most accounts that AWS Config puts on a page.
 const ACCOUNTS_A_PAGE: i32 = 100;
 
-/// By account; or what there is to say instead.
+/// The status in each account, or why it is unknown.
 type Accounts = Result<BTreeMap<String, Detail>, &'static str>;
 
-/// What is known of the pack.
+/// The conformance pack.
 pub(super) struct Pack {
     name: String,
     accounts: Accounts,
-    /// Those of the whole.
+    /// The checks that are not about a single account.
     pub(super) checks: Vec<Check>,
 }
 
@@ -43,7 +43,7 @@ impl Pack {
         let overall = overall(&status, session, name);
         let accounts = match &status {
             Ok(Some(_)) => accounts(&config, &calls, session, name).await,
-            Ok(None) => Ok(Err("the pack is not there")),
+            Ok(None) => Ok(Err("the pack does not exist")),
             // Other Regions would not say more.
             Err(_) => {
                 const WHY: &str = "the pack is unknown";
@@ -55,7 +55,7 @@ impl Pack {
             Ok(accounts) => pack(accounts, vec![overall, elsewhere]),
             Err(error) => {
                 let unread = Check::unknown(NAME, error.to_string(), Caller::Current.remedy(&error)).of("accounts");
-                pack(Err("what became of the pack in the accounts is unknown"), vec![overall, unread, elsewhere])
+                pack(Err("the status of the pack in the accounts is unknown"), vec![overall, unread, elsewhere])
             }
         }
     }
@@ -96,16 +96,16 @@ fn overall(status: &Result<Option<PackStatus>, CallError>, session: &Session, na
     let check = match status {
         Err(error) if error.code == "OrganizationAccessDeniedException" => Check::unknown(
             NAME,
-            format!("account {} does not administer conformance packs", session.home.account),
+            format!("account {} cannot manage the organization's conformance packs", session.home.account),
             format!(
-                "Run it in the account that deployed the pack: the delegated administrator ({}).",
+                "Run the doctor in the account that deployed the pack, the delegated administrator ({}).",
                 manual::ADMINISTRATORS
             ),
         ),
         Err(error) => Check::unknown(NAME, error.to_string(), Caller::Current.remedy(error)),
         Ok(None) => {
-            let seen = format!("this account has deployed no organization conformance pack {name} here");
-            Check::failed(NAME, seen, format!("Deploy it ({}), or give its name with --pack-name.", manual::PACK))
+            let seen = format!("this account has not deployed an organization conformance pack {name} in this Region");
+            Check::failed(NAME, seen, format!("Deploy it ({}), or pass its name with --pack-name.", manual::PACK))
         }
         Ok(Some(pack)) => match &pack.status {
             Overall::CreateSuccessful | Overall::UpdateSuccessful => Check::ok(NAME, pack.status.as_str()),
@@ -118,7 +118,7 @@ fn overall(status: &Result<Option<PackStatus>, CallError>, session: &Session, na
                 Check::failed(
                     NAME,
                     seen,
-                    format!("Fix it in the accounts in which it failed, then repeat the command in {}.", manual::PACK),
+                    format!("Fix the accounts in which it failed, then repeat the command in {}.", manual::PACK),
                 )
             }
             status => undecided(status.as_str()),
@@ -127,18 +127,18 @@ fn overall(status: &Result<Option<PackStatus>, CallError>, session: &Session, na
     check.of("home Region")
 }
 
-/// In progress, or a status that AWS Config did not have before.
+/// In progress, or a status that this version does not know.
 fn undecided(status: &str) -> Check {
-    Check::unknown(NAME, status, "Run it again in some minutes.")
+    Check::unknown(NAME, status, "Run the doctor again in a few minutes.")
 }
 
-/// As in `CREATE_FAILED, CODE: MESSAGE`.
+/// For example `CREATE_FAILED, CODE: MESSAGE`.
 fn failure(status: &str, code: &Option<String>, message: &Option<String>) -> String {
     let why: Vec<_> = [code, message].into_iter().flatten().map(String::as_str).collect();
     if why.is_empty() { status.to_owned() } else { format!("{status}, {}", why.join(": ")) }
 }
 
-/// `None` if this account has deployed no such pack in the client's Region.
+/// `None` if this account has not deployed the pack in the client's Region.
 async fn status(
     config: &aws_sdk_config::Client,
     calls: &Calls,
@@ -175,7 +175,7 @@ async fn accounts(
     Ok(Ok(accounts))
 }
 
-/// In two Regions the pack would say everything twice.
+/// With the pack in two Regions, AWS Config would report everything twice.
 async fn elsewhere(session: &Session, calls: &Calls, name: &str) -> Check {
     let home = &session.home.region;
     let ask = async |region: &'static regions::Region| {
@@ -187,8 +187,8 @@ async fn elsewhere(session: &Session, calls: &Calls, name: &str) -> Check {
 
     let refuses =
         |error: &CallError| ["UnrecognizedClientException", "InvalidClientTokenId"].contains(&error.code.as_str());
-    // A Region that is not enabled takes no credentials. But Regions that must be enabled do not take the sessions of STS's global
-    // endpoint either ("Managing AWS STS in an AWS Region"): these credentials are such if no Region of that kind takes them.
+    // A Region that is not enabled accepts no credentials. But opt-in Regions do not accept sessions of STS's global endpoint
+    // either ("Managing AWS STS in an AWS Region"). If no opt-in Region accepts these credentials, they may be such a session.
     let takes = |answer: &Result<_, CallError>| answer.as_ref().err().is_none_or(is_denial);
     let taken = answers.iter().any(|(region, answer)| region.opt_in && takes(answer));
     let home_opts_in = regions::recording(&session.home.partition).any(|region| region.opt_in && region.name == home);
@@ -206,26 +206,26 @@ async fn elsewhere(session: &Session, calls: &Calls, name: &str) -> Check {
     let check = if !found.is_empty() {
         Check::failed(
             NAME,
-            format!("{name} is in {} as well, so that everything is found twice", found.join(", ")),
-            "Delete it there: aws configservice delete-organization-conformance-pack with that --region.",
+            format!("{name} is also in {}, so AWS Config reports everything twice", found.join(", ")),
+            "Delete it there: run aws configservice delete-organization-conformance-pack with that --region.",
         )
     } else if !unknown.is_empty() {
         Check::unknown(
             NAME,
-            format!("whether {name} is elsewhere too could not be read in {}", unknown.join(", ")),
-            "Denied by a policy: ask in an account to which it does not apply.",
+            format!("cannot check whether {name} is also in {}", unknown.join(", ")),
+            "If a policy denies it, run the doctor in an account to which the policy does not apply.",
         )
     } else {
         let (asked, refusing) = (answers.len() - refusing.len(), refusing.join(", "));
-        let seen = format!("{name} is in none of the {asked} others that record IAM users");
+        let seen = format!("{name} is in none of the {asked} other Regions that record IAM users");
         match (refusing.is_empty(), proven) {
             (true, _) => Check::ok(NAME, seen),
             (false, true) => Check::ok(NAME, format!("{seen}; not enabled: {refusing}")),
             (false, false) => Check::skipped(
                 NAME,
                 format!(
-                    "{seen}; not asked, since they take no such credentials or are not enabled: {refusing} (a session that every \
-                     enabled Region takes comes with AWS_STS_REGIONAL_ENDPOINTS=regional)"
+                    "{seen}; not checked, since they are not enabled or do not accept your session: {refusing} (set \
+                     AWS_STS_REGIONAL_ENDPOINTS=regional for a session that every enabled Region accepts)"
                 ),
             ),
         }
@@ -233,7 +233,7 @@ async fn elsewhere(session: &Session, calls: &Calls, name: &str) -> Check {
     check.of("other Regions")
 }
 
-/// An access key of a user, which every Region takes that is enabled.
+/// Whether the credentials are a user's access key, which every enabled Region accepts.
 async fn is_long_term(session: &Session) -> bool {
     let Some(provider) = session.config.credentials_provider() else { return false };
     provider.provide_credentials().await.is_ok_and(|credentials| credentials.session_token().is_none())

@@ -1,4 +1,4 @@
-//! What the role may do that is assumed, found by trying: the actions that rule/README.md lists under "Permissions".
+//! Tests whether the assumed role may do each action that rule/README.md lists under "Permissions".
 
 use super::{Check, is_denial};
 use crate::manual;
@@ -12,10 +12,10 @@ const NAME: &str = "permissions";
 const GET_RESULTS: &str = "config:GetComplianceDetailsByConfigRule";
 const PUT_RESULTS: &str = "config:PutEvaluations";
 
-/// How many users are tried: some may have no key, and policies may shield some.
+/// How many users to try: some may have no key, and policies may shield some.
 const USERS: usize = 20;
 const USERS_A_PAGE: i32 = 20;
-/// Pages of users may be empty and yet have a next one.
+/// A page of users may be empty and still have a next page.
 const MOST_PAGES: usize = 10;
 
 /// A check for each action.
@@ -26,7 +26,7 @@ pub(super) async fn check(account: &Account<'_>, role_name: &str) -> Vec<Check> 
     checks
 }
 
-/// The role's name: only of it is anything said.
+/// The name of the role that the checks are about.
 struct Role<'a>(&'a str);
 
 impl Role<'_> {
@@ -49,10 +49,10 @@ impl Role<'_> {
         });
         let user = user.await;
         let skip = |action, why: &str| Check::skipped(NAME, why).of(action);
-        let nobody = if listed.is_ok() { "no user to try it on" } else { "no user is known to try it on" };
+        let nobody = if listed.is_ok() { "no user to test it on" } else { "no known user to test it on" };
         let (ids, no_key) = match &keys {
-            Some(Ok(ids)) => (ids.as_slice(), "no access key to try it on"),
-            Some(Err(_)) => (&[][..], "no access key is known to try it on"),
+            Some(Ok(ids)) => (ids.as_slice(), "no access key to test it on"),
+            Some(Err(_)) => (&[][..], "no known access key to test it on"),
             None => (&[][..], nobody),
         };
         let last_used = first(ids, async |id| {
@@ -73,10 +73,11 @@ impl Role<'_> {
 
     async fn on_results(&self, account: &Account<'_>) -> Vec<Check> {
         let Account { config, calls, reads_end, .. } = account;
-        // The pack gives the rule a name of its own; what matters is which error AWS Config answers.
+        // The pack gives the rule another name. Only AWS Config's error code matters here.
         let request = config.get_compliance_details_by_config_rule().config_rule_name("access-key-rotation").limit(1);
         let read = calls.call(GET_RESULTS, *reads_end, || request.clone().send()).await;
-        // By AWS Config's API reference a test run updates and sends nothing, and takes any token. It has no result besides.
+        // According to AWS Config's API reference, a test run updates and sends nothing, and accepts any token. This one also
+        // has no results.
         let request = config.put_evaluations().result_token("TESTMODE").test_mode(true);
         let put = calls.call(PUT_RESULTS, *reads_end, || request.clone().send()).await;
         vec![
@@ -89,27 +90,27 @@ impl Role<'_> {
         ]
     }
 
-    /// `answers`: errors that only those get who are allowed to ask.
+    /// `answers`: errors that only a caller with the permission gets.
     fn check<T>(&self, action: &'static str, answer: Result<T, CallError>, answers: &[&str]) -> Check {
         let role = self.0;
         let check = match answer {
-            Ok(_) => Check::ok(NAME, format!("{role} may")),
+            Ok(_) => Check::ok(NAME, format!("allowed to {role}")),
             Err(error) if answers.contains(&error.code.as_str()) => {
-                Check::ok(NAME, format!("{role} may ({})", error.code))
+                Check::ok(NAME, format!("allowed to {role} ({})", error.code))
             }
             Err(error) if is_denial(&error) => Check::failed(
                 NAME,
-                format!("{role} may not ({})", error.code),
+                format!("denied to {role} ({})", error.code),
                 format!(
-                    "Deploy the current templates/member.yaml there ({}), and check that no service control policy or \
-                     permissions boundary denies it.",
+                    "Deploy the current templates/member.yaml in this account ({}), and check that no service control policy \
+                     or permissions boundary denies the action.",
                     manual::ROLES
                 ),
             ),
             Err(error) => Check::unknown(
                 NAME,
                 error.code,
-                "Run it again; if that does not help, look at this account's state in AWS.",
+                "Run the doctor again. If that does not help, check the state of this account in AWS.",
             ),
         };
         check.of(action)
@@ -132,8 +133,8 @@ async fn some_users(account: &Account<'_>) -> Result<Vec<String>, CallError> {
     Ok(users)
 }
 
-/// Makes a call about one user or key after the other until one has what is looked for, or fails otherwise than by a denial:
-/// that may be about this one. Gives the best of the answers; `None` if there was nobody.
+/// Makes a call for one user or key after the other, until one has what the check needs, or fails other than by a denial, which
+/// may concern only this one. Returns the best answer, or `None` if there was nobody.
 async fn first<T>(
     names: &[String],
     call: impl AsyncFn(&str) -> Result<(bool, T), CallError>,

@@ -1,7 +1,7 @@
-//! The Regions in which AWS Config records IAM users: those that it served before February 2022.
+//! The Regions in which AWS Config records IAM users: those where it was available before February 2022.
 //!
 //! The developer guide says so under "Recording AWS Resources" (select-resources.html), the API reference under `RecordingGroup`.
-//! The Regions that it served later are those that the guide leaves out for the managed rules that IAM users trigger, such as
+//! The later Regions are those that the guide leaves out for the managed rules that IAM users trigger, such as
 //! iam-user-group-membership-check.
 
 use super::Check;
@@ -82,14 +82,16 @@ pub(super) fn check(home: &Home) -> Check {
     } else if NOT_RECORDING.contains(&region.as_str()) {
         Check::failed(
             NAME,
-            format!("AWS Config does not record {IAM_USER} in {region}, which it serves only since February 2022"),
-            format!("Choose another home Region ({}), with --region.", manual::DEPLOYMENT),
+            format!(
+                "AWS Config does not record {IAM_USER} in {region}, where it was not available before February 2022"
+            ),
+            format!("Choose another home Region ({}), and pass it with --region.", manual::DEPLOYMENT),
         )
     } else {
         Check::unknown(
             NAME,
-            format!("whether AWS Config records {IAM_USER} in {region} is not known to this version"),
-            "Look it up: \"Recording AWS Resources\" in AWS Config's developer guide.",
+            format!("this version does not know whether AWS Config records {IAM_USER} in {region}"),
+            "Look it up in \"Recording AWS Resources\" in AWS Config's developer guide.",
         )
     }
 }

@@ -1,4 +1,4 @@
-//! Whom AWS Config no longer remediates by itself: after too many attempts it adds a remediation exception.
+//! Finds users whom AWS Config no longer remediates by itself: after too many attempts, it adds a remediation exception.
 
 use super::{Caller, Check};
 use access_key_rotation::aws::{account::Account, calls::CallError, pages::Pages};
@@ -8,7 +8,7 @@ const RULES: &str = "config:DescribeConfigRules";
 const EXCEPTIONS: &str = "config:DescribeRemediationExceptions";
 /// The most exceptions that AWS Config puts on a page.
 const EXCEPTIONS_A_PAGE: i32 = 100;
-/// How many users are named, and can be in the command; all are counted.
+/// How many users to name, and to put into the command. The count has all of them.
 const MOST_NAMED: usize = 20;
 
 pub(super) async fn check(account: &Account<'_>, function_name: &str, caller: &Caller<'_>) -> Check {
@@ -27,8 +27,8 @@ pub(super) async fn check(account: &Account<'_>, function_name: &str, caller: &C
     }
     let Some((rule, users)) = found.first() else {
         return match rules.is_empty() {
-            true => Check::skipped(NAME, format!("no rule of AWS Config invokes {function_name} here")),
-            false => Check::ok(NAME, format!("no remediation exception of {}", rules.join(", "))),
+            true => Check::skipped(NAME, format!("no AWS Config rule in this account invokes {function_name}")),
+            false => Check::ok(NAME, format!("no remediation exceptions for {}", rules.join(", "))),
         };
     };
     let named = &users[..users.len().min(MOST_NAMED)];
@@ -38,13 +38,13 @@ pub(super) async fn check(account: &Account<'_>, function_name: &str, caller: &C
     Check::failed(
         NAME,
         format!(
-            "{rule} has {} remediation exceptions, so nothing is started for {}{more}",
+            "{rule} has {} remediation exceptions, so AWS Config starts nothing for {}{more}",
             users.len(),
             named.join(", ")
         ),
         format!(
-            "See why the runs failed (aws configservice describe-remediation-execution-status --config-rule-name {rule}), then: \
-             aws configservice delete-remediation-exceptions --config-rule-name {rule} --resource-keys {}",
+            "Find out why the runs failed (aws configservice describe-remediation-execution-status --config-rule-name \
+             {rule}), then run: aws configservice delete-remediation-exceptions --config-rule-name {rule} --resource-keys {}",
             keys.join(" ")
         ),
     )

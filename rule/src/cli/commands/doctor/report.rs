@@ -1,4 +1,4 @@
-//! What the doctor found, for people and for programs.
+//! The doctor's report, as a table or as JSON.
 
 use crate::Outcome;
 use chrono::{DateTime, Utc};
@@ -9,7 +9,7 @@ use std::io::{self, Write};
 /// How to print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// What is not well, with what to do, and a summary of each account
+    /// Problems with their remedies, and a summary of each account
     Table,
     /// Every check
     Json,
@@ -20,9 +20,9 @@ pub(crate) enum Format {
 pub(crate) enum Status {
     Ok,
     Failed,
-    /// It could not be checked.
+    /// The doctor could not check it.
     Unknown,
-    /// It was not tried, and `seen` says why.
+    /// The doctor did not try it. `seen` says why.
     Skipped,
 }
 
@@ -30,7 +30,7 @@ pub(crate) enum Status {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Check {
     check: &'static str,
-    /// What of it, if there are several: an action, a document.
+    /// The part that was checked, such as an action or a document.
     #[serde(skip_serializing_if = "Option::is_none")]
     of: Option<&'static str>,
     status: Status,
@@ -71,7 +71,7 @@ impl Check {
 #[derive(Debug, Serialize)]
 pub(crate) struct Examined {
     pub(super) account: String,
-    /// The name that AWS Organizations has for it, if it was asked.
+    /// The name in AWS Organizations, with `--organization`.
     pub(super) name: Option<String>,
     pub(super) checks: Vec<Check>,
 }
@@ -83,7 +83,7 @@ pub(crate) struct Report {
     pub(super) checked_at: DateTime<Utc>,
     pub(super) region: String,
     pub(super) current_account: String,
-    /// Those of the whole.
+    /// The checks that are not about a single account.
     pub(super) checks: Vec<Check>,
     pub(super) accounts: Vec<Examined>,
 }
@@ -97,8 +97,8 @@ impl Report {
         let number = |status| self.all().filter(|check| check.status == status).count();
         let errors = match number(Status::Unknown) {
             0 => Vec::new(),
-            1 => vec!["1 check is unknown: the output says which, and why".to_owned()],
-            unknown => vec![format!("{unknown} checks are unknown: the output says which, and why")],
+            1 => vec!["1 check is unknown: the output says which and why".to_owned()],
+            unknown => vec![format!("{unknown} checks are unknown: the output says which and why")],
         };
         Outcome { errors, violations: number(Status::Failed) > 0 }
     }
@@ -136,7 +136,7 @@ fn table(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// As in `6 ok, 1 failed`.
+/// For example `6 ok, 1 failed`.
 fn summary(checks: &[Check]) -> String {
     let count = |status| (status, checks.iter().filter(|check| check.status == status).count());
     let counts = [Status::Ok, Status::Failed, Status::Unknown, Status::Skipped].map(count);

@@ -1,6 +1,6 @@
 //! Lists an account's exemptions, valid or not.
 
-use super::{is_exemption_tag, misspelt};
+use super::{is_exemption_tag, misspelled};
 use crate::{args::connection::Session, outcome::Outcome, output::destination};
 use access_key_rotation::{
     aws::{
@@ -20,20 +20,20 @@ use futures_util::{StreamExt, stream};
 use serde::Serialize;
 use std::fmt::Write as _;
 
-/// How many users are read at a time, as in a scan.
+/// How many users to read at a time, as in a scan.
 const READS_AT_A_TIME: usize = 16;
-/// How many users are named who could not be read.
+/// How many unread users to name.
 const NAMED: usize = 10;
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum Format {
-    /// A line for each user
+    /// One line for each user
     Table,
-    /// The same as a list
+    /// A JSON list of the same users
     Json,
 }
 
-/// A user with any exemption tag, as the tags say.
+/// A user with at least one exemption tag, and the tags' values.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Exempted {
@@ -45,7 +45,7 @@ struct Exempted {
     reason: Option<String>,
     key: Option<String>,
     valid: bool,
-    /// `valid`, or why it is not, in the rule's words.
+    /// `valid`, or the rule's reason why it is not.
     state: String,
 }
 
@@ -77,7 +77,7 @@ pub(super) async fn list(
     if read < users {
         unread.truncate(NAMED);
         errors.push(format!(
-            "the list is not complete: {} of {users} users unknown: {}",
+            "the list is incomplete: {} of {users} users unknown: {}",
             users - read,
             unread.join(", ")
         ));
@@ -91,30 +91,31 @@ pub(super) async fn list(
     Ok(Outcome { errors, violations: false })
 }
 
-/// The tags, or why they are not known.
+/// The user's tags.
 async fn tags_of(account: &Account<'_>, user: &User) -> anyhow::Result<Tags> {
     match get_user(account, &user.name).await {
         Ok((id, tags)) if id == user.id => Ok(tags),
         Err(error) if error.kind != Failure::NotFound => Err(error.into()),
-        _ => bail!("deleted or renamed meanwhile: list again"),
+        _ => bail!("deleted or renamed in the meantime. Run the list again"),
     }
 }
 
 impl Exempted {
-    /// `None`: no tag of an exemption in any spelling.
+    /// `None` if the user has no exemption tag in any spelling.
     fn read(account: &Account<'_>, user: User, tags: &Tags, (today, most): (NaiveDate, u16)) -> Option<Exempted> {
         if !tags.keys().any(|name| is_exemption_tag(name)) {
             return None;
         }
-        let misspelt = misspelt(tags);
+        let misspelled = misspelled(tags);
         let mut state = match Exemption::read(tags, today, most) {
             Exemption::Valid { .. } => "valid".to_owned(),
             Exemption::Void(why) => why,
             Exemption::Absent => "No exemption".to_owned(),
         };
         let valid = state == "valid";
-        if !misspelt.is_empty() {
-            state += &format!(". Tag names count to the letter, and these do not: {}", misspelt.join(", "));
+        if !misspelled.is_empty() {
+            state +=
+                &format!(". Tag names are case-sensitive here, so the rule ignores these: {}", misspelled.join(", "));
         }
         let value = |name: &str| tags.get(name).cloned();
         Some(Exempted {

@@ -1,6 +1,6 @@
-//! Writes a user's exemption tags, and looks whether IAM holds them.
+//! Writes a user's exemption tags, and checks that IAM holds them.
 
-use super::{is_exemption_tag, misspelt};
+use super::{is_exemption_tag, misspelled};
 use crate::{args::connection::Session, output::destination};
 use access_key_rotation::{
     aws::{
@@ -23,26 +23,26 @@ use std::{
 };
 use tokio::time::{Instant, sleep};
 
-/// How often the tags are read back; the waits between make about half a minute. IAM is eventually consistent.
+/// How many times to read the tags back, within about half a minute. IAM is eventually consistent.
 const LOOKS: u32 = 12;
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
-/// How long a write is repeated that IAM throttles: somebody is waiting.
+/// How long to retry a write that IAM throttles. Somebody is waiting.
 const WRITE: Duration = Duration::from_secs(60);
 
-/// A user whose exemption is written.
+/// The user whose exemption changes.
 struct Target<'a> {
     account: &'a Account<'a>,
     name: &'a str,
-    /// `AIDA…`: the name may pass to another user meanwhile.
+    /// `AIDA…`, since another user may get the name in the meantime.
     id: &'a str,
-    /// The tags of an exemption that are there, in any spelling.
+    /// The exemption tags that the user has now, in any spelling.
     old: Tags,
 }
 
-/// Puts the tags of a new exemption in the place of those that are there; of none, to remove it.
+/// Replaces the user's exemption tags with `new`. If `new` is empty, this removes the exemption.
 ///
 /// # Errors
-/// What is wrong, and whether anything was written.
+/// Says what is wrong, and whether anything was written.
 pub(super) async fn write(
     session: &Session,
     account: &Account<'_>,
@@ -58,37 +58,37 @@ pub(super) async fn write(
     let metrics = Metrics::default();
     let evaluator = Evaluator { account, parameters, now: session.now, metrics: &metrics, uses_of_exempt_keys: false };
     let evaluated = evaluator.with_tags(name, others).await.map_err(|error| account.error(&error))?;
-    let verdict =
-        evaluated.with_context(|| format!("{name} was deleted or renamed meanwhile; nothing was written"))?.verdict;
+    let verdict = evaluated
+        .with_context(|| format!("{name} was deleted or renamed in the meantime. Nothing was written"))?
+        .verdict;
     let compliance = verdict.compliance.as_str();
-    let with = if new.is_empty() { "Without the exemption" } else { "With the exemption" };
+    let with = if new.is_empty() { "without the exemption" } else { "with the exemption" };
     let why = verdict.annotation.map(|annotation| format!(": {annotation}")).unwrap_or_default();
-    destination::print(format!("{with}, the rule says of {name} in account {}: {compliance}{why}\n", account.id))
-        .await?;
+    destination::print(format!("Verdict for {name} in account {} {with}: {compliance}{why}\n", account.id)).await?;
     target.replace(&new).await?;
     let done =
-        if new.is_empty() { "Removed: IAM holds no exemption tag of the user.\n" } else { "Set: IAM holds it.\n" };
+        if new.is_empty() { "Removed: IAM holds no exemption tags for this user.\n" } else { "Set: IAM holds it.\n" };
     destination::print(done.to_owned()).await
 }
 
 impl Target<'_> {
-    /// What would make the rule see something else than what is to be written.
+    /// Refuses a change after which the rule would see something else than the user asked for.
     async fn check(&self, new: &Tags) -> anyhow::Result<()> {
         let Target { account, name, old, .. } = self;
         if new.is_empty() {
             return match old.is_empty() {
                 true => {
-                    bail!("{name} in account {} has no exemption tag: there is nothing to remove", account.id)
+                    bail!("{name} in account {} has no exemption tags. There is nothing to remove", account.id)
                 }
                 false => Ok(()),
             };
         }
-        let misspelt = misspelt(old);
-        if !misspelt.is_empty() {
+        let misspelled = misspelled(old);
+        if !misspelled.is_empty() {
             bail!(
-                "{name} has {}, which the rule does not know, and IAM takes for the same tag as the rule's. Remove it first: \
-                 access-key-rotation exempt {name} --remove; nothing was written",
-                misspelt.join(", ")
+                "{name} has {}. The rule does not recognize this spelling, but to IAM it is the same tag as the rule's. \
+                 Nothing was written. Remove it first: access-key-rotation exempt {name} --remove",
+                misspelled.join(", ")
             );
         }
         let Some(key) = new.get(EXEMPT_KEY) else {
@@ -100,17 +100,17 @@ impl Target<'_> {
         }
         let known: Vec<_> = keys.into_iter().map(|key| key.id).collect();
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-        bail!("--key {key}: not an access key of {name}, who has {known}; nothing was written")
+        bail!("--key {key}: not an access key of {name} (access keys: {known}). Nothing was written")
     }
 
-    /// Sets before it removes: until the earlier `exempt-key` is gone, the new exemption covers no more than that key. The other
-    /// way round, the earlier exemption would cover every key for a moment. Each call is for all of its tags.
+    /// Sets tags before it removes others: until the earlier `exempt-key` is gone, the new exemption covers only that key. In
+    /// the other order, the earlier exemption would cover every key for a moment. Each call handles all of its tags.
     async fn replace(&self, new: &Tags) -> anyhow::Result<()> {
         let Target { account, name, old, .. } = self;
         let leftover: Vec<_> = old.keys().filter(|name| !new.contains_key(*name)).cloned().collect();
         let mut unfinished = Unfinished(Some(format!(
-            "interrupted while the exemption of {name} in account {} was written. The earlier one may still be there, or the new \
-             one for fewer keys than asked for: run the same command again",
+            "interrupted while writing the exemption of {name} in account {}. The earlier exemption may still be there, or \
+             the new one may cover fewer keys than you asked for. Run the same command again",
             account.id
         )));
         let written = async {
@@ -118,8 +118,11 @@ impl Target<'_> {
                 self.tag(new).await.map_err(|error| self.unwritten(&error, ""))?;
             }
             if !leftover.is_empty() {
-                let left =
-                    if new.is_empty() { "" } else { " The new tags are set, beside those of the earlier exemption." };
+                let left = if new.is_empty() {
+                    ""
+                } else {
+                    " The new tags are set, but tags of the earlier exemption remain."
+                };
                 self.untag(leftover).await.map_err(|error| self.unwritten(&error, left))?;
             }
             self.confirm(new).await
@@ -147,18 +150,18 @@ impl Target<'_> {
     fn unwritten(&self, error: &CallError, before: &str) -> anyhow::Error {
         let what = match error.kind {
             Failure::Denied if error.code.starts_with("AccessDenied") => {
-                "Likely by the service control policy of templates/prevention.yaml: where it is attached, only the role \
-                 access-key-rotation-administration, or the one in its AdministrationRoleName, may write exemptions. The evaluation \
-                 role never may. Use that role, by --profile or, in another account, by --role-name."
+                "The cause is probably the service control policy of templates/prevention.yaml. It allows only the role \
+                 access-key-rotation-administration, or the one in its AdministrationRoleName, to write exemptions. Use that \
+                 role with --profile or, in another account, with --role-name. The evaluation role can never write them."
             }
-            Failure::NotFound => "The user was deleted or renamed meanwhile.",
-            _ if error.code == "LimitExceeded" => "A user takes 50 tags: remove another one.",
-            _ => "Look with exempt --list whether IAM has taken it, and run the same command again.",
+            Failure::NotFound => "The user was deleted or renamed in the meantime.",
+            _ if error.code == "LimitExceeded" => "A user can have at most 50 tags. Remove another tag first.",
+            _ => "Check with exempt --list whether IAM holds the change, then run the same command again.",
         };
         anyhow!("{error} for {} in account {}.{before} {what}", self.name, self.account.id)
     }
 
-    /// Reads until IAM holds these tags of an exemption and no others.
+    /// Reads the tags until IAM holds exactly these exemption tags.
     async fn confirm(&self, new: &Tags) -> anyhow::Result<()> {
         let mut held = String::new();
         for look in 0..LOOKS {
@@ -167,10 +170,10 @@ impl Target<'_> {
             }
             let read = get_user(self.account, self.name).await;
             let (id, mut tags) = read
-                .map_err(|error| anyhow!("written, and not confirmed: {}", unread(self.account, self.name, &error)))?;
+                .map_err(|error| anyhow!("written, but not confirmed: {}", unread(self.account, self.name, &error)))?;
             if id != self.id {
                 bail!(
-                    "the name {} has passed to another user, {id}, meanwhile: look with exempt --list who is exempt now",
+                    "the name {} now belongs to another user, {id}. Check with exempt --list who is exempt",
                     self.name
                 );
             }
@@ -181,8 +184,8 @@ impl Target<'_> {
             held = shown(&tags);
         }
         bail!(
-            "written, and not confirmed: IAM still shows {held}. It may need longer, or somebody else writes these tags: look \
-             with exempt --list"
+            "written, but not confirmed: IAM still shows {held}. IAM may need longer, or somebody else is writing these tags. \
+             Check with exempt --list"
         )
     }
 }
@@ -201,13 +204,13 @@ fn unread(account: &Account<'_>, name: &str, error: &CallError) -> anyhow::Error
     }
 }
 
-/// What is said on Ctrl-C, which drops the future that writes.
+/// The message for Ctrl-C, which drops the future that writes.
 struct Unfinished(Option<String>);
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
         if let Some(text) = &self.0 {
-            // Standard error that nobody reads is no reason to panic.
+            // A closed standard error is no reason to panic.
             let _ = writeln!(stderr(), "access-key-rotation: {text}");
         }
     }

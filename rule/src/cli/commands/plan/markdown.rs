@@ -1,25 +1,25 @@
 //! The plan as a checklist for each owner.
 
 use super::{Plan, Step, command, line, steps};
-use crate::{findings::finding::Finding, output::format::urgency};
+use crate::findings::finding::Finding;
 use std::io::{self, Write};
 
-/// Owners come in the order of their most urgent violation, and so do the violations of each.
+/// Sorts the owners, and the violations of each owner, by priority.
 pub(super) fn write(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     let number = plan.violations.len();
     let (age, day) = (plan.terms.max_access_key_age, plan.terms.scanned_at.date_naive());
     writeln!(out, "# Access keys older than {age} days\n")?;
     writeln!(out, "Users in violation on {day}: {number}.")?;
     for account in &plan.incomplete {
-        writeln!(out, "**Account {account} is not complete: there may be more.**")?;
+        writeln!(out, "**Account {account} is incomplete. It may have more violations.**")?;
     }
     if number == 0 {
         return Ok(());
     }
     writeln!(
         out,
-        "\nIn the order in which to act: production before the rest, keys in use before idle ones, older before younger.\n\
-         Each command is for credentials of the account that is named; those that change something are marked *changes*."
+        "\nThe most urgent come first: production, then keys in use, then idle keys, and older keys before younger ones.\n\
+         Run each command with credentials for the account in the heading. Commands marked *changes* change something."
     )?;
     let mut owners: Vec<(Option<&str>, Vec<&Finding>)> = Vec::new();
     for finding in &plan.violations {
@@ -32,11 +32,11 @@ pub(super) fn write(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     for (owner, findings) in owners {
         match owner {
             Some(owner) => writeln!(out, "\n## Owner: {}", escape(owner))?,
-            None => writeln!(out, "\n## No owner named")?,
+            None => writeln!(out, "\n## No owner")?,
         }
         for finding in findings {
             let Finding { account, user_name, annotation, .. } = finding;
-            writeln!(out, "\n### {} in {account} ({})\n", escape(user_name), urgency(finding))?;
+            writeln!(out, "\n### {} in {account} ({})\n", escape(user_name), finding.priority())?;
             writeln!(out, "{}\n", escape(annotation.as_deref().unwrap_or_default()))?;
             for step in steps(finding, plan) {
                 match &step {
@@ -52,7 +52,7 @@ pub(super) fn write(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Somebody else's text, so that none of it is taken for Markdown or HTML.
+/// Escapes untrusted text, so that it cannot become Markdown or HTML.
 fn escape(text: &str) -> String {
     let mut escaped = String::new();
     for c in line(text).chars() {

@@ -1,7 +1,7 @@
-//! The plans themselves are kept in `tests/fixtures/plan`.
+//! The expected plans are in `tests/fixtures/plan`.
 
 use super::*;
-use crate::findings::finding::Used;
+use crate::findings::finding::{Used, compliant};
 use access_key_rotation::policy::decision::{
     Compliance,
     KeyStatus::{self, Active, Expired, Inactive},
@@ -34,24 +34,15 @@ fn finding(user: &str, keys: &[Spec<'_>], violations: &[&str]) -> Finding {
         }),
     };
     Finding {
-        account: "111122223333".to_owned(),
-        user_name: user.to_owned(),
-        user_id: Some(format!("AIDA{user}")),
-        arn: format!("arn:aws:iam::111122223333:user/{user}"),
         compliance: Compliance::NonCompliant,
         annotation: Some(format!("{} is old.", violations.join(" and "))),
-        exempt: Some(false),
-        due_soon: false,
         production: Some(false),
-        in_use: Some(false),
-        owner: None,
         violations: violations.iter().map(|id| (*id).to_owned()).collect(),
-        since: None,
-        access_keys: keys.iter().map(key).collect(),
+        ..compliant(user, keys.iter().map(key).collect())
     }
 }
 
-/// What the steps do with which key, one word each.
+/// The action and the key of each step.
 fn outline(finding: &Finding) -> Vec<String> {
     let what = |arguments: &[String]| {
         let key = arguments.iter().position(|argument| argument == "--access-key-id").map(|at| &arguments[at + 1]);
@@ -129,7 +120,7 @@ fn no_more_steps_than_the_keys_need_and_none_out_of_order() {
 }
 
 #[test]
-fn the_exempt_key_is_not_given_to_others() {
+fn nothing_is_switched_to_an_exempt_key() {
     let text = |other| {
         let keys = [("A", Active, 100, Some(Some(1))), ("B", Active, other, None)];
         match &steps(&finding("bot", &keys, &["A"]), &plan())[0] {
@@ -137,9 +128,9 @@ fn the_exempt_key_is_not_given_to_others() {
             step => panic!("{step:?}"),
         }
     };
-    assert!(text(5).contains("Give B"));
+    assert!(text(5).contains("Switch everything that uses A to B"));
     assert!(text(91).contains("to a role"));
-    assert!(text(90).contains("Give B"), "not older than the limit");
+    assert!(text(90).contains("Switch everything that uses A to B"), "not older than the limit");
 }
 
 fn plan() -> Plan {
@@ -165,31 +156,31 @@ fn written(write: fn(&Plan, &mut dyn io::Write) -> io::Result<()>, plan: &Plan) 
 }
 
 #[test]
-fn what_iam_does_not_know_of_a_use_is_left_out() {
+fn unknown_parts_of_a_last_use_are_left_out() {
     let mut finding = finding("bot", &[("A", Active, 100, Some(Some(10)))], &["A"]);
     for key in &mut finding.access_keys {
         key.last_used.as_mut().unwrap().region = "N/A".to_owned();
     }
     let plan = Plan { violations: vec![finding], ..plan() };
-    assert!(written(markdown::write, &plan).contains("(it was on 2026-02-19 by s3)"));
+    assert!(written(markdown::write, &plan).contains("(last used on 2026-02-19 by s3)"));
 }
 
 #[test]
-fn the_checklist_is_as_kept() {
+fn the_checklist_matches_the_fixture() {
     let expected = include_str!("../../../../../tests/fixtures/plan/plan.md");
     assert_eq!(written(markdown::write, &plan()), expected);
 }
 
 #[test]
-fn the_script_is_as_kept() {
+fn the_script_matches_the_fixture() {
     let expected = include_str!("../../../../../tests/fixtures/plan/plan.sh");
     assert_eq!(written(script::write, &plan()), expected);
 }
 
 #[test]
-fn a_plan_without_violations_says_so_and_what_is_missing() {
+fn a_plan_without_violations_says_so_and_names_incomplete_accounts() {
     let plan = Plan { violations: Vec::new(), ..plan() };
     let text = written(markdown::write, &plan);
-    assert!(text.contains("Users in violation on 2026-03-01: 0.\n**Account 444455556666 is not complete"), "{text}");
+    assert!(text.contains("Users in violation on 2026-03-01: 0.\n**Account 444455556666 is incomplete"), "{text}");
     assert!(!written(script::write, &plan).contains("in_account 1"));
 }

@@ -46,7 +46,7 @@ fn row(summary: &AccountSummary) -> Markup {
                     None => (UNKNOWN),
                 }
             }
-            td { @if complete { "complete" } @else { span.mark.alert { "not complete" } } }
+            td { @if complete { "complete" } @else { span.mark.alert { "incomplete" } } }
         }
     }
 }

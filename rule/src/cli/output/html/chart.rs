@@ -1,4 +1,4 @@
-//! A table with a bar beside each number.
+//! A table with a bar next to each number.
 
 use super::text::grouped;
 use maud::{Markup, html};
@@ -13,7 +13,7 @@ pub(super) struct Group<'a> {
 
 pub(super) fn chart(caption: &str, what: &str, groups: &[Group<'_>]) -> Markup {
     let most = groups.iter().flat_map(|group| &group.rows).map(|(_, count)| *count).max().unwrap_or_default().max(1);
-    // Attributes: the page's policy lets no style be set.
+    // An attribute, since the page's policy forbids inline styles.
     let width = |count: usize| format!("{:.1}%", count as f64 * 100.0 / most as f64);
     html! {
         table.chart {

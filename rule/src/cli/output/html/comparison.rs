@@ -1,4 +1,4 @@
-//! The page's account of what changed since an earlier scan.
+//! The page's section about changes since an earlier scan.
 
 use super::{
     scrolling,
@@ -11,16 +11,19 @@ use maud::{Markup, html};
 pub(super) fn section(comparison: &Comparison) -> Markup {
     let Comparison { scanned_at, fixed, exempt, new, open, unknown, new_accounts } = comparison;
     let counts = [("Fixed", fixed), ("Exempt now", exempt), ("New", new), ("Still open", open), ("Unknown", unknown)];
-    // Those still open are among the users further down.
+    // The list of users has those that are still open.
     let named = counts.iter().filter(|(what, list)| *what != "Still open" && !list.is_empty());
     html! {
         section aria-labelledby="since" {
             h2 #since { "Since the scan on " (scanned_at.format("%Y-%m-%d at %H:%M")) " UTC" }
             p { "Access keys in violation then or now." }
             dl.tiles { @for (what, list) in counts { (tile(what, &html! { (grouped(list.len())) }, "")) } }
-            @if !unknown.is_empty() { p { "Unknown: in violation then, and not evaluated now." } }
+            @if !unknown.is_empty() { p { "Unknown: in violation then, but not evaluated now." } }
             @if !new_accounts.is_empty() {
-                p { "Not scanned in full then, so that new may be old: " (Theirs(&new_accounts.join(", "))) "." }
+                p {
+                    "The earlier scan did not cover these accounts completely, so new violations there may be old: "
+                    (Theirs(&new_accounts.join(", "))) "."
+                }
             }
             @for (what, list) in named { (violations(what, list)) }
         }

@@ -1,4 +1,4 @@
-// Sorts and filters the users. All else is there without it.
+// Sorts and filters the users. Everything else works without it.
 "use strict";
 const table = document.getElementById("findings");
 if (table) {
@@ -24,7 +24,8 @@ if (table) {
     shown.textContent = `${numbers.format(count)} of ${numbers.format(users.length)} shown`;
   };
 
-  // Text by the alphabet first, ages and dates by the greatest first; then the other way round; then as it was.
+  // The first click sorts text from A to Z, and ages and dates from the highest. The second reverses the order. The third
+  // restores it.
   const compare = new Intl.Collator("en", { numeric: true }).compare;
   const headers = [...table.tHead.rows[0].cells];
   const sort = (header, column) => {
@@ -39,7 +40,7 @@ if (table) {
       const values = new Map(users.map((user) => [user, key ? user.dataset[key] : user.rows[0].cells[column].textContent]));
       order = [...users].sort((a, b) => {
         const [x, y] = [values.get(a), values.get(b)];
-        // What is not known is last either way.
+        // Unknown values come last in both directions.
         if (x === "" || y === "") return (x === "") - (y === "");
         return sign * (key ? x - y : compare(x, y));
       });
@@ -60,7 +61,7 @@ if (table) {
     selects[0].add(new Option(name, id));
   });
 
-  // Not at every key, which would be announced each time.
+  // Waits for a pause in typing, since a screen reader announces each change.
   let timer;
   search.addEventListener("input", () => {
     clearTimeout(timer);
@@ -70,6 +71,6 @@ if (table) {
   form.addEventListener("reset", () => setTimeout(filter));
   form.addEventListener("submit", (event) => event.preventDefault());
   controls.hidden = false;
-  // A browser may have kept the form's values.
+  // The browser may have kept the form's values.
   filter();
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::findings::{
     comparison::{Comparison, Violation},
-    finding::{Finding, Key, Since, Used},
+    finding::{Finding, Key, Since, Used, compliant},
 };
 use access_key_rotation::policy::decision::{Compliance, KeyStatus};
 use chrono::{DateTime, TimeDelta};
@@ -29,22 +29,7 @@ fn finding(name: &str, seconds: &[i64]) -> Finding {
         age_days: seconds / 86_400,
         last_used: None,
     };
-    Finding {
-        account: ACCOUNT.to_owned(),
-        user_name: name.to_owned(),
-        user_id: None,
-        arn: String::new(),
-        compliance: Compliance::Compliant,
-        annotation: None,
-        exempt: Some(false),
-        due_soon: false,
-        production: None,
-        in_use: Some(false),
-        owner: None,
-        violations: Vec::new(),
-        since: None,
-        access_keys: seconds.iter().enumerate().map(key).collect(),
-    }
+    compliant(name, seconds.iter().enumerate().map(key).collect())
 }
 
 fn violation(name: &str, days: i64) -> Finding {
@@ -91,7 +76,7 @@ fn assert_says(page: &str, said: &[&str]) {
 }
 
 #[test]
-fn nothing_from_elsewhere_becomes_markup() {
+fn untrusted_text_never_becomes_markup() {
     let hostile = "<script>alert(1)</script>\"'&lt;\u{202e}\u{7}\r";
     let shown = "&lt;script&gt;alert(1)&lt;/script&gt;&quot;'&amp;lt;\u{fffd}\u{fffd}\u{fffd}";
     let h = || hostile.to_owned();
@@ -141,7 +126,7 @@ fn right_to_left_text_does_not_turn_its_neighbours() {
 }
 
 #[test]
-fn who_calls_for_a_word_is_listed_in_the_order_in_which_to_act() {
+fn users_are_listed_with_the_most_urgent_first() {
     let findings = vec![
         finding("young", &[86_400]),
         due_soon("soon", 80),
@@ -166,7 +151,7 @@ fn who_calls_for_a_word_is_listed_in_the_order_in_which_to_act() {
 }
 
 #[test]
-fn what_was_not_read_is_not_said_to_be_absent() {
+fn unread_values_are_not_shown_as_absent() {
     let unread = page(vec![due_soon("soon", 80)]);
     let rows = unread.split_once("<tbody data-account").unwrap().1;
     assert_eq!(rows.matches("not read").count(), 2, "owner and last use: {rows}");
@@ -179,35 +164,35 @@ fn what_was_not_read_is_not_said_to_be_absent() {
 }
 
 #[test]
-fn a_page_that_is_not_complete_says_so_first_and_does_not_pass_for_a_clean_one() {
+fn an_incomplete_page_says_so_first_and_does_not_look_like_a_clean_one() {
     for (findings, evaluated, violations) in [
         (vec![], 0, "unknown"),
         (vec![finding("young", &[86_400])], 1, "unknown"),
         (vec![violation("bot", 91)], 1, "at least 1"),
     ] {
         let incomplete = page_by(terms(), findings.clone(), Some("sts:AssumeRole is denied"));
-        assert!(incomplete.contains("<title>Not complete: "), "{incomplete}");
+        assert!(incomplete.contains("<title>Incomplete: "), "{incomplete}");
         assert_says(
             &incomplete,
             &[
-                "Not complete: 1 of 1 account ",
+                "Incomplete: 1 of 1 account ",
                 "111122223333 ( R&amp;D ): sts:AssumeRole is denied",
                 &format!("Users non-compliant {violations} Users exempt unknown"),
-                &format!("111122223333 R&amp;D {evaluated} {violations} unknown not complete"),
-                "More are unknown, since the scan is not complete.",
+                &format!("111122223333 R&amp;D {evaluated} {violations} unknown incomplete"),
+                "More users are unknown, since the scan is incomplete.",
             ],
         );
-        assert!(text(&incomplete).find("Not complete") < text(&incomplete).find("In total"));
+        assert!(text(&incomplete).find("Incomplete") < text(&incomplete).find("In total"));
         let complete = text(&page(findings));
-        assert!(!complete.contains("not complete.") && !complete.contains("unknown"), "{complete}");
+        assert!(!complete.contains("incomplete.") && !complete.contains("unknown"), "{complete}");
     }
 }
 
 #[test]
 fn a_page_without_findings_says_how_many_are_compliant() {
     let young = |number: usize| page((0..number).map(|n| finding(&format!("u{n}"), &[])).collect());
-    assert_says(&young(0), &["No user was evaluated."]);
-    assert_says(&young(1), &["The one user who was evaluated is compliant"]);
+    assert_says(&young(0), &["No users were evaluated."]);
+    assert_says(&young(1), &["The only user who was evaluated is compliant"]);
     assert_says(&young(1234), &["All 1,234 users who were evaluated are compliant", "Users evaluated 1,234"]);
     assert!(!young(1).contains("id=\"findings\"") && !young(1).contains("id=\"controls\""));
 }
@@ -219,7 +204,10 @@ fn one_is_singular() {
     assert_says(&one, &["1 account ", "1 user: violations", "1 other user is compliant and not listed."]);
     let terms = Terms { max_access_key_age: 1, warn_before_days: 1, quiet_days: 1, ..terms() };
     let days = page_by(terms, vec![violation("bot", 2)], None);
-    assert_says(&days, &["older than 1 day is stale", "within 1 day are listed", "within 1 day.", "2 days"]);
+    assert_says(
+        &days,
+        &["older than 1 day is stale", "within 1 day are listed", "within 1 day before the scan.", "2 days"],
+    );
     assert_eq!([number(0, "key"), number(1, "key"), number(1_000_000, "key")], ["0 keys", "1 key", "1,000,000 keys"]);
 }
 
@@ -258,7 +246,7 @@ fn keys_fall_due_on_the_day_that_the_annotation_names() {
     let said = weeks(1, &[1, 23]);
     assert!(said.contains("2026-03-01 to 2026-03-02 2 Accounts"), "{said}");
     let said = weeks(0, &[0]);
-    assert!(!said.contains("Falling due") && !said.contains("fall due within"), "nobody is told: {said}");
+    assert!(!said.contains("Falling due") && !said.contains("due within"), "no warning period: {said}");
 }
 
 #[test]
@@ -270,7 +258,7 @@ fn a_credential_report_knows_neither_exemptions_nor_owners() {
 }
 
 #[test]
-fn what_changed_since_an_earlier_scan_is_counted_and_named() {
+fn changes_since_an_earlier_scan_are_counted_and_named() {
     let mut result = ScanResult::new(terms(), None).unwrap();
     result
         .add(ACCOUNT.to_owned(), None, vec![Finding { since: Some(Since::New), ..violation("bot", 91) }], None)
@@ -299,7 +287,7 @@ fn what_changed_since_an_earlier_scan_is_counted_and_named() {
         &[
             "Since the scan on 2026-02-28 at 12:00 UTC",
             "Fixed 2 Exempt now 1 New 3 Still open 4 Unknown 5",
-            "Not scanned in full then, so that new may be old: 444455556666.",
+            "The earlier scan did not cover these accounts completely, so new violations there may be old: 444455556666.",
             "Fixed: 2 access keys",
             "Exempt now: 1 access key Account User Access key 111122223333 e1 AKIAe1",
             "111122223333 u5 AKIAu5",

@@ -3,11 +3,11 @@
 use maud::Render;
 use std::fmt::Display;
 
-/// What nobody counted.
+/// Stands for an unknown number.
 pub(super) const UNKNOWN: &str = "unknown";
 
-/// Somebody else's text. The templates escape HTML by themselves; here, characters that cannot be seen, among them those that turn
-/// the direction of the text around, are shown as such.
+/// Untrusted text. The templates escape HTML; this also replaces invisible characters, including those that reverse the
+/// direction of the text.
 pub(super) struct Theirs<'a>(pub(super) &'a str);
 
 impl Render for Theirs<'_> {

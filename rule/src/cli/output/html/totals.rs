@@ -12,17 +12,17 @@ use chrono::TimeDelta;
 use maud::{Markup, html};
 use std::collections::BTreeMap;
 
-/// How the page calls a user whom it lists.
+/// The state of a user on the page's list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     NonCompliant,
     Exempt,
-    /// Compliant, and a key falls due.
+    /// Compliant, with a key due soon.
     DueSoon,
 }
 
 impl State {
-    /// `None`: there is nothing to say of the user.
+    /// `None` if the page does not list the user.
     pub(super) fn of(finding: &Finding) -> Option<State> {
         match (finding.is_violation(), finding.exempt == Some(true)) {
             (true, _) => Some(State::NonCompliant),
@@ -39,7 +39,7 @@ impl State {
         }
     }
 
-    /// The class of its mark.
+    /// The CSS class of its mark.
     pub(super) fn style(self) -> &'static str {
         match self {
             State::NonCompliant => "alert",
@@ -49,13 +49,13 @@ impl State {
     }
 }
 
-/// What is counted.
+/// The counts.
 #[derive(Debug, Default)]
 pub(super) struct Totals {
     pub(super) non_compliant: usize,
     exempt: usize,
     due_soon: usize,
-    /// Of whom there is nothing to say.
+    /// Compliant users who are not listed.
     pub(super) compliant: usize,
     /// Active keys by the number of [`edges`] that they are older than.
     ages: BTreeMap<usize, usize>,
@@ -108,7 +108,7 @@ impl Totals {
                     (tile("Users with keys due soon", &known(self.due_soon), style(self.due_soon, "warn")))
                     (tile("Users evaluated", &plain(self.listed() + self.compliant), ""))
                     (tile("Accounts", &plain(accounts.len()), ""))
-                    (tile("Accounts not complete", &plain(missing), style(missing, "alert")))
+                    (tile("Accounts incomplete", &plain(missing), style(missing, "alert")))
                 }
             }
         }
@@ -136,7 +136,7 @@ impl Totals {
         }
     }
 
-    /// Nothing, if nobody is to be told.
+    /// Empty if there is no warning period.
     pub(super) fn due(&self, terms: &Terms) -> Markup {
         let today = terms.scanned_at.date_naive();
         let last = weeks(terms) - 1;
@@ -157,7 +157,7 @@ impl Totals {
     }
 }
 
-/// In days: the limit is one, so that what is between two is stale or is not.
+/// In days. The limit is one of them, so that each range is either stale or not.
 fn edges(terms: &Terms) -> Vec<i64> {
     let mut edges = vec![30, 60, 90, 180, 365, 730, i64::from(terms.max_access_key_age)];
     edges.sort_unstable();
@@ -173,7 +173,7 @@ fn bucket_name(edges: &[i64], bucket: usize) -> String {
     }
 }
 
-/// Into how many weeks the days are divided in which users are told of a key. The last may have a day more.
+/// The number of weeks in the warning period. The last week may have an extra day.
 fn weeks(terms: &Terms) -> i64 {
     i64::from(terms.warn_before_days.div_ceil(7)).max(1)
 }

@@ -1,16 +1,13 @@
-//! The page's list of users: those who call for a word, each with the keys and what to do about them.
+//! The page's list of users: violations, exemptions and keys due soon, each with the keys and what to do about them.
 
 use super::{
     scrolling,
     text::{Theirs, number},
     totals::{State, Totals},
 };
-use crate::{
-    findings::{
-        finding::{Finding, Key, Since, Terms, Used},
-        scan_result::ScanResult,
-    },
-    output::format::urgency,
+use crate::findings::{
+    finding::{Finding, Key, Since, Terms, Used},
+    scan_result::ScanResult,
 };
 use chrono::{DateTime, Utc};
 use maud::{Markup, PreEscaped, html};
@@ -19,10 +16,10 @@ use std::{
     io::{self, Write},
 };
 
-/// Stands where the users go in the markup around them.
+/// Marks the place of the users in the markup around them.
 const USERS: &str = "<!-- users -->";
 
-/// Everyone who calls for a word, in the order in which to act. One is held at a time.
+/// Writes the listed users, the most urgent first. Holds one at a time.
 pub(super) fn write(result: &ScanResult, totals: &Totals, out: &mut dyn Write) -> io::Result<()> {
     let around = section(result, totals).into_string();
     let (before, after) = around.split_once(USERS).unwrap_or((&around, ""));
@@ -31,7 +28,7 @@ pub(super) fn write(result: &ScanResult, totals: &Totals, out: &mut dyn Write) -
         result.accounts.iter().map(|account| (account.account.as_str(), account.name.as_deref())).collect();
     for finding in result.findings.ordered()? {
         let finding = finding?;
-        // The compliant, of whom there is nothing to say, come last.
+        // Users who are not listed come last.
         let Some(state) = State::of(&finding) else { break };
         let account_name = accounts.get(finding.account.as_str()).copied().flatten();
         writeln!(out, "{}", user(&finding, state, account_name, &result.terms).into_string())?;
@@ -60,12 +57,12 @@ fn section(result: &ScanResult, totals: &Totals) -> Markup {
             h2 #users { "Users" }
             p {
                 (compliant(totals))
-                @if !complete { " More are unknown, since the scan is not complete." }
+                @if !complete { " More users are unknown, since the scan is incomplete." }
             }
             @if totals.listed() > 0 {
                 p {
-                    "Violations come first; among them production before the rest, keys in use before idle ones, older before \
-                     younger."
+                    "Violations come first. Among them, production comes first, then keys in use, then idle keys, and older \
+                     keys before younger ones."
                 }
                 (controls(result.comparison.is_some()))
                 (scrolling("Users", &table))
@@ -74,20 +71,20 @@ fn section(result: &ScanResult, totals: &Totals) -> Markup {
     }
 }
 
-/// What is said of the users who are not listed.
+/// The text about users who are not listed.
 fn compliant(totals: &Totals) -> String {
     match (totals.listed(), totals.compliant) {
-        (0, 0) => "No user was evaluated.".to_owned(),
-        (0, 1) => "The one user who was evaluated is compliant, and no key falls due soon.".to_owned(),
+        (0, 0) => "No users were evaluated.".to_owned(),
+        (0, 1) => "The only user who was evaluated is compliant, and no key is due soon.".to_owned(),
         (0, others) => {
-            format!("All {} who were evaluated are compliant, and no key falls due soon.", number(others, "user"))
+            format!("All {} who were evaluated are compliant, and no key is due soon.", number(others, "user"))
         }
         (_, 1) => "1 other user is compliant and not listed.".to_owned(),
         (_, others) => format!("{} are compliant and not listed.", number(others, "other user")),
     }
 }
 
-/// For the script, which shows them and adds the accounts.
+/// The controls are hidden until the script shows them and adds the accounts.
 fn controls(compared: bool) -> Markup {
     let states = [State::NonCompliant, State::Exempt, State::DueSoon].map(State::name);
     let new: &[&str] = if compared { &["new"] } else { &[] };
@@ -120,14 +117,14 @@ fn controls(compared: bool) -> Markup {
 fn user(finding: &Finding, state: State, account_name: Option<&str>, terms: &Terms) -> Markup {
     let is_new = finding.since == Some(Since::New);
     let priority = match state {
-        State::NonCompliant => urgency(finding),
-        // Whether other keys are in use was not asked.
+        State::NonCompliant => finding.priority(),
+        // A scan does not check whether other keys are in use.
         _ if finding.production == Some(true) => "production",
         _ => "–",
     };
     let (.., oldest, _, _) = finding.rank();
     let age = (oldest < DateTime::<Utc>::MAX_UTC).then(|| (terms.scanned_at - oldest).num_seconds());
-    // The latest use; one that is not on record is before all others.
+    // The latest use. A key without a use on record sorts before all others.
     let uses = finding.access_keys.iter().filter_map(|key| key.last_used.as_ref());
     let used = uses.map(|used| used.date.map_or(0, |date| date.timestamp())).max();
     let sorted = |value: Option<i64>| value.map(|value| value.to_string()).unwrap_or_default();
@@ -164,7 +161,7 @@ fn owner(finding: &Finding) -> Markup {
     html! {
         @match (&finding.owner, finding.production) {
             (Some(owner), _) => bdi { (Theirs(owner)) },
-            // The tags were read, and there is none.
+            // The tags were read, but name no owner.
             (None, Some(_)) => "–",
             (None, None) => span.faint { "not read" },
         }
@@ -189,7 +186,7 @@ fn access_key(key: &Key, in_violation: bool) -> Markup {
     }
 }
 
-/// Where and for what a key was used, as far as IAM says so.
+/// The service and the Region of a key's last use, as far as IAM knows them.
 fn known_parts(parts: &[&String]) -> Markup {
     let known = parts.iter().filter(|text| !text.is_empty() && **text != "N/A");
     html! {

@@ -1,0 +1,191 @@
+//! What single checks make of the forms that their subject has.
+
+use crate::{
+    doctor::{Clinic, PACK_RULE, ailing, check},
+    support::*,
+    transcript::Transcript,
+};
+use local_aws::{Credentials, FaultKind, Recorder, deployment::function_arn};
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn a_recorder_is_judged_by_every_form_of_its_recording_group() {
+    let user = "AWS::IAM::User";
+    let strategy = |name: &str| json!({ "useOnly": name });
+    let (all, listed, but) =
+        ("ALL_SUPPORTED_RESOURCE_TYPES", "INCLUSION_BY_RESOURCE_TYPES", "EXCLUSION_BY_RESOURCE_TYPES");
+    let clinic = Clinic::open().await;
+    for (group, status) in [
+        (json!({ "allSupported": true, "includeGlobalResourceTypes": true }), "ok"),
+        (json!({ "allSupported": true, "includeGlobalResourceTypes": false }), "failed"),
+        (json!({ "allSupported": true, "includeGlobalResourceTypes": true, "recordingStrategy": strategy(all) }), "ok"),
+        (json!({ "allSupported": true, "recordingStrategy": strategy(all) }), "failed"),
+        (json!({ "allSupported": false, "resourceTypes": ["AWS::IAM::Role", user] }), "ok"),
+        (json!({ "allSupported": false, "resourceTypes": ["AWS::IAM::Role"] }), "failed"),
+        (json!({ "resourceTypes": [user], "recordingStrategy": strategy(listed) }), "ok"),
+        (json!({ "resourceTypes": ["AWS::IAM::Role"], "recordingStrategy": strategy(listed) }), "failed"),
+        (
+            json!({ "exclusionByResourceTypes": { "resourceTypes": [user] }, "recordingStrategy": strategy(but) }),
+            "failed",
+        ),
+        // The switch of the global types says nothing about this strategy.
+        (
+            json!({
+                "exclusionByResourceTypes": { "resourceTypes": ["AWS::EC2::Subnet"] },
+                "includeGlobalResourceTypes": false,
+                "recordingStrategy": strategy(but),
+            }),
+            "ok",
+        ),
+        (json!({ "recordingStrategy": strategy("SOME_OTHER") }), "unknown"),
+    ] {
+        clinic.aws.world().account(MEMBER).set_recorder(Some(Recorder::of(group.clone())));
+        let (_, lines) = clinic.examine(&["--account", MEMBER, "--before-rollout"]).await;
+        let recorder = check(&lines, "444455556666 recorder ");
+        assert!(recorder.starts_with(&format!("{MEMBER} recorder {status}: ")), "{group}: {recorder}");
+    }
+    let daily = json!({
+        "recordingFrequency": "CONTINUOUS",
+        "recordingModeOverrides": [{ "resourceTypes": [user], "recordingFrequency": "DAILY" }],
+    });
+    let recorder = Recorder { recording_mode: daily, ..Recorder::of_everything() };
+    clinic.aws.world().account(MEMBER).set_recorder(Some(recorder));
+    let (status, lines) = clinic.examine(&["--account", MEMBER, "--before-rollout"]).await;
+    assert_eq!(status, Some(0));
+    insta::assert_snapshot!(check(&lines, "444455556666 recorder "), @"444455556666 recorder ok: default records AWS::IAM::User, once a day");
+}
+
+#[tokio::test]
+async fn remediation_exceptions_are_all_counted_and_only_those_of_the_rule() {
+    let clinic = Clinic::open().await;
+    {
+        let mut world = clinic.aws.world();
+        let account = world.account(MEMBER);
+        // As many rules as there are on three pages, of other functions, before and after the one.
+        for n in 0..60 {
+            let other = format!("{}-{n}", if n % 2 == 0 { "a-rule" } else { "z-rule" });
+            account.set_rule_function(&other, &function_arn(HUB).replace("access-key-rotation", "other"));
+            account.add_remediation_exception(&other, "AIDAOTHER");
+        }
+        account.set_rule_function(PACK_RULE, &function_arn(HUB));
+        (0..230).for_each(|n| account.add_remediation_exception(PACK_RULE, &format!("AIDA{n:03}")));
+    }
+    let mut found = vec![];
+    for faults in [&[][..], &[FaultKind::ShortPages(7), FaultKind::Throttle { probability: 0.2 }]] {
+        clinic.aws.world().faults.clear();
+        for kind in faults {
+            let kind = kind.clone();
+            clinic.fault(None, kind);
+        }
+        let (status, lines) = clinic.examine(&["--account", MEMBER]).await;
+        assert_eq!(status, Some(3));
+        found.push(ailing(&lines));
+    }
+    assert_eq!(found[0], found[1]);
+    let mut told = Transcript::default();
+    told.add("doctor, and a rule of ours has 230 exceptions", &found[0], "");
+
+    clinic.aws.world().faults.clear();
+    let (status, lines) = clinic.examine(&["--account", MEMBER, "--function-name", "nothing"]).await;
+    assert_eq!(status, Some(1));
+    told.add("doctor --function-name nothing", check(&lines, "444455556666 remediation "), "");
+    insta::assert_snapshot!(told);
+}
+
+#[tokio::test]
+async fn a_region_that_takes_no_credentials_is_passed_over_only_if_it_is_proven_not_to_be_enabled() {
+    let opt_in = ["af-south-1", "ap-east-1", "ap-southeast-3", "eu-south-1", "me-south-1"];
+    let refuse = |clinic: &Clinic, regions: &[&str], code| {
+        regions.iter().for_each(|region| clinic.aws.world().refuse_region(region, code));
+    };
+    let elsewhere = "pack other Regions ";
+    let only_here = &["--account", HUB][..];
+    let mut clinic = Clinic::open().await;
+    refuse(&clinic, &opt_in[1..], "UnrecognizedClientException");
+    let (status, lines) = clinic.examine(only_here).await;
+    // af-south-1 takes the session, so that it is one which every enabled Region takes.
+    assert_eq!(status, Some(0));
+    let mut told = Transcript::default();
+    told.add("four Regions refuse a session", check(&lines, elsewhere), "");
+
+    refuse(&clinic, &opt_in[..1], "UnrecognizedClientException");
+    let (status, lines) = clinic.examine(only_here).await;
+    assert_eq!(status, Some(0));
+    told.add("all five opt-in Regions refuse it", check(&lines, elsewhere), "");
+    let access_key_id = format!("AKIALOCAL{HUB}");
+    clinic.credentials = Credentials { access_key_id, secret_access_key: "any".to_owned(), session_token: None };
+    let (status, lines) = clinic.examine(only_here).await;
+    assert_eq!(status, Some(0));
+    told.add("they refuse a user's access key", check(&lines, elsewhere), "");
+
+    refuse(&clinic, &["eu-west-1"], "AccessDeniedException");
+    refuse(&clinic, &["eu-west-2"], "UnrecognizedClientException");
+    let (status, lines) = clinic.examine(only_here).await;
+    assert_eq!(status, Some(1));
+    told.add("two Regions that are always enabled refuse it", check(&lines, elsewhere), "");
+    insta::assert_snapshot!(told);
+}
+
+#[tokio::test]
+async fn the_home_region_must_be_one_that_records_users() {
+    let mut told = Transcript::default();
+    for (region, expected) in [("ap-southeast-3", "ok"), ("eu-central-2", "failed"), ("mars-north-1", "unknown")] {
+        let clinic = Clinic::open().await;
+        let (_, out, error) = clinic.run(&["--before-rollout", "--region", region, "--format", "json"]).await;
+        let report: Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{out}{error}"));
+        let check = &report["checks"][0];
+        assert_eq!([&check["check"], &check["status"]], ["region", expected]);
+        told.add(region, check["seen"].as_str().unwrap(), "");
+    }
+    insta::assert_snapshot!(told, @"
+    $ ap-southeast-3
+    AWS Config records AWS::IAM::User in ap-southeast-3
+
+    $ eu-central-2
+    AWS Config does not record AWS::IAM::User in eu-central-2, where it was not available before February 2022
+
+    $ mars-north-1
+    this version does not know whether AWS Config records AWS::IAM::User in mars-north-1
+    ");
+}
+
+#[tokio::test]
+async fn a_policy_that_is_not_the_templates_own_is_not_judged() {
+    let statement = |condition: Value| {
+        json!({
+            "Effect": "Allow",
+            "Principal": { "Service": "config.amazonaws.com" },
+            "Action": "lambda:InvokeFunction",
+            "Resource": "*",
+            "Condition": condition,
+        })
+    };
+    let deny = json!({ "Effect": "Deny", "Principal": { "AWS": "*" }, "Action": "lambda:*", "Resource": "*" });
+    let by_list = statement(json!({ "StringEquals": { "aws:SourceAccount": [HUB, MEMBER] } }));
+    let by_rule = statement(json!({ "ArnLike": { "AWS:SourceArn": "arn:aws:config:*:444455556666:*" } }));
+    let two = statement(
+        json!({ "StringEquals": { "AWS:SourceAccount": MEMBER }, "Bool": { "aws:SecureTransport": "true" } }),
+    );
+    let for_others = json!({
+        "Effect": "Allow",
+        "Principal": { "Service": "events.amazonaws.com" },
+        "Action": "lambda:InvokeFunction",
+        "Resource": "*",
+    });
+    for (statements, status) in [
+        (vec![by_list.clone()], "ok"),
+        (vec![by_list.clone(), deny], "unknown"),
+        (vec![by_rule], "unknown"),
+        (vec![two], "unknown"),
+        (vec![for_others], "failed"),
+    ] {
+        let clinic = Clinic::open().await;
+        clinic.aws.world().account(HUB).add_function(RULE);
+        for statement in &statements {
+            clinic.aws.world().account(HUB).add_statement(RULE, statement.clone());
+        }
+        let (_, lines) = clinic.examine(&["--account", MEMBER]).await;
+        let line = check(&lines, "444455556666 invocable ");
+        assert!(line.starts_with(&format!("{MEMBER} invocable {status}: ")), "{statements:?}: {line}");
+    }
+}

@@ -1,0 +1,97 @@
+//! What may not be read, and what is told of it.
+
+use crate::{
+    doctor::{Clinic, ailing},
+    support::*,
+    transcript::Transcript,
+};
+use local_aws::{Fault, FaultKind};
+
+#[tokio::test]
+async fn each_permission_that_the_role_lacks_is_told_and_what_hangs_on_it_is_skipped() {
+    let mut told = Transcript::default();
+    for (action, skipped) in [
+        ("iam:ListUsers", 3),
+        ("iam:ListAccessKeys", 1),
+        ("iam:GetUser", 0),
+        ("iam:GetAccessKeyLastUsed", 0),
+        ("config:GetComplianceDetailsByConfigRule", 0),
+        ("config:PutEvaluations", 0),
+    ] {
+        let clinic = Clinic::open().await;
+        clinic.fault(Some((MEMBER, action.split_once(':').unwrap().1)), FaultKind::AccessDenied);
+        let (status, lines) = clinic.examine(&["--account", MEMBER]).await;
+        told.add(action, &ailing(&lines), "");
+        assert_eq!(lines.iter().filter(|line| line.contains(" skipped: ")).count(), skipped, "{lines:#?}");
+        assert_eq!(status, Some(3));
+    }
+    insta::assert_snapshot!(told);
+    // A policy that shields one user is not about the role.
+    let clinic = Clinic::open().await;
+    for action in ["ListAccessKeys", "GetUser"] {
+        let (action, user) = (Some(action.to_owned()), Some("user-0000".to_owned()));
+        clinic.aws.world().faults.add(Fault { account: None, action, user, kind: FaultKind::AccessDenied });
+    }
+    assert_eq!(clinic.examine(&["--account", MEMBER]).await.0, Some(0));
+    {
+        let mut world = clinic.aws.world();
+        let account = world.account(MEMBER);
+        let names: Vec<_> = account.users().map(|user| user.name.clone()).collect();
+        names.iter().for_each(|name| assert!(account.delete_user(name)));
+    }
+    let (status, lines) = clinic.examine(&["--account", MEMBER]).await;
+    assert_eq!(
+        (status, lines.iter().filter(|line| line.contains(" skipped: no user to try it on")).count()),
+        (Some(0), 3)
+    );
+}
+
+#[tokio::test]
+async fn what_the_doctor_may_not_read_is_unknown_and_says_what_to_allow() {
+    let mut told = Transcript::default();
+    for (account, action) in [
+        (MEMBER, "config:DescribeConfigurationRecorders"),
+        (MEMBER, "config:DescribeConfigurationRecorderStatus"),
+        (MEMBER, "config:DescribeConfigRules"),
+        (MEMBER, "config:DescribeRemediationExceptions"),
+        (MEMBER, "ssm:DescribeDocument"),
+        (HUB, "lambda:GetFunctionConfiguration"),
+        (HUB, "lambda:GetPolicy"),
+        (HUB, "config:DescribeOrganizationConformancePackStatuses"),
+        (HUB, "config:GetOrganizationConformancePackDetailedStatus"),
+    ] {
+        let clinic = Clinic::open().await;
+        clinic.fault(Some((account, action.split_once(':').unwrap().1)), FaultKind::AccessDenied);
+        let (status, lines) = clinic.examine(&["--account", MEMBER]).await;
+        assert_eq!(status, Some(1), "{action}");
+        told.add(format!("{action} in {account}"), &ailing(&lines), "");
+    }
+    insta::assert_snapshot!(told);
+}
+
+#[tokio::test]
+async fn a_role_that_cannot_be_assumed_costs_no_other_account_its_checks() {
+    let clinic = Clinic::open().await;
+    let stranger = "123456789012";
+    clinic.aws.world().account(stranger).add_role(EVALUATION_ROLE, &format!("arn:aws:iam::{HUB}:role/other"));
+    let missing = "210987654321";
+    let accounts = ["--account", MEMBER, stranger, missing];
+    let (status, lines) = clinic.examine(&[&accounts[..], &["--before-rollout"]].concat()).await;
+    let mut told = Transcript::default();
+    told.add("doctor --before-rollout, and two of three roles cannot be assumed", &ailing(&lines), "");
+    assert_eq!(status, Some(3));
+    assert!(lines.iter().any(|line| line.starts_with(&format!("{MEMBER} recorder ok"))), "{lines:?}");
+    assert!(
+        lines
+            .iter()
+            .all(|line| !["runbooks", "permissions", "invocable", "pack"].iter().any(|word| line.contains(word)))
+    );
+
+    let (_, lines) = clinic.examine(&["--account", missing]).await;
+    told.add("doctor, and the role cannot be assumed", &ailing(&lines), "");
+    clinic.fault(Some((HUB, "AssumeRole")), FaultKind::ServerError { probability: 1.0 });
+    let (status, lines) = clinic.examine(&["--account", MEMBER, "--before-rollout"]).await;
+    assert_eq!(status, Some(1));
+    told.add("doctor --before-rollout, and STS answers with an error", &ailing(&lines), "");
+    insta::assert_snapshot!(told);
+}

@@ -14,7 +14,7 @@ import pytest
 from moto.cloudformation import models
 from moto.server import ThreadedMotoServer
 
-from deployed import REGION, expanded, template
+from deployed import REGION, reduced, template
 
 ROOT = pathlib.Path(__file__).parents[2]
 PAGES = ("README.md", "templates/README.md", "templates/RUNBOOKS.md", "rule/README.md", "rule/src/cli/README.md", "CONTRIBUTING.md")
@@ -35,15 +35,14 @@ def blocks(text, language):
 def extended(parse):
     def parse_extended(stack):
         parse(stack)
-        # The manual gives no list of accounts.
-        stack.template_dict = expanded(stack.template_dict, {})
+        stack.template_dict = reduced(stack.template_dict, {})
 
     return parse_extended
 
 
 @pytest.fixture
 def aws(tmp_path, monkeypatch):
-    """moto as a server, with the language extensions that CloudFormation has and moto lacks; a shell for the manual."""
+    """moto as a server, which leaves out of lists what CloudFormation does; a shell for the manual."""
     for kind in (models.Stack, models.ChangeSet):
         monkeypatch.setattr(kind, "_parse_template", extended(kind._parse_template))
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)

@@ -8,7 +8,20 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from deployed import CODE, COMMAND_LINE, HUB, MEMBER, REGION, create, documents, roles, template, upload_code
+from deployed import (
+    CODE,
+    COMMAND_LINE,
+    HUB,
+    MEMBER,
+    REGION,
+    create,
+    documents,
+    parameter_values,
+    resolved,
+    roles,
+    template,
+    upload_code,
+)
 
 ROOT = pathlib.Path(__file__).parents[2]
 ORGANIZATION = "o-exampleorgid"
@@ -34,28 +47,83 @@ def deploy_hub(account, **parameters):
     create("hub.yaml", **CODE, **parameters)
 
 
-def who_may_invoke():
-    """The accounts whose AWS Config may; None stands for any."""
-    policy = json.loads(boto3.client("lambda").get_policy(FunctionName="access-key-rotation")["Policy"])
-    for statement in policy["Statement"]:
+FUNCTION = f"arn:aws:lambda:{REGION}:{HUB}:function:access-key-rotation"
+
+
+def who_may_invoke(**parameters):
+    """The conditions of the policy's statements. None: AWS Config of any account. moto does not know this resource."""
+    hub = template("hub.yaml")
+    values = parameter_values(hub, {**parameters, "Function.Arn": FUNCTION})
+    policy = resolved(hub["Resources"]["InvocationPolicy"]["Properties"], values, hub["Conditions"])
+    assert policy["ResourceArn"] == FUNCTION
+    assert len(json.dumps(policy["PolicyDocument"], separators=(",", ":"))) <= 20_480
+    statements = policy["PolicyDocument"]["Statement"]
+    for statement in statements:
+        assert statement["Effect"] == "Allow"
         assert statement["Principal"] == {"Service": "config.amazonaws.com"}
         assert statement["Action"] == "lambda:InvokeFunction"
-    conditions = [statement.get("Condition", {}).get("StringEquals", {}) for statement in policy["Statement"]]
-    return sorted((condition.get("AWS:SourceAccount") for condition in conditions), key=str)
+        assert statement["Resource"] == FUNCTION
+    sids = [statement["Sid"] for statement in statements]
+    assert len(set(sids)) == len(sids)
+    return [statement.get("Condition") for statement in statements]
+
+
+def equals(key, value):
+    return {"StringEquals": {key: value}}
+
+
+OTHER = "210987654321"
+THIS_ACCOUNT = equals("aws:SourceAccount", HUB)
+ACCOUNTS = equals("aws:SourceAccount", [MEMBER, OTHER])
 
 
 @pytest.mark.parametrize(
     "parameters, allowed",
     [
-        ({}, [HUB]),
-        ({"MemberAccounts": MEMBER}, [HUB]),
-        ({"OrganizationId": ORGANIZATION}, [HUB, None]),
-        ({"OrganizationId": ORGANIZATION, "MemberAccounts": f"{MEMBER},210987654321"}, [HUB, MEMBER, "210987654321"]),
+        ({}, []),
+        ({"MemberAccounts": MEMBER, "OrganizationMayInvoke": "true"}, []),
+        ({"OrganizationId": ORGANIZATION}, [None]),
+        ({"OrganizationId": ORGANIZATION, "MemberAccounts": f"{MEMBER},{OTHER}"}, [ACCOUNTS]),
+        ({"OrganizationId": ORGANIZATION, "MemberAccounts3": f"{MEMBER},{OTHER}"}, [ACCOUNTS]),
+        ({"OrganizationId": ORGANIZATION, "OrganizationMayInvoke": "true"}, [equals("aws:SourceOrgID", ORGANIZATION)]),
+        (
+            {"OrganizationId": ORGANIZATION, "OrganizationMayInvoke": "true", "MemberAccounts": f"{MEMBER},{OTHER}"},
+            [equals("aws:SourceOrgID", ORGANIZATION)],
+        ),
     ],
 )
-def test_who_may_invoke_the_function(account, parameters, allowed):
-    deploy_hub(account, **parameters)
-    assert who_may_invoke() == allowed
+def test_who_may_invoke_the_function(parameters, allowed):
+    assert who_may_invoke(**parameters) == [THIS_ACCOUNT, *allowed]
+
+
+def test_the_lists_and_the_policy_have_room_for_the_accounts_that_the_manual_says():
+    account = 111122220000
+    most = ",".join(str(account + n) for n in range(315))
+    assert len(most.encode()) <= 4096 < len(most) + 13
+    lists = [name for name in template("hub.yaml")["Parameters"] if name.startswith("MemberAccounts")]
+    conditions = who_may_invoke(OrganizationId=ORGANIZATION, **{name: most for name in lists})
+    assert len(lists) == 4 and len(conditions) == 5
+    assert "1,260" in (ROOT / "templates/README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "region, organization, permissions",
+    [
+        (REGION, ORGANIZATION, []),
+        ("us-gov-west-1", ORGANIZATION, [HUB, None]),
+        ("us-gov-west-1", "", [HUB]),
+        ("cn-north-1", ORGANIZATION, [HUB, None]),
+    ],
+)
+def test_where_cloudformation_has_no_policy_for_functions_there_are_permissions(region, organization, permissions):
+    hub = template("hub.yaml")
+    values = parameter_values(hub, {"OrganizationId": organization, "AWS::Region": region, "Function": "access-key-rotation"})
+    holds = lambda resource: resolved({"Condition": resource["Condition"]}, values, hub["Conditions"])
+    of_type = lambda kind: [r for r in hub["Resources"].values() if r["Type"] == f"AWS::Lambda::{kind}" and holds(r)]
+    found = [resolved(permission["Properties"], values, hub["Conditions"]) for permission in of_type("Permission")]
+    assert [permission.get("SourceAccount") for permission in found] == permissions
+    # Either would overwrite the other.
+    assert len(of_type("ResourcePolicy")) == (not permissions)
 
 
 def test_the_function(account):

@@ -50,11 +50,15 @@ def deploy_hub(account, **parameters):
 FUNCTION = f"arn:aws:lambda:{REGION}:{HUB}:function:access-key-rotation"
 
 
-def who_may_invoke(**parameters):
-    """The conditions of the policy's statements. None: AWS Config of any account. moto does not know this resource."""
+def hub_resource(name, **parameters):
+    """The properties of a resource that moto does not know."""
     hub = template("hub.yaml")
-    values = parameter_values(hub, {**parameters, "Function.Arn": FUNCTION})
-    policy = resolved(hub["Resources"]["InvocationPolicy"]["Properties"], values, hub["Conditions"])
+    return resolved(hub["Resources"][name]["Properties"], parameter_values(hub, parameters), hub["Conditions"])
+
+
+def who_may_invoke(**parameters):
+    """The conditions of the policy's statements. None: AWS Config of any account."""
+    policy = hub_resource("InvocationPolicy", **parameters, **{"Function.Arn": FUNCTION})
     assert policy["ResourceArn"] == FUNCTION
     assert len(json.dumps(policy["PolicyDocument"], separators=(",", ":"))) <= 20_480
     statements = policy["PolicyDocument"]["Statement"]
@@ -146,6 +150,20 @@ def test_the_function_has_the_concurrency_that_it_is_given(account):
     deploy_hub(account, ReservedConcurrency="20")
     concurrency = boto3.client("lambda").get_function_concurrency(FunctionName="access-key-rotation")
     assert concurrency["ReservedConcurrentExecutions"] == 20
+
+
+@pytest.mark.parametrize(
+    "reader, condition",
+    [("", None), (COMMAND_LINE, {"ArnNotLike": {"aws:PrincipalArn": COMMAND_LINE}})],
+)
+def test_nobody_but_one_role_reads_failed_events(reader, condition):
+    queue = f"arn:aws:sqs:{REGION}:{HUB}:access-key-rotation-failed-events"
+    policy = hub_resource("FailedEventsPolicy", FailedEventsReaderArn=reader, **{"FailedEvents.Arn": queue, "FailedEvents": "url"})
+    assert policy["Queues"] == ["url"]
+    [statement] = policy["PolicyDocument"]["Statement"]
+    assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "sqs:ReceiveMessage")
+    assert statement["Resource"] == queue
+    assert statement.get("Condition") == condition
 
 
 def test_without_an_organization_the_function_assumes_no_role(account):
@@ -247,11 +265,13 @@ def test_every_alarm_watches_something_and_tells_the_topic():
     alarms = [resource["Properties"] for name, resource in resources.items() if name.endswith("Alarm")]
     assert len(alarms) == 6
     watched = {alarm["MetricName"] for alarm in alarms}
-    assert {"Errors", "Throttles", "AsyncEventAge", "ApproximateNumberOfMessagesVisible"} <= watched
+    assert {"Errors", "Throttles", "AsyncEventAge", "AsyncEventsDropped", "DestinationDeliveryFailures"} <= watched
     manual = (ROOT / "templates/README.md").read_text()
     for alarm in alarms:
         assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}]
         # The function's own metrics have no dimensions.
         assert ("Dimensions" in alarm) == (alarm["Namespace"] != "AccessKeyRotation")
         assert alarm["TreatMissingData"] == "notBreaching"
+        # A count of what happened goes back to nothing; what lies in a queue stays.
+        assert alarm["Namespace"] != "AWS/SQS"
         assert f"`{alarm['AlarmName']}`" in manual

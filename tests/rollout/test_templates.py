@@ -192,8 +192,10 @@ def evaluation_role(account, **parameters):
 
 THE_FUNCTION = {
     "Effect": "Allow",
-    "Principal": {"AWS": f"arn:aws:iam::{HUB}:role/access-key-rotation-function"},
+    # Not the role, which IAM would take only if it is there, and no longer if it is made anew.
+    "Principal": {"AWS": f"arn:aws:iam::{HUB}:root"},
     "Action": "sts:AssumeRole",
+    "Condition": {"ArnEquals": {"aws:PrincipalArn": f"arn:aws:iam::{HUB}:role/access-key-rotation-function"}},
 }
 
 

@@ -139,6 +139,10 @@ def names_and_upload():
     return shell_blocks(ORGANIZATION, "BUCKET=", "RELEASE=")
 
 
+def function_code(aws):
+    return aws.client("lambda").get_function_configuration(FunctionName="access-key-rotation")["CodeSha256"]
+
+
 def pack_parameters(aws):
     config = aws.client("config")
     found = config.describe_organization_conformance_packs(OrganizationConformancePackNames=["access-key-rotation"])
@@ -152,13 +156,41 @@ def test_the_deployment_and_its_removal(aws):
     assert '"Status": "CREATE_SUCCESSFUL"' in aws.shell(shell_blocks(ORGANIZATION))
     stacks = aws.client("cloudformation")
     names = stack_names(stacks)
-    assert {"access-key-rotation", "access-key-rotation-member"} < names and len(names) == 3
+    assert {"access-key-rotation", "access-key-rotation-member", "access-key-rotation-aggregator"} < names and len(names) == 4
     assert pack_parameters(aws)["FunctionArn"].endswith(":function:access-key-rotation")
 
     aws.shell(shell_blocks(ORGANIZATION, "BUCKET=") + shell_blocks("Remove it"))
     assert stack_names(stacks) == set()
     with pytest.raises(aws.client("config").exceptions.NoSuchOrganizationConformancePackException):
         pack_parameters(aws)
+
+
+def test_a_release_is_deployed_over_another_and_rolled_back(aws):
+    aws.shell(shell_blocks(ORGANIZATION))
+    old, [first] = function_code(aws), aws.releases()
+    aws.write_code("another build")
+    update = [block for block in blocks(section("Update it"), "sh") if "TemplatePrefix" in block]
+    aws.shell(names_and_upload() + "".join(update))
+    assert function_code(aws) != old and len(aws.releases()) == 2
+    # moto rejects an update that changes nothing.
+    stacks = aws.client("cloudformation")
+    member = stacks.get_template(StackName="access-key-rotation-member")["TemplateBody"]
+    stacks.update_stack(
+        StackName="access-key-rotation-member",
+        TemplateBody=member.replace("It cannot delete keys.", "Another release."),
+        Parameters=[{"ParameterKey": "HubAccountId", "UsePreviousValue": True}],
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+    )
+    description = lambda: aws.client("iam").get_role(RoleName="access-key-rotation-remediation")["Role"]["Description"]
+    assert "Another release." in description()
+
+    function = "FUNCTION=arn:aws:lambda:eu-central-1:111122223333:function:access-key-rotation\n"
+    back = [block for block in blocks(section("Roll it back"), "sh") if "--document-version" not in block]
+    assert len(back) == 3
+    aws.shell(shell_blocks(ORGANIZATION, "BUCKET=") + function + "".join(back), OLD=first)
+    assert function_code(aws) == old
+    assert "It cannot delete keys." in description()
+    assert pack_parameters(aws) == {"FunctionArn": function.strip().split("=")[1]}
 
 
 def test_the_parts_and_their_removal(aws):
@@ -207,6 +239,17 @@ def test_an_updated_runbook_becomes_the_default_version_in_every_account(aws):
     for _ in range(2):
         aws.shell(update)
         assert versions() == [("2", "2")] * 9
+
+
+def test_an_old_runbook_becomes_the_default_version_again(aws):
+    ssm = aws.client("ssm")
+    name = "AccessKeyRotation-DeactivateStaleKeys"
+    contents = [json.dumps({"schemaVersion": "0.3", "description": version, "mainSteps": []}) for version in "12"]
+    ssm.create_document(Name=name, Content=contents[0], DocumentType="Automation", DocumentFormat="JSON")
+    ssm.update_document(Name=name, Content=contents[1], DocumentVersion="$LATEST", DocumentFormat="JSON")
+    ssm.update_document_default_version(Name=name, DocumentVersion="2")
+    aws.shell(shell_blocks("Roll it back", "--document-version"))
+    assert ssm.describe_document(Name=name)["Document"]["DefaultVersion"] == "1"
 
 
 def test_a_single_account(aws):

@@ -1,4 +1,4 @@
-"""The one stack for an organization: what it makes of its parts."""
+"""The one stack for an organization, and the aggregator: what they make of their parts."""
 
 import pathlib
 import re
@@ -85,3 +85,16 @@ def test_every_parameter_of_the_parts_is_one_of_the_organizations(part):
 def test_stack_sets_take_roots_and_units(ids, allowed):
     pattern = template("organization.yaml")["Parameters"]["OrganizationalUnitIds"]["AllowedPattern"]
     assert bool(re.fullmatch(pattern, ids)) == allowed
+
+
+def test_the_aggregator_reads_the_organization_in_the_home_region():
+    """As AWS Config's API takes it: moto knows no aggregators in templates."""
+    aggregator = resource("aggregator.yaml", "Aggregator", **{"Role.Arn": f"arn:aws:iam::{HUB}:role/access-key-rotation-aggregator"})
+    with mock_aws():
+        config = boto3.client("config", REGION, aws_access_key_id="test", aws_secret_access_key="test")
+        made = config.put_configuration_aggregator(**aggregator)["ConfigurationAggregator"]
+    assert made["OrganizationAggregationSource"]["AwsRegions"] == [REGION]
+    assert f"--configuration-aggregator-name {made['ConfigurationAggregatorName']} " in (ROOT / "templates/README.md").read_text()
+    role = resource("aggregator.yaml", "Role", PermissionsBoundary="boundary", RolePath="/security/")
+    assert role["PermissionsBoundary"] == f"arn:aws:iam::{HUB}:policy/boundary" and role["Path"] == "/security/"
+    assert role["ManagedPolicyArns"] == ["arn:aws:iam::aws:policy/service-role/AWSConfigRoleForOrganizations"]

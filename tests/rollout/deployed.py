@@ -17,10 +17,6 @@ from cfnlint.decode.cfn_yaml import loads
 from moto import mock_aws
 
 ROOT = pathlib.Path(__file__).parents[2]
-# ministack writes there when it is imported.
-os.environ.setdefault("STATE_DIR", str(ROOT / "target/ministack"))
-from ministack.services.cloudformation import language_extensions
-
 TEMPLATES = ROOT / "templates"
 REGION, HUB, MEMBER = "eu-central-1", "111122220000", "111122221111"
 COMMAND_LINE = f"arn:aws:iam::{HUB}:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_Security_????????????????"
@@ -31,12 +27,19 @@ def template(name):
     return json.loads(json.dumps(loads((TEMPLATES / name).read_text())))
 
 
-def expanded(template, parameters):
-    """The template with Fn::ForEach expanded, which moto does not know, and without the items that a condition leaves out."""
-    values = {key: value.get("Default", "") for key, value in template["Parameters"].items()} | parameters
-    if template.pop("Transform", None):
-        template = language_extensions.apply(template, values)
+def reduced(template, parameters):
+    """The template without the items of lists that a condition leaves out, of which moto makes null."""
+    values = parameter_values(template, parameters)
     return template | {"Resources": chosen(template["Resources"], values, template.get("Conditions"))}
+
+
+def parameter_values(template, parameters):
+    """The values of a template's parameters and of AWS's own: lists as lists, all others as text."""
+    values = {"AWS::Partition": "aws", "AWS::Region": REGION, "AWS::AccountId": HUB, "AWS::URLSuffix": "amazonaws.com"}
+    for name, parameter in template["Parameters"].items():
+        value = str(parameters.get(name, parameter.get("Default", "")))
+        values[name] = value.split(",") if parameter["Type"] == "CommaDelimitedList" else value
+    return values | {name: value for name, value in parameters.items() if name not in template["Parameters"]}
 
 
 NOTHING = object()
@@ -52,10 +55,12 @@ def resolved(node, values, conditions):
             return NOTHING
         case {"Ref": name}:
             return values[name]
+        case {"Fn::GetAtt": name}:
+            return values[name if isinstance(name, str) else ".".join(name)]
         case {"Fn::Sub": [text, more]}:
             return resolved({"Fn::Sub": text}, values | {name: resolve(value) for name, value in more.items()}, conditions)
         case {"Fn::Sub": text}:
-            return re.sub(r"\$\{(\w+)\}", lambda found: values[found[1]], text)
+            return re.sub(r"\$\{([\w:.]+)\}", lambda found: values[found[1]], text)
         case {"Fn::Join": [separator, parts]}:
             return separator.join(resolve(parts))
         case {"Fn::Split": [separator, text]}:
@@ -64,6 +69,12 @@ def resolved(node, values, conditions):
             return resolve(left) == resolve(right)
         case {"Fn::Not": [condition]}:
             return not resolve(condition)
+        case {"Fn::And": parts}:
+            return all(resolve(parts))
+        case {"Fn::Or": parts}:
+            return any(resolve(parts))
+        case {"Condition": str(name)} | {"Fn::Condition": str(name)} if len(node) == 1:
+            return resolve(conditions[name])
         case {"Fn::If": [name, then, otherwise]}:
             return resolve(then if resolve(conditions[name]) else otherwise)
         case dict():
@@ -100,7 +111,7 @@ def upload_code(s3):
 def create(name, **parameters):
     boto3.client("cloudformation").create_stack(
         StackName=name.removesuffix(".yaml"),
-        TemplateBody=json.dumps(expanded(template(name), parameters)),
+        TemplateBody=json.dumps(reduced(template(name), parameters)),
         Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
         Capabilities=["CAPABILITY_NAMED_IAM"],
     )

@@ -11,10 +11,10 @@ import zipfile
 
 import boto3
 import pytest
-from moto.cloudformation import models
+from moto.cloudformation import models, parsing
 from moto.server import ThreadedMotoServer
 
-from deployed import REGION, expanded, template
+from deployed import REGION, reduced, template
 
 ROOT = pathlib.Path(__file__).parents[2]
 PAGES = ("README.md", "templates/README.md", "templates/RUNBOOKS.md", "rule/README.md", "rule/src/cli/README.md", "CONTRIBUTING.md")
@@ -35,15 +35,25 @@ def blocks(text, language):
 def extended(parse):
     def parse_extended(stack):
         parse(stack)
-        # The manual gives no list of accounts.
-        stack.template_dict = expanded(stack.template_dict, {})
+        stack.template_dict = reduced(stack.template_dict, {})
 
     return parse_extended
 
 
+def with_texts(load):
+    def load_texts(resources):
+        given = resources.input_parameters.items()
+        resources.input_parameters = {name: ",".join(value) if isinstance(value, list) else value for name, value in given}
+        load(resources)
+
+    return load_texts
+
+
 @pytest.fixture
 def aws(tmp_path, monkeypatch):
-    """moto as a server, with the language extensions that CloudFormation has and moto lacks; a shell for the manual."""
+    """moto as a server, which leaves out of lists what CloudFormation does, and takes the previous value of a list; a shell for the
+    manual."""
+    monkeypatch.setattr(parsing.ResourceMap, "load_parameters", with_texts(parsing.ResourceMap.load_parameters))
     for kind in (models.Stack, models.ChangeSet):
         monkeypatch.setattr(kind, "_parse_template", extended(kind._parse_template))
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -72,8 +82,16 @@ class Aws:
         self.client("s3").create_bucket(
             Bucket="example-access-key-rotation", CreateBucketConfiguration={"LocationConstraint": REGION}
         )
-        with zipfile.ZipFile(home / "bootstrap.zip", "w") as archive:
-            archive.writestr("bootstrap", "")
+        self.write_code("")
+
+    def write_code(self, text):
+        with zipfile.ZipFile(self.home / "bootstrap.zip", "w") as archive:
+            archive.writestr("bootstrap", text)
+
+    def releases(self):
+        """The prefixes under which the manual uploads."""
+        found = self.client("s3").list_objects_v2(Bucket="example-access-key-rotation", Prefix="access-key-rotation/", Delimiter="/")
+        return [prefix["Prefix"] for prefix in found["CommonPrefixes"]]
 
     def client(self, service, account=None):
         keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
@@ -87,9 +105,9 @@ class Aws:
             }
         return boto3.client(service, endpoint_url=self.endpoint, region_name=REGION, **keys)
 
-    def shell(self, script):
-        """Runs commands of the manual as they are, but for this organization's ids and a zip that is there."""
-        names = {"ROOT": self.unit, "SECURITY": self.members[0], "ZIP": self.home / "bootstrap.zip"}
+    def shell(self, script, **names):
+        """Runs commands of the manual as they are, but for this organization's ids, names that are given and a zip that is there."""
+        names = {"ROOT": self.unit, "SECURITY": self.members[0], "ZIP": self.home / "bootstrap.zip"} | names
         for name, value in names.items():
             script = re.sub(rf"^{name}=\S+", f"{name}={value}", script, flags=re.MULTILINE)
         run = subprocess.run(
@@ -109,38 +127,93 @@ class Aws:
         }
 
 
-def test_the_deployment_and_its_removal(aws):
-    """Stacks, StackSet instances in two accounts, and the pack from S3; then nothing of it is left."""
-    deployment = "".join(blocks(section("Deploy it to an organization"), "sh"))
-    out = aws.shell(deployment)
-    assert '"Status": "CREATE_SUCCESSFUL"' in out
+ORGANIZATION = "Deploy it to an organization"
 
+
+def shell_blocks(title, *words):
+    """The commands of a section, or those of its blocks that contain one of the words."""
+    return "".join(block for block in blocks(section(title), "sh") if not words or any(word in block for word in words))
+
+
+def names_and_upload():
+    return shell_blocks(ORGANIZATION, "BUCKET=", "RELEASE=")
+
+
+def function_code(aws):
+    return aws.client("lambda").get_function_configuration(FunctionName="access-key-rotation")["CodeSha256"]
+
+
+def pack_parameters(aws):
+    config = aws.client("config")
+    found = config.describe_organization_conformance_packs(OrganizationConformancePackNames=["access-key-rotation"])
+    [pack] = found["OrganizationConformancePacks"]
+    return {parameter["ParameterName"]: parameter["ParameterValue"] for parameter in pack["ConformancePackInputParameters"]}
+
+
+def test_the_deployment_and_its_removal(aws):
+    """The function's stack in the organization's, and the pack from S3; then nothing of it is left. moto knows no StackSets in
+    templates: see test_organization.py."""
+    assert '"Status": "CREATE_SUCCESSFUL"' in aws.shell(shell_blocks(ORGANIZATION))
     stacks = aws.client("cloudformation")
-    assert stack_names(stacks) == {"access-key-rotation-hub", "access-key-rotation-member"}
+    names = stack_names(stacks)
+    assert {"access-key-rotation", "access-key-rotation-member", "access-key-rotation-aggregator"} < names and len(names) == 4
+    assert pack_parameters(aws)["FunctionArn"].endswith(":function:access-key-rotation")
+
+    aws.shell(shell_blocks(ORGANIZATION, "BUCKET=") + shell_blocks("Remove it"))
+    assert stack_names(stacks) == set()
+    with pytest.raises(aws.client("config").exceptions.NoSuchOrganizationConformancePackException):
+        pack_parameters(aws)
+
+
+def test_a_release_is_deployed_over_another_and_rolled_back(aws):
+    aws.shell(shell_blocks(ORGANIZATION))
+    old, [first] = function_code(aws), aws.releases()
+    aws.write_code("another build")
+    update = [block for block in blocks(section("Update it"), "sh") if "TemplatePrefix" in block]
+    aws.shell(names_and_upload() + "".join(update))
+    assert function_code(aws) != old and len(aws.releases()) == 2
+    # moto rejects an update that changes nothing.
+    stacks = aws.client("cloudformation")
+    member = stacks.get_template(StackName="access-key-rotation-member")["TemplateBody"]
+    stacks.update_stack(
+        StackName="access-key-rotation-member",
+        TemplateBody=member.replace("It cannot delete keys.", "Another release."),
+        Parameters=[{"ParameterKey": "HubAccountId", "UsePreviousValue": True}],
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+    )
+    description = lambda: aws.client("iam").get_role(RoleName="access-key-rotation-remediation")["Role"]["Description"]
+    assert "Another release." in description()
+
+    function = "FUNCTION=arn:aws:lambda:eu-central-1:111122223333:function:access-key-rotation\n"
+    back = [block for block in blocks(section("Roll it back"), "sh") if "--document-version" not in block]
+    assert len(back) == 3
+    aws.shell(shell_blocks(ORGANIZATION, "BUCKET=") + function + "".join(back), OLD=first)
+    assert function_code(aws) == old
+    assert "It cannot delete keys." in description()
+    assert pack_parameters(aws) == {"FunctionArn": function.strip().split("=")[1]}
+
+
+def test_the_parts_and_their_removal(aws):
+    """Stacks, and StackSet instances in two accounts; then nothing of it is left."""
+    deploy, roles, instances, rest = blocks(section("The parts one by one"), "sh")
+    aws.shell(names_and_upload() + deploy + roles)
+    stacks = aws.client("cloudformation")
+    assert stack_names(stacks) == {"access-key-rotation-hub"}
     for account in aws.members:
         member = aws.client("iam", account)
         roles = {role["RoleName"] for role in member.list_roles()["Roles"]}
         assert {f"access-key-rotation-{name}" for name in ("remediation", "deletion")} <= roles
         documents = aws.client("ssm", account).list_documents()["DocumentIdentifiers"]
         assert len([document for document in documents if document["Name"].startswith("AccessKeyRotation-")]) == 3
-    config = aws.client("config")
-    name = "access-key-rotation"
-    packs = config.describe_organization_conformance_packs(OrganizationConformancePackNames=[name])
-    [pack] = packs["OrganizationConformancePacks"]
-    [parameter] = pack["ConformancePackInputParameters"]
-    assert parameter["ParameterValue"].endswith(":function:access-key-rotation")
 
-    names = deployment[: deployment.index("\naws ") + 1]
-    first, second = blocks(section("Remove it"), "sh")
-    aws.shell(names + first)
+    names = shell_blocks(ORGANIZATION, "BUCKET=")
+    aws.shell(names + instances)
     # moto deletes the instances of accounts only, not those of organizational units.
     stacks.delete_stack_instances(
         StackSetName="access-key-rotation-member", Accounts=aws.members, Regions=[REGION], RetainStacks=False
     )
-    aws.shell(names + second)
+    aws.shell(names + rest)
     assert stack_names(stacks) == set()
-    with pytest.raises(config.exceptions.NoSuchOrganizationConformancePackException):
-        config.describe_organization_conformance_packs(OrganizationConformancePackNames=[name])
     assert [s for s in stacks.list_stack_sets()["Summaries"] if s["Status"] == "ACTIVE"] == []
 
 
@@ -162,18 +235,26 @@ def test_an_updated_runbook_becomes_the_default_version_in_every_account(aws):
             client.create_document(Name=name, Content=contents[0], DocumentType="Automation", DocumentFormat="JSON")
             client.update_document(Name=name, Content=contents[1], DocumentVersion="$LATEST", DocumentFormat="JSON")
     assert versions() == [("1", "2")] * 9
-    [update] = blocks(section("Update it"), "sh")
+    [update] = [block for block in blocks(section("Update it"), "sh") if "update-document-default-version" in block]
     for _ in range(2):
         aws.shell(update)
         assert versions() == [("2", "2")] * 9
 
 
+def test_an_old_runbook_becomes_the_default_version_again(aws):
+    ssm = aws.client("ssm")
+    name = "AccessKeyRotation-DeactivateStaleKeys"
+    contents = [json.dumps({"schemaVersion": "0.3", "description": version, "mainSteps": []}) for version in "12"]
+    ssm.create_document(Name=name, Content=contents[0], DocumentType="Automation", DocumentFormat="JSON")
+    ssm.update_document(Name=name, Content=contents[1], DocumentVersion="$LATEST", DocumentFormat="JSON")
+    ssm.update_document_default_version(Name=name, DocumentVersion="2")
+    aws.shell(shell_blocks("Roll it back", "--document-version"))
+    assert ssm.describe_document(Name=name)["Document"]["DefaultVersion"] == "1"
+
+
 def test_a_single_account(aws):
     """The nested stacks; moto knows no rules in templates."""
-    deployment = "".join(blocks(section("Deploy it to an organization"), "sh"))
-    names = deployment[: deployment.index("\naws ") + 1]
-    [code] = [block for block in blocks(section("Deploy it to an organization"), "sh") if "ZIP=" in block]
-    aws.shell(names + code + "".join(blocks(section("A single account"), "sh")))
+    aws.shell(names_and_upload() + shell_blocks("A single account"))
     stacks = aws.client("cloudformation")
     assert len(stack_names(stacks)) == 3
 

@@ -86,7 +86,7 @@ def test_the_remediation_fits_the_runbook(automatic, text):
     assert len(parameters) < limit("RemediationParameters")
     for name, value in parameters.items():
         [text] = value["StaticValue"]["Values"]
-        pattern = document["parameters"][name]["allowedPattern"]
+        pattern = resolved(document["parameters"][name]["allowedPattern"], {"RolePath": "/"}, {})
         assert re.search(pattern, text), f"{name}: {text}"
         default = str(template("member.yaml")["Parameters"].get(name, {}).get("Default"))
         assert name == "AutomationAssumeRole" or text == default, f"{name} has other defaults in pack and runbook"

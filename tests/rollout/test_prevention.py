@@ -23,6 +23,7 @@ TARGETS = "ou-exam-12345678"
 PERMISSION_SET = "AWSReservedSSO_KeyAdministrator_????????????????"
 LONGEST = {
     "AdministrationRoleName": "r" * 64,
+    "RolePath": f"/{'p' * 62}/",
     "AccessKeyPaths": ",".join(f"/{number:02}{'p' * 57}/" for number in range(20)),
 }
 
@@ -310,6 +311,16 @@ def test_it_protects_what_the_templates_make_and_lets_the_runbooks_keep_records(
         assert bool(allowed) == (denied_by(arn, "iam:TagUser", USER, [RECORD]) is None)
     for runbook in runbooks:
         assert denied_by(DEVELOPER, "ssm:UpdateDocument", f"document/{runbook['Name']}") == "Runbooks"
+
+
+def test_it_follows_the_roles_to_their_path():
+    found, plain = statements(RolePath="/security/"), statements()
+    assert "arn:*:iam::*:role/security/access-key-rotation-*" in found["Roles"]["Resource"]
+    # The evaluation role has no path.
+    assert set(plain["Roles"]["Resource"]) <= set(found["Roles"]["Resource"])
+    for role in ("remediation", "deletion"):
+        arn = f"arn:*:iam::*:role/security/access-key-rotation-{role}"
+        assert arn in found["RecordTags"]["Condition"]["ArnNotLike"]["aws:PrincipalArn"]
 
 
 # The rules for CloudFormation Guard.

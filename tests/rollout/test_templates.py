@@ -8,7 +8,20 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from deployed import CODE, COMMAND_LINE, HUB, MEMBER, REGION, create, documents, roles, template, upload_code
+from deployed import (
+    CODE,
+    COMMAND_LINE,
+    HUB,
+    MEMBER,
+    REGION,
+    create,
+    documents,
+    parameter_values,
+    resolved,
+    roles,
+    template,
+    upload_code,
+)
 
 ROOT = pathlib.Path(__file__).parents[2]
 ORGANIZATION = "o-exampleorgid"
@@ -34,28 +47,87 @@ def deploy_hub(account, **parameters):
     create("hub.yaml", **CODE, **parameters)
 
 
-def who_may_invoke():
-    """The accounts whose AWS Config may; None stands for any."""
-    policy = json.loads(boto3.client("lambda").get_policy(FunctionName="access-key-rotation")["Policy"])
-    for statement in policy["Statement"]:
+FUNCTION = f"arn:aws:lambda:{REGION}:{HUB}:function:access-key-rotation"
+
+
+def hub_resource(name, **parameters):
+    """The properties of a resource that moto does not know."""
+    hub = template("hub.yaml")
+    return resolved(hub["Resources"][name]["Properties"], parameter_values(hub, parameters), hub["Conditions"])
+
+
+def who_may_invoke(**parameters):
+    """The conditions of the policy's statements. None: AWS Config of any account."""
+    policy = hub_resource("InvocationPolicy", **parameters, **{"Function.Arn": FUNCTION})
+    assert policy["ResourceArn"] == FUNCTION
+    assert len(json.dumps(policy["PolicyDocument"], separators=(",", ":"))) <= 20_480
+    statements = policy["PolicyDocument"]["Statement"]
+    for statement in statements:
+        assert statement["Effect"] == "Allow"
         assert statement["Principal"] == {"Service": "config.amazonaws.com"}
         assert statement["Action"] == "lambda:InvokeFunction"
-    conditions = [statement.get("Condition", {}).get("StringEquals", {}) for statement in policy["Statement"]]
-    return sorted((condition.get("AWS:SourceAccount") for condition in conditions), key=str)
+        assert statement["Resource"] == FUNCTION
+    sids = [statement["Sid"] for statement in statements]
+    assert len(set(sids)) == len(sids)
+    return [statement.get("Condition") for statement in statements]
+
+
+def equals(key, value):
+    return {"StringEquals": {key: value}}
+
+
+OTHER = "210987654321"
+THIS_ACCOUNT = equals("aws:SourceAccount", HUB)
+ACCOUNTS = equals("aws:SourceAccount", [MEMBER, OTHER])
 
 
 @pytest.mark.parametrize(
     "parameters, allowed",
     [
-        ({}, [HUB]),
-        ({"MemberAccounts": MEMBER}, [HUB]),
-        ({"OrganizationId": ORGANIZATION}, [HUB, None]),
-        ({"OrganizationId": ORGANIZATION, "MemberAccounts": f"{MEMBER},210987654321"}, [HUB, MEMBER, "210987654321"]),
+        ({}, []),
+        ({"MemberAccounts": MEMBER, "OrganizationMayInvoke": "true"}, []),
+        ({"OrganizationId": ORGANIZATION}, [None]),
+        ({"OrganizationId": ORGANIZATION, "MemberAccounts": f"{MEMBER},{OTHER}"}, [ACCOUNTS]),
+        ({"OrganizationId": ORGANIZATION, "MemberAccounts3": f"{MEMBER},{OTHER}"}, [ACCOUNTS]),
+        ({"OrganizationId": ORGANIZATION, "OrganizationMayInvoke": "true"}, [equals("aws:SourceOrgID", ORGANIZATION)]),
+        (
+            {"OrganizationId": ORGANIZATION, "OrganizationMayInvoke": "true", "MemberAccounts": f"{MEMBER},{OTHER}"},
+            [equals("aws:SourceOrgID", ORGANIZATION)],
+        ),
     ],
 )
-def test_who_may_invoke_the_function(account, parameters, allowed):
-    deploy_hub(account, **parameters)
-    assert who_may_invoke() == allowed
+def test_who_may_invoke_the_function(parameters, allowed):
+    assert who_may_invoke(**parameters) == [THIS_ACCOUNT, *allowed]
+
+
+def test_the_lists_and_the_policy_have_room_for_the_accounts_that_the_manual_says():
+    account = 111122220000
+    most = ",".join(str(account + n) for n in range(315))
+    assert len(most.encode()) <= 4096 < len(most) + 13
+    lists = [name for name in template("hub.yaml")["Parameters"] if name.startswith("MemberAccounts")]
+    conditions = who_may_invoke(OrganizationId=ORGANIZATION, **{name: most for name in lists})
+    assert len(lists) == 4 and len(conditions) == 5
+    assert "1,260" in (ROOT / "templates/README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "region, organization, permissions",
+    [
+        (REGION, ORGANIZATION, []),
+        ("us-gov-west-1", ORGANIZATION, [HUB, None]),
+        ("us-gov-west-1", "", [HUB]),
+        ("cn-north-1", ORGANIZATION, [HUB, None]),
+    ],
+)
+def test_where_cloudformation_has_no_policy_for_functions_there_are_permissions(region, organization, permissions):
+    hub = template("hub.yaml")
+    values = parameter_values(hub, {"OrganizationId": organization, "AWS::Region": region, "Function": "access-key-rotation"})
+    holds = lambda resource: resolved({"Condition": resource["Condition"]}, values, hub["Conditions"])
+    of_type = lambda kind: [r for r in hub["Resources"].values() if r["Type"] == f"AWS::Lambda::{kind}" and holds(r)]
+    found = [resolved(permission["Properties"], values, hub["Conditions"]) for permission in of_type("Permission")]
+    assert [permission.get("SourceAccount") for permission in found] == permissions
+    # Either would overwrite the other.
+    assert len(of_type("ResourcePolicy")) == (not permissions)
 
 
 def test_the_function(account):
@@ -68,16 +140,36 @@ def test_the_function(account):
         "EVALUATION_ROLE_NAME": "access-key-rotation-evaluation",
         "SSL_CERT_FILE": "/etc/pki/tls/certs/ca-bundle.crt",
     }
-    assert function["Concurrency"] == {"ReservedConcurrentExecutions": 20}
+    # A new account may have too little concurrency to reserve any.
+    assert "Concurrency" not in function
     [group] = boto3.client("logs").describe_log_groups(logGroupNamePrefix="/aws/lambda/")["logGroups"]
     assert (group["logGroupName"], group["retentionInDays"]) == ("/aws/lambda/access-key-rotation", 90)
 
 
+def test_the_function_has_the_concurrency_that_it_is_given(account):
+    deploy_hub(account, ReservedConcurrency="20")
+    concurrency = boto3.client("lambda").get_function_concurrency(FunctionName="access-key-rotation")
+    assert concurrency["ReservedConcurrentExecutions"] == 20
+
+
+@pytest.mark.parametrize(
+    "reader, condition",
+    [("", None), (COMMAND_LINE, {"ArnNotLike": {"aws:PrincipalArn": COMMAND_LINE}})],
+)
+def test_nobody_but_one_role_reads_failed_events(reader, condition):
+    queue = f"arn:aws:sqs:{REGION}:{HUB}:access-key-rotation-failed-events"
+    policy = hub_resource("FailedEventsPolicy", FailedEventsReaderArn=reader, **{"FailedEvents.Arn": queue, "FailedEvents": "url"})
+    assert policy["Queues"] == ["url"]
+    [statement] = policy["PolicyDocument"]["Statement"]
+    assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "sqs:ReceiveMessage")
+    assert statement["Resource"] == queue
+    assert statement.get("Condition") == condition
+
+
 def test_without_an_organization_the_function_assumes_no_role(account):
-    deploy_hub(account, ReservedConcurrency="0")
+    deploy_hub(account)
     function = boto3.client("lambda").get_function(FunctionName="access-key-rotation")
     assert "EVALUATION_ROLE_NAME" not in function["Configuration"]["Environment"]["Variables"]
-    assert "Concurrency" not in function
     iam = boto3.client("iam")
     policy = iam.get_role_policy(RoleName="access-key-rotation-function", PolicyName="function")["PolicyDocument"]
     assert "sts:AssumeRole" not in str(policy)
@@ -100,8 +192,10 @@ def evaluation_role(account, **parameters):
 
 THE_FUNCTION = {
     "Effect": "Allow",
-    "Principal": {"AWS": f"arn:aws:iam::{HUB}:role/access-key-rotation-function"},
+    # Not the role, which IAM would take only if it is there, and no longer if it is made anew.
+    "Principal": {"AWS": f"arn:aws:iam::{HUB}:root"},
     "Action": "sts:AssumeRole",
+    "Condition": {"ArnEquals": {"aws:PrincipalArn": f"arn:aws:iam::{HUB}:role/access-key-rotation-function"}},
 }
 
 
@@ -173,11 +267,13 @@ def test_every_alarm_watches_something_and_tells_the_topic():
     alarms = [resource["Properties"] for name, resource in resources.items() if name.endswith("Alarm")]
     assert len(alarms) == 6
     watched = {alarm["MetricName"] for alarm in alarms}
-    assert {"Errors", "Throttles", "AsyncEventAge", "ApproximateNumberOfMessagesVisible"} <= watched
+    assert {"Errors", "Throttles", "AsyncEventAge", "AsyncEventsDropped", "DestinationDeliveryFailures"} <= watched
     manual = (ROOT / "templates/README.md").read_text()
     for alarm in alarms:
         assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}]
         # The function's own metrics have no dimensions.
         assert ("Dimensions" in alarm) == (alarm["Namespace"] != "AccessKeyRotation")
         assert alarm["TreatMissingData"] == "notBreaching"
+        # A count of what happened goes back to nothing; what lies in a queue stays.
+        assert alarm["Namespace"] != "AWS/SQS"
         assert f"`{alarm['AlarmName']}`" in manual

@@ -1,0 +1,120 @@
+"""What organizations may require of the templates: permissions boundary, path, key; and that the manual names every parameter."""
+
+import json
+import pathlib
+import re
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from deployed import HUB, REGION, create, documents, parameter_values, resolved, template
+
+ROOT = pathlib.Path(__file__).parents[2]
+OTHER = "210987654321"
+KEY = f"arn:aws:kms:{REGION}:{HUB}:key/11111111-2222-3333-4444-555555555555"
+
+
+def properties(name, **parameters):
+    """The properties of a template's resources, by logical id, without those whose condition does not hold."""
+    text = template(name)
+    attributes = {"FailedEvents.Arn": "arn:queue", "FunctionRole.Arn": "arn:role"}
+    references = {logical_id: logical_id for logical_id in text["Resources"]}
+    values = parameter_values(text, {**references, **attributes, **parameters})
+    resolve = lambda node: resolved(node, values, text["Conditions"])
+    found = {}
+    for logical_id, resource in text["Resources"].items():
+        if resource["Type"] not in ("AWS::IAM::Role", "AWS::SQS::Queue", "AWS::SNS::Topic", "AWS::Logs::LogGroup"):
+            continue
+        if "Condition" not in resource or resolve({"Condition": resource["Condition"]}):
+            found[logical_id] = resolve(resource["Properties"])
+    return found
+
+
+@pytest.mark.parametrize("name, parameters", [("hub.yaml", {}), ("member.yaml", {"HubAccountId": OTHER})])
+def test_every_role_has_the_boundary_and_the_path_that_are_given(name, parameters):
+    roles_of = lambda **more: {
+        role["RoleName"].removeprefix("access-key-rotation-"): role
+        for role in properties(name, **parameters, **more).values()
+        if "RoleName" in role
+    }
+    plain, given = roles_of(), roles_of(PermissionsBoundary="team/boundary", RolePath="/security/")
+    assert set(plain) == ({"function"} if name == "hub.yaml" else {"evaluation", "remediation", "deletion"})
+    for role in plain:
+        assert "PermissionsBoundary" not in plain[role]
+        assert given[role]["PermissionsBoundary"] == f"arn:aws:iam::{HUB}:policy/team/boundary"
+        # The function composes the ARN of the evaluation role from its name.
+        paths = (None, None) if role == "evaluation" else ("/", "/security/")
+        assert (plain[role].get("Path"), given[role].get("Path")) == paths
+    if name == "member.yaml":
+        [statement] = given["evaluation"]["AssumeRolePolicyDocument"]["Statement"]
+        function = f"arn:aws:iam::{OTHER}:role/security/access-key-rotation-function"
+        assert statement["Condition"] == {"ArnEquals": {"aws:PrincipalArn": function}}
+
+
+@mock_aws
+def test_the_runbooks_take_their_role_under_its_path_only(monkeypatch):
+    for name, value in (("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test"), ("AWS_DEFAULT_REGION", REGION)):
+        monkeypatch.setenv(name, value)
+    create("member.yaml", HubAccountId=OTHER, RolePath="/security/")
+    arns = {role["Arn"] for role in boto3.client("iam").list_roles()["Roles"]}
+    for document in documents().values():
+        role = document["parameters"]["AutomationAssumeRole"]
+        assert role["default"] in arns and "/security/" in role["default"]
+        assert re.search(role["allowedPattern"], role["default"])
+        assert not re.search(role["allowedPattern"], role["default"].replace("/security/", "/"))
+
+
+@pytest.mark.parametrize(
+    "path, allowed",
+    [("/", True), ("/security/", True), ("/a/b-c_d/", True), ("", False), ("security/", False), ("/security", False), ("/.*/", False)],
+)
+def test_a_path_is_one_that_iam_takes_and_no_pattern(path, allowed):
+    for name in ("hub.yaml", "member.yaml", "single-account.yaml", "prevention.yaml"):
+        pattern = template(name)["Parameters"]["RolePath"]["AllowedPattern"]
+        assert bool(re.fullmatch(pattern, path)) == allowed, name
+
+
+def test_the_key_encrypts_topic_queue_and_log():
+    plain, given = properties("hub.yaml"), properties("hub.yaml", KmsKeyArn=KEY)
+    for logical_id, name in (("AlarmTopic", "KmsMasterKeyId"), ("FailedEvents", "KmsMasterKeyId"), ("LogGroup", "KmsKeyId")):
+        assert name not in plain[logical_id]
+        assert given[logical_id][name] == KEY
+    # SQS takes only one of the two.
+    assert plain["FailedEvents"]["SqsManagedSseEnabled"] is True
+    assert "SqsManagedSseEnabled" not in given["FailedEvents"]
+    statements = lambda resources: {s["Sid"]: s for s in resources["FunctionRole"]["Policies"][0]["PolicyDocument"]["Statement"]}
+    assert "EncryptFailedEvents" not in statements(plain)
+    assert statements(given)["EncryptFailedEvents"] == {
+        "Sid": "EncryptFailedEvents",
+        "Effect": "Allow",
+        "Action": ["kms:GenerateDataKey", "kms:Decrypt"],
+        "Resource": KEY,
+        "Condition": {"StringEquals": {"kms:ViaService": f"sqs.{REGION}.amazonaws.com"}},
+    }
+
+
+def test_the_manuals_key_policy_lets_the_services_use_the_key():
+    manual = (ROOT / "templates/README.md").read_text()
+    [text] = re.findall(r"^```json\n(\[.*?)^```$", manual, re.MULTILINE | re.DOTALL)
+    statements = {statement["Sid"]: statement for statement in json.loads(text)}
+    assert statements["Alarms"]["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert set(statements["Alarms"]["Action"]) == {"kms:Decrypt", "kms:GenerateDataKey*"}
+    log = statements["Log"]["Condition"]["ArnEquals"]["kms:EncryptionContext:aws:logs:arn"]
+    assert log.endswith(":log-group:" + properties("hub.yaml")["LogGroup"]["LogGroupName"])
+    assert statements["Log"]["Principal"] == {"Service": f"logs.{REGION}.amazonaws.com"}
+
+
+@pytest.mark.parametrize("name", ["hub.yaml", "member.yaml"])
+def test_the_manual_names_every_parameter(name):
+    manual = (ROOT / "templates/README.md").read_text()
+    missing = [parameter for parameter in template(name)["Parameters"] if not re.search(rf"\b{parameter}\b", manual)]
+    assert missing == []
+
+
+def test_the_stacks_of_a_single_account_share_what_they_are_given():
+    resources = template("single-account.yaml")["Resources"]
+    for stack, names in (("Hub", {"PermissionsBoundary", "RolePath", "KmsKeyArn"}), ("Member", {"PermissionsBoundary", "RolePath"})):
+        given = resources[stack]["Properties"]["Parameters"]
+        assert {name: given.get(name) for name in names} == {name: {"Ref": name} for name in names}
+        assert set(given) <= set(template({"Hub": "hub.yaml", "Member": "member.yaml"}[stack])["Parameters"])

@@ -353,6 +353,8 @@ def test_who_may_do_what_with_parameters(denied, principal, action, resource, pa
         ("PassRunbookRoles", DELETION, None),
         (None, REMEDIATION, "ssm.amazonaws.com"),
         (None, DELETION, "ssm.amazonaws.com"),
+        ("PassRunbookRoles", "role/access-key-rotation-automation-administration", "lambda.amazonaws.com"),
+        (None, "role/access-key-rotation-automation-execution", "ssm.amazonaws.com"),
         ("PassEvaluationRole", EVALUATION, "lambda.amazonaws.com"),
         ("PassEvaluationRole", EVALUATION, "ssm.amazonaws.com"),
         (None, "role/access-key-rotation-function", "lambda.amazonaws.com"),
@@ -391,11 +393,11 @@ def test_the_exemption_tags_are_the_ones_that_the_rule_knows():
 
 def test_they_protect_what_the_templates_make_and_lets_the_runbooks_keep_records():
     resources = {}
-    for name in ("hub.yaml", "member.yaml"):
+    for name in ("hub.yaml", "member.yaml", "automation.yaml"):
         resources.update(template(name)["Resources"])
     roles = [r["Properties"] for r in resources.values() if isinstance(r, dict) and r["Type"] == "AWS::IAM::Role"]
     runbooks = [r["Properties"] for r in resources.values() if isinstance(r, dict) and r["Type"] == "AWS::SSM::Document"]
-    assert len(roles) == 4 and len(runbooks) == 3
+    assert len(roles) == 6 and len(runbooks) == 4
     for role in roles:
         arn = f"role/{role['RoleName']}"
         assert denied_by(DEVELOPER, "iam:DeleteRole", arn) == "Roles"

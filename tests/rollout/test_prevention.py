@@ -1,11 +1,8 @@
-"""The service control policy and the rules for CloudFormation Guard: what they refuse, and what they do not."""
+"""The service control policies: what they deny, and what they do not."""
 
-import datetime
-import itertools
 import json
 import pathlib
 import re
-import subprocess
 
 import pytest
 from cfnlint.data import AdditionalSpecs
@@ -16,8 +13,6 @@ from deployed import resolved, template
 
 ROOT = pathlib.Path(__file__).parents[2]
 TEMPLATES = ROOT / "templates"
-GUARD = ROOT / "target/tools/bin/cfn-guard"
-FIXTURES = ROOT / "tests/fixtures/guard"
 
 TARGETS = "ou-exam-12345678"
 PERMISSION_SET = "AWSReservedSSO_KeyAdministrator_????????????????"
@@ -28,8 +23,11 @@ LONGEST = {
 }
 
 
+FILES = {"Policy": "prevention-scp.json", "EvaluationPolicy": "prevention-evaluation-scp.json"}
+
+
 def rendered(**parameters):
-    """The policy's properties as CloudFormation makes them of the template."""
+    """The properties of the policies, by resource, as CloudFormation makes them of the template."""
     prevention = template("prevention.yaml")
     values = {}
     for name, definition in prevention["Parameters"].items():
@@ -37,48 +35,53 @@ def rendered(**parameters):
         of_list = definition["Type"] == "CommaDelimitedList"
         values[name] = [part.strip() for part in text.split(",")] if of_list else text
         for value in listed(values[name]):
-            if not re.fullmatch(definition["AllowedPattern"], value):
+            allowed = definition.get("AllowedValues")
+            if not (value in allowed if allowed else re.fullmatch(definition["AllowedPattern"], value)):
                 raise ValueError(f"{name}: {value!r} is not allowed")
-    return resolved(prevention["Resources"]["Policy"]["Properties"], values, prevention["Conditions"])
+    resources = prevention["Resources"].items()
+    return {name: resolved(resource["Properties"], values, prevention["Conditions"]) for name, resource in resources}
 
 
-def policy(**parameters):
-    return rendered(**parameters)["Content"]
+def policies(**parameters):
+    return [properties["Content"] for properties in rendered(**parameters).values()]
 
 
 def statements(**parameters):
-    return {statement["Sid"]: statement for statement in policy(**parameters)["Statement"]}
+    return {statement["Sid"]: statement for document in policies(**parameters) for statement in document["Statement"]}
 
 
 def listed(value):
     return value if isinstance(value, list) else [value]
 
 
-# The policy as a document.
+# The policies as documents.
 
 
 @pytest.mark.parametrize("parameters", [{}, {"AdministrationRoleName": PERMISSION_SET}, LONGEST])
 def test_every_statement_denies_named_actions_under_a_name_of_its_own(parameters):
-    document = policy(**parameters)
-    assert document["Version"] == "2012-10-17"
-    assert len(statements(**parameters)) == len(document["Statement"])
-    for statement in document["Statement"]:
+    documents = policies(**parameters)
+    assert {document["Version"] for document in documents} == {"2012-10-17"}
+    found = [statement for document in documents for statement in document["Statement"]]
+    assert len(statements(**parameters)) == len(found)
+    for statement in found:
         assert statement["Effect"] == "Deny"
         assert re.fullmatch("[A-Za-z0-9]+", statement["Sid"])
         assert "NotAction" not in statement and ("Resource" in statement) != ("NotResource" in statement)
         for action in listed(statement["Action"]):
-            assert re.fullmatch("(iam|ssm):[A-Z][A-Za-z]+", action)
+            assert re.fullmatch("(config|iam|ssm):[A-Z][A-Za-z]+", action)
 
 
 @pytest.mark.parametrize("parameters", [{}, {"AdministrationRoleName": PERMISSION_SET}, LONGEST])
-def test_the_policy_fits(parameters):
-    """AWS Organizations takes 5,120 characters, and its console, unlike its API, does not count white space."""
-    assert len(json.dumps(policy(**parameters))) <= 5120
+def test_each_policy_fits(parameters):
+    """5,120 characters, AWS Organizations' limit before May 2026. Its console, unlike its API, does not count white space."""
+    for document in policies(**parameters):
+        assert len(json.dumps(document)) <= 5120
 
 
-def test_the_policy_for_those_without_cloudformation_is_the_same():
-    text = (TEMPLATES / "prevention-scp.json").read_text()
-    assert json.loads(text) == policy()
+@pytest.mark.parametrize("resource, file", FILES.items())
+def test_the_policies_for_those_without_cloudformation_are_the_same(resource, file):
+    text = (TEMPLATES / file).read_text()
+    assert json.loads(text) == rendered()[resource]["Content"]
     assert len(text) <= 5120
 
 
@@ -92,10 +95,16 @@ def test_access_keys_are_restricted_only_where_paths_are_given():
     ]
 
 
-def test_it_is_attached_to_all_targets():
-    properties = rendered(TargetIds=f"r-exam,{TARGETS},111122221111")
-    assert properties["Type"] == "SERVICE_CONTROL_POLICY"
-    assert properties["TargetIds"] == ["r-exam", TARGETS, "111122221111"]
+def test_the_recorder_is_left_to_aws_control_tower_if_told_so():
+    assert set(statements()) - set(statements(ProtectRecorder="false")) == {"Recorder"}
+
+
+def test_both_are_attached_to_all_targets():
+    found = rendered(TargetIds=f"r-exam,{TARGETS},111122221111")
+    assert found.keys() == FILES.keys()
+    for properties in found.values():
+        assert properties["Type"] == "SERVICE_CONTROL_POLICY"
+        assert properties["TargetIds"] == ["r-exam", TARGETS, "111122221111"]
 
 
 @pytest.mark.parametrize(
@@ -111,6 +120,7 @@ def test_it_is_attached_to_all_targets():
         ("AccessKeyPaths", "service-accounts"),
         ("AccessKeyPaths", "/service-accounts"),
         ("AccessKeyPaths", "/service-accounts/,/*/"),
+        ("ProtectRecorder", "no"),
     ],
 )
 def test_parameters_that_would_open_or_break_it_are_refused(name, value):
@@ -120,13 +130,25 @@ def test_parameters_that_would_open_or_break_it_are_refused(name, value):
 
 def test_the_actions_are_actions_of_aws_on_what_the_statements_name():
     services = load_resource(AdditionalSpecs, "Policies.json")
-    kinds = {"ExemptionTags": "user", "RecordTags": "user", "Roles": "role", "Runbooks": "document", "NewAccessKeys": "user"}
+    kinds = {
+        "ExemptionTags": {"user"},
+        "RecordTags": {"user"},
+        "Roles": {"role"},
+        "Runbooks": {"document"},
+        "NewAccessKeys": {"user"},
+        "PassEvaluationRole": {"role"},
+        "PassRunbookRoles": {"role"},
+        "Rule": {"ConfigRule", "ConformancePack", "RemediationConfiguration"},
+        # On all resources.
+        "Recorder": {"ConfigurationRecorder", None},
+    }
     found = statements(AccessKeyPaths="/service-accounts/")
     assert set(found) == set(kinds)
-    for sid, kind in kinds.items():
+    for sid, expected in kinds.items():
         for action in listed(found[sid]["Action"]):
             service, name = action.split(":")
-            assert kind in services[service]["Actions"][name.lower()]["Resources"], action
+            known = services[service]["Actions"][name.lower()]
+            assert expected & set(known.get("Resources", [None])), action
 
 
 def test_every_action_that_changes_a_role_is_denied():
@@ -138,7 +160,7 @@ def test_every_action_that_changes_a_role_is_denied():
     assert denied == on_roles - reads - elsewhere
 
 
-# The policy as AWS evaluates it, on top of FullAWSAccess and of an administrator's permissions.
+# The policies as AWS evaluates them, on top of FullAWSAccess and of an administrator's permissions.
 
 EVERYTHING = {"Version": "2012-10-17", "Statement": {"Sid": "All", "Effect": "Allow", "Action": "*", "Resource": "*"}}
 PATHS = {"AccessKeyPaths": "/service-accounts/"}
@@ -161,21 +183,32 @@ USER = "user/bank"
 EVALUATION = "role/access-key-rotation-evaluation"
 RUNBOOK = "document/AccessKeyRotation-DeactivateStaleKeys"
 
+RECORDER = "configuration-recorder/default/0123456789abcdef"
+# As AWS Config names what it makes for an organization's pack.
+PACK_RULE = "config-rule/aws-service-rule/config-conforms.amazonaws.com/config-rule-j5yvzl"
+PACK_REMEDIATION = "remediation-configuration/aws-service-remediation-configuration/config-conforms.amazonaws.com/abcdef"
+PACK = "conformance-pack/OrgConformsPack-access-key-rotation-abcdefgh/conformance-pack-abcdefghi"
+# What an action has as its resource if it takes none.
+ANY = "*"
 
-def denied_by(principal, action, resource, tags=(), partition="aws", **parameters):
+
+def denied_by(principal, action, resource, tags=(), partition="aws", passed_to=None, **parameters):
     """The Sid of the statement that denies it; None: none does."""
     service, account = action.split(":")[0], "111122221111"
+    region = "" if service == "iam" else "eu-central-1"
     context = EvalContext(
         principal_arn=f"arn:{partition}:iam::{account}:{principal}",
         principal_type="AssumedRole",
         principal_account=account,
         action=action,
-        resource_arn=f"arn:{partition}:{service}:{'' if service == 'iam' else 'eu-central-1'}:{account}:{resource}",
+        resource_arn=resource if resource == ANY else f"arn:{partition}:{service}:{region}:{account}:{resource}",
         region="eu-central-1",
         tag_keys=list(tags),
+        service_context={"iam:passedtoservice": passed_to} if passed_to else {},
     )
-    everything, scp = parse_policy_document(EVERYTHING), parse_policy_document(policy(**parameters))
-    result = evaluate(context, [everything], [everything, scp])
+    everything = parse_policy_document(EVERYTHING)
+    scps = [parse_policy_document(document) for document in policies(**parameters)]
+    result = evaluate(context, [everything], [everything, *scps])
     return result.matched_sid if result.decision == "Deny" else None
 
 
@@ -248,6 +281,38 @@ def denied_by(principal, action, resource, tags=(), partition="aws", **parameter
         (None, DEVELOPER, "ssm:UpdateDocument", "document/Patch", []),
         # Access keys, without AccessKeyPaths.
         (None, DEVELOPER, "iam:CreateAccessKey", USER, []),
+        # The pack and its rule.
+        ("Rule", DEVELOPER, "config:DeleteConfigRule", PACK_RULE, []),
+        ("Rule", DEVELOPER, "config:PutConfigRule", PACK_RULE, []),
+        ("Rule", DEVELOPER, "config:DeleteEvaluationResults", PACK_RULE, []),
+        ("Rule", DEVELOPER, "config:DeleteConformancePack", PACK, []),
+        ("Rule", DEVELOPER, "config:PutConformancePack", PACK, []),
+        ("Rule", DEVELOPER, "config:DeleteRemediationConfiguration", PACK_REMEDIATION, []),
+        ("Rule", DEVELOPER, "config:PutRemediationConfigurations", PACK_REMEDIATION, []),
+        ("Rule", "root", "config:DeleteConfigRule", PACK_RULE, []),
+        ("Rule", STACKSETS, "config:DeleteConfigRule", PACK_RULE, []),
+        ("Rule", LOOKALIKE, "config:DeleteConformancePack", PACK, []),
+        (None, ADMINISTRATION, "config:DeleteConfigRule", PACK_RULE, []),
+        (None, ADMINISTRATION_WITH_PATH, "config:DeleteConformancePack", PACK, []),
+        (None, DEVELOPER, "config:DeleteConfigRule", "config-rule/config-rule-abcdef", []),
+        (None, DEVELOPER, "config:DeleteConformancePack", "conformance-pack/baseline/conformance-pack-abcdefghi", []),
+        (None, DEVELOPER, "config:StartConfigRulesEvaluation", PACK_RULE, []),
+        (None, DEVELOPER, "config:StartRemediationExecution", ANY, []),
+        (None, EVALUATION, "config:PutEvaluations", ANY, []),
+        # The recorder.
+        ("Recorder", DEVELOPER, "config:StopConfigurationRecorder", RECORDER, []),
+        ("Recorder", DEVELOPER, "config:DeleteConfigurationRecorder", RECORDER, []),
+        ("Recorder", DEVELOPER, "config:PutConfigurationRecorder", RECORDER, []),
+        ("Recorder", DEVELOPER, "config:DisassociateResourceTypes", RECORDER, []),
+        ("Recorder", DEVELOPER, "config:DeleteDeliveryChannel", ANY, []),
+        ("Recorder", DEVELOPER, "config:PutDeliveryChannel", ANY, []),
+        ("Recorder", "root", "config:StopConfigurationRecorder", RECORDER, []),
+        ("Recorder", LOOKALIKE, "config:StopConfigurationRecorder", RECORDER, []),
+        (None, ADMINISTRATION, "config:StopConfigurationRecorder", RECORDER, []),
+        (None, ADMINISTRATION_WITH_PATH, "config:PutDeliveryChannel", ANY, []),
+        (None, STACKSETS, "config:PutConfigurationRecorder", RECORDER, []),
+        (None, DEVELOPER, "config:StartConfigurationRecorder", RECORDER, []),
+        (None, DEVELOPER, "config:DescribeConfigurationRecorders", RECORDER, []),
     ],
 )
 def test_who_may_do_what(denied, principal, action, resource, tags):
@@ -265,6 +330,11 @@ def test_who_may_do_what(denied, principal, action, resource, tags):
         (None, DEVELOPER, "iam:CreateAccessKey", "user/service-accounts/payments/bank", PATHS),
         (None, DEVELOPER, "iam:UpdateAccessKey", "user/bank", PATHS),
         (None, DEVELOPER, "iam:DeleteAccessKey", "user/bank", PATHS),
+        (None, DEVELOPER, "config:StopConfigurationRecorder", RECORDER, {"ProtectRecorder": "false"}),
+        ("Rule", DEVELOPER, "config:DeleteConfigRule", PACK_RULE, {"ProtectRecorder": "false"}),
+        ("Recorder", ADMINISTRATION, "config:StopConfigurationRecorder", RECORDER, SSO),
+        (None, SSO_ADMINISTRATION, "config:StopConfigurationRecorder", RECORDER, SSO),
+        (None, SSO_ADMINISTRATION, "config:DeleteConfigRule", PACK_RULE, SSO),
         (None, SSO_ADMINISTRATION, "iam:DeleteRole", EVALUATION, SSO),
         ("Roles", SSO_OTHER, "iam:DeleteRole", EVALUATION, SSO),
         ("Roles", ADMINISTRATION, "iam:DeleteRole", EVALUATION, SSO),
@@ -275,16 +345,43 @@ def test_who_may_do_what_with_parameters(denied, principal, action, resource, pa
     assert denied_by(principal, action, resource, **parameters) == denied
 
 
+@pytest.mark.parametrize("principal", [DEVELOPER, ADMINISTRATION, STACKSETS])
+@pytest.mark.parametrize(
+    "denied, role, passed_to",
+    [
+        ("PassRunbookRoles", REMEDIATION, "lambda.amazonaws.com"),
+        ("PassRunbookRoles", DELETION, "ec2.amazonaws.com"),
+        ("PassRunbookRoles", DELETION, None),
+        (None, REMEDIATION, "ssm.amazonaws.com"),
+        (None, DELETION, "ssm.amazonaws.com"),
+        ("PassRunbookRoles", "role/access-key-rotation-automation-administration", "lambda.amazonaws.com"),
+        (None, "role/access-key-rotation-automation-execution", "ssm.amazonaws.com"),
+        ("PassEvaluationRole", EVALUATION, "lambda.amazonaws.com"),
+        ("PassEvaluationRole", EVALUATION, "ssm.amazonaws.com"),
+        (None, "role/access-key-rotation-function", "lambda.amazonaws.com"),
+        (None, "role/app", "lambda.amazonaws.com"),
+    ],
+)
+def test_roles_are_passed_only_to_what_uses_them(principal, denied, role, passed_to):
+    assert denied_by(principal, "iam:PassRole", role, passed_to=passed_to) == denied
+
+
 @pytest.mark.parametrize("partition", ["aws-cn", "aws-us-gov"])
 def test_it_holds_in_other_partitions(partition):
     assert denied_by(DEVELOPER, "iam:DeleteRole", EVALUATION, partition=partition) == "Roles"
     assert denied_by(DEVELOPER, "ssm:DeleteDocument", RUNBOOK, partition=partition) == "Runbooks"
+    assert denied_by(DEVELOPER, "config:DeleteConfigRule", PACK_RULE, partition=partition) == "Rule"
+    assert denied_by(DEVELOPER, "config:StopConfigurationRecorder", RECORDER, partition=partition) == "Recorder"
+    assert denied_by(DEVELOPER, "iam:PassRole", EVALUATION, partition=partition) == "PassEvaluationRole"
+    assert denied_by(DEVELOPER, "iam:PassRole", DELETION, passed_to="ec2.amazonaws.com", partition=partition) == "PassRunbookRoles"
+    assert denied_by(DEVELOPER, "iam:PassRole", DELETION, passed_to="ssm.amazonaws.com", partition=partition) is None
+    assert denied_by(ADMINISTRATION, "config:StopConfigurationRecorder", RECORDER, partition=partition) is None
     assert denied_by(ADMINISTRATION, "iam:TagUser", USER, [UNTIL], partition=partition) is None
     assert denied_by(DEVELOPER, "iam:CreateAccessKey", USER, partition=partition, **PATHS) == "NewAccessKeys"
     assert denied_by(DEVELOPER, "iam:CreateAccessKey", "user/service-accounts/bank", partition=partition, **PATHS) is None
 
 
-# The policy and what it protects.
+# The policies and what they protect.
 
 
 def test_the_exemption_tags_are_the_ones_that_the_rule_knows():
@@ -295,13 +392,13 @@ def test_the_exemption_tags_are_the_ones_that_the_rule_knows():
     assert len(known) == 4
 
 
-def test_it_protects_what_the_templates_make_and_lets_the_runbooks_keep_records():
+def test_they_protect_what_the_templates_make_and_lets_the_runbooks_keep_records():
     resources = {}
-    for name in ("hub.yaml", "member.yaml"):
+    for name in ("hub.yaml", "member.yaml", "automation.yaml"):
         resources.update(template(name)["Resources"])
     roles = [r["Properties"] for r in resources.values() if isinstance(r, dict) and r["Type"] == "AWS::IAM::Role"]
     runbooks = [r["Properties"] for r in resources.values() if isinstance(r, dict) and r["Type"] == "AWS::SSM::Document"]
-    assert len(roles) == 4 and len(runbooks) == 3
+    assert len(roles) == 6 and len(runbooks) == 4
     for role in roles:
         arn = f"role/{role['RoleName']}"
         assert denied_by(DEVELOPER, "iam:DeleteRole", arn) == "Roles"
@@ -309,6 +406,9 @@ def test_it_protects_what_the_templates_make_and_lets_the_runbooks_keep_records(
         assert {denied_by(arn, action, USER, [RECORD]) for action in allowed} <= {None}
         assert {denied_by(arn, action, USER, [UNTIL]) for action in allowed} <= {"ExemptionTags"}
         assert bool(allowed) == (denied_by(arn, "iam:TagUser", USER, [RECORD]) is None)
+        # A role that a service gets can be passed to this service, and a role that none gets cannot be passed.
+        [service] = re.findall(r'"Service": "([a-z.]+)"', json.dumps(role["AssumeRolePolicyDocument"])) or [None]
+        assert denied_by(DEVELOPER, "iam:PassRole", arn, passed_to=service) == (None if service else "PassEvaluationRole")
     for runbook in runbooks:
         assert denied_by(DEVELOPER, "ssm:UpdateDocument", f"document/{runbook['Name']}") == "Runbooks"
 
@@ -321,71 +421,4 @@ def test_it_follows_the_roles_to_their_path():
     for role in ("remediation", "deletion"):
         arn = f"arn:*:iam::*:role/security/access-key-rotation-{role}"
         assert arn in found["RecordTags"]["Condition"]["ArnNotLike"]["aws:PrincipalArn"]
-
-
-# The rules for CloudFormation Guard.
-
-
-def guard(*arguments):
-    return subprocess.run([GUARD, *arguments], cwd=FIXTURES, capture_output=True, text=True)
-
-
-@pytest.mark.parametrize("name", ["access-keys", "terraform-access-keys"])
-def test_unit_tests_of_the_guard_rules(name):
-    cases = TEMPLATES / f"guard/{name}_tests.yaml"
-    run = guard("test", "--rules-file", TEMPLATES / f"guard/{name}.guard", "--test-data", cases)
-    assert run.returncode == 0, run.stdout
-    assert run.stdout.count("PASS Rules:") == cases.read_text().count("- name: ")
-
-
-def test_both_guard_rules_take_every_day_that_there_is_and_no_other():
-    sources = [(TEMPLATES / f"guard/{name}.guard").read_text() for name in ("access-keys", "terraform-access-keys")]
-    [pattern] = {re.search("^let date = /(.*)/$", source, re.MULTILINE)[1] for source in sources}
-    for year, month, day in itertools.product(range(2001, 2100), range(14), range(33)):
-        text = f"{year}-{month:02}-{day:02}"
-        try:
-            datetime.date(year, month, day)
-        except ValueError:
-            assert not re.search(pattern, text), text
-        else:
-            assert re.search(pattern, text), text
-
-
-NO_KEYS = ["No access keys in templates", "Metadata.AccessKeyRotation says why: ExemptOwner, ExemptReason, ExemptUntil"]
-NO_NEW_KEYS = ["No new access keys", "an entry for this address", "Address, ExemptOwner, ExemptReason, ExemptUntil"]
-PLAN = "plan-new-access-key.json"
-
-
-@pytest.mark.parametrize(
-    "rule, data, exceptions, messages",
-    [
-        ("access-keys", "no-access-key.yaml", None, []),
-        ("access-keys", "excepted-access-key.yaml", None, []),
-        ("access-keys", "access-key.yaml", None, NO_KEYS),
-        ("access-keys", "expired-access-key.yaml", None, ["The exception has expired"]),
-        ("access-keys", "malformed-access-key.yaml", None, ["ExemptOwner must", "ExemptReason must", "ExemptUntil must"]),
-        ("terraform-access-keys", "plan-deleted-access-key.json", None, []),
-        ("terraform-access-keys", PLAN, None, [*NO_NEW_KEYS, "gateway.aws_iam_access_key.bank"]),
-        ("terraform-access-keys", PLAN, "exceptions.yaml", []),
-        ("terraform-access-keys", PLAN, "exceptions-of-another-address.yaml", NO_NEW_KEYS),
-        ("terraform-access-keys", PLAN, "malformed-exceptions.yaml", NO_NEW_KEYS),
-        ("terraform-access-keys", PLAN, "expired-exceptions.yaml", ["The exception for this access key has expired"]),
-    ],
-)
-def test_what_guard_refuses_and_says(rule, data, exceptions, messages):
-    given = ["--input-params", exceptions] if exceptions else []
-    run = guard("validate", "--rules", TEMPLATES / f"guard/{rule}.guard", "--data", data, *given)
-    assert run.returncode == (19 if messages else 0), f"{run.stdout}\n{run.stderr}"
-    for message in messages:
-        assert message in run.stdout
-
-
-@pytest.mark.parametrize("form", ["single-line-summary", "json", "yaml", "junit", "sarif"])
-def test_no_report_shows_the_rest_of_a_plan(form):
-    structured = [] if form == "single-line-summary" else ["--structured", "--show-summary", "none"]
-    rules = TEMPLATES / "guard/terraform-access-keys.guard"
-    run = guard("validate", "--rules", rules, "--data", PLAN, "--output-format", form, *structured)
-    assert run.returncode == 19
-    assert "No new access keys" in run.stdout
-    assert "not-for-the-log" in (FIXTURES / PLAN).read_text()
-    assert "not-for-the-log" not in run.stdout + run.stderr
+        assert arn in found["PassRunbookRoles"]["Resource"]

@@ -162,6 +162,7 @@ async fn a_policy_that_is_not_the_templates_own_is_not_judged() {
     };
     let deny = json!({ "Effect": "Deny", "Principal": { "AWS": "*" }, "Action": "lambda:*", "Resource": "*" });
     let by_list = statement(json!({ "StringEquals": { "aws:SourceAccount": [HUB, MEMBER] } }));
+    let by_organization = statement(json!({ "StringEquals": { "aws:SourceOrgID": "o-exampleorgid" } }));
     let by_rule = statement(json!({ "ArnLike": { "AWS:SourceArn": "arn:aws:config:*:444455556666:*" } }));
     let two = statement(
         json!({ "StringEquals": { "AWS:SourceAccount": MEMBER }, "Bool": { "aws:SecureTransport": "true" } }),
@@ -174,6 +175,8 @@ async fn a_policy_that_is_not_the_templates_own_is_not_judged() {
     });
     for (statements, status) in [
         (vec![by_list.clone()], "ok"),
+        (vec![by_organization.clone()], "skipped"),
+        (vec![by_organization, statement(Value::Null)], "ok"),
         (vec![by_list.clone(), deny], "unknown"),
         (vec![by_rule], "unknown"),
         (vec![two], "unknown"),

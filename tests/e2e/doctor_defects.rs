@@ -44,6 +44,18 @@ const DEFECTS: &[Case] = &[
         3,
     ),
     (
+        "an account that AWS Config has not evaluated for days",
+        |world| {
+            world.account(MEMBER).set_rule_evaluated(
+                RULE,
+                at("2026-01-01T00:00:00Z"),
+                Some(at("2026-01-09T12:00:00Z")),
+            );
+        },
+        3,
+    ),
+    ("an account without the rule", |world| assert!(world.account(MEMBER).delete_rule(RULE)), 3),
+    (
         "a function whose policy names other accounts",
         |world| {
             world.account(HUB).add_function(RULE);

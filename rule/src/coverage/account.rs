@@ -55,23 +55,23 @@ impl Coverage {
         Coverage { account, name, state: State::Unreachable, rule: None, last_evaluated: None, why: Some(why) }
     }
 
-    /// Reads when AWS Config last evaluated the rule in an account. `now` decides what is in time.
-    pub async fn read(
-        account: &Account<'_>,
-        name: Option<String>,
-        function_name: &str,
-        now: DateTime<Utc>,
-    ) -> Coverage {
-        match rules(account, function_name).await {
-            Ok(rules) => judge(account.id.clone(), name, rules, now),
-            Err(error) => Coverage::unreachable(account.id.clone(), name, account.error(&error).to_string()),
-        }
-    }
-
     /// Whether AWS Config evaluated the rule in time.
     pub fn is_covered(&self) -> bool {
         self.state == State::Evaluated
     }
+}
+
+/// Reads when AWS Config last evaluated the rule in an account. `now` decides what is in time.
+///
+/// # Errors
+/// The call that failed: nothing is known of coverage then.
+pub async fn read(
+    account: &Account<'_>,
+    name: Option<String>,
+    function_name: &str,
+    now: DateTime<Utc>,
+) -> Result<Coverage, CallError> {
+    Ok(evaluate(account.id.clone(), name, rules(account, function_name).await?, now))
 }
 
 async fn rules(account: &Account<'_>, function_name: &str) -> Result<Vec<(Rule, EvaluationStatus)>, CallError> {
@@ -94,7 +94,12 @@ pub fn is_function(arn: &str, name: &str) -> bool {
 }
 
 /// Goes by the rule that was evaluated last: an account may have one of its own beside the pack's.
-fn judge(account: String, name: Option<String>, rules: Vec<(Rule, EvaluationStatus)>, now: DateTime<Utc>) -> Coverage {
+fn evaluate(
+    account: String,
+    name: Option<String>,
+    rules: Vec<(Rule, EvaluationStatus)>,
+    now: DateTime<Utc>,
+) -> Coverage {
     let Some((rule, status)) = rules.into_iter().max_by_key(|(_, status)| status.last_success) else {
         let why = Some("no rule of AWS Config invokes the function".to_owned());
         return Coverage { account, name, state: State::NoRule, rule: None, last_evaluated: None, why };
@@ -143,7 +148,7 @@ mod tests {
             };
             (rule, status)
         });
-        let coverage = judge("111122223333".to_owned(), None, rules.collect(), now());
+        let coverage = evaluate("111122223333".to_owned(), None, rules.collect(), now());
         (coverage.state, coverage.why)
     }
 

@@ -12,7 +12,10 @@ use crate::{
 use access_key_rotation::{
     aws::{account::Account, iam::list_users},
     config::results::{HeldResult, read_results},
-    coverage::account::{Coverage, State},
+    coverage::{
+        self,
+        account::{Coverage, State},
+    },
     policy::{annotation::is_exemption, decision::Compliance},
 };
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -117,7 +120,10 @@ async fn read(session: &Session, id: String, name: Option<String>, function_name
             return AccountCoverage { coverage, users: None, error: None };
         }
     };
-    let coverage = Coverage::read(&account, name, function_name, session.now).await;
+    let coverage = match coverage::account::read(&account, name.clone(), function_name, session.now).await {
+        Ok(coverage) => coverage,
+        Err(error) => Coverage::unreachable(id.clone(), name, account.error(&error).to_string()),
+    };
     let users = match &coverage.rule {
         Some(rule) => count(&account, rule).await.map(Some),
         None => Ok(None),

@@ -1,6 +1,7 @@
 //! `doctor`: checks whether the rule can work in accounts, and says what to do if it cannot. It changes nothing.
 
 mod account;
+mod coverage;
 mod function;
 mod pack;
 mod permissions;

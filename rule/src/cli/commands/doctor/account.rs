@@ -1,6 +1,6 @@
 //! The checks of one account: its role, its recorder, its runbooks, and its part of what the hub deploys.
 
-use super::{Caller, Check, function::Function, pack::Pack, permissions, recorder, remediation};
+use super::{Caller, Check, coverage, function::Function, pack::Pack, permissions, recorder, remediation};
 use crate::{args::connection::Session, manual};
 use access_key_rotation::{aws::account::Account, error::Error};
 use aws_sdk_ssm::types::{DocumentDescription, DocumentStatus};
@@ -80,6 +80,7 @@ impl Examiner<'_> {
                 checks.extend(permissions::check(account, self.role_name).await);
             }
             checks.extend(runbooks(account, &caller).await);
+            checks.push(coverage::check(account, &function.name, self.session.now, &caller).await);
             checks.push(remediation::check(account, &function.name, &caller).await);
         }
         checks

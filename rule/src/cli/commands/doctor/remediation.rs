@@ -1,10 +1,13 @@
 //! Finds users whom AWS Config no longer remediates by itself: after too many attempts, it adds a remediation exception.
 
 use super::{Caller, Check};
-use access_key_rotation::aws::{account::Account, calls::CallError, pages::Pages};
+use access_key_rotation::{
+    aws::{account::Account, calls::CallError, pages::Pages},
+    config::rules::rules_that_invoke,
+    coverage::account::is_function,
+};
 
 const NAME: &str = "remediation";
-const RULES: &str = "config:DescribeConfigRules";
 const EXCEPTIONS: &str = "config:DescribeRemediationExceptions";
 /// The most exceptions that AWS Config puts on a page.
 const EXCEPTIONS_A_PAGE: i32 = 100;
@@ -13,8 +16,8 @@ const MOST_NAMED: usize = 20;
 
 pub(super) async fn check(account: &Account<'_>, function_name: &str, caller: &Caller<'_>) -> Check {
     let unknown = |error: &CallError| Check::unknown(NAME, error.to_string(), caller.remedy(error));
-    let rules = match rules(account, function_name).await {
-        Ok(rules) => rules,
+    let rules = match rules_that_invoke(account, |arn| is_function(arn, function_name)).await {
+        Ok(rules) => rules.into_iter().map(|rule| rule.name).collect::<Vec<_>>(),
         Err(error) => return unknown(&error),
     };
     let mut found = Vec::new();
@@ -48,25 +51,6 @@ pub(super) async fn check(account: &Account<'_>, function_name: &str, caller: &C
             keys.join(" ")
         ),
     )
-}
-
-/// The names of the rules that invoke the function. A conformance pack gives its rule a name with a suffix of its own.
-async fn rules(account: &Account<'_>, function_name: &str) -> Result<Vec<String>, CallError> {
-    let Account { config, calls, reads_end, .. } = account;
-    let invokes = |arn: &str| arn.split(':').nth(5) == Some("function") && arn.split(':').nth(6) == Some(function_name);
-    let mut names = Vec::new();
-    let mut pages = Pages::of(RULES);
-    while pages.more() {
-        let request = config.describe_config_rules().set_next_token(pages.next());
-        let page = calls.call(RULES, *reads_end, || request.clone().send()).await?;
-        let mine = page.config_rules.unwrap_or_default().into_iter().filter(|rule| {
-            let source = rule.source.as_ref().and_then(|source| source.source_identifier.as_deref());
-            source.is_some_and(invokes)
-        });
-        names.extend(mine.filter_map(|rule| rule.config_rule_name));
-        pages.turn(page.next_token)?;
-    }
-    Ok(names)
 }
 
 /// The ids of the users for whom the rule has an exception.

@@ -1,11 +1,10 @@
 //! The AWS CLI against the local AWS: AWS's own client, with AWS's own models, finds what it expects. The rule and the local
 //! AWS alone could agree on a mistake. IAM and STS are in `aws_cli_iam.rs`, AWS Config in `aws_cli_config.rs`.
 
-use crate::support::*;
+use crate::{python, support::*};
 use local_aws::{Credentials, Fault, FaultKind, LocalAws, Outcome, REGION, World};
 use serde_json::{Value, json};
-use std::{collections::BTreeSet, path::Path};
-use tokio::process::Command;
+use std::collections::BTreeSet;
 
 /// What each scenario drives to success: together, every action that the local AWS has.
 pub(crate) const USERS_AND_TAGS: &[&str] =
@@ -23,22 +22,7 @@ pub(crate) const ORGANIZATION_PACKS: &[&str] =
     &["DescribeOrganizationConformancePackStatuses", "GetOrganizationConformancePackDetailedStatus"];
 pub(crate) const DOCUMENTS_AND_FUNCTIONS: &[&str] = &["DescribeDocument", "GetPolicy", "GetFunctionConfiguration"];
 
-/// Calls each operation of the services' models once, with no parameters but those that are in the path.
-const EVERY_OPERATION: &str = r#"
-from awscli.botocore.config import Config
-from awscli.botocore.session import Session
-
-for service in ("iam", "sts", "config", "organizations", "ssm", "lambda"):
-    client = Session().create_client(service, config=Config(parameter_validation=False))
-    for operation in client.meta.service_model.operation_names:
-        shape = client.meta.service_model.operation_model(operation).input_shape
-        members = shape.members.items() if shape else []
-        path = {name: "x" for name, member in members if member.serialization.get("location") == "uri"}
-        try:
-            client._make_api_call(operation, path)
-        except client.exceptions.ClientError:
-            pass
-"#;
+const AWS: &str = "target/venv/bin/aws";
 
 pub(crate) struct Cli {
     pub(crate) aws: LocalAws,
@@ -55,7 +39,7 @@ impl Cli {
     }
 
     pub(crate) async fn run_as(&self, caller: &Credentials, command: &str) -> Result<Value, String> {
-        self.execute(caller, "aws", &command.split_whitespace().collect::<Vec<_>>()).await
+        self.execute(caller, AWS, &command.split_whitespace().collect::<Vec<_>>()).await
     }
 
     pub(crate) async fn put_evaluations(
@@ -66,15 +50,13 @@ impl Cli {
     ) -> Result<Value, String> {
         let input = json!({ "ResultToken": token, "Evaluations": evaluations, "TestMode": test_mode }).to_string();
         let arguments = ["configservice", "put-evaluations", "--cli-input-json", &input];
-        self.execute(&administrator(MEMBER), "aws", &arguments).await
+        self.execute(&administrator(MEMBER), AWS, &arguments).await
     }
 
-    /// What a program of the CLI's virtual environment prints: JSON or nothing, or the text of its error.
+    /// What a program prints, JSON or nothing, or the text of its error.
     async fn execute(&self, caller: &Credentials, program: &str, arguments: &[&str]) -> Result<Value, String> {
-        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/venv/bin").join(program);
-        assert!(program.exists(), "{} is missing: run tests/run, which installs the AWS CLI", program.display());
         let endpoint = self.aws.endpoint();
-        let environment = [
+        let mut environment = vec![
             // Whoever runs the tests may have settings of their own at home.
             ("HOME", "/nonexistent"),
             ("AWS_ENDPOINT_URL", &endpoint),
@@ -86,16 +68,8 @@ impl Cli {
             ("AWS_EC2_METADATA_DISABLED", "true"),
             ("AWS_PAGER", ""),
         ];
-        let mut command = Command::new(program);
-        command.args(arguments).env_clear().envs(environment);
-        command.envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
-        command.envs(caller.session_token.as_ref().map(|token| ("AWS_SESSION_TOKEN", token)));
-        let output = command.kill_on_drop(true).output().await.unwrap();
-        if !output.status.success() {
-            return Err(String::from_utf8(output.stderr).unwrap());
-        }
-        assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
-        let printed = String::from_utf8(output.stdout).unwrap();
+        environment.extend(caller.session_token.as_ref().map(|token| ("AWS_SESSION_TOKEN", token.as_str())));
+        let printed = python::run(program, arguments, &environment, "").await?;
         Ok(if printed.is_empty() { Value::Null } else { serde_json::from_str(&printed).unwrap() })
     }
 
@@ -238,7 +212,7 @@ async fn no_action_of_the_local_aws_is_left_out() {
     let unknown = cli.run("configservice describe-delivery-channels").await;
     assert_error(unknown, "UnknownOperationException", "DescribeDeliveryChannels");
 
-    cli.execute(&administrator(MEMBER), "python", &["-c", EVERY_OPERATION]).await.unwrap();
+    cli.execute(&administrator(MEMBER), "tests/rollout/every_operation.py", &[]).await.unwrap();
     let unknown = ["InvalidAction", "UnknownOperationException"].map(|code| Outcome::Error(code.to_owned()));
     let world = cli.aws.world();
     let known = world.calls().iter().filter(|call| !unknown.contains(&call.outcome)).map(|call| call.action.as_str());

@@ -41,7 +41,7 @@ async fn each_permission_that_the_role_lacks_is_told_and_what_hangs_on_it_is_ski
     }
     let (status, lines) = clinic.examine(&["--account", MEMBER]).await;
     assert_eq!(
-        (status, lines.iter().filter(|line| line.contains(" skipped: no user to try it on")).count()),
+        (status, lines.iter().filter(|line| line.contains(" skipped: no user to test it on")).count()),
         (Some(0), 3)
     );
 }

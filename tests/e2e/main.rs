@@ -34,6 +34,7 @@ mod permissions;
 mod plan;
 mod profiles;
 mod properties;
+mod python;
 mod runbook_documents;
 mod runbooks;
 mod runbooks_deleting;

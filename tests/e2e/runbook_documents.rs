@@ -1,6 +1,7 @@
 //! The runbooks as documents: what SSM and AWS Config ask of them, and how AWS's simulator of SSM Automation runs them.
 
 use crate::{
+    cli::said,
     deployed::{REPOSITORY, document, python},
     runbooks::{
         DEACTIVATE, DELETE, FOR_REAL, REACTIVATE, deactivated, execute, is_deactivated, recorded, role, start, state,
@@ -11,11 +12,8 @@ use crate::{
 use chrono::Utc;
 use local_aws::{FaultKind::AccessDenied, KeyStatus::*};
 use serde_json::{Value, json};
-use std::{
-    collections::BTreeSet,
-    io::Write,
-    process::{Command, Stdio},
-};
+use std::{collections::BTreeSet, io::Write, process::Stdio};
+use tokio::{io::AsyncWriteExt, process::Command};
 
 /// Of pairs of a pattern and a text, whether they match.
 const MATCH: &str =
@@ -29,9 +27,19 @@ async fn simulate(
     inputs: &[(&str, &str)],
 ) -> Result<Value, String> {
     let scratch = tempfile::tempdir().unwrap();
-    let mut command = Command::new("node");
-    command.arg("tests/rollout/simulate.mjs").current_dir(REPOSITORY).env("TMPDIR", scratch.path());
-    execute(deployment, command.into(), runbook, user, inputs).await
+    execute(deployment, runbook, user, inputs, async |parameters, environment, document| {
+        let mut command = Command::new("node");
+        command.args(["tests/rollout/simulate.mjs", parameters]).envs(environment.iter().copied());
+        command.current_dir(REPOSITORY).env("TMPDIR", scratch.path());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.kill_on_drop(true).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(document.as_bytes()).await.unwrap();
+        match said(child.wait_with_output().await.unwrap()) {
+            (Some(0), out, _) => Ok(out),
+            (_, _, error) => Err(error),
+        }
+    })
+    .await
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 use crate::{
     deployed::{self, REPOSITORY, document},
+    python,
     support::*,
 };
 use chrono::{DateTime, SubsecRound, Utc};
@@ -14,11 +15,7 @@ use local_aws::{
     REGION, World,
 };
 use serde_json::{Value, json};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    process::Stdio,
-};
-use tokio::{io::AsyncWriteExt, process::Command};
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) const DEACTIVATE: &str = "AccessKeyRotation-DeactivateStaleKeys";
 pub(crate) const REACTIVATE: &str = "AccessKeyRotation-ReactivateKey";
@@ -53,18 +50,20 @@ pub(crate) async fn run(
     user: &str,
     inputs: &[(&str, &str)],
 ) -> Result<Value, String> {
-    let mut command = Command::from(deployed::python());
-    command.arg("tests/rollout/runbook.py");
-    execute(deployment, command, runbook, user, inputs).await
+    execute(deployment, runbook, user, inputs, async |parameters, environment, document| {
+        python::run("tests/rollout/runbook.py", &[parameters], environment, document).await
+    })
+    .await
 }
 
-/// Runs a program with the parameters as an argument, the document as input, and a session of the runbook's role.
+/// Has a program run with the parameters as an argument, a session of the runbook's role in the environment, and the document as
+/// input.
 pub(crate) async fn execute(
     deployment: &Deployment,
-    mut command: Command,
     runbook: &str,
     user: &str,
     inputs: &[(&str, &str)],
+    program: impl AsyncFnOnce(&str, &[(&str, &str)], &str) -> Result<String, String>,
 ) -> Result<Value, String> {
     let role = role(runbook);
     let id = deployment.member(|account| account.user(user).map(|user| user.id.clone()));
@@ -84,18 +83,11 @@ pub(crate) async fn execute(
         ("AWS_SESSION_TOKEN", credentials.session_token.as_deref().unwrap()),
         ("AWS_DEFAULT_REGION", REGION),
     ];
-    command.arg(parameters.to_string()).envs(environment);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.kill_on_drop(true).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(document(runbook).to_string().as_bytes()).await.unwrap();
-    let output = child.wait_with_output().await.unwrap();
+    let printed = program(&parameters.to_string(), &environment, &document(runbook).to_string()).await;
 
     let excess: Vec<_> = used(deployment, role).difference(&deployed::actions(role)).cloned().collect();
     assert!(excess.is_empty(), "{role} may not {excess:?}");
-    match output.status.success() {
-        true => Ok(serde_json::from_slice(&output.stdout).unwrap()),
-        false => Err(String::from_utf8(output.stderr).unwrap()),
-    }
+    Ok(serde_json::from_str(&printed?).unwrap())
 }
 
 /// The role that a runbook names by default.

@@ -227,4 +227,29 @@ async fn the_command_line_shows_each_accounts_last_evaluation_and_users() {
 
     let (status, out, _) = cli.run(&["coverage", "--account", HUB]).await;
     assert_eq!(status, Some(0), "{out}");
+
+    // A scan shows the same beside its own findings. An account whose coverage cannot be read is incomplete.
+    let scan = ["scan", "--organization", "--coverage", "--calls-per-second", "1000"];
+    let (status, out, _) = cli.run(&scan).await;
+    assert_eq!(status, Some(1));
+    assert!(
+        out.contains(&format!(
+            "{overdue} (name of {overdue}): 0 users evaluated, 0 non-compliant, 0 exempt, overdue: "
+        ))
+    );
+    assert!(out.contains("0 exempt, no rule: no rule of AWS Config invokes the function"), "{out}");
+    assert!(out.contains("0 exempt, incomplete\n"), "{out}");
+    let (_, page, _) = cli.run(&[&scan[..], &["--format", "html"]].concat()).await;
+    for said in [
+        "Evaluated by AWS Config",
+        "<span class=\"mark alert\">overdue</span>",
+        "<span class=\"mark alert\">no rule</span>",
+    ] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+    let (_, out, _) = cli.run(&["scan", "--account", &ids[3], "--coverage", "--format", "json"]).await;
+    let scan: Value = serde_json::from_str(&out).unwrap();
+    let coverage = &scan["accounts"][0]["coverage"];
+    assert_eq!((&coverage["state"], &coverage["rule"]), (&json!("evaluated"), &json!(RULE)));
+    assert!(coverage["lastEvaluated"].is_string() && coverage["why"].is_null(), "{coverage}");
 }

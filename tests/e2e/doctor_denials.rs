@@ -53,6 +53,7 @@ async fn what_the_doctor_may_not_read_is_unknown_and_says_what_to_allow() {
         (MEMBER, "config:DescribeConfigurationRecorders"),
         (MEMBER, "config:DescribeConfigurationRecorderStatus"),
         (MEMBER, "config:DescribeConfigRules"),
+        (MEMBER, "config:DescribeConfigRuleEvaluationStatus"),
         (MEMBER, "config:DescribeRemediationExceptions"),
         (MEMBER, "ssm:DescribeDocument"),
         (HUB, "lambda:GetFunctionConfiguration"),

@@ -2,7 +2,7 @@
 
 use crate::{cli::Cli, support::*};
 use chrono::Utc;
-use local_aws::FaultKind;
+use local_aws::{FaultKind, deployment::function_arn};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -27,11 +27,14 @@ fn names(value: &Value, names: &mut BTreeSet<String>) {
     }
 }
 
+fn names_of(section: &str) -> BTreeSet<String> {
+    documented(section).into_iter().map(str::to_owned).collect()
+}
+
 fn assert_documented(section: &str, json: &str) {
     let mut found = BTreeSet::new();
     names(&serde_json::from_str(json).unwrap(), &mut found);
-    let documented: BTreeSet<_> = documented(section).into_iter().map(str::to_owned).collect();
-    assert_eq!(found, documented, "{section}");
+    assert_eq!(found, names_of(section), "{section}");
 }
 
 #[tokio::test]
@@ -51,7 +54,8 @@ async fn every_field_and_column_has_a_row_in_the_manual() {
     let earlier = directory.path().join("earlier.json");
     let earlier = earlier.to_str().unwrap();
     cli.scan(&["--format", "json", "--output", earlier]).await;
-    let (_, out, _) = cli.scan(&["--since", earlier, "--format", "json"]).await;
+    cli.deployment.aws.world().account(HUB).set_rule_function(RULE, &function_arn(HUB));
+    let (_, out, _) = cli.scan(&["--since", earlier, "--coverage", "--format", "json"]).await;
     assert_documented("scan --format json", &out);
 
     let (_, out, _) = cli.scan(&["--format", "csv"]).await;
@@ -60,6 +64,14 @@ async fn every_field_and_column_has_a_row_in_the_manual() {
 
     let (_, out, _) = cli.run(&["exempt", "--list", "--format", "json"]).await;
     assert_documented("exempt --list --format json", &out);
+
+    // What could not be read has an error besides.
+    let (_, out, _) = cli.run(&["coverage", "--format", "json"]).await;
+    let mut documented = names_of("coverage --format json");
+    assert!(documented.remove("error"));
+    let mut found = BTreeSet::new();
+    names(&serde_json::from_str(&out).unwrap(), &mut found);
+    assert_eq!(found, documented);
 
     cli.deployment.fault(Some("GetUser"), None, FaultKind::AccessDenied);
     let (_, out, _) =

@@ -6,7 +6,7 @@ use crate::{
     policy::text::{ascii, fit},
 };
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// An evaluation may be this late and yet come: Lambda keeps an event that it cannot deliver for six hours ("Asynchronous
 /// invocation" in its developer guide).
@@ -18,7 +18,7 @@ const LONGEST_FREQUENCY: TimeDelta = TimeDelta::hours(24);
 const LONGEST_ERROR: usize = 200;
 
 /// Whether an account is covered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum State {
     /// AWS Config evaluated the rule in time, or the rule is so new that it is not due yet.
@@ -47,6 +47,18 @@ pub struct Coverage {
     pub last_evaluated: Option<DateTime<Utc>>,
     /// Why it is not covered.
     pub why: Option<String>,
+}
+
+impl State {
+    /// A word or two for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Evaluated => "evaluated",
+            State::Overdue => "overdue",
+            State::NoRule => "no rule",
+            State::Unreachable => "unreachable",
+        }
+    }
 }
 
 impl Coverage {

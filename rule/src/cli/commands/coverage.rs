@@ -197,7 +197,7 @@ impl Report {
             let line = format!(
                 "{:<12}  {:<11}  {:<20}  {:>6}  {:>13}  {:>6}  {:>7}  {name}{}",
                 coverage.account,
-                state(coverage.state),
+                coverage.state.name(),
                 at.as_deref().unwrap_or("-"),
                 number(|users| users.users),
                 number(|users| users.users_non_compliant),
@@ -208,14 +208,5 @@ impl Report {
             writeln!(out, "{}", line.trim_end())?;
         }
         writeln!(out, "{} of {} accounts covered", covered.len(), self.accounts.len())
-    }
-}
-
-fn state(state: State) -> &'static str {
-    match state {
-        State::Evaluated => "evaluated",
-        State::Overdue => "overdue",
-        State::NoRule => "no rule",
-        State::Unreachable => "unreachable",
     }
 }

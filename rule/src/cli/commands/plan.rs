@@ -50,7 +50,7 @@ enum Format {
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
     let output = Output::open(args.output.as_deref())?;
-    let result = scan_accounts(&args.scope, None).await?;
+    let result = scan_accounts(&args.scope, None, None).await?;
     let plan = Plan::new(&result, args.grace_days).context("cannot read a temporary file")?;
     let write = if args.format == Format::Markdown { markdown::write } else { script::write };
     output.write(move |out| write(&plan, out)).await?;

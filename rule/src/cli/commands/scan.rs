@@ -2,6 +2,7 @@
 
 use crate::{
     args::scope::Scope,
+    commands::doctor::function_name,
     findings::{
         organization_scan::scan_accounts,
         report_scan::{LIMITS, scan_reports},
@@ -34,6 +35,12 @@ pub(crate) struct Args {
     /// Show what is fixed, new and still open since an earlier scan, which you printed with --format json
     #[arg(long, value_name = "EARLIER.json")]
     since: Option<PathBuf>,
+    /// Also read when AWS Config last evaluated the rule in each account
+    #[arg(long, conflicts_with = "credential_report")]
+    coverage: bool,
+    /// The name of the rule's function, for --coverage
+    #[arg(long, value_name = "NAME", default_value = "access-key-rotation", value_parser = function_name, requires = "coverage")]
+    function_name: String,
     /// Print in this format
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
@@ -47,8 +54,9 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
     let output = Output::open(args.output.as_deref())?;
     let (reports, since) = (args.credential_report, args.since.as_deref());
+    let coverage_of = args.coverage.then_some(args.function_name.as_str());
     let result = match reports.is_empty() {
-        true => scan_accounts(&args.scope, since).await?,
+        true => scan_accounts(&args.scope, since, coverage_of).await?,
         false => scan_reports(&reports, args.as_of.unwrap_or_else(Utc::now), &args.scope, since)?,
     };
     if result.terms.credential_report && matches!(args.format, Format::Json | Format::Csv) {

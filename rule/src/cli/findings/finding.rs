@@ -3,6 +3,7 @@
 use crate::args::order::Order;
 use access_key_rotation::{
     aws::iam::User,
+    coverage::account::{Coverage, State},
     evaluation::user::Evaluated,
     policy::{
         decision::{AccessKey, Compliance, KeyStatus, LastUsed},
@@ -87,6 +88,27 @@ pub(crate) struct AccountSummary {
     pub(crate) users_exempt: Option<usize>,
     /// The missing data, and the reason.
     pub(crate) error: Option<String>,
+    /// When AWS Config last evaluated the rule, with `--coverage`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) coverage: Option<Covered>,
+}
+
+/// The coverage of an account.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Covered {
+    pub(crate) state: State,
+    pub(crate) rule: Option<String>,
+    pub(crate) last_evaluated: Option<DateTime<Utc>>,
+    /// Why the account is not covered.
+    pub(crate) why: Option<String>,
+}
+
+impl From<Coverage> for Covered {
+    fn from(coverage: Coverage) -> Covered {
+        let Coverage { state, rule, last_evaluated, why, .. } = coverage;
+        Covered { state, rule, last_evaluated, why }
+    }
 }
 
 /// The time and the limits of a scan.

@@ -4,12 +4,13 @@ use crate::{
     args::{connection::Session, scope::Scope},
     findings::{
         comparison::Earlier,
-        finding::{Finding, Terms},
+        finding::{Covered, Finding, Terms},
         progress::Progress,
-        scan_result::ScanResult,
+        scan_result::{AccountScan, ScanResult},
     },
 };
 use access_key_rotation::{
+    coverage::account::read,
     evaluation::{account_scan::scan, user::Evaluator},
     metrics::Metrics,
 };
@@ -20,10 +21,16 @@ use std::{path::Path, sync::Arc};
 const ACCOUNTS_AT_A_TIME: usize = 8;
 
 /// Scans the accounts in scope, and compares with an earlier scan if there is one.
+/// With the name of the rule's function in `coverage_of`, it also reads
+/// when AWS Config last evaluated the rule in each account.
 ///
 /// # Errors
 /// If nothing can be scanned. The error of a single account is in its summary.
-pub(crate) async fn scan_accounts(scope: &Scope, since: Option<&Path>) -> anyhow::Result<ScanResult> {
+pub(crate) async fn scan_accounts(
+    scope: &Scope,
+    since: Option<&Path>,
+    coverage_of: Option<&str>,
+) -> anyhow::Result<ScanResult> {
     let session = &scope.connection.open().await?;
     let terms = &Terms::new(&scope.rule.parameters, &scope.order, session.now);
     let earlier = since.map(|path| Earlier::read(path, terms)).transpose()?;
@@ -35,15 +42,15 @@ pub(crate) async fn scan_accounts(scope: &Scope, since: Option<&Path>) -> anyhow
             .map(|(id, name)| async move {
                 let metrics = Arc::new(Metrics::with_calls(session.calls()));
                 progress.started(&id, &metrics);
-                let (findings, error) = scan_account(session, &id, scope, terms, &metrics).await;
+                let scan = scan_account(session, &id, scope, terms, coverage_of, &metrics).await;
                 // Frees the account's clients, since a scan may cover hundreds of accounts.
                 session.accounts.forget(&id);
-                progress.done(&id, findings.len(), error.is_some());
-                (id, name, findings, error)
+                progress.done(&id, scan.findings.len(), scan.error.is_some());
+                AccountScan { account: id, name, ..scan }
             })
             .buffer_unordered(ACCOUNTS_AT_A_TIME);
-        while let Some((id, name, findings, error)) = scans.next().await {
-            result.add(id, name, findings, error)?;
+        while let Some(scan) = scans.next().await {
+            result.add(scan)?;
         }
         anyhow::Ok(())
     };
@@ -56,11 +63,12 @@ async fn scan_account(
     id: &str,
     scope: &Scope,
     terms: &Terms,
+    coverage_of: Option<&str>,
     metrics: &Metrics,
-) -> (Vec<Finding>, Option<String>) {
+) -> AccountScan {
     let account = match session.open(id, &metrics.calls).await {
         Ok(account) => account,
-        Err(error) => return (Vec::new(), Some(error.to_string())),
+        Err(error) => return AccountScan { error: Some(error.to_string()), ..AccountScan::default() },
     };
     let evaluator = Evaluator {
         account: &account,
@@ -71,5 +79,18 @@ async fn scan_account(
     };
     let scan = scan(evaluator).await;
     let findings = scan.findings.into_iter().map(|(user, found)| Finding::new(id, user, found, &scope.order, terms));
-    (findings.collect(), scan.outcome.err().map(|error| error.to_string()))
+    let findings = findings.collect();
+    let mut errors: Vec<_> = scan.outcome.err().map(|error| error.to_string()).into_iter().collect();
+    let coverage = match coverage_of {
+        Some(function_name) => match read(&account, None, function_name, session.now).await {
+            Ok(coverage) => Some(Covered::from(coverage)),
+            Err(error) => {
+                errors.push(account.error(&error).to_string());
+                None
+            }
+        },
+        None => None,
+    };
+    let error = (!errors.is_empty()).then(|| errors.join(" "));
+    AccountScan { findings, coverage, error, ..AccountScan::default() }
 }

@@ -9,7 +9,7 @@ use crate::{
     findings::{
         comparison::Earlier,
         finding::{Finding, Terms},
-        scan_result::ScanResult,
+        scan_result::{AccountScan, ScanResult},
     },
 };
 use access_key_rotation::{
@@ -73,16 +73,21 @@ pub(crate) fn scan_reports(
             Ok(report) if !result.accounts.iter().any(|other| other.account == report.account) => {
                 let CredentialReport { account, findings, unknown } = report;
                 let error = named(&unknown, findings.len());
-                result.add(account, None, findings, error)?;
+                result.add(AccountScan { account, findings, error, ..AccountScan::default() })?;
             }
             Ok(report) => {
                 let error = format!("a second report for account {}. Pass one report for each account", report.account);
-                result.add(path.display().to_string(), None, Vec::new(), Some(error))?;
+                result.add(unusable(path, error))?;
             }
-            Err(error) => result.add(path.display().to_string(), None, Vec::new(), Some(format!("{error:#}")))?,
+            Err(error) => result.add(unusable(path, format!("{error:#}")))?,
         }
     }
     Ok(result.finish())
+}
+
+/// A report that cannot be used stands for an account that is unknown.
+fn unusable(path: &Path, error: String) -> AccountScan {
+    AccountScan { account: path.display().to_string(), error: Some(error), ..AccountScan::default() }
 }
 
 /// The error for unreadable rows.

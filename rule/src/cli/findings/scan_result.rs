@@ -3,7 +3,7 @@
 use crate::{
     findings::{
         comparison::{Comparison, Earlier},
-        finding::{AccountSummary, Finding, Terms},
+        finding::{AccountSummary, Covered, Finding, Terms},
         finding_store::FindingStore,
     },
     outcome::Outcome,
@@ -17,6 +17,17 @@ pub(crate) struct ScanResult {
     pub(crate) comparison: Option<Comparison>,
     pub(crate) findings: FindingStore,
     earlier: Option<Earlier>,
+}
+
+/// What a scan found in one account.
+#[derive(Default)]
+pub(crate) struct AccountScan {
+    pub(crate) account: String,
+    pub(crate) name: Option<String>,
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) coverage: Option<Covered>,
+    /// The missing data, and the reason.
+    pub(crate) error: Option<String>,
 }
 
 impl ScanResult {
@@ -33,13 +44,8 @@ impl ScanResult {
     ///
     /// # Errors
     /// If a temporary file cannot be written.
-    pub(crate) fn add(
-        &mut self,
-        account: String,
-        name: Option<String>,
-        mut findings: Vec<Finding>,
-        error: Option<String>,
-    ) -> anyhow::Result<()> {
+    pub(crate) fn add(&mut self, scan: AccountScan) -> anyhow::Result<()> {
+        let AccountScan { account, name, mut findings, coverage, error } = scan;
         let count = |counts: fn(&Finding) -> bool| findings.iter().filter(|finding| counts(finding)).count();
         let summary = AccountSummary {
             account,
@@ -48,6 +54,7 @@ impl ScanResult {
             users_non_compliant: count(Finding::is_violation),
             users_exempt: (!self.terms.credential_report).then(|| count(|finding| finding.exempt == Some(true))),
             error,
+            coverage,
         };
         if let Some(earlier) = &mut self.earlier {
             findings.iter_mut().for_each(|finding| earlier.compare(finding));

@@ -2,10 +2,11 @@
 
 use crate::findings::{
     comparison::{Comparison, Violation},
-    finding::{Finding, Since},
+    finding::{Covered, Finding, Since},
     report_scan::LIMITS,
     scan_result::ScanResult,
 };
+use access_key_rotation::coverage::account::State;
 use chrono::SecondsFormat;
 use std::io::{self, Write};
 
@@ -30,14 +31,27 @@ pub(crate) fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> 
         let state = if account.error.is_some() { ", incomplete" } else { "" };
         writeln!(
             out,
-            "{}{name}: {} users evaluated, {} non-compliant, {exempt}{state}",
-            account.account, account.users_evaluated, account.users_non_compliant
+            "{}{name}: {} users evaluated, {} non-compliant, {exempt}{state}{}",
+            account.account,
+            account.users_evaluated,
+            account.users_non_compliant,
+            account.coverage.as_ref().map(covered).unwrap_or_default()
         )?;
     }
     if result.terms.credential_report {
         writeln!(out, "{LIMITS}")?;
     }
     result.comparison.as_ref().map_or(Ok(()), |comparison| since(comparison, out))
+}
+
+fn covered(coverage: &Covered) -> String {
+    match (coverage.state, coverage.last_evaluated) {
+        (State::Evaluated, Some(at)) => {
+            format!(", last evaluated by AWS Config on {}", at.to_rfc3339_opts(SecondsFormat::Secs, true))
+        }
+        (State::Evaluated, None) => ", not yet evaluated by AWS Config, since the rule is new".to_owned(),
+        (state, _) => format!(", {}: {}", state.name(), coverage.why.as_deref().unwrap_or_default()),
+    }
 }
 
 fn since(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {

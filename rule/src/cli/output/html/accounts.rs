@@ -4,10 +4,12 @@ use super::{
     known, scrolling,
     text::{Theirs, UNKNOWN, grouped, number},
 };
-use crate::findings::finding::AccountSummary;
+use crate::findings::finding::{AccountSummary, Covered};
+use access_key_rotation::coverage::account::State;
 use maud::{Markup, html};
 
 pub(super) fn section(accounts: &[AccountSummary]) -> Markup {
+    let with_coverage = accounts.iter().any(|account| account.coverage.is_some());
     let table = html! {
         table {
             thead {
@@ -18,9 +20,10 @@ pub(super) fn section(accounts: &[AccountSummary]) -> Markup {
                     th.number scope="col" { "Non-compliant" }
                     th.number scope="col" { "Exempt" }
                     th scope="col" { "State" }
+                    @if with_coverage { th scope="col" { "Evaluated by AWS Config" } }
                 }
             }
-            tbody { @for account in accounts { (row(account)) "\n" } }
+            tbody { @for account in accounts { (row(account, with_coverage)) "\n" } }
         }
     };
     html! {
@@ -31,8 +34,8 @@ pub(super) fn section(accounts: &[AccountSummary]) -> Markup {
     }
 }
 
-fn row(summary: &AccountSummary) -> Markup {
-    let AccountSummary { account, name, users_evaluated, users_non_compliant, users_exempt, error } = summary;
+fn row(summary: &AccountSummary, with_coverage: bool) -> Markup {
+    let AccountSummary { account, name, users_evaluated, users_non_compliant, users_exempt, error, coverage } = summary;
     let complete = error.is_none();
     html! {
         tr {
@@ -47,6 +50,22 @@ fn row(summary: &AccountSummary) -> Markup {
                 }
             }
             td { @if complete { "complete" } @else { span.mark.alert { "incomplete" } } }
+            @if with_coverage { td { (coverage.as_ref().map_or_else(|| html! { (UNKNOWN) }, covered)) } }
+        }
+    }
+}
+
+/// When AWS Config last evaluated the rule, or why the account is not covered.
+fn covered(coverage: &Covered) -> Markup {
+    html! {
+        @if coverage.state == State::Evaluated {
+            @match coverage.last_evaluated {
+                Some(at) => (at.format("%Y-%m-%d at %H:%M")),
+                None => "not yet, since the rule is new",
+            }
+        } @else {
+            span.mark.alert { (coverage.state.name()) }
+            " " bdi { (Theirs(coverage.why.as_deref().unwrap_or_default())) }
         }
     }
 }

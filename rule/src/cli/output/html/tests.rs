@@ -3,9 +3,13 @@
 use super::*;
 use crate::findings::{
     comparison::{Comparison, Violation},
-    finding::{Finding, Key, Since, Used, compliant},
+    finding::{Covered, Finding, Key, Since, Used, compliant},
+    scan_result::AccountScan,
 };
-use access_key_rotation::policy::decision::{Compliance, KeyStatus};
+use access_key_rotation::{
+    coverage::account::State,
+    policy::decision::{Compliance, KeyStatus},
+};
 use chrono::{DateTime, TimeDelta};
 
 const ACCOUNT: &str = "111122223333";
@@ -46,8 +50,13 @@ fn due_soon(name: &str, days: i64) -> Finding {
 
 fn page_by(terms: Terms, findings: Vec<Finding>, error: Option<&str>) -> String {
     let mut result = ScanResult::new(terms, None).unwrap();
-    result.add(ACCOUNT.to_owned(), Some("R&D".to_owned()), findings, error.map(str::to_owned)).unwrap();
+    result.add(account(Some("R&D"), findings, error)).unwrap();
     page_of(result.finish())
+}
+
+fn account(name: Option<&str>, findings: Vec<Finding>, error: Option<&str>) -> AccountScan {
+    let (name, error) = (name.map(str::to_owned), error.map(str::to_owned));
+    AccountScan { account: ACCOUNT.to_owned(), name, findings, coverage: None, error }
 }
 
 fn page_of(result: ScanResult) -> String {
@@ -100,8 +109,17 @@ fn untrusted_text_never_becomes_markup() {
         let create_date = terms().scanned_at;
         vec![Violation { account: h(), user_name: h(), access_key_id: h(), create_date }]
     };
+    let hostile_coverage = Covered { state: State::Overdue, rule: Some(h()), last_evaluated: None, why: Some(h()) };
     let mut result = ScanResult::new(terms(), None).unwrap();
-    result.add(h(), Some(h()), vec![finding], Some(h())).unwrap();
+    result
+        .add(AccountScan {
+            account: h(),
+            name: Some(h()),
+            findings: vec![finding],
+            coverage: Some(hostile_coverage),
+            error: Some(h()),
+        })
+        .unwrap();
     result.comparison = Some(Comparison {
         scanned_at: terms().scanned_at,
         fixed: lost(),
@@ -114,8 +132,8 @@ fn untrusted_text_never_becomes_markup() {
     let page = page_of(result);
     assert!(!page.contains("alert(1)</") && !page.contains(['\u{202e}', '\u{7}', '\r']), "{page}");
     assert_eq!(page.matches("<script>").count(), 1, "the page's own");
-    // Notice, account, user and key, new accounts, and three each for four lists.
-    assert_eq!(page.matches(shown).count(), 3 + 2 + 9 + 1 + 12, "{page}");
+    // Notice, account, coverage, user and key, new accounts, and three each for four lists.
+    assert_eq!(page.matches(shown).count(), 3 + 2 + 1 + 9 + 1 + 12, "{page}");
 }
 
 #[test]
@@ -260,9 +278,7 @@ fn a_credential_report_knows_neither_exemptions_nor_owners() {
 #[test]
 fn changes_since_an_earlier_scan_are_counted_and_named() {
     let mut result = ScanResult::new(terms(), None).unwrap();
-    result
-        .add(ACCOUNT.to_owned(), None, vec![Finding { since: Some(Since::New), ..violation("bot", 91) }], None)
-        .unwrap();
+    result.add(account(None, vec![Finding { since: Some(Since::New), ..violation("bot", 91) }], None)).unwrap();
     let list = |names: &[&str]| -> Vec<Violation> {
         let violation = |name: &&str| Violation {
             account: ACCOUNT.to_owned(),

@@ -32,7 +32,17 @@ def properties(name, **parameters):
     return found
 
 
-@pytest.mark.parametrize("name, parameters", [("hub.yaml", ORGANIZATION), ("member.yaml", {"HubAccountId": OTHER})])
+ROLES = {
+    "hub.yaml": {"function", "coverage", "coverage-schedule"},
+    "member.yaml": {"evaluation", "remediation", "deletion"},
+    "automation.yaml": {"automation-administration", "automation-execution"},
+}
+
+
+@pytest.mark.parametrize(
+    "name, parameters",
+    [("hub.yaml", ORGANIZATION), ("member.yaml", {"HubAccountId": OTHER}), ("automation.yaml", {"HubAccountId": HUB})],
+)
 def test_every_role_has_the_boundary_and_the_path_that_are_given(name, parameters):
     roles_of = lambda **more: {
         role["RoleName"].removeprefix("access-key-rotation-"): role
@@ -40,13 +50,12 @@ def test_every_role_has_the_boundary_and_the_path_that_are_given(name, parameter
         if "RoleName" in role
     }
     plain, given = roles_of(), roles_of(PermissionsBoundary="team/boundary", RolePath="/security/")
-    expected = {"hub.yaml": {"function", "coverage", "coverage-schedule"}, "member.yaml": {"evaluation", "remediation", "deletion"}}
-    assert set(plain) == expected[name]
+    assert set(plain) == ROLES[name]
     for role in plain:
         assert "PermissionsBoundary" not in plain[role]
         assert given[role]["PermissionsBoundary"] == f"arn:aws:iam::{HUB}:policy/team/boundary"
-        # The function composes the ARN of the evaluation role from its name.
-        paths = (None, None) if role == "evaluation" else ("/", "/security/")
+        # The function and Systems Manager compose the ARNs of these two from their names.
+        paths = (None, None) if role in ("evaluation", "automation-execution") else ("/", "/security/")
         assert (plain[role].get("Path"), given[role].get("Path")) == paths
     if name == "member.yaml":
         [statement] = given["evaluation"]["AssumeRolePolicyDocument"]["Statement"]
@@ -72,7 +81,7 @@ def test_the_runbooks_take_their_role_under_its_path_only(monkeypatch):
     [("/", True), ("/security/", True), ("/a/b-c_d/", True), ("", False), ("security/", False), ("/security", False), ("/.*/", False)],
 )
 def test_a_path_is_one_that_iam_takes_and_no_pattern(path, allowed):
-    for name in ("hub.yaml", "member.yaml", "single-account.yaml", "prevention.yaml"):
+    for name in ("hub.yaml", "member.yaml", "automation.yaml", "single-account.yaml", "prevention.yaml"):
         pattern = template(name)["Parameters"]["RolePath"]["AllowedPattern"]
         assert bool(re.fullmatch(pattern, path)) == allowed, name
 
@@ -109,7 +118,7 @@ def test_the_manuals_key_policy_lets_the_services_use_the_key():
     assert statements["Logs"]["Principal"] == {"Service": f"logs.{REGION}.amazonaws.com"}
 
 
-@pytest.mark.parametrize("name", ["hub.yaml", "member.yaml"])
+@pytest.mark.parametrize("name", ["hub.yaml", "member.yaml", "automation.yaml"])
 def test_the_manual_names_every_parameter(name):
     manual = (ROOT / "templates/README.md").read_text()
     missing = [parameter for parameter in template(name)["Parameters"] if not re.search(rf"\b{parameter}\b", manual)]

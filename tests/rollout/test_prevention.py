@@ -422,3 +422,8 @@ def test_it_follows_the_roles_to_their_path():
         arn = f"arn:*:iam::*:role/security/access-key-rotation-{role}"
         assert arn in found["RecordTags"]["Condition"]["ArnNotLike"]["aws:PrincipalArn"]
         assert arn in found["PassRunbookRoles"]["Resource"]
+    under_path = "role/security/access-key-rotation-automation-administration"
+    for role in (under_path, "role/access-key-rotation-automation-execution"):
+        assert denied_by(DEVELOPER, "iam:PassRole", role, passed_to="lambda.amazonaws.com", RolePath="/security/") == "PassRunbookRoles"
+        assert denied_by(DEVELOPER, "iam:PassRole", role, passed_to="ssm.amazonaws.com", RolePath="/security/") is None
+    assert denied_by(DEVELOPER, "iam:DeleteRole", under_path, RolePath="/security/") == "Roles"

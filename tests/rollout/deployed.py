@@ -1,6 +1,6 @@
 """What the templates deploy: creates their stacks in moto and prints roles and documents as JSON.
 
-{"roles": {name: {"trust": policy document, "policy": policy document of all its statements}}, "documents": {name: document},
+{"roles": {name: {"arn": ARN, "trust": policy document, "policy": policy document of all its statements}}, "documents": {name: document},
 "commandLine": as "roles", those of a member whose CommandLineRoleArn is given}
 """
 
@@ -131,7 +131,7 @@ def roles():
         documents = [iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"] for policy in policies]
         statements = [statement for document in documents for statement in parsed(document)["Statement"]]
         policy = {"Version": "2012-10-17", "Statement": statements}
-        found[name] = {"trust": role["AssumeRolePolicyDocument"], "policy": policy}
+        found[name] = {"arn": role["Arn"], "trust": role["AssumeRolePolicyDocument"], "policy": policy}
     return found
 
 

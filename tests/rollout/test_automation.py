@@ -13,7 +13,7 @@ import pytest
 from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_document
 from moto import mock_aws
 
-from deployed import HUB, MEMBER, REGION, create, documents, roles, template
+from deployed import HUB, MEMBER, REGION, create, documents, roles
 
 ROOT = pathlib.Path(__file__).parents[2]
 MANUAL = (ROOT / "templates/RUNBOOKS.md").read_text()
@@ -23,12 +23,12 @@ STARTER = "AccessKeyRotation-RunInAccount"
 
 
 @functools.cache
-def deployed_in(account):
-    """The roles and documents of an account with both templates."""
+def deployed_in(account, path="/"):
+    """The roles and documents of an account with both templates, and this path of the roles."""
     session = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION, "MOTO_ACCOUNT_ID": account}
     with unittest.mock.patch.dict(os.environ, session), mock_aws():
-        create("member.yaml", HubAccountId=HUB)
-        create("automation.yaml", HubAccountId=HUB)
+        create("member.yaml", HubAccountId=HUB, RolePath=path)
+        create("automation.yaml", HubAccountId=HUB, RolePath=path)
         return roles(), documents()
 
 
@@ -146,6 +146,25 @@ def test_what_the_document_starts_and_with_which_role():
             assert is_allowed(found[EXECUTION], "ssm:StartAutomationExecution", ssm(f"document/{name}"))
 
 
+def test_the_roles_work_under_a_path():
+    found, runbooks = deployed_in(MEMBER, "/security/")
+    [hub, _] = found[EXECUTION]["trust"]["Statement"]
+    administration = role_arn(f"security/{ADMINISTRATION}", HUB)
+    assert hub["Condition"] == {"ArnEquals": {"aws:PrincipalArn": administration}}
+    assert role_arn(f"security/{ADMINISTRATION}", HUB) in {role["arn"] for role in deployed_in(HUB, "/security/")[0].values()}
+    for name in ("DeactivateStaleKeys", "DeleteDeactivatedKeys"):
+        role = runbooks[f"AccessKeyRotation-{name}"]["parameters"]["AutomationAssumeRole"]["default"]
+        assert "/security/" in role
+        assert is_allowed(found[EXECUTION], "iam:PassRole", role, iam_PassedToService="ssm.amazonaws.com")
+        elsewhere = role.replace("/security/", "/")
+        assert not is_allowed(found[EXECUTION], "iam:PassRole", elsewhere, iam_PassedToService="ssm.amazonaws.com")
+    parameter = runbooks[STARTER]["parameters"]["AutomationAssumeRole"]
+    # Systems Manager gets only the name of the execution role.
+    assert parameter["default"] == found[EXECUTION]["arn"] == role_arn(EXECUTION)
+    for role, valid in ((administration, True), (role_arn(EXECUTION), True), (role_arn(ADMINISTRATION, HUB), False)):
+        assert bool(re.search(parameter["allowedPattern"], role)) == valid
+
+
 @pytest.mark.parametrize(
     "parameter, value, valid",
     [
@@ -161,9 +180,9 @@ def test_what_the_document_starts_and_with_which_role():
     ],
 )
 def test_the_documents_parameters_are_checked(parameter, value, valid):
-    content = template("automation.yaml")["Resources"]["RunInAccount"]["Properties"]["Content"]
-    assert bool(re.search(content["parameters"][parameter]["allowedPattern"], value)) == valid
-    assert content["parameters"]["DryRun"]["default"] == "true"
+    parameters = deployed_in(MEMBER)[1][STARTER]["parameters"]
+    assert bool(re.search(parameters[parameter]["allowedPattern"], value)) == valid
+    assert parameters["DryRun"]["default"] == "true"
 
 
 # The manual's batch.

@@ -12,13 +12,14 @@ from deployed import HUB, REGION, create, documents, parameter_values, resolved,
 
 ROOT = pathlib.Path(__file__).parents[2]
 OTHER = "210987654321"
+ORGANIZATION = {"OrganizationId": "o-exampleorgid"}
 KEY = f"arn:aws:kms:{REGION}:{HUB}:key/11111111-2222-3333-4444-555555555555"
 
 
 def properties(name, **parameters):
     """The properties of a template's resources, by logical id, without those whose condition does not hold."""
     text = template(name)
-    attributes = {"FailedEvents.Arn": "arn:queue", "FunctionRole.Arn": "arn:role"}
+    attributes = {"FailedEvents.Arn": "arn:queue", "FunctionRole.Arn": "arn:role", "CoverageFunction.Arn": "arn:function"}
     references = {logical_id: logical_id for logical_id in text["Resources"]}
     values = parameter_values(text, {**references, **attributes, **parameters})
     resolve = lambda node: resolved(node, values, text["Conditions"])
@@ -31,7 +32,17 @@ def properties(name, **parameters):
     return found
 
 
-@pytest.mark.parametrize("name, parameters", [("hub.yaml", {}), ("member.yaml", {"HubAccountId": OTHER})])
+ROLES = {
+    "hub.yaml": {"function", "coverage", "coverage-schedule"},
+    "member.yaml": {"evaluation", "remediation", "deletion"},
+    "automation.yaml": {"automation-administration", "automation-execution"},
+}
+
+
+@pytest.mark.parametrize(
+    "name, parameters",
+    [("hub.yaml", ORGANIZATION), ("member.yaml", {"HubAccountId": OTHER}), ("automation.yaml", {"HubAccountId": HUB})],
+)
 def test_every_role_has_the_boundary_and_the_path_that_are_given(name, parameters):
     roles_of = lambda **more: {
         role["RoleName"].removeprefix("access-key-rotation-"): role
@@ -39,17 +50,17 @@ def test_every_role_has_the_boundary_and_the_path_that_are_given(name, parameter
         if "RoleName" in role
     }
     plain, given = roles_of(), roles_of(PermissionsBoundary="team/boundary", RolePath="/security/")
-    assert set(plain) == ({"function"} if name == "hub.yaml" else {"evaluation", "remediation", "deletion"})
+    assert set(plain) == ROLES[name]
     for role in plain:
         assert "PermissionsBoundary" not in plain[role]
         assert given[role]["PermissionsBoundary"] == f"arn:aws:iam::{HUB}:policy/team/boundary"
-        # The function composes the ARN of the evaluation role from its name.
-        paths = (None, None) if role == "evaluation" else ("/", "/security/")
+        # The function and Systems Manager compose the ARNs of these two from their names.
+        paths = (None, None) if role in ("evaluation", "automation-execution") else ("/", "/security/")
         assert (plain[role].get("Path"), given[role].get("Path")) == paths
     if name == "member.yaml":
         [statement] = given["evaluation"]["AssumeRolePolicyDocument"]["Statement"]
-        function = f"arn:aws:iam::{OTHER}:role/security/access-key-rotation-function"
-        assert statement["Condition"] == {"ArnEquals": {"aws:PrincipalArn": function}}
+        hub = [f"arn:aws:iam::{OTHER}:role/security/access-key-rotation-{role}" for role in ("function", "coverage")]
+        assert statement["Condition"] == {"ArnEquals": {"aws:PrincipalArn": hub}}
 
 
 @mock_aws
@@ -70,14 +81,15 @@ def test_the_runbooks_take_their_role_under_its_path_only(monkeypatch):
     [("/", True), ("/security/", True), ("/a/b-c_d/", True), ("", False), ("security/", False), ("/security", False), ("/.*/", False)],
 )
 def test_a_path_is_one_that_iam_takes_and_no_pattern(path, allowed):
-    for name in ("hub.yaml", "member.yaml", "single-account.yaml", "prevention.yaml"):
+    for name in ("hub.yaml", "member.yaml", "automation.yaml", "single-account.yaml", "prevention.yaml"):
         pattern = template(name)["Parameters"]["RolePath"]["AllowedPattern"]
         assert bool(re.fullmatch(pattern, path)) == allowed, name
 
 
-def test_the_key_encrypts_topic_queue_and_log():
-    plain, given = properties("hub.yaml"), properties("hub.yaml", KmsKeyArn=KEY)
-    for logical_id, name in (("AlarmTopic", "KmsMasterKeyId"), ("FailedEvents", "KmsMasterKeyId"), ("LogGroup", "KmsKeyId")):
+def test_the_key_encrypts_topic_queue_and_logs():
+    plain, given = properties("hub.yaml", **ORGANIZATION), properties("hub.yaml", **ORGANIZATION, KmsKeyArn=KEY)
+    names = {"AlarmTopic": "KmsMasterKeyId", "FailedEvents": "KmsMasterKeyId", "LogGroup": "KmsKeyId", "CoverageLogGroup": "KmsKeyId"}
+    for logical_id, name in names.items():
         assert name not in plain[logical_id]
         assert given[logical_id][name] == KEY
     # SQS takes only one of the two.
@@ -100,12 +112,13 @@ def test_the_manuals_key_policy_lets_the_services_use_the_key():
     statements = {statement["Sid"]: statement for statement in json.loads(text)}
     assert statements["Alarms"]["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
     assert set(statements["Alarms"]["Action"]) == {"kms:Decrypt", "kms:GenerateDataKey*"}
-    log = statements["Log"]["Condition"]["ArnEquals"]["kms:EncryptionContext:aws:logs:arn"]
-    assert log.endswith(":log-group:" + properties("hub.yaml")["LogGroup"]["LogGroupName"])
-    assert statements["Log"]["Principal"] == {"Service": f"logs.{REGION}.amazonaws.com"}
+    logs = statements["Logs"]["Condition"]["ArnEquals"]["kms:EncryptionContext:aws:logs:arn"]
+    groups = [group["LogGroupName"] for group in properties("hub.yaml", **ORGANIZATION).values() if "LogGroupName" in group]
+    assert [log.split(":log-group:")[1] for log in logs] == groups
+    assert statements["Logs"]["Principal"] == {"Service": f"logs.{REGION}.amazonaws.com"}
 
 
-@pytest.mark.parametrize("name", ["hub.yaml", "member.yaml"])
+@pytest.mark.parametrize("name", ["hub.yaml", "member.yaml", "automation.yaml"])
 def test_the_manual_names_every_parameter(name):
     manual = (ROOT / "templates/README.md").read_text()
     missing = [parameter for parameter in template(name)["Parameters"] if not re.search(rf"\b{parameter}\b", manual)]

@@ -398,7 +398,7 @@ def test_they_protect_what_the_templates_make_and_lets_the_runbooks_keep_records
         resources.update(template(name)["Resources"])
     roles = [r["Properties"] for r in resources.values() if isinstance(r, dict) and r["Type"] == "AWS::IAM::Role"]
     runbooks = [r["Properties"] for r in resources.values() if isinstance(r, dict) and r["Type"] == "AWS::SSM::Document"]
-    assert len(roles) == 6 and len(runbooks) == 4
+    assert len(roles) == 8 and len(runbooks) == 4
     for role in roles:
         arn = f"role/{role['RoleName']}"
         assert denied_by(DEVELOPER, "iam:DeleteRole", arn) == "Roles"
@@ -422,3 +422,8 @@ def test_it_follows_the_roles_to_their_path():
         arn = f"arn:*:iam::*:role/security/access-key-rotation-{role}"
         assert arn in found["RecordTags"]["Condition"]["ArnNotLike"]["aws:PrincipalArn"]
         assert arn in found["PassRunbookRoles"]["Resource"]
+    under_path = "role/security/access-key-rotation-automation-administration"
+    for role in (under_path, "role/access-key-rotation-automation-execution"):
+        assert denied_by(DEVELOPER, "iam:PassRole", role, passed_to="lambda.amazonaws.com", RolePath="/security/") == "PassRunbookRoles"
+        assert denied_by(DEVELOPER, "iam:PassRole", role, passed_to="ssm.amazonaws.com", RolePath="/security/") is None
+    assert denied_by(DEVELOPER, "iam:DeleteRole", under_path, RolePath="/security/") == "Roles"

@@ -142,8 +142,11 @@ def test_the_function(account):
     }
     # A new account may have too little concurrency to reserve any.
     assert "Concurrency" not in function
-    [group] = boto3.client("logs").describe_log_groups(logGroupNamePrefix="/aws/lambda/")["logGroups"]
-    assert (group["logGroupName"], group["retentionInDays"]) == ("/aws/lambda/access-key-rotation", 90)
+    groups = boto3.client("logs").describe_log_groups(logGroupNamePrefix="/aws/lambda/")["logGroups"]
+    assert {group["logGroupName"]: group["retentionInDays"] for group in groups} == {
+        "/aws/lambda/access-key-rotation": 90,
+        "/aws/lambda/access-key-rotation-coverage": 90,
+    }
 
 
 def test_the_function_has_the_concurrency_that_it_is_given(account):
@@ -190,20 +193,25 @@ def evaluation_role(account, **parameters):
     return roles()["access-key-rotation-evaluation"]
 
 
-THE_FUNCTION = {
+THE_FUNCTIONS = {
     "Effect": "Allow",
     # Not the role, which IAM would take only if it is there, and no longer if it is made anew.
     "Principal": {"AWS": f"arn:aws:iam::{HUB}:root"},
     "Action": "sts:AssumeRole",
-    "Condition": {"ArnEquals": {"aws:PrincipalArn": f"arn:aws:iam::{HUB}:role/access-key-rotation-function"}},
+    "Condition": {
+        "ArnEquals": {"aws:PrincipalArn": [f"arn:aws:iam::{HUB}:role/access-key-rotation-{name}" for name in ("function", "coverage")]}
+    },
 }
 
 
-def test_only_the_function_has_the_evaluation_role(account):
+SIDS = ["ReadUsers", "ReadAccessKeys", "ReadResults", "DeliverResults", "ReadRules"]
+
+
+def test_only_the_function_and_the_coverage_check_have_the_evaluation_role(account):
     role = evaluation_role(account)
-    assert role["trust"]["Statement"] == [THE_FUNCTION]
-    sids = [statement["Sid"] for statement in role["policy"]["Statement"]]
-    assert sids == ["ReadUsers", "ReadAccessKeys", "ReadResults", "DeliverResults"]
+    assert role["trust"]["Statement"] == [THE_FUNCTIONS]
+    assert [statement["Sid"] for statement in role["policy"]["Statement"]] == SIDS
+    assert set(role["policy"]["Statement"][-1]["Action"]) == {"config:DescribeConfigRules", "config:DescribeConfigRuleEvaluationStatus"}
 
 
 def test_the_command_line_has_the_evaluation_role_if_its_own_is_given(account):
@@ -214,9 +222,9 @@ def test_the_command_line_has_the_evaluation_role_if_its_own_is_given(account):
         "Action": "sts:AssumeRole",
         "Condition": {"ArnLike": {"aws:PrincipalArn": COMMAND_LINE}},
     }
-    assert role["trust"]["Statement"] == [THE_FUNCTION, people]
+    assert role["trust"]["Statement"] == [THE_FUNCTIONS, people]
     sids = [statement["Sid"] for statement in role["policy"]["Statement"]]
-    assert sids == ["ReadUsers", "ReadAccessKeys", "ReadResults", "DeliverResults", "ReadRecorder", "ReadRemediation", "ReadRunbooks"]
+    assert sids == [*SIDS, "ReadRecorder", "ReadRemediation", "ReadRunbooks"]
     runbooks = role["policy"]["Statement"][-1]["Resource"]
     assert sorted(runbooks) == sorted(f"arn:aws:ssm:{REGION}:{MEMBER}:document/{name}" for name in documents())
 
@@ -248,24 +256,32 @@ def test_a_template_can_be_given_inline(path):
 
 
 def test_the_dashboard_shows_metrics_that_there_are():
-    resources = template("hub.yaml")["Resources"]
-    body = json.loads(re.sub(r"\$\{[^}]*\}", "x", resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]))
-    emitted = (ROOT / "rule/src/metrics.rs").read_text()
+    shown = shown_metrics(OrganizationId=ORGANIZATION)
+    assert {"UsersEvaluated", "UsersNonCompliant", "UsersUnknown", "OldestActiveKeyDays"} <= shown
+    emitted = "".join((ROOT / "rule/src" / name).read_text() for name in ("metrics.rs", "coverage/check.rs"))
+    assert [name for name in shown if f'"{name}"' not in emitted] == []
+    # Without an organization, nothing is checked.
+    assert shown - shown_metrics() == {"AccountsExpected", "AccountsEvaluated", "AccountsNotCovered"}
+
+
+def shown_metrics(**parameters):
+    """The function's own metrics on the dashboard."""
+    names = {"Function": "access-key-rotation", "FailedEvents.QueueName": "access-key-rotation-failed-events"}
+    body = hub_resource("Dashboard", **parameters, **names)["DashboardBody"]
     shown = set()
-    for widget in body["widgets"]:
+    for widget in json.loads(body)["widgets"]:
         namespace = None
         for metric in widget["properties"]["metrics"]:
             namespace = metric[0] if metric[0] not in (".", "...") else namespace
             if namespace == "AccessKeyRotation":
                 shown.add(metric[1])
-    assert {"UsersEvaluated", "UsersNonCompliant", "UsersUnknown", "OldestActiveKeyDays"} <= shown
-    assert [name for name in shown if f'"{name}"' not in emitted] == []
+    return shown
 
 
 def test_every_alarm_watches_something_and_tells_the_topic():
     resources = template("hub.yaml")["Resources"]
     alarms = [resource["Properties"] for name, resource in resources.items() if name.endswith("Alarm")]
-    assert len(alarms) == 6
+    assert len(alarms) == 7
     watched = {alarm["MetricName"] for alarm in alarms}
     assert {"Errors", "Throttles", "AsyncEventAge", "AsyncEventsDropped", "DestinationDeliveryFailures"} <= watched
     manual = (ROOT / "templates/README.md").read_text()
@@ -273,7 +289,9 @@ def test_every_alarm_watches_something_and_tells_the_topic():
         assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}]
         # The function's own metrics have no dimensions.
         assert ("Dimensions" in alarm) == (alarm["Namespace"] != "AccessKeyRotation")
-        assert alarm["TreatMissingData"] == "notBreaching"
+        # No news is good news of the function, which runs when there is something to do. Of the coverage check, it is bad news.
+        missing = "breaching" if alarm["MetricName"] == "AccountsNotCovered" else "notBreaching"
+        assert alarm["TreatMissingData"] == missing
         # A count of what happened goes back to nothing; what lies in a queue stays.
         assert alarm["Namespace"] != "AWS/SQS"
         assert f"`{alarm['AlarmName']}`" in manual

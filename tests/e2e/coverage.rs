@@ -19,7 +19,7 @@ use local_aws::{
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const COVERAGE_ROLE: &str = "access-key-rotation-coverage";
+pub(crate) const COVERAGE_ROLE: &str = "access-key-rotation-coverage";
 
 /// An organization of the hub and so many other accounts, evaluated an hour ago.
 fn organization(world: &mut World, accounts: u64) -> (Credentials, Vec<String>) {
@@ -33,7 +33,7 @@ fn organization(world: &mut World, accounts: u64) -> (Credentials, Vec<String>) 
     (world.credentials(HUB, COVERAGE_ROLE), ids)
 }
 
-async fn accounts(aws: &LocalAws, credentials: &Credentials) -> Accounts {
+pub(crate) async fn accounts(aws: &LocalAws, credentials: &Credentials) -> Accounts {
     let Credentials { access_key_id, secret_access_key, session_token } = credentials.clone();
     let credentials =
         aws_credential_types::Credentials::new(access_key_id, secret_access_key, session_token, None, "local AWS");
@@ -46,7 +46,7 @@ async fn accounts(aws: &LocalAws, credentials: &Credentials) -> Accounts {
     Accounts::new(config, Some(EVALUATION_ROLE.to_owned())).unwrap()
 }
 
-fn check_of(aws: &LocalAws, excluded: &[&str]) -> Check {
+pub(crate) fn check_of(aws: &LocalAws, excluded: &[&str]) -> Check {
     Check {
         home: Home::from_function_arn(&function_arn(HUB)).unwrap(),
         now: aws.world().now(),

@@ -1,15 +1,19 @@
 //! The actions that are called, those that the manual tells to allow and those that the templates allow are the same.
 
 use crate::{
+    coverage::{COVERAGE_ROLE, accounts, check_of},
     deployed::{self, DELETION_ROLE, REMEDIATION_ROLE, python},
     doctor::Clinic,
     support::*,
 };
-use local_aws::events;
+use access_key_rotation::coverage::check::check;
+use local_aws::{deployment::function_arn, events};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-const ROLES: [&str; 4] = [FUNCTION_ROLE, EVALUATION_ROLE, REMEDIATION_ROLE, DELETION_ROLE];
+const SCHEDULE_ROLE: &str = "access-key-rotation-coverage-schedule";
+const ROLES: [&str; 6] =
+    [FUNCTION_ROLE, COVERAGE_ROLE, SCHEDULE_ROLE, EVALUATION_ROLE, REMEDIATION_ROLE, DELETION_ROLE];
 
 #[tokio::test]
 async fn the_permissions_are_the_ones_that_are_used() {
@@ -21,6 +25,18 @@ async fn the_permissions_are_the_ones_that_are_used() {
         let event = events::change(&mut deployment.aws.world(), id, RULE, "user-0000", &[]).unwrap();
         deployment.send(&event).await.0.unwrap();
     }
+    {
+        let mut world = deployment.aws.world();
+        for id in [HUB, MEMBER] {
+            world.organization(HUB).add_account(id, id, "ACTIVE");
+            world.account(id).set_rule_function(RULE, &function_arn(HUB));
+        }
+        world.account(MEMBER).add_role(EVALUATION_ROLE, &format!("arn:aws:iam::{HUB}:role/{COVERAGE_ROLE}"));
+    }
+    let credentials = deployment.aws.world().credentials(HUB, COVERAGE_ROLE);
+    let accounts = accounts(&deployment.aws, &credentials).await;
+    assert_eq!(check(&check_of(&deployment.aws, &[]), &accounts).await.unwrap().evaluated, 2);
+
     let world = deployment.aws.world();
     let used = |role: &str| -> BTreeSet<_> {
         let role = format!(":assumed-role/{role}/");
@@ -28,6 +44,12 @@ async fn the_permissions_are_the_ones_that_are_used() {
         calls.map(|call| format!("{}:{}", call.service, call.action)).collect()
     };
     assert_eq!(used(EVALUATION_ROLE), deployed::actions(EVALUATION_ROLE));
+
+    let mut allowed = deployed::actions(COVERAGE_ROLE);
+    for action in ["logs:CreateLogStream", "logs:PutLogEvents"] {
+        assert!(allowed.remove(action), "{action}");
+    }
+    assert_eq!(used(COVERAGE_ROLE), allowed);
 
     let mut allowed = deployed::actions(FUNCTION_ROLE);
     // With the function's role, Lambda logs and keeps failed events.
@@ -39,9 +61,10 @@ async fn the_permissions_are_the_ones_that_are_used() {
     let manual = include_str!("../../rule/README.md");
     let (_, rest) = manual.split_once("\n## Permissions\n").unwrap();
     let (section, _) = rest.split_once("\n## ").unwrap();
-    let is_action = |word: &&str| ["iam:", "config:", "sts:"].iter().any(|service| word.starts_with(service));
+    let is_action =
+        |word: &&str| ["iam:", "config:", "sts:", "organizations:"].iter().any(|service| word.starts_with(service));
     let documented: BTreeSet<_> = section.split('`').filter(is_action).map(str::to_owned).collect();
-    assert_eq!(used(FUNCTION_ROLE), documented);
+    assert_eq!(&used(FUNCTION_ROLE) | &used(COVERAGE_ROLE), documented);
 }
 
 #[tokio::test]
@@ -72,9 +95,11 @@ fn the_function_may_do_in_its_own_account_what_the_evaluation_role_may_elsewhere
     };
     let statements = |role| deployed::policy(role)["Statement"].as_array().unwrap();
     let elsewhere = statements(EVALUATION_ROLE);
-    let is_evaluation = |statement: &&Value| elsewhere.iter().any(|other| other["Sid"] == statement["Sid"]);
-    let own: Vec<_> = statements(FUNCTION_ROLE).iter().filter(is_evaluation).map(without_account).collect();
-    assert_eq!(own, elsewhere.iter().map(without_account).collect::<Vec<_>>());
+    let is_there = |statement: &&Value| elsewhere.iter().any(|other| other["Sid"] == statement["Sid"]);
+    let own = |role| statements(role).iter().filter(is_there).map(without_account).collect::<Vec<_>>();
+    let all = [own(FUNCTION_ROLE), own(COVERAGE_ROLE)].concat();
+    assert_eq!(all, elsewhere.iter().map(without_account).collect::<Vec<_>>());
+    assert_eq!(own(COVERAGE_ROLE).len(), 1, "the check of coverage reads neither users nor results");
 }
 
 #[test]

@@ -79,7 +79,10 @@ async fn each_open_account_is_evaluated_overdue_without_rule_or_unreachable() {
     let aws = LocalAws::start(world).await.unwrap();
     deny(&aws, Some(&ids[9]), "DescribeConfigRuleEvaluationStatus");
     let summary = check(&check_of(&aws, &[&ids[8]]), &accounts(&aws, &credentials).await).await.unwrap();
-    assert_eq!(summary, Summary { expected: 30, evaluated: 24, overdue: 2, without_rule: 2, unreachable: 2 });
+    assert_eq!(
+        summary,
+        Summary { expected: 30, evaluated: 24, overdue: 2, unknown: 0, without_rule: 2, unreachable: 2 }
+    );
     assert_eq!(summary.not_covered(), 6);
 }
 
@@ -106,6 +109,23 @@ async fn an_empty_delivery_counts_as_an_evaluation() {
     let event = events::scheduled(&mut aws.world(), &ids[0], RULE, &[]);
     rule.invoke(&event, today()).await.0.unwrap();
     assert_eq!(check(&check_of(&aws, &[]), &accounts).await.unwrap().overdue, 0);
+}
+
+#[tokio::test]
+async fn without_any_status_the_accounts_are_unknown_and_no_alarm_is_always_on() {
+    let mut world = World::new(today());
+    let (credentials, ids) = organization(&mut world, 2);
+    for id in ids.iter().map(String::as_str).chain([HUB]) {
+        world.account(id).hide_rule_status(RULE);
+    }
+    let aws = LocalAws::start(world).await.unwrap();
+    let accounts = accounts(&aws, &credentials).await;
+    let summary = check(&check_of(&aws, &[]), &accounts).await.unwrap();
+    assert_eq!((summary.expected, summary.evaluated, summary.unknown, summary.not_covered()), (3, 0, 3, 0));
+    // Where AWS Config gives the status of one account, it could give that of the others.
+    aws.world().account(HUB).set_rule_evaluated(RULE, today() - days(9), Some(today()));
+    let summary = check(&check_of(&aws, &[]), &accounts).await.unwrap();
+    assert_eq!((summary.evaluated, summary.unknown, summary.not_covered()), (1, 2, 2));
 }
 
 #[tokio::test]

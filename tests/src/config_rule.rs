@@ -17,7 +17,8 @@ pub(crate) struct ConfigRule {
     pub(crate) exceptions: BTreeSet<String>,
     /// `MaximumExecutionFrequency`
     pub(crate) frequency: &'static str,
-    pub(crate) first_activated: DateTime<Utc>,
+    /// `None`: its evaluation status is empty.
+    pub(crate) first_activated: Option<DateTime<Utc>>,
     pub(crate) last_success: Option<DateTime<Utc>>,
 }
 
@@ -30,7 +31,7 @@ impl ConfigRule {
             function: None,
             exceptions: BTreeSet::new(),
             frequency: "TwentyFour_Hours",
-            first_activated: now,
+            first_activated: Some(now),
             last_success: None,
         }
     }

@@ -25,6 +25,9 @@ pub enum State {
     Evaluated,
     /// The last evaluation is older than the rule's frequency and six hours.
     Overdue,
+    /// AWS Config gives no status of the rule's evaluations. Its API reference says so of custom Lambda rules, though its console shows
+    /// the time.
+    Unknown,
     /// No rule of the account invokes the function.
     NoRule,
     /// The account could not be read.
@@ -32,8 +35,7 @@ pub enum State {
 }
 
 /// What is known of one account.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Coverage {
     /// Twelve digits.
     pub account: String,
@@ -55,6 +57,7 @@ impl State {
         match self {
             State::Evaluated => "evaluated",
             State::Overdue => "overdue",
+            State::Unknown => "unknown",
             State::NoRule => "no rule",
             State::Unreachable => "unreachable",
         }
@@ -116,6 +119,10 @@ fn evaluate(
         let why = Some("no rule of AWS Config invokes the function".to_owned());
         return Coverage { account, name, state: State::NoRule, rule: None, last_evaluated: None, why };
     };
+    if status == EvaluationStatus::default() {
+        let why = Some("AWS Config gives no evaluation status for the rule".to_owned());
+        return Coverage { account, name, state: State::Unknown, rule: Some(rule.name), last_evaluated: None, why };
+    }
     let allowed = rule.frequency.unwrap_or(LONGEST_FREQUENCY) + MARGIN;
     let since = status.last_success.or(status.first_activated);
     let in_time = since.is_some_and(|since| now - since <= allowed);
@@ -188,6 +195,9 @@ mod tests {
         let (kind, why) = state(&[(Some(24), None, None)]);
         assert_eq!((kind, why.unwrap().as_str()), (State::Overdue, "never evaluated; the last error: Denied: no"));
         assert_eq!(state(&[]).0, State::NoRule);
+        let rule = Rule { name: "rule".to_owned(), frequency: None };
+        let without_status = evaluate(String::new(), None, vec![(rule, EvaluationStatus::default())], now());
+        assert_eq!(without_status.state, State::Unknown);
     }
 
     #[test]

@@ -49,6 +49,8 @@ pub struct Summary {
     pub evaluated: usize,
     /// Accounts whose last evaluation is too old.
     pub overdue: usize,
+    /// Accounts with the rule, of whose evaluations AWS Config gives no status.
+    pub unknown: usize,
     /// Accounts without the rule.
     pub without_rule: usize,
     /// Accounts that could not be read.
@@ -114,14 +116,17 @@ impl Summary {
             expected: coverage.len(),
             evaluated: count(State::Evaluated),
             overdue: count(State::Overdue),
+            unknown: count(State::Unknown),
             without_rule: count(State::NoRule),
             unreachable: count(State::Unreachable),
         }
     }
 
-    /// Accounts that are not covered, whatever the reason.
+    /// Accounts that are not covered. If AWS Config gives the status of no account at all, those that are unknown do not count: an
+    /// alarm that is always on says nothing about an account.
     pub fn not_covered(&self) -> usize {
-        self.expected - self.evaluated
+        let gives_status = self.evaluated + self.overdue > 0;
+        self.expected - self.evaluated - if gives_status { 0 } else { self.unknown }
     }
 
     /// The line of metrics, for a check that began at `now` and took so long.
@@ -131,6 +136,7 @@ impl Summary {
             count("AccountsExpected", self.expected),
             count("AccountsEvaluated", self.evaluated),
             count("AccountsOverdue", self.overdue),
+            count("AccountsUnknown", self.unknown),
             count("AccountsWithoutRule", self.without_rule),
             count("AccountsUnreachable", self.unreachable),
             count("AccountsNotCovered", self.not_covered()),

@@ -45,9 +45,11 @@ pub(super) fn statuses(cx: &Context<'_>) -> Result<Value> {
         let mut value = json!({
             "ConfigRuleName": name,
             "ConfigRuleId": rule.id,
-            "FirstActivatedTime": epoch_seconds(rule.first_activated),
             "FirstEvaluationStarted": rule.last_success.is_some(),
         });
+        if let Some(at) = rule.first_activated {
+            value["FirstActivatedTime"] = epoch_seconds(at);
+        }
         if let Some(at) = rule.last_success {
             value["LastSuccessfulEvaluationTime"] = epoch_seconds(at);
         }
@@ -92,6 +94,12 @@ impl Account {
     /// Sets when a Config rule was first activated, and when it was last evaluated.
     pub fn set_rule_evaluated(&mut self, rule: &str, first_activated: DateTime<Utc>, last: Option<DateTime<Utc>>) {
         let rule = self.ensure_rule(rule);
-        (rule.first_activated, rule.last_success) = (first_activated, last);
+        (rule.first_activated, rule.last_success) = (Some(first_activated), last);
+    }
+
+    /// Gives no evaluation status of a Config rule, as AWS's API reference says of custom Lambda rules.
+    pub fn hide_rule_status(&mut self, rule: &str) {
+        let rule = self.ensure_rule(rule);
+        (rule.first_activated, rule.last_success) = (None, None);
     }
 }

@@ -6,6 +6,7 @@ use crate::{
         targets::Targets,
     },
     commands::doctor::function_name,
+    findings::finding::Covered,
     outcome::Outcome,
     output::destination::Output,
 };
@@ -76,8 +77,10 @@ struct Report {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct AccountCoverage {
+    account: String,
+    name: Option<String>,
     #[serde(flatten)]
-    coverage: Coverage,
+    coverage: Covered,
     /// `None`: there is no rule, or they could not be counted.
     #[serde(flatten)]
     users: Option<Users>,
@@ -104,7 +107,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
     let targets = args.targets.resolve(session).await?;
     let reads = stream::iter(targets).map(|(id, name)| read(session, id, name, function_name));
     let mut accounts: Vec<_> = reads.buffer_unordered(ACCOUNTS_AT_A_TIME).collect().await;
-    accounts.sort_by(|a, b| a.coverage.account.cmp(&b.coverage.account));
+    accounts.sort_by(|a, b| a.account.cmp(&b.account));
     let report = Report { checked_at: session.now, accounts };
     let outcome = report.outcome();
     output.write(move |out| report.write(args.format, out)).await?;
@@ -116,8 +119,8 @@ async fn read(session: &Session, id: String, name: Option<String>, function_name
     let account = match session.open(&id, &calls).await {
         Ok(account) => account,
         Err(error) => {
-            let coverage = Coverage::unreachable(id, name, error.to_string());
-            return AccountCoverage { coverage, users: None, error: None };
+            let coverage = Coverage::unreachable(id.clone(), name.clone(), error.to_string());
+            return AccountCoverage { account: id, name, coverage: coverage.into(), users: None, error: None };
         }
     };
     let coverage = match coverage::account::read(&account, name.clone(), function_name, session.now).await {
@@ -131,7 +134,8 @@ async fn read(session: &Session, id: String, name: Option<String>, function_name
     // Its clients are not needed again, and hundreds of accounts would hold theirs.
     session.accounts.forget(&id);
     let error = users.as_ref().err().map(|error| format!("{error:#}"));
-    AccountCoverage { coverage, users: users.unwrap_or_default(), error }
+    let Coverage { account, name, .. } = coverage.clone();
+    AccountCoverage { account, name, coverage: coverage.into(), users: users.unwrap_or_default(), error }
 }
 
 async fn count(account: &Account<'_>, rule: &str) -> anyhow::Result<Users> {
@@ -157,17 +161,19 @@ async fn count(account: &Account<'_>, rule: &str) -> anyhow::Result<Users> {
     })
 }
 
+fn is_covered(account: &AccountCoverage) -> bool {
+    account.coverage.state == State::Evaluated
+}
+
 impl Report {
     fn outcome(&self) -> Outcome {
         let unread = self.accounts.iter().filter_map(|account| {
             let AccountCoverage { coverage, error, .. } = account;
-            let why = if coverage.state == State::Unreachable { &coverage.why } else { error };
-            Some(format!("account {}: {}", coverage.account, why.as_ref()?))
+            let unread = [State::Unreachable, State::Unknown].contains(&coverage.state);
+            let why = if unread { &coverage.why } else { error };
+            Some(format!("account {}: {}", account.account, why.as_ref()?))
         });
-        Outcome {
-            errors: unread.collect(),
-            violations: self.accounts.iter().any(|account| !account.coverage.is_covered()),
-        }
+        Outcome { errors: unread.collect(), violations: self.accounts.iter().any(|account| !is_covered(account)) }
     }
 
     fn write(&self, format: Format, out: &mut dyn Write) -> io::Result<()> {
@@ -187,16 +193,15 @@ impl Report {
             "{:<12}  {:<11}  {:<20}  {:>6}  {:>13}  {:>6}  {:>7}  Why",
             "Account", "State", "Last evaluated", "Users", "Non-compliant", "Exempt", "Unknown"
         )?;
-        let (covered, not_covered): (Vec<_>, Vec<_>) =
-            self.accounts.iter().partition(|account| account.coverage.is_covered());
-        for AccountCoverage { coverage, users, .. } in not_covered.iter().chain(&covered) {
+        let (covered, not_covered): (Vec<_>, Vec<_>) = self.accounts.iter().partition(|account| is_covered(account));
+        for AccountCoverage { account, name, coverage, users, .. } in not_covered.iter().chain(&covered) {
             let at = coverage.last_evaluated.map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true));
             let number =
                 |number: fn(&Users) -> usize| users.as_ref().map_or("-".to_owned(), |users| number(users).to_string());
-            let name = coverage.name.as_ref().map(|name| format!("({name}) ")).unwrap_or_default();
+            let name = name.as_ref().map(|name| format!("({name}) ")).unwrap_or_default();
             let line = format!(
                 "{:<12}  {:<11}  {:<20}  {:>6}  {:>13}  {:>6}  {:>7}  {name}{}",
-                coverage.account,
+                account,
                 coverage.state.name(),
                 at.as_deref().unwrap_or("-"),
                 number(|users| users.users),

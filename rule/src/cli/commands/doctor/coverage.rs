@@ -27,6 +27,7 @@ pub(super) async fn check(
             Check::ok(NAME, format!("AWS Config last evaluated {rule} on {at}"))
         }
         (State::Evaluated, None) => Check::ok(NAME, format!("{rule} is new, and AWS Config has not evaluated it yet")),
+        (State::Unknown, _) => Check::skipped(NAME, why),
         (State::NoRule, _) => Check::failed(
             NAME,
             why,

@@ -12,7 +12,8 @@ pub(crate) const USERS_AND_TAGS: &[&str] =
 pub(crate) const ACCESS_KEYS: &[&str] =
     &["ListAccessKeys", "GetAccessKeyLastUsed", "CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey"];
 pub(crate) const CREDENTIAL_REPORT: &[&str] = &["GenerateCredentialReport", "GetCredentialReport"];
-pub(crate) const REMEDIATION: &[&str] = &["DescribeConfigRules", "DescribeRemediationExceptions"];
+pub(crate) const REMEDIATION: &[&str] =
+    &["DescribeConfigRuleEvaluationStatus", "DescribeConfigRules", "DescribeRemediationExceptions"];
 pub(crate) const ROLES: &[&str] = &["AssumeRole", "GetCallerIdentity"];
 pub(crate) const CONFIG_RESULTS: &[&str] =
     &["PutEvaluations", "GetComplianceDetailsByConfigRule", "DescribeComplianceByConfigRule"];

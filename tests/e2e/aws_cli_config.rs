@@ -168,6 +168,7 @@ async fn remediation() {
         account.set_rule_function(&format!("rule-{n:02}"), "arn:aws:lambda:us-east-1:111122223333:function:any");
         account.add_remediation_exception("rule-00", &format!("AIDA{n:02}"));
     }
+    account.set_rule_evaluated("rule-00", today() - days(9), Some(today() - days(1)));
     let cli = Cli::start(world).await;
     let rules = cli.run("configservice describe-config-rules").await.unwrap();
     assert_eq!(
@@ -179,6 +180,17 @@ async fn remediation() {
     assert_eq!(source, "arn:aws:lambda:us-east-1:111122223333:function:any");
     let other = cli.run("configservice describe-config-rules --config-rule-names other").await;
     assert_error(other, "NoSuchConfigRuleException", "DescribeConfigRules");
+    let source = &rules["ConfigRules"][0]["Source"]["SourceDetails"][0];
+    assert_eq!(source["MaximumExecutionFrequency"], "TwentyFour_Hours");
+
+    let status = "configservice describe-config-rule-evaluation-status --config-rule-names";
+    let statuses = cli.run(&format!("{status} rule-00 rule-01")).await.unwrap();
+    let statuses = &statuses["ConfigRulesEvaluationStatus"];
+    assert_eq!(each(statuses, "ConfigRuleName"), ["rule-00", "rule-01"]);
+    assert_eq!(statuses[0]["LastSuccessfulEvaluationTime"].as_f64(), Some((today() - days(1)).timestamp() as f64));
+    assert!(statuses[1]["FirstActivatedTime"].is_number() && statuses[1]["LastSuccessfulEvaluationTime"].is_null());
+    let other = cli.run(&format!("{status} other")).await;
+    assert_error(other, "NoSuchConfigRuleException", "DescribeConfigRuleEvaluationStatus");
 
     let exceptions = "configservice describe-remediation-exceptions --config-rule-name";
     // The AWS CLI does not follow the pages of this one.

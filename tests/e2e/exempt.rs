@@ -322,7 +322,7 @@ async fn a_list_says_how_many_users_are_unknown_and_any_number_of_them_costs_no_
     User       Until  Owner     Key  State                                                Reason
     user-0059  -      payments  -    Exemption void: no access-key-rotation:exempt-until  -
     444455556666: 1 user with exemption tags, 0 valid
-    ! access-key-rotation: the list is not complete: 50 of 61 users
+    ! access-key-rotation: the list is incomplete: 50 of 61 users
     ");
 }
 

@@ -9,6 +9,7 @@
 
 /// What the rule decides, and why, without any AWS call.
 pub mod policy {
+    pub mod access_key;
     pub mod annotation;
     pub mod clearance;
     pub mod decision;

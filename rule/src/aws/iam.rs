@@ -6,7 +6,7 @@ use super::{
     pages::Pages,
 };
 use crate::policy::{
-    decision::{AccessKey, KeyStatus, LastUsed},
+    access_key::{AccessKey, KeyStatus, LastUsed},
     exemption::Tags,
 };
 use aws_sdk_iam::{primitives::DateTime as AwsDateTime, types::StatusType};

@@ -8,7 +8,8 @@ use crate::{
     },
     metrics::Metrics,
     policy::{
-        decision::{AccessKey, KeyStatus, LastUsed, LastUses, Verdict, decide, stale_keys},
+        access_key::{AccessKey, KeyStatus, LastUsed, LastUses},
+        decision::{Verdict, decide, stale_keys},
         exemption::Tags,
         parameters::Parameters,
     },

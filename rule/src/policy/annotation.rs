@@ -3,7 +3,7 @@
 //! They give dates, never ages, so an annotation stays true until the facts change.
 
 use super::{
-    decision::{AccessKey, KeyStatus, LastUsed, LastUses, day},
+    access_key::{AccessKey, KeyStatus, LastUsed, LastUses, day},
     exemption::Exemption,
     text::{ascii, count, fit},
 };

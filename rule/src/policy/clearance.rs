@@ -6,8 +6,8 @@
 //! back: until then, the user need not be read.
 
 use super::{
+    access_key::{AccessKey, day},
     annotation::days,
-    decision::{AccessKey, day},
     parameters::Parameters,
 };
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
@@ -128,8 +128,11 @@ fn leading_day(text: &str) -> Option<NaiveDate> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::decision::{Compliance, KeyStatus, LastUses, decide};
     use crate::policy::exemption::Tags;
+    use crate::policy::{
+        access_key::{KeyStatus, LastUses},
+        decision::{Compliance, decide},
+    };
     use proptest::prelude::*;
 
     fn at(time: &str) -> DateTime<Utc> {

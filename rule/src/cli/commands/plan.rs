@@ -13,7 +13,7 @@ use crate::{
     outcome::Outcome,
     output::{destination::Output, shell::quoted},
 };
-use access_key_rotation::policy::decision::KeyStatus;
+use access_key_rotation::policy::access_key::KeyStatus;
 use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::{ValueEnum, value_parser};

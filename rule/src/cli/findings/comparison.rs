@@ -1,7 +1,7 @@
 //! Compares a scan with an earlier one. A key that could not be evaluated now is neither fixed nor open.
 
 use crate::findings::finding::{AccountSummary, Finding, Key, Since, Terms};
-use access_key_rotation::policy::decision::KeyStatus;
+use access_key_rotation::policy::access_key::KeyStatus;
 use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
 use serde::{

@@ -6,7 +6,8 @@ use access_key_rotation::{
     coverage::account::{Coverage, State},
     evaluation::user::Evaluated,
     policy::{
-        decision::{AccessKey, Compliance, KeyStatus, LastUsed},
+        access_key::{AccessKey, KeyStatus, LastUsed},
+        decision::Compliance,
         parameters::Parameters,
     },
 };

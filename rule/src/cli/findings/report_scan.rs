@@ -16,8 +16,9 @@ use access_key_rotation::{
     aws::{home::is_account_id, iam::User},
     evaluation::user::Evaluated,
     policy::{
+        access_key::{AccessKey, KeyStatus, LastUsed},
         clearance::is_routine,
-        decision::{AccessKey, KeyStatus, LastUsed, decide},
+        decision::decide,
         exemption::Tags,
         parameters::Parameters,
     },

@@ -1,5 +1,6 @@
 use super::*;
 use crate::policy::{
+    access_key::LastUsed,
     annotation::ANNOTATION_LIMIT,
     exemption::{EXEMPT_KEY, EXEMPT_OWNER, EXEMPT_REASON, EXEMPT_UNTIL},
 };

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::findings::finding::{Used, compliant};
-use access_key_rotation::policy::decision::{
-    Compliance,
-    KeyStatus::{self, Active, Expired, Inactive},
+use access_key_rotation::policy::{
+    access_key::KeyStatus::{self, Active, Expired, Inactive},
+    decision::Compliance,
 };
 
 fn terms() -> Terms {

@@ -8,7 +8,7 @@ use crate::findings::{
 };
 use access_key_rotation::{
     coverage::account::State,
-    policy::decision::{Compliance, KeyStatus},
+    policy::{access_key::KeyStatus, decision::Compliance},
 };
 use chrono::{DateTime, TimeDelta};
 

@@ -7,7 +7,7 @@ use super::{
     tile,
 };
 use crate::findings::finding::{AccountSummary, Finding, Terms};
-use access_key_rotation::policy::decision::{Compliance, KeyStatus};
+use access_key_rotation::policy::{access_key::KeyStatus, decision::Compliance};
 use chrono::TimeDelta;
 use maud::{Markup, html};
 use std::collections::BTreeMap;

@@ -1,8 +1,8 @@
 //! An AWS Config custom rule that reports IAM users whose access keys are too old and says what to do about them.
 //!
-//! Four layers, each built on the ones before it: [`policy`] decides and knows nothing of AWS, [`aws`] makes calls and reads
-//! IAM, [`config`] speaks AWS Config's protocol, and [`evaluation`] applies the policy to what was read, for one user or for a
-//! whole account. [`handler`] runs the phases of an invocation in order. Times are arguments: no code here asks the system
+//! Five layers, each built on the ones before it: [`policy`] decides and knows nothing of AWS, [`aws`] makes calls and reads
+//! IAM, [`config`] speaks AWS Config's protocol, [`evaluation`] applies the policy to what was read, for one user or for a whole
+//! account, and [`coverage`] finds accounts in which AWS Config does not evaluate the rule. [`handler`] runs the phases of an invocation in order. Times are arguments: no code here asks the system
 //! clock for the date.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]

@@ -68,7 +68,7 @@ enum Format {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Report {
+struct OrganizationCoverage {
     checked_at: DateTime<Utc>,
     accounts: Vec<AccountCoverage>,
 }
@@ -108,9 +108,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
     let reads = stream::iter(targets).map(|(id, name)| read(session, id, name, function_name));
     let mut accounts: Vec<_> = reads.buffer_unordered(ACCOUNTS_AT_A_TIME).collect().await;
     accounts.sort_by(|a, b| a.account.cmp(&b.account));
-    let report = Report { checked_at: session.now, accounts };
-    let outcome = report.outcome();
-    output.write(move |out| report.write(args.format, out)).await?;
+    let coverage = OrganizationCoverage { checked_at: session.now, accounts };
+    let outcome = coverage.outcome();
+    output.write(move |out| coverage.write(args.format, out)).await?;
     Ok(outcome)
 }
 
@@ -165,7 +165,7 @@ fn is_covered(account: &AccountCoverage) -> bool {
     account.coverage.state == State::Evaluated
 }
 
-impl Report {
+impl OrganizationCoverage {
     fn outcome(&self) -> Outcome {
         let unread = self.accounts.iter().filter_map(|account| {
             let AccountCoverage { coverage, error, .. } = account;

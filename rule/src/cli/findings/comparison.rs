@@ -3,7 +3,7 @@
 use crate::findings::finding::{AccountSummary, Finding, Key, Since, Terms};
 use access_key_rotation::policy::access_key::KeyStatus;
 use anyhow::{Context, bail};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{Error, SeqAccess, Visitor},
@@ -78,7 +78,12 @@ impl Earlier {
             bail!("cannot compare a scan of AWS with a scan of credential reports, which have no key ids");
         }
         if then.scanned_at > terms.scanned_at {
-            bail!("made at {}, which is later than this scan at {}", then.scanned_at, terms.scanned_at);
+            let seconds = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Secs, true);
+            bail!(
+                "made at {}, which is later than this scan at {}",
+                seconds(then.scanned_at),
+                seconds(terms.scanned_at)
+            );
         }
         if then.max_access_key_age != terms.max_access_key_age {
             let (then, now) = (then.max_access_key_age, terms.max_access_key_age);

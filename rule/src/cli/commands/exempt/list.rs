@@ -75,6 +75,8 @@ pub(super) async fn list(
         }
     }
     if read < users {
+        // Reads end in any order.
+        unread.sort();
         unread.truncate(NAMED);
         errors.push(format!(
             "the list is incomplete: {} of {users} users unknown: {}",

@@ -1,7 +1,7 @@
 //! What single checks make of the forms that their subject has.
 
 use crate::{
-    doctor::{Clinic, PACK_RULE, ailing, check},
+    doctor::{ALL, Clinic, PACK, PACK_RULE, ailing, check},
     support::*,
     transcript::Transcript,
 };
@@ -191,4 +191,23 @@ async fn a_policy_that_is_not_the_templates_own_is_not_judged() {
         let line = check(&lines, "444455556666 invocable ");
         assert!(line.starts_with(&format!("{MEMBER} invocable {status}: ")), "{statements:?}: {line}");
     }
+}
+
+#[tokio::test]
+async fn a_pack_whose_status_stays_in_progress_goes_by_its_accounts() {
+    let clinic = Clinic::open().await;
+    clinic.aws.world().organization(HUB).stick_pack_status();
+    let (status, lines) = clinic.examine(ALL).await;
+    assert_eq!(status, Some(0), "{lines:#?}");
+    assert_eq!(
+        check(&lines, "pack home Region "),
+        "pack home Region ok: CREATE_IN_PROGRESS, but no account is in progress any more"
+    );
+    clinic.aws.world().organization(HUB).set_pack(PACK, MEMBER, "UPDATE_IN_PROGRESS", None);
+    let (status, lines) = clinic.examine(ALL).await;
+    assert_eq!(status, Some(1));
+    assert!(
+        check(&lines, "pack home Region ").starts_with("pack home Region unknown: CREATE_IN_PROGRESS | "),
+        "{lines:#?}"
+    );
 }

@@ -14,6 +14,8 @@ pub struct Organization {
     pub(crate) members: BTreeMap<String, Member>,
     /// By the account that deployed them, and the Region.
     packs: BTreeMap<(String, String), Packs>,
+    /// Whether the overall status of a pack stays in progress.
+    pub(crate) pack_status_sticks: bool,
 }
 
 pub(crate) struct Member {
@@ -38,6 +40,7 @@ impl Organization {
             administrators: BTreeSet::new(),
             members: BTreeMap::new(),
             packs: BTreeMap::new(),
+            pack_status_sticks: false,
         };
         organization.add_account(management, "management", "ACTIVE");
         organization
@@ -66,6 +69,11 @@ impl Organization {
         let packs = self.packs.entry((administrator.to_owned(), region.to_owned())).or_default();
         let error = error.map(|(code, message)| (code.to_owned(), message.to_owned()));
         packs.entry(name.to_owned()).or_default().insert(account.to_owned(), Deployment { status, error });
+    }
+
+    /// Leaves the overall status of each pack in progress, as a delegated administrator may see it, whatever becomes of the accounts.
+    pub fn stick_pack_status(&mut self) {
+        self.pack_status_sticks = true;
     }
 
     /// Deletes a conformance pack, and returns whether it existed.

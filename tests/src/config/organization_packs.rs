@@ -62,10 +62,11 @@ pub(super) fn statuses(world: &World, request: &Request<'_>) -> Result<Value> {
         return Err(no_such_pack(name));
     }
     let statuses = packs.iter().filter(|(name, _)| names.is_empty() || names.contains(&name.as_str()));
+    let sticks = world.organization_of(request.account).is_some_and(|organization| organization.pack_status_sticks);
     let statuses = statuses.map(|(name, deployments)| {
         let status = json!({
             "OrganizationConformancePackName": name,
-            "Status": overall(deployments.values()),
+            "Status": if sticks { "CREATE_IN_PROGRESS" } else { overall(deployments.values()) },
             "LastUpdateTime": epoch_seconds(world.started()),
         });
         (name.clone(), status)

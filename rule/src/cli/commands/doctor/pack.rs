@@ -40,22 +40,25 @@ impl Pack {
         let pack = |accounts, checks| Pack { name: name.to_owned(), accounts, checks };
         let config = aws_sdk_config::Client::new(&session.config);
         let status = status(&config, &calls, session, name).await;
-        let overall = overall(&status, session, name);
+        let overall = |accounts| overall(&status, accounts, session, name);
         let accounts = match &status {
             Ok(Some(_)) => accounts(&config, &calls, session, name).await,
             Ok(None) => Ok(Err("the pack does not exist")),
             // Other Regions would not say more.
             Err(_) => {
                 const WHY: &str = "the pack is unknown";
-                return pack(Err(WHY), vec![overall, Check::skipped(NAME, WHY).of("other Regions")]);
+                return pack(Err(WHY), vec![overall(None), Check::skipped(NAME, WHY).of("other Regions")]);
             }
         };
         let elsewhere = elsewhere(session, &calls, name).await;
         match accounts {
-            Ok(accounts) => pack(accounts, vec![overall, elsewhere]),
+            Ok(accounts) => {
+                let overall = overall(accounts.as_ref().ok());
+                pack(accounts, vec![overall, elsewhere])
+            }
             Err(error) => {
                 let unread = Check::unknown(NAME, error.to_string(), Caller::Current.remedy(&error)).of("accounts");
-                pack(Err("the status of the pack in the accounts is unknown"), vec![overall, unread, elsewhere])
+                pack(Err("the status of the pack in the accounts is unknown"), vec![overall(None), unread, elsewhere])
             }
         }
     }
@@ -92,7 +95,14 @@ impl Pack {
     }
 }
 
-fn overall(status: &Result<Option<PackStatus>, CallError>, session: &Session, name: &str) -> Check {
+/// `accounts`: their own statuses, if they were read. For a delegated administrator, the overall status may stay in progress although
+/// every account is done (hashicorp/terraform-provider-aws issue 24545).
+fn overall(
+    status: &Result<Option<PackStatus>, CallError>,
+    accounts: Option<&BTreeMap<String, Detail>>,
+    session: &Session,
+    name: &str,
+) -> Check {
     let check = match status {
         Err(error) if error.code == "OrganizationAccessDeniedException" => Check::unknown(
             NAME,
@@ -121,10 +131,22 @@ fn overall(status: &Result<Option<PackStatus>, CallError>, session: &Session, na
                     format!("Fix the accounts in which it failed, then repeat the command in {}.", manual::PACK),
                 )
             }
+            status @ (Overall::CreateInProgress | Overall::UpdateInProgress)
+                if accounts.is_some_and(|accounts| !accounts.is_empty() && accounts.values().all(is_done)) =>
+            {
+                Check::ok(NAME, format!("{status}, but no account is in progress any more"))
+            }
             status => undecided(status.as_str()),
         },
     };
     check.of("home Region")
+}
+
+fn is_done(detail: &Detail) -> bool {
+    matches!(
+        detail.status,
+        InAccount::CreateSuccessful | InAccount::UpdateSuccessful | InAccount::CreateFailed | InAccount::UpdateFailed
+    )
 }
 
 /// In progress, or a status that this version does not know.

@@ -5,6 +5,7 @@ use crate::{
     support::*,
     transcript::Transcript,
 };
+use access_key_rotation::policy::parameters::PARAMETERS;
 use chrono::Utc;
 use local_aws::{ComplianceType, FaultKind, events};
 use serde_json::{Value, json};
@@ -113,11 +114,12 @@ async fn other_parameters_are_rehearsed_by_the_rules_whole_flow() {
     assert_eq!(changes.iter().find(|e| e["ComplianceType"] == "NOT_APPLICABLE").unwrap()["ComplianceResourceId"], gone);
     let (status, out, error) = cli.evaluate(&event.to_string(), &["--rule-parameters", r#"{"maxKeyAge":"9"}"#]).await;
     assert_eq!((status, out.as_str()), (Some(1), ""));
-    let mut told = Transcript::default();
+    let known = PARAMETERS.iter().map(|parameter| parameter.name).collect::<Vec<_>>().join(", ");
+    let mut told = Transcript::default().naming("the known ones", &known);
     told.add("evaluate --rule-parameters '{\"maxKeyAge\":\"9\"}'", &out, &error);
     insta::assert_snapshot!(told, @r#"
     $ evaluate --rule-parameters '{"maxKeyAge":"9"}'
-    ! access-key-rotation: maxKeyAge: unknown parameter; known are maxAccessKeyAge, warnBeforeDays, maxExemptionDays, deliver. Correct the rule's parameters; nothing was evaluated.
+    ! access-key-rotation: maxKeyAge: unknown parameter; known are [the known ones]. Correct the rule's parameters; nothing was evaluated.
     "#);
     cli.assert_only_reads();
 }

@@ -2,17 +2,14 @@
 
 use crate::{cli::Cli, function::bootstrap, support::*};
 use access_key_rotation::{
-    aws::{
-        account::{Accounts, settings},
-        home::Home,
-    },
+    aws::{account::Accounts, home::Home},
     coverage::check::{Check, Summary, check},
     error::Error,
 };
 use chrono::TimeDelta;
 use local_aws::{
-    Credentials, Fault, FaultKind, LocalAws, REGION, World,
-    deployment::{InProcess, function_arn, organize},
+    Credentials, Fault, FaultKind, LocalAws, World,
+    deployment::{self, InProcess, function_arn, organize},
     events,
     lambda::{Function, FunctionConfig},
 };
@@ -34,16 +31,7 @@ fn organization(world: &mut World, accounts: u64) -> (Credentials, Vec<String>) 
 }
 
 pub(crate) async fn accounts(aws: &LocalAws, credentials: &Credentials) -> Accounts {
-    let Credentials { access_key_id, secret_access_key, session_token } = credentials.clone();
-    let credentials =
-        aws_credential_types::Credentials::new(access_key_id, secret_access_key, session_token, None, "local AWS");
-    let config = settings()
-        .endpoint_url(aws.endpoint())
-        .region(aws_config::Region::new(REGION))
-        .credentials_provider(credentials)
-        .load()
-        .await;
-    Accounts::new(config, Some(EVALUATION_ROLE.to_owned())).unwrap()
+    deployment::accounts(aws, credentials.clone()).await.unwrap()
 }
 
 pub(crate) fn check_of(aws: &LocalAws, excluded: &[&str]) -> Check {

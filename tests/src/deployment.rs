@@ -128,6 +128,27 @@ pub async fn start(
     Function::start(config).await
 }
 
+/// The accounts as a function with these credentials opens them, each other one through the evaluation role.
+///
+/// # Errors
+/// None: the role's name is valid.
+pub async fn accounts(aws: &LocalAws, credentials: Credentials) -> Result<Accounts, Error> {
+    let credentials = aws_credential_types::Credentials::new(
+        credentials.access_key_id,
+        credentials.secret_access_key,
+        credentials.session_token,
+        None,
+        "local AWS",
+    );
+    let config = settings()
+        .endpoint_url(aws.endpoint())
+        .region(aws_config::Region::new(REGION))
+        .credentials_provider(credentials)
+        .load()
+        .await;
+    Accounts::new(config, Some(EVALUATION_ROLE.to_owned()))
+}
+
 /// The function's handler in this process, with real clients over HTTP and a clock that the caller sets.
 #[derive(Debug)]
 pub struct InProcess {
@@ -143,21 +164,8 @@ impl InProcess {
     /// # Errors
     /// If `hub` is not the id of an account.
     pub async fn start(aws: &LocalAws, hub: &str, credentials: Credentials) -> Result<InProcess, Error> {
-        let credentials = aws_credential_types::Credentials::new(
-            credentials.access_key_id,
-            credentials.secret_access_key,
-            credentials.session_token,
-            None,
-            "local AWS",
-        );
-        let config = settings()
-            .endpoint_url(aws.endpoint())
-            .region(aws_config::Region::new(REGION))
-            .credentials_provider(credentials)
-            .load()
-            .await;
         Ok(InProcess {
-            accounts: Accounts::new(config, Some(EVALUATION_ROLE.to_owned()))?,
+            accounts: accounts(aws, credentials).await?,
             home: Home::from_function_arn(&function_arn(hub))?,
             timeout: Duration::from_secs(900),
         })

@@ -70,6 +70,19 @@ impl Coverage {
         Coverage { account, name, state: State::Unreachable, rule: None, last_evaluated: None, why: Some(why) }
     }
 
+    /// Reads an account, which is unreachable if it cannot be read.
+    pub async fn read(
+        account: &Account<'_>,
+        name: Option<String>,
+        function_name: &str,
+        now: DateTime<Utc>,
+    ) -> Coverage {
+        match read(account, name.clone(), function_name, now).await {
+            Ok(coverage) => coverage,
+            Err(error) => Coverage::unreachable(account.id.clone(), name, account.error(&error).to_string()),
+        }
+    }
+
     /// Whether AWS Config evaluated the rule in time.
     pub fn is_covered(&self) -> bool {
         self.state == State::Evaluated

@@ -1,6 +1,6 @@
 //! The hub's check of coverage: the organization's accounts against what AWS Config says in each.
 
-use super::account::{self, Coverage, State};
+use super::account::{Coverage, State};
 use crate::{
     aws::{
         account::Accounts,
@@ -75,10 +75,7 @@ pub async fn check(check: &Check, accounts: &Accounts) -> Result<Summary, Error>
 async fn read(check: &Check, accounts: &Accounts, until: Instant, id: String, name: Option<String>) -> Coverage {
     let calls = Calls::default();
     let coverage = match accounts.open(&id, &check.home, check.now, &calls, (until, until)).await {
-        Ok(account) => match account::read(&account, name.clone(), &check.rule_function_name, check.now).await {
-            Ok(coverage) => coverage,
-            Err(error) => Coverage::unreachable(id.clone(), name, account.error(&error).to_string()),
-        },
+        Ok(account) => Coverage::read(&account, name, &check.rule_function_name, check.now).await,
         Err(error) => Coverage::unreachable(id.clone(), name, error.to_string()),
     };
     // Nothing else will be asked of the account, and the clients of a thousand would fill the function's memory.

@@ -13,10 +13,7 @@ use crate::{
 use access_key_rotation::{
     aws::{account::Account, iam::list_users},
     config::results::{HeldResult, read_results},
-    coverage::{
-        self,
-        account::{Coverage, State},
-    },
+    coverage::account::{Coverage, State},
     policy::{annotation::is_exemption, decision::Compliance},
 };
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -123,10 +120,7 @@ async fn read(session: &Session, id: String, name: Option<String>, function_name
             return AccountCoverage { account: id, name, coverage: coverage.into(), users: None, error: None };
         }
     };
-    let coverage = match coverage::account::read(&account, name.clone(), function_name, session.now).await {
-        Ok(coverage) => coverage,
-        Err(error) => Coverage::unreachable(id.clone(), name, account.error(&error).to_string()),
-    };
+    let coverage = Coverage::read(&account, name.clone(), function_name, session.now).await;
     let users = match &coverage.rule {
         Some(rule) => count(&account, rule).await.map(Some),
         None => Ok(None),
@@ -134,8 +128,7 @@ async fn read(session: &Session, id: String, name: Option<String>, function_name
     // Its clients are not needed again, and hundreds of accounts would hold theirs.
     session.accounts.forget(&id);
     let error = users.as_ref().err().map(|error| format!("{error:#}"));
-    let Coverage { account, name, .. } = coverage.clone();
-    AccountCoverage { account, name, coverage: coverage.into(), users: users.unwrap_or_default(), error }
+    AccountCoverage { account: id, name, coverage: coverage.into(), users: users.unwrap_or_default(), error }
 }
 
 async fn count(account: &Account<'_>, rule: &str) -> anyhow::Result<Users> {

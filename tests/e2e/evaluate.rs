@@ -5,7 +5,7 @@ use crate::{
     support::*,
     transcript::Transcript,
 };
-use access_key_rotation::policy::parameters::PARAMETERS;
+use access_key_rotation::{config::event::sample::Sample, policy::parameters::PARAMETERS};
 use chrono::Utc;
 use local_aws::{ComplianceType, FaultKind, events};
 use serde_json::{Value, json};
@@ -129,10 +129,8 @@ async fn the_samples_are_evaluated_as_they_are_printed() {
     let cli = Cli::start().await;
     user_with_key(cli.deployment.aws.world().account(HUB), "anna", 400);
     let mut said = BTreeSet::new();
-    let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../rule/events")).unwrap();
-    let kinds: BTreeSet<_> = files.map(|file| file.unwrap().path().file_stem().unwrap().to_owned()).collect();
-    for kind in kinds.iter().map(|kind| kind.to_str().unwrap()) {
-        let (status, sample, error) = cli.run(&["evaluate", "--sample", kind]).await;
+    for kind in Sample::kinds() {
+        let (status, sample, error) = cli.run(&["evaluate", "--sample", &kind]).await;
         assert_eq!((status, error.as_str()), (Some(0), ""));
         let event: Value = serde_json::from_str(&sample).unwrap();
         assert_eq!([&event["accountId"], &event["resultToken"]], [HUB, "TESTMODE"]);

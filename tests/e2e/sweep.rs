@@ -202,7 +202,7 @@ async fn a_name_that_passes_to_another_user_while_the_sweep_runs_does_not_lend_i
 async fn a_snapshot_delivery_is_a_schedule() {
     let deployment = Deployment::start().await;
     deployment.member(|account| populate(account, today(), 10, 10, 50));
-    let event = events::snapshot_delivery(&mut deployment.aws.world(), MEMBER, RULE, &[]);
+    let event = events::about_the_account(&mut deployment.aws.world(), "snapshot", MEMBER, RULE, &[]);
     deployment.send(&event).await.0.unwrap();
     deployment.assert_all_right(90);
 }

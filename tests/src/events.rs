@@ -3,6 +3,7 @@
 //! Each has a new result token for `PutEvaluations`, valid in the rule's account. The rule is created if it does not exist.
 //! `parameters` become the JSON object in `ruleParameters`.
 
+use access_key_rotation::{aws::home::Home, config::event::sample::Sample};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 
@@ -15,45 +16,44 @@ use crate::world::World;
 /// The length of a result token in characters. AWS's tokens are some KB long too.
 const RESULT_TOKEN: usize = 1400;
 
-/// The event of a schedule: `ScheduledNotification`.
-pub fn scheduled(world: &mut World, account: &str, rule: &str, parameters: &[(&str, &str)]) -> Value {
-    let invoking = json!({
-        "awsAccountId": account,
-        "notificationCreationTime": time(world.now()),
-        "messageType": "ScheduledNotification",
-        "recordVersion": "1.0",
-    });
-    event(world, account, rule, &invoking, parameters)
+/// An event about the whole account: the sample of this kind, `scheduled` or `snapshot`.
+pub fn about_the_account(
+    world: &mut World,
+    kind: &str,
+    account: &str,
+    rule: &str,
+    parameters: &[(&str, &str)],
+) -> Value {
+    let sample = sample(world, kind, account);
+    send(world, account, rule, sample, parameters)
 }
 
-/// The legacy event `ConfigurationSnapshotDeliveryCompleted`.
-pub fn snapshot_delivery(world: &mut World, account: &str, rule: &str, parameters: &[(&str, &str)]) -> Value {
-    let now = world.now();
-    let day = now.format("%Y/%-m/%-d");
-    let snapshot = ids::request_id(&mut world.rng);
-    let invoking = json!({
-        "awsAccountId": account,
-        "notificationCreationTime": time(now),
-        "messageType": "ConfigurationSnapshotDeliveryCompleted",
-        "recordVersion": "1.1",
-        "configSnapshotId": snapshot,
-        "s3Bucket": "config-bucket",
-        "s3ObjectKey": format!("AWSLogs/{account}/Config/{REGION}/{day}/ConfigSnapshot/{snapshot}.json.gz"),
-    });
-    event(world, account, rule, &invoking, parameters)
+/// The event of a schedule: `ScheduledNotification`.
+pub fn scheduled(world: &mut World, account: &str, rule: &str, parameters: &[(&str, &str)]) -> Value {
+    about_the_account(world, "scheduled", account, rule, parameters)
 }
 
 /// The event of a change of a user: `ConfigurationItemChangeNotification` with the user's current configuration, which contains
 /// no access keys. `None` if there is no such user.
 pub fn change(world: &mut World, account: &str, rule: &str, user: &str, parameters: &[(&str, &str)]) -> Option<Value> {
     let now = world.now();
+    let mut sample = sample(world, "changed", account);
     let user = world.account(account).user(user)?;
-    let status = if user.created == now { "ResourceDiscovered" } else { "OK" };
-    let mut item = item(account, now, status, &Resource::of(user));
-    item["configuration"] = configuration(user);
+    sample.invoking_event["configurationItemDiff"] = Value::Null;
+    let item = &mut sample.invoking_event["configurationItem"];
+    item["configurationItemStatus"] = if user.created == now { "ResourceDiscovered" } else { "OK" }.into();
+    describe(item, user);
     item["tags"] = json!(user.tags);
-    item["resourceCreationTime"] = time(user.created).into();
-    Some(event(world, account, rule, &notification(now, &item, &Value::Null), parameters))
+    let tags: Vec<Value> = user.tags.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
+    let configuration = &mut item["configuration"];
+    configuration["path"] = user.path.as_str().into();
+    configuration["userName"] = user.name.as_str().into();
+    configuration["userId"] = user.id.as_str().into();
+    configuration["arn"] = user.arn.as_str().into();
+    configuration["createDate"] = time(user.created).into();
+    configuration["attachedManagedPolicies"] = json!([]);
+    configuration["tags"] = tags.into();
+    Some(send(world, account, rule, sample, parameters))
 }
 
 /// The event of a change that is too large to send: `OversizedConfigurationItemChangeNotification`, with a summary that lacks
@@ -65,19 +65,11 @@ pub fn oversized_change(
     user: &str,
     parameters: &[(&str, &str)],
 ) -> Option<Value> {
-    let now = world.now();
-    let user = world.account(account).user(user)?;
-    let mut summary = item(account, now, "OK", &Resource::of(user));
-    summary["changeType"] = "UPDATE".into();
+    let mut sample = sample(world, "oversized", account);
+    let summary = &mut sample.invoking_event["configurationItemSummary"];
+    describe(summary, world.account(account).user(user)?);
     summary["resourceName"] = Value::Null;
-    summary["resourceCreationTime"] = time(user.created).into();
-    let invoking = json!({
-        "configurationItemSummary": summary,
-        "notificationCreationTime": time(now),
-        "messageType": "OversizedConfigurationItemChangeNotification",
-        "recordVersion": "1.0",
-    });
-    Some(event(world, account, rule, &invoking, parameters))
+    Some(send(world, account, rule, sample, parameters))
 }
 
 /// The event of a user's deletion: an item with the status `ResourceDeleted`.
@@ -89,78 +81,29 @@ pub fn deleted(
     user_name: &str,
     parameters: &[(&str, &str)],
 ) -> Value {
-    let now = world.now();
-    let arn = format!("arn:aws:iam::{account}:user/{user_name}");
-    let mut item = item(account, now, "ResourceDeleted", &Resource { id: user_id, name: user_name, arn: &arn });
-    item["configuration"] = Value::Null;
-    let diff = json!({ "changedProperties": {}, "changeType": "DELETE" });
-    event(world, account, rule, &notification(now, &item, &diff), parameters)
+    let mut sample = sample(world, "deleted", account);
+    let item = &mut sample.invoking_event["configurationItem"];
+    item["resourceId"] = user_id.into();
+    item["resourceName"] = user_name.into();
+    item["ARN"] = format!("arn:aws:iam::{account}:user/{user_name}").into();
+    send(world, account, rule, sample, parameters)
 }
 
-struct Resource<'a> {
-    id: &'a str,
-    name: &'a str,
-    arn: &'a str,
+#[expect(clippy::expect_used, reason = "the kinds are those of this module")]
+fn sample(world: &World, kind: &str, account: &str) -> Sample {
+    let home = Home { partition: "aws".into(), region: REGION.into(), account: account.into() };
+    Sample::new(kind, &home, world.now()).expect("a sample of this kind")
 }
 
-impl Resource<'_> {
-    fn of(user: &User) -> Resource<'_> {
-        Resource { id: &user.id, name: &user.name, arn: &user.arn }
-    }
+/// Sets what a configuration item and its summary say of the user.
+fn describe(item: &mut Value, user: &User) {
+    item["resourceId"] = user.id.as_str().into();
+    item["resourceName"] = user.name.as_str().into();
+    item["ARN"] = user.arn.as_str().into();
+    item["resourceCreationTime"] = time(user.created).into();
 }
 
-/// The members that a configuration item and its summary share.
-fn item(account: &str, captured: DateTime<Utc>, status: &str, resource: &Resource<'_>) -> Value {
-    json!({
-        "configurationItemVersion": "1.3",
-        "configurationItemCaptureTime": time(captured),
-        "configurationStateId": captured.timestamp_millis(),
-        "awsAccountId": account,
-        "configurationItemStatus": status,
-        "resourceType": "AWS::IAM::User",
-        "resourceId": resource.id,
-        "resourceName": resource.name,
-        "ARN": resource.arn,
-        "awsRegion": "global",
-        "availabilityZone": "Not Applicable",
-        "configurationStateMd5Hash": "",
-    })
-}
-
-fn configuration(user: &User) -> Value {
-    let tags: Vec<Value> = user.tags.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
-    json!({
-        "path": user.path,
-        "userName": user.name,
-        "userId": user.id,
-        "arn": user.arn,
-        "createDate": time(user.created),
-        "userPolicyList": [],
-        "groupList": [],
-        "attachedManagedPolicies": [],
-        "permissionsBoundary": null,
-        "tags": tags,
-    })
-}
-
-fn notification(now: DateTime<Utc>, item: &Value, diff: &Value) -> Value {
-    let mut item = item.clone();
-    item["relatedEvents"] = json!([]);
-    item["relationships"] = json!([]);
-    item["supplementaryConfiguration"] = json!({});
-    if item.get("tags").is_none() {
-        item["tags"] = json!({});
-    }
-    json!({
-        "configurationItemDiff": diff,
-        "configurationItem": item,
-        "notificationCreationTime": time(now),
-        "messageType": "ConfigurationItemChangeNotification",
-        "recordVersion": "1.3",
-    })
-}
-
-fn event(world: &mut World, account: &str, rule: &str, invoking: &Value, parameters: &[(&str, &str)]) -> Value {
+fn send(world: &mut World, account: &str, rule: &str, mut sample: Sample, parameters: &[(&str, &str)]) -> Value {
     let now = world.now();
     let token = ids::token(&mut world.rng, RESULT_TOKEN);
     let account_state = world.account(account);
@@ -169,20 +112,13 @@ fn event(world: &mut World, account: &str, rule: &str, invoking: &Value, paramet
     account_state.result_tokens.insert(token.clone(), known);
     let parameters: Map<String, Value> =
         parameters.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))).collect();
-    json!({
-        "version": "1.0",
-        "accountId": account,
-        "configRuleName": rule,
-        "configRuleArn": format!("arn:aws:config:{REGION}:{account}:config-rule/{rule_id}"),
-        "configRuleId": rule_id,
-        "executionRoleArn":
-            format!("arn:aws:iam::{account}:role/aws-service-role/config.amazonaws.com/AWSServiceRoleForConfig"),
-        "eventLeftScope": false,
-        "evaluationMode": "DETECTIVE",
-        "resultToken": token,
-        "invokingEvent": invoking.to_string(),
-        "ruleParameters": Value::Object(parameters).to_string(),
-    })
+    let event = &mut sample.event;
+    event["configRuleName"] = rule.into();
+    event["configRuleArn"] = format!("arn:aws:config:{REGION}:{account}:config-rule/{rule_id}").into();
+    event["configRuleId"] = rule_id.into();
+    event["resultToken"] = token.into();
+    event["ruleParameters"] = Value::Object(parameters).to_string().into();
+    sample.put_together()
 }
 
 fn time(time: DateTime<Utc>) -> String {

@@ -13,6 +13,11 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use std::fmt;
 
+#[cfg(any(test, feature = "cli"))]
+pub mod sample;
+#[cfg(test)]
+mod tests;
+
 /// The resource type that the rule evaluates.
 pub const IAM_USER: &str = "AWS::IAM::User";
 
@@ -239,6 +244,3 @@ fn time(object: &Value, field: &str) -> Result<DateTime<Utc>, Error> {
 fn invalid(what: &str) -> Error {
     Error::InvalidEvent(format!("not an event from AWS Config for this function: {what}"))
 }
-
-#[cfg(test)]
-mod tests;

@@ -6,19 +6,18 @@ use crate::{
     output::destination,
 };
 use access_key_rotation::{
-    aws::home::Home,
-    config::{delivery::Destination, event::Event},
+    config::{
+        delivery::Destination,
+        event::{Event, sample::Sample},
+    },
     handler::{Invocation, handle},
     metrics::Metrics,
     policy::clearance::is_routine,
 };
 use anyhow::{Context, anyhow, bail};
 use aws_sdk_config::types::{ComplianceType, Evaluation};
-use chrono::{DateTime, SecondsFormat, Utc};
-use clap::{
-    ValueEnum,
-    builder::{PossibleValuesParser, TypedValueParser},
-};
+use chrono::{DateTime, SecondsFormat};
+use clap::{ValueEnum, builder::PossibleValuesParser};
 use serde::Serialize;
 use serde_json::Value;
 use std::{
@@ -52,8 +51,8 @@ pub(crate) struct Args {
     #[arg(value_name = "EVENT.json", required_unless_present = "sample")]
     event: Option<String>,
     /// Print a sample event for you to edit, with the current account and Region and the result token TESTMODE
-    #[arg(long, value_name = "KIND", value_parser = samples(), conflicts_with_all = ["event", "put", "rule_parameters", "format"])]
-    sample: Option<Sample>,
+    #[arg(long, value_name = "KIND", value_parser = PossibleValuesParser::new(Sample::kinds()), conflicts_with_all = ["event", "put", "rule_parameters", "format"])]
+    sample: Option<String>,
     /// Deliver the evaluations to AWS Config with the event's result token. If it is TESTMODE, AWS Config checks them but keeps
     /// none
     #[arg(long, conflicts_with = "format")]
@@ -76,22 +75,11 @@ enum Format {
     Json,
 }
 
-/// An event to start from.
-type Sample = (&'static str, &'static str);
-
-/// Name and event of each kind, for account 123456789012 in us-east-1 on 2026-03-01.
-const SAMPLES: [Sample; 5] = [
-    ("scheduled", include_str!("../../../events/scheduled.json")),
-    ("changed", include_str!("../../../events/changed.json")),
-    ("oversized", include_str!("../../../events/oversized.json")),
-    ("deleted", include_str!("../../../events/deleted.json")),
-    ("snapshot", include_str!("../../../events/snapshot.json")),
-];
-
 pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
-    if let Some(sample) = args.sample {
+    if let Some(kind) = args.sample {
         let session = args.connection.open().await?;
-        destination::print(filled_in(sample, &session.home, session.now)).await?;
+        let sample = Sample::new(&kind, &session.home, session.now).context("no such kind of event")?;
+        destination::print(serde_json::to_string_pretty(&sample.put_together())? + "\n").await?;
         return Ok(Outcome::default());
     }
     let name = args.event.unwrap_or_default();
@@ -171,19 +159,6 @@ fn read(name: &str) -> anyhow::Result<Value> {
         true => Ok(event),
         false => bail!("not a JSON object. For an example, run evaluate --sample scheduled"),
     }
-}
-
-/// The sample with this account, Region and time.
-fn filled_in((_, text): Sample, home: &Home, now: DateTime<Utc>) -> String {
-    text.replace("123456789012", &home.account)
-        .replace("us-east-1", &home.region)
-        .replace("arn:aws:", &format!("arn:{}:", home.partition))
-        .replace("2026-03-01T12:00:00.000Z", &now.to_rfc3339_opts(SecondsFormat::Millis, true))
-}
-
-fn samples() -> impl TypedValueParser<Value = Sample> {
-    PossibleValuesParser::new(SAMPLES.map(|(name, _)| name))
-        .try_map(|given| SAMPLES.into_iter().find(|(name, _)| *name == given).context("no such kind of event"))
 }
 
 /// An evaluation, with the field names of AWS Config's service model.

@@ -1,4 +1,4 @@
-use super::*;
+use super::{sample::Sample, *};
 use crate::policy::parameters::Parameters;
 use proptest::prelude::*;
 use serde_json::json;
@@ -6,47 +6,29 @@ use serde_json::json;
 const TOKEN: &str = "a-token-that-must-not-be-seen";
 
 fn home() -> Home {
-    Home::from_function_arn("arn:aws:lambda:us-east-1:111122223333:function:rotation:live").unwrap()
+    Home { partition: "aws".into(), region: "us-east-1".into(), account: "123456789012".into() }
+}
+
+fn sample(kind: &str) -> Sample {
+    Sample::new(kind, &home(), "2026-03-01T12:00:00Z".parse().unwrap()).unwrap()
 }
 
 fn scheduled() -> Value {
-    json!({
-        "awsAccountId": "123456789012",
-        "notificationCreationTime": "2016-07-13T21:50:00.373Z",
-        "messageType": "ScheduledNotification",
-        "recordVersion": "1.0",
-    })
+    sample("scheduled").invoking_event
 }
 
+/// The configuration item of a changed user.
 fn item(status: &str) -> Value {
-    json!({
-        "configurationItemCaptureTime": "2019-10-30T11:39:10.807Z",
-        "configurationItemStatus": status,
-        "awsAccountId": "123456789012",
-        "resourceType": "AWS::IAM::User",
-        "resourceId": "AIDABOT",
-        "resourceName": "bot",
-        "ARN": "arn:aws:iam::123456789012:user/path/bot",
-    })
+    with(sample("changed").invoking_event["configurationItem"].take(), "configurationItemStatus", json!(status))
 }
 
 fn change(item: Value) -> Value {
-    json!({
-        "configurationItem": item,
-        "notificationCreationTime": "2019-10-30T14:27:59.587Z",
-        "messageType": "ConfigurationItemChangeNotification",
-    })
+    with(sample("changed").invoking_event, "configurationItem", item)
 }
 
 fn event(invoking_event: &Value) -> Value {
-    json!({
-        "version": "1.0",
-        "accountId": "123456789012",
-        "configRuleName": "rotation",
-        "configRuleArn": "arn:aws:config:us-east-1:123456789012:config-rule/config-rule-abcdef",
-        "resultToken": TOKEN,
-        "invokingEvent": invoking_event.to_string(),
-    })
+    let event = Sample { invoking_event: invoking_event.clone(), ..sample("scheduled") }.put_together();
+    with(event, "resultToken", json!(TOKEN))
 }
 
 fn with(mut object: Value, field: &str, value: Value) -> Value {
@@ -64,48 +46,34 @@ fn target(invoking_event: &Value) -> Target {
 }
 
 fn bot() -> Target {
-    Target::User { id: "AIDABOT".to_owned(), name: "bot".to_owned() }
+    Target::User { id: "AIDA2EXAMPLE3EXAMPLE4".to_owned(), name: "deploy-bot".to_owned() }
 }
 
 fn gone(resource_type: &str) -> Target {
-    Target::NotApplicable { resource_type: resource_type.to_owned(), id: "AIDABOT".to_owned() }
+    Target::NotApplicable { resource_type: resource_type.to_owned(), id: "AIDA2EXAMPLE3EXAMPLE4".to_owned() }
 }
 
 #[test]
-fn the_samples_of_the_command_line_are_events() {
-    let home = Home::from_function_arn("arn:aws:lambda:us-east-1:123456789012:function:rotation").unwrap();
-    let id = || "AIDA2EXAMPLE3EXAMPLE4".to_owned();
-    let user = || Target::User { id: id(), name: "deploy-bot".to_owned() };
-    let samples = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/events")).unwrap();
-    for sample in samples.map(|entry| entry.unwrap().path()) {
-        let target = match sample.file_stem().unwrap().to_str().unwrap() {
-            "scheduled" | "snapshot" => Target::Account,
-            "changed" | "oversized" => user(),
-            "deleted" => Target::NotApplicable { resource_type: IAM_USER.to_owned(), id: id() },
-            other => panic!("say what {other} is about"),
-        };
-        let sample = std::fs::read_to_string(sample).unwrap();
-        let event = Event::parse(&serde_json::from_str(&sample).unwrap(), &home).unwrap();
-        assert_eq!(event.target, target);
-        assert_eq!(event.ordering_timestamp.to_rfc3339(), "2026-03-01T12:00:00+00:00");
-        assert!(event.result_token.is_test());
-        assert_eq!(
-            Parameters::parse(event.rule_parameters.as_deref()).unwrap(),
-            Parameters::default(),
-            "the parameters are defaults for you to edit"
-        );
+fn every_sample_is_an_event_with_the_default_parameters() {
+    let kinds = Sample::kinds();
+    assert!(kinds.len() >= 5, "{kinds:?}");
+    for kind in kinds {
+        let event = Event::parse(&sample(&kind).put_together(), &home()).unwrap();
+        assert_eq!(event.ordering_timestamp.to_rfc3339(), "2026-03-01T12:00:00+00:00", "{kind}");
+        assert!(event.result_token.is_test(), "{kind}");
+        assert_eq!(Parameters::parse(event.rule_parameters.as_deref()).unwrap(), Parameters::default(), "{kind}");
     }
+    assert!(Sample::new("old", &home(), DateTime::UNIX_EPOCH).is_none());
 }
 
 #[test]
 fn a_schedule_and_a_snapshot_are_about_the_account() {
     let parsed = Event::parse(&event(&scheduled()), &home()).unwrap();
     assert_eq!(parsed.target, Target::Account);
-    assert_eq!(parsed.ordering_timestamp.timestamp_millis(), 1_468_446_600_373);
     assert!(!parsed.result_token.is_test());
-    let snapshot =
-        without(with(scheduled(), "messageType", json!("ConfigurationSnapshotDeliveryCompleted")), "awsAccountId");
+    let snapshot = sample("snapshot").invoking_event;
     assert_eq!(target(&snapshot), Target::Account);
+    assert_eq!(target(&without(snapshot, "awsAccountId")), Target::Account);
 }
 
 #[test]
@@ -117,10 +85,16 @@ fn a_change_is_read_in_every_status() {
         ("ResourceDeletedNotRecorded", gone(IAM_USER)),
         ("ResourceNotRecorded", gone(IAM_USER)),
     ] {
-        let parsed = Event::parse(&event(&change(item(status))), &home()).unwrap();
+        let item = with(item(status), "configurationItemCaptureTime", json!("2019-10-30T11:39:10.807Z"));
+        let parsed = Event::parse(&event(&change(item)), &home()).unwrap();
         assert_eq!(parsed.target, expected, "{status}");
-        assert_eq!(parsed.ordering_timestamp.timestamp_millis(), 1_572_435_550_807);
+        assert_eq!(
+            parsed.ordering_timestamp.timestamp_millis(),
+            1_572_435_550_807,
+            "the item's time, not the message's"
+        );
     }
+    assert_eq!(target(&sample("deleted").invoking_event), gone(IAM_USER));
     assert_eq!(
         target(&change(with(item("OK"), "resourceType", json!("AWS::EC2::Instance")))),
         gone("AWS::EC2::Instance")
@@ -131,7 +105,8 @@ fn a_change_is_read_in_every_status() {
 
 #[test]
 fn an_oversized_change_may_lack_the_name() {
-    let oversized = |item: Value| json!({ "configurationItemSummary": item, "messageType": "OversizedConfigurationItemChangeNotification" });
+    let oversized = |item: Value| with(sample("oversized").invoking_event, "configurationItemSummary", item);
+    assert_eq!(target(&sample("oversized").invoking_event), bot());
     assert_eq!(target(&oversized(item("OK"))), bot());
     assert_eq!(target(&oversized(with(item("OK"), "resourceName", json!(null)))), bot());
     assert_eq!(target(&oversized(with(item("OK"), "resourceName", json!("")))), bot());
@@ -183,7 +158,7 @@ fn an_error_names_the_wrong_field_and_does_not_quote_it() {
         (message(change(json!(null))), "no configurationItem"),
         (message(change(with(item("OK"), "awsAccountId", json!("999999999999")))), "awsAccountId is not the account"),
         (
-            message(change(with(item("OK"), "ARN", json!("arn:aws:iam::999999999999:user/bot")))),
+            message(change(with(item("OK"), "ARN", json!("arn:aws:iam::999999999999:user/deploy-bot")))),
             "ARN is not the one in accountId",
         ),
         (message(change(item("Sideways"))), "configurationItemStatus is not one of"),

@@ -81,7 +81,7 @@ def test_the_runbooks_take_their_role_under_its_path_only(monkeypatch):
     [("/", True), ("/security/", True), ("/a/b-c_d/", True), ("", False), ("security/", False), ("/security", False), ("/.*/", False)],
 )
 def test_a_path_is_one_that_iam_takes_and_no_pattern(path, allowed):
-    for name in ("hub.yaml", "member.yaml", "automation.yaml", "single-account.yaml", "prevention.yaml"):
+    for name in ("hub.yaml", "member.yaml", "automation.yaml", "prevention.yaml"):
         pattern = template(name)["Parameters"]["RolePath"]["AllowedPattern"]
         assert bool(re.fullmatch(pattern, path)) == allowed, name
 
@@ -123,11 +123,3 @@ def test_the_manual_names_every_parameter(name):
     manual = (ROOT / "templates/README.md").read_text()
     missing = [parameter for parameter in template(name)["Parameters"] if not re.search(rf"\b{parameter}\b", manual)]
     assert missing == []
-
-
-def test_the_stacks_of_a_single_account_share_what_they_are_given():
-    resources = template("single-account.yaml")["Resources"]
-    for stack, names in (("Hub", {"PermissionsBoundary", "RolePath", "KmsKeyArn"}), ("Member", {"PermissionsBoundary", "RolePath"})):
-        given = resources[stack]["Properties"]["Parameters"]
-        assert {name: given.get(name) for name in names} == {name: {"Ref": name} for name in names}
-        assert set(given) <= set(template({"Hub": "hub.yaml", "Member": "member.yaml"}[stack])["Parameters"])

@@ -98,18 +98,6 @@ def test_by_hand_the_remediation_names_no_account():
     assert not re.search(r"[0-9]{12}", TEXT) and "AutomationAssumeRole" not in remediation["Parameters"]
 
 
-def test_a_single_account_has_the_parameters_of_the_pack():
-    single, pack = template("single-account.yaml"), PACK
-    for resource, field in (("Rule", "InputParameters"), ("Remediation", "Parameters")):
-        mine = single["Resources"][resource]["Properties"][field]
-        # Without an organization, there is but one account to name.
-        mine.pop("AutomationAssumeRole", None)
-        assert mine == pack["Resources"][resource]["Properties"][field]
-    inputs = pack["Resources"]["Rule"]["Properties"]["InputParameters"].values()
-    for name in [value["Ref"] for value in inputs] + ["QuietDays", "Frequency", "AutomaticRemediation"]:
-        assert str(single["Parameters"][name]["Default"]) == pack["Parameters"][name]["Default"], name
-
-
 def test_the_automatic_remediation_is_wired_as_aws_config_requires():
     remediation = resources(AUTOMATIC, AutomaticRemediation="true")["Remediation"]["Properties"]
     assert remediation["Automatic"] is True
@@ -117,9 +105,6 @@ def test_the_automatic_remediation_is_wired_as_aws_config_requires():
     assert attempts["min"] <= remediation["MaximumAutomaticAttempts"] <= attempts["max"]
     seconds = MODEL.shape_for("RemediationConfiguration").members["RetryAttemptSeconds"].metadata
     assert seconds["min"] <= remediation["RetryAttemptSeconds"] <= seconds["max"]
-    single = template("single-account.yaml")["Resources"]["Remediation"]["Properties"]
-    for name in ("MaximumAutomaticAttempts", "RetryAttemptSeconds", "ExecutionControls"):
-        assert single[name]["Fn::If"][1] == remediation[name], f"a single account has another {name}"
     controls = remediation["ExecutionControls"]["SsmControls"]
     assert controls.keys() == {"ConcurrentExecutionRatePercentage", "ErrorPercentage"}
     # A text without any function around it, in which AWS Config replaces the account's id.

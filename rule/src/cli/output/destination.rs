@@ -1,6 +1,6 @@
 //! The destination of a command's output: standard output, or a file that is written completely or not at all.
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use std::{
     fs::{File, canonicalize},
     io::{self, BufWriter, Write},
@@ -34,7 +34,12 @@ impl Output {
         // Writing replaces the target of a link, not the link.
         let path = canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let directory = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
-        let (file, temporary) = NamedTempFile::new_in(directory).with_context(named)?.into_parts();
+        let temporary = NamedTempFile::new_in(directory).map_err(|error| {
+            // tempfile adds its file's name, which says nothing to you.
+            let error = error.to_string();
+            anyhow!("{}: {}", named(), error.split(" at path ").next().unwrap_or_default())
+        });
+        let (file, temporary) = temporary?.into_parts();
         Ok(Output::File { path, file, temporary })
     }
 

@@ -19,11 +19,38 @@ pub(crate) const CONFIG_RESULTS: &[&str] =
     &["PutEvaluations", "GetComplianceDetailsByConfigRule", "DescribeComplianceByConfigRule"];
 pub(crate) const ORGANIZATION: &[&str] = &["ListAccounts", "DescribeOrganization"];
 pub(crate) const RECORDER: &[&str] = &["DescribeConfigurationRecorders", "DescribeConfigurationRecorderStatus"];
-pub(crate) const ORGANIZATION_PACKS: &[&str] =
-    &["DescribeOrganizationConformancePackStatuses", "GetOrganizationConformancePackDetailedStatus"];
+pub(crate) const ORGANIZATION_PACKS: &[&str] = &[
+    "DescribeOrganizationConformancePackStatuses",
+    "GetOrganizationConformancePackDetailedStatus",
+    "PutOrganizationConformancePack",
+];
 pub(crate) const DOCUMENTS_AND_FUNCTIONS: &[&str] = &["DescribeDocument", "GetPolicy", "GetFunctionConfiguration"];
 
 const AWS: &str = "target/venv/bin/aws";
+
+/// Runs a command of the AWS CLI, whose words must have no spaces in them.
+pub(crate) async fn run(aws: &LocalAws, caller: &Credentials, command: &str) -> Result<Value, String> {
+    execute(aws, caller, AWS, &command.split_whitespace().collect::<Vec<_>>()).await
+}
+
+async fn execute(aws: &LocalAws, caller: &Credentials, program: &str, arguments: &[&str]) -> Result<Value, String> {
+    let endpoint = aws.endpoint();
+    let mut environment = vec![
+        // Whoever runs the tests may have settings of their own at home.
+        ("HOME", "/nonexistent"),
+        ("AWS_ENDPOINT_URL", &endpoint),
+        ("AWS_ACCESS_KEY_ID", &caller.access_key_id),
+        ("AWS_SECRET_ACCESS_KEY", &caller.secret_access_key),
+        ("AWS_DEFAULT_REGION", REGION),
+        ("AWS_REGION", REGION),
+        ("AWS_MAX_ATTEMPTS", "1"),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+        ("AWS_PAGER", ""),
+    ];
+    environment.extend(caller.session_token.as_ref().map(|token| ("AWS_SESSION_TOKEN", token.as_str())));
+    let printed = python::run(program, arguments, &environment, "").await?;
+    Ok(if printed.is_empty() { Value::Null } else { serde_json::from_str(&printed).unwrap() })
+}
 
 pub(crate) struct Cli {
     pub(crate) aws: LocalAws,
@@ -40,7 +67,7 @@ impl Cli {
     }
 
     pub(crate) async fn run_as(&self, caller: &Credentials, command: &str) -> Result<Value, String> {
-        self.execute(caller, AWS, &command.split_whitespace().collect::<Vec<_>>()).await
+        run(&self.aws, caller, command).await
     }
 
     pub(crate) async fn put_evaluations(
@@ -56,22 +83,7 @@ impl Cli {
 
     /// What a program prints, JSON or nothing, or the text of its error.
     async fn execute(&self, caller: &Credentials, program: &str, arguments: &[&str]) -> Result<Value, String> {
-        let endpoint = self.aws.endpoint();
-        let mut environment = vec![
-            // Whoever runs the tests may have settings of their own at home.
-            ("HOME", "/nonexistent"),
-            ("AWS_ENDPOINT_URL", &endpoint),
-            ("AWS_ACCESS_KEY_ID", &caller.access_key_id),
-            ("AWS_SECRET_ACCESS_KEY", &caller.secret_access_key),
-            ("AWS_DEFAULT_REGION", REGION),
-            ("AWS_REGION", REGION),
-            ("AWS_MAX_ATTEMPTS", "1"),
-            ("AWS_EC2_METADATA_DISABLED", "true"),
-            ("AWS_PAGER", ""),
-        ];
-        environment.extend(caller.session_token.as_ref().map(|token| ("AWS_SESSION_TOKEN", token.as_str())));
-        let printed = python::run(program, arguments, &environment, "").await?;
-        Ok(if printed.is_empty() { Value::Null } else { serde_json::from_str(&printed).unwrap() })
+        execute(&self.aws, caller, program, arguments).await
     }
 
     pub(crate) fn assert_drove(&self, actions: &[&str]) {

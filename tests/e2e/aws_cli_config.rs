@@ -154,6 +154,18 @@ async fn organization_packs() {
     assert_error(missing, "NoSuchOrganizationConformancePackException", operation);
     assert!(cli.aws.world().organization(HUB).delete_pack(pack));
     assert_eq!(run(statuses).await.unwrap()[name], json!([]));
+
+    let put = format!(
+        "put-organization-conformance-pack --organization-conformance-pack-name rotation --excluded-accounts {HUB}"
+    );
+    let operation = "PutOrganizationConformancePack";
+    assert_error(run(&put).await, "OrganizationConformancePackTemplateValidationException", operation);
+    let put = format!("{put} --template-body Resources:");
+    let arn = run(&put).await.unwrap()["OrganizationConformancePackArn"].to_string();
+    assert!(arn.contains(":organization-conformance-pack/rotation-"), "{arn}");
+    let failed = run(details).await.unwrap()["OrganizationConformancePackDetailedStatuses"].take();
+    assert_eq!((each(&failed, "AccountId"), &failed[0]["Status"]), (vec![MEMBER.to_owned()], &json!("CREATE_FAILED")));
+    assert_error(cli.run(&format!("configservice {put}")).await, "OrganizationAccessDeniedException", operation);
     cli.aws.world().refuse_region("af-south-1", "UnrecognizedClientException");
     let refused = run(&format!("{statuses} --region af-south-1")).await;
     assert_error(refused, "UnrecognizedClientException", "DescribeOrganizationConformancePackStatuses");

@@ -131,6 +131,25 @@ async fn the_verdicts_are_the_rules_in_every_format_though_aws_throttles() {
 }
 
 #[tokio::test]
+async fn the_evaluation_role_may_have_a_path() {
+    let cli = Cli::start().await;
+    cli.deployment.member(|account| account.add_role("security/reader", &format!("arn:aws:iam::{HUB}:root")));
+    for role in ["security/reader", "/security/reader"] {
+        let (status, _, error) = cli.scan(&["--account", MEMBER, "--role-name", role]).await;
+        assert_eq!((status, error.as_str()), (Some(0), ""), "{role}");
+    }
+    let reader = format!("arn:aws:sts::{MEMBER}:assumed-role/reader/access-key-rotation");
+    assert!(cli.deployment.aws.world().calls().iter().any(|call| call.principal == reader));
+    for role in ["", "/", "security//reader", "a reader", "/security/", &"x".repeat(65), &"x/".repeat(256)] {
+        let (status, _, error) = cli.scan(&["--account", MEMBER, "--role-name", role]).await;
+        let expected = format!(
+            "access-key-rotation: --role-name {role}: not the name of an IAM role, such as NAME or /PATH/NAME\n"
+        );
+        assert_eq!((status, error), (Some(1), expected));
+    }
+}
+
+#[tokio::test]
 async fn an_account_or_a_user_that_cannot_be_read_costs_no_other_and_says_so() {
     let cli = Cli::start().await;
     for id in [HUB, MEMBER] {

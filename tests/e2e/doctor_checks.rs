@@ -1,11 +1,16 @@
 //! What single checks make of the forms that their subject has.
 
 use crate::{
+    aws_cli::{self, administrator},
     doctor::{ALL, Clinic, PACK, PACK_RULE, ailing, check},
     support::*,
     transcript::Transcript,
 };
-use local_aws::{Credentials, FaultKind, Recorder, deployment::function_arn};
+use chrono::Utc;
+use local_aws::{
+    Credentials, FaultKind, Recorder,
+    deployment::{RUNBOOKS, function_arn},
+};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -191,6 +196,50 @@ async fn a_policy_that_is_not_the_templates_own_is_not_judged() {
         let line = check(&lines, "444455556666 invocable ");
         assert!(line.starts_with(&format!("{MEMBER} invocable {status}: ")), "{statements:?}: {line}");
     }
+}
+
+/// AWS Config deploys the pack to a new account before the StackSet has brought the runbook, and does not repeat it.
+#[tokio::test]
+async fn an_account_that_joins_before_its_runbooks_exist_is_named_until_the_pack_is_put_again() {
+    let clinic = Clinic::open().await;
+    let (joined, now) = ("888877776666", Utc::now());
+    let coverage = "coverage ";
+    {
+        let mut world = clinic.aws.world();
+        world.account(joined);
+        world.organization(HUB).add_account(joined, "joined", "ACTIVE");
+        let error = Some(("ConformancePackTemplateValidationException", "The document does not exist."));
+        world.organization(HUB).set_pack(PACK, joined, "CREATE_FAILED", error);
+        // Now the StackSet.
+        let account = world.account(joined);
+        account.set_recorder(Some(Recorder::of_everything()));
+        RUNBOOKS.iter().for_each(|name| account.add_document(name, "Active"));
+        account.add_role(EVALUATION_ROLE, &format!("arn:aws:iam::{HUB}:role/security"));
+    }
+    let (status, lines) = clinic.examine(ALL).await;
+    assert_eq!(status, Some(3));
+    let of = |name: &str| check(&lines, &format!("{joined} {name}")).to_owned();
+    assert!(
+        of("pack ").contains(" failed: CREATE_FAILED: ") && of(coverage).contains(" failed: no rule "),
+        "{lines:#?}"
+    );
+    assert!(
+        of(coverage).contains(" | Repeat the command in templates/README.md, \"4. The conformance pack\""),
+        "{lines:#?}"
+    );
+
+    let put = format!(
+        "configservice put-organization-conformance-pack --organization-conformance-pack-name {RULE} --template-body \
+         file://conformance-pack/access-key-rotation.yaml --conformance-pack-input-parameters \
+         ParameterName=FunctionArn,ParameterValue={}",
+        function_arn(HUB)
+    );
+    aws_cli::run(&clinic.aws, &administrator(HUB), &put).await.unwrap();
+    clinic.aws.world().account(joined).set_rule_evaluated(RULE, now, Some(now));
+    let (status, lines) = clinic.examine(ALL).await;
+    assert_eq!(status, Some(0), "{lines:#?}");
+    assert!(check(&lines, &format!("{joined} {coverage}")).contains(" ok: "), "{lines:#?}");
+    assert!(check(&lines, &format!("{MEMBER} pack ")).ends_with(" ok: UPDATE_SUCCESSFUL"), "{lines:#?}");
 }
 
 #[tokio::test]

@@ -183,7 +183,7 @@ async fn a_wrong_setting_ends_the_start_with_an_error() {
         binary: bootstrap(),
         arn: function_arn(HUB),
         timeout: Duration::from_secs(10),
-        env: vec![("EVALUATION_ROLE_NAME".to_owned(), "not a role/name".to_owned())],
+        env: vec![("EVALUATION_ROLE_NAME".to_owned(), "not a role".to_owned())],
     };
     assert!(Function::start(config).await.is_err());
 }

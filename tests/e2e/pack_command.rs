@@ -49,7 +49,7 @@ fn the_pack_resolves_to_what_the_original_does_with_the_same_parameters() {
     // What the manual's sed makes of it.
     let automatic = original
         .replace("#automatic# ", "")
-        .replace("arn:aws:iam::MANAGEMENT_ACCOUNT_ID", "arn:aws-cn:iam::123456789012");
+        .replace("arn:aws:iam::MANAGEMENT_ACCOUNT_ID:role/", "arn:aws-cn:iam::123456789012:role/a/b-c_d/");
     let directory = TempDir::new().unwrap();
     let function = json!({ "FunctionArn": FUNCTION });
     let mut all = json!({ "FunctionArn": FUNCTION, "Frequency": "Six_Hours", "QuietDays": "7" });
@@ -69,7 +69,7 @@ fn the_pack_resolves_to_what_the_original_does_with_the_same_parameters() {
         all[parameter.name[..1].to_uppercase() + &parameter.name[1..]] = value.into();
     }
     let options: Vec<_> = options.iter().map(String::as_str).collect();
-    let remediation = ["--automatic-remediation", "123456789012"];
+    let remediation = ["--automatic-remediation", "123456789012", "--role-path", "/a/b-c_d/"];
     let mut all_and_remediation = all.clone();
     all_and_remediation["AutomaticRemediation"] = "true".into();
     let (mut packs, mut originals) = (vec![], vec![]);
@@ -89,7 +89,7 @@ fn the_pack_resolves_to_what_the_original_does_with_the_same_parameters() {
     assert_eq!(packs, originals);
     let resources = &originals[2];
     let parameters = &resources["Remediation"]["Properties"]["Parameters"];
-    let role = "arn:aws-cn:iam::123456789012:role/access-key-rotation-remediation";
+    let role = "arn:aws-cn:iam::123456789012:role/a/b-c_d/access-key-rotation-remediation";
     assert_eq!(parameters["AutomationAssumeRole"]["StaticValue"]["Values"][0], role);
 }
 
@@ -186,6 +186,9 @@ fn what_aws_would_not_take_is_refused() {
         (good, &["--name", "1st"], 2),
         (good, &["--name", &long_name], 2),
         (good, &["--automatic-remediation", "1234"], 2),
+        (good, &["--role-path", "/security/"], 2),
+        (good, &["--automatic-remediation", "123456789012", "--role-path", "security"], 2),
+        (good, &["--automatic-remediation", "123456789012", "--role-path", "/a//b/"], 2),
         (good, &too_many, 1),
     ] {
         let (status, out, error) =

@@ -63,7 +63,7 @@ def test_the_check_is_the_functions_code_with_another_handler():
     assert found["CoverageVersion"] == {"FunctionName": FUNCTION, "CodeSha256": CODE["CodeSha256"]}
     assert (check["MemorySize"], check["Timeout"]) == (128, 300)
     assert check["Environment"]["Variables"] == {
-        "EVALUATION_ROLE_NAME": "access-key-rotation-evaluation",
+        "EVALUATION_ROLE_NAME": "/access-key-rotation-evaluation",
         "RULE_FUNCTION_NAME": "access-key-rotation",
         "EXCLUDED_ACCOUNTS": f"{MEMBER},210987654321",
         "SSL_CERT_FILE": "/etc/pki/tls/certs/ca-bundle.crt",

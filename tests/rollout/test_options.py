@@ -54,13 +54,19 @@ def test_every_role_has_the_boundary_and_the_path_that_are_given(name, parameter
     for role in plain:
         assert "PermissionsBoundary" not in plain[role]
         assert given[role]["PermissionsBoundary"] == f"arn:aws:iam::{HUB}:policy/team/boundary"
-        # The function and Systems Manager compose the ARNs of these two from their names.
-        paths = (None, None) if role in ("evaluation", "automation-execution") else ("/", "/security/")
+        # Systems Manager gets only the name of this one.
+        paths = (None, None) if role == "automation-execution" else ("/", "/security/")
         assert (plain[role].get("Path"), given[role].get("Path")) == paths
     if name == "member.yaml":
         [statement] = given["evaluation"]["AssumeRolePolicyDocument"]["Statement"]
         hub = [f"arn:aws:iam::{OTHER}:role/security/access-key-rotation-{role}" for role in ("function", "coverage")]
         assert statement["Condition"] == {"ArnEquals": {"aws:PrincipalArn": hub}}
+    if name == "hub.yaml":
+        evaluation = f"arn:aws:iam::*:role/security/access-key-rotation-evaluation"
+        for role in ("function", "coverage"):
+            policies = [policy["PolicyDocument"]["Statement"] for policy in given[role]["Policies"]]
+            assumed = [s["Resource"] for statements in policies for s in statements if s["Action"] == "sts:AssumeRole"]
+            assert assumed == [evaluation]
 
 
 @mock_aws

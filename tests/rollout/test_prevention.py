@@ -416,7 +416,7 @@ def test_they_protect_what_the_templates_make_and_lets_the_runbooks_keep_records
 def test_it_follows_the_roles_to_their_path():
     found, plain = statements(RolePath="/security/"), statements()
     assert "arn:*:iam::*:role/security/access-key-rotation-*" in found["Roles"]["Resource"]
-    # The evaluation role has no path.
+    assert denied_by(DEVELOPER, "iam:PassRole", "role/security/access-key-rotation-evaluation", RolePath="/security/") == "PassEvaluationRole"
     assert set(plain["Roles"]["Resource"]) <= set(found["Roles"]["Resource"])
     for role in ("remediation", "deletion"):
         arn = f"arn:*:iam::*:role/security/access-key-rotation-{role}"

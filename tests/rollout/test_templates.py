@@ -137,7 +137,7 @@ def test_the_function(account):
     assert settings["Runtime"] == "provided.al2023"
     assert (settings["MemorySize"], settings["Timeout"]) == (128, 900)
     assert settings["Environment"]["Variables"] == {
-        "EVALUATION_ROLE_NAME": "access-key-rotation-evaluation",
+        "EVALUATION_ROLE_NAME": "/access-key-rotation-evaluation",
         "SSL_CERT_FILE": "/etc/pki/tls/certs/ca-bundle.crt",
     }
     # A new account may have too little concurrency to reserve any.

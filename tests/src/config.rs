@@ -44,6 +44,7 @@ pub(crate) fn answer(
     match action {
         "DescribeOrganizationConformancePackStatuses" => return organization_packs::statuses(world, &request),
         "GetOrganizationConformancePackDetailedStatus" => return organization_packs::detailed_status(world, &request),
+        "PutOrganizationConformancePack" => return organization_packs::put(world, &request),
         _ => {}
     }
     let (account, faults) = world.account_and_faults(account);

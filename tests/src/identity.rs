@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use crate::error::AwsError;
 use crate::ids;
 use crate::request::Scope;
+use crate::sts::role_name;
 use crate::user::KeyStatus;
 use crate::world::World;
 
@@ -124,7 +125,7 @@ impl World {
         let role_id = &self.existing_account(account)?.role(role)?.id;
         Some(Caller {
             account: account.clone(),
-            arn: format!("arn:aws:sts::{account}:assumed-role/{role}/{name}"),
+            arn: format!("arn:aws:sts::{account}:assumed-role/{}/{name}", role_name(role)),
             user_id: format!("{role_id}:{name}"),
             kind: CallerKind::Role(role.clone()),
         })

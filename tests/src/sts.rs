@@ -67,7 +67,7 @@ fn assume_role(world: &mut World, caller: &Caller, params: &Params) -> Result<Xm
     let credentials = world.new_session(account, role, session, Some(expires));
     let user = vec![
         ("AssumedRoleId", Xml::text(format!("{role_id}:{session}"))),
-        ("Arn", Xml::text(format!("arn:aws:sts::{account}:assumed-role/{role}/{session}"))),
+        ("Arn", Xml::text(format!("arn:aws:sts::{account}:assumed-role/{}/{session}", role_name(role)))),
     ];
     let credentials = vec![
         ("AccessKeyId", Xml::text(credentials.access_key_id)),
@@ -78,10 +78,15 @@ fn assume_role(world: &mut World, caller: &Caller, params: &Params) -> Result<Xm
     Ok(Xml::Structure(vec![("AssumedRoleUser", Xml::Structure(user)), ("Credentials", Xml::Structure(credentials))]))
 }
 
-/// The account and the name of a role without a path.
+/// The account of a role, and its name with its path.
 fn parse_role(arn: &str) -> Option<(&str, &str)> {
     let (account, role) = arn.strip_prefix("arn:aws:iam::")?.split_once(":role/")?;
     (account.len() == 12 && account.chars().all(|c| c.is_ascii_digit()) && !role.is_empty()).then_some((account, role))
+}
+
+/// The role's name without its path, as in the ARN of its sessions.
+pub(crate) fn role_name(role: &str) -> &str {
+    role.rsplit('/').next().unwrap_or(role)
 }
 
 fn trusts(trusted: &[String], caller: &Caller) -> bool {

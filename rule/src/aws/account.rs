@@ -66,7 +66,8 @@ impl Account<'_> {
 pub struct Accounts {
     shared: SdkConfig,
     sts: aws_sdk_sts::Client,
-    evaluation_role_name: Option<String>,
+    /// With its path, without a slash in front.
+    evaluation_role: Option<String>,
     cache: Mutex<HashMap<String, Clients>>,
 }
 
@@ -102,19 +103,26 @@ fn http_client() -> SharedHttpClient {
 }
 
 impl Accounts {
-    /// `evaluation_role_name`: the role to assume in accounts other than the function's own.
+    /// `evaluation_role`: the role to assume in accounts other than the function's own, as `NAME` or `/PATH/NAME`.
     ///
     /// # Errors
-    /// [`Error::AccessDenied`] if it is not a valid role name (IAM's model: 1 to 64 letters, digits and `+=,.@_-`).
-    pub fn new(shared: SdkConfig, evaluation_role_name: Option<String>) -> Result<Accounts, Error> {
+    /// [`Error::AccessDenied`] if it is not a role's name with or without a path (IAM's model: a name has 1 to 64 letters, digits and
+    /// `+=,.@_-`, a path 512 characters at most; this accepts the characters of a name in a path).
+    pub fn new(shared: SdkConfig, evaluation_role: Option<String>) -> Result<Accounts, Error> {
+        let evaluation_role = evaluation_role.map(|role| role.strip_prefix('/').map(str::to_owned).unwrap_or(role));
         let is_name = |name: &str| {
             (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"+=,.@_-".contains(&b))
         };
-        if evaluation_role_name.as_deref().is_some_and(|name| !is_name(name)) {
-            return Err(Error::AccessDenied("EVALUATION_ROLE_NAME is not a valid name of an IAM role.".to_owned()));
+        let is_role = |role: &str| role.len() <= 512 && role.split('/').all(is_name);
+        if evaluation_role.as_deref().is_some_and(|role| !is_role(role)) {
+            return Err(Error::AccessDenied(
+                "EVALUATION_ROLE_NAME is not the name of an IAM role, such as access-key-rotation-evaluation or \
+                 /security/access-key-rotation-evaluation."
+                    .to_owned(),
+            ));
         }
         let sts = aws_sdk_sts::Client::new(&shared);
-        Ok(Accounts { shared, sts, evaluation_role_name, cache: Mutex::default() })
+        Ok(Accounts { shared, sts, evaluation_role, cache: Mutex::default() })
     }
 
     /// The settings for clients with the function's own credentials.
@@ -157,12 +165,12 @@ impl Accounts {
         if account == home.account {
             return Ok(None);
         }
-        let Some(name) = &self.evaluation_role_name else {
+        let Some(role) = &self.evaluation_role else {
             return Err(Error::AccessDenied(format!(
                 "Set EVALUATION_ROLE_NAME to the role to assume in account {account}, which is not the function's own account."
             )));
         };
-        Ok(Some(format!("arn:{}:iam::{account}:role/{name}", home.partition)))
+        Ok(Some(format!("arn:{}:iam::{account}:role/{role}", home.partition)))
     }
 
     async fn assume(

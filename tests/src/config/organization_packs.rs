@@ -1,4 +1,4 @@
-//! Conformance packs of the organization: DescribeOrganizationConformancePackStatuses,
+//! Conformance packs of the organization: PutOrganizationConformancePack, DescribeOrganizationConformancePackStatuses,
 //! GetOrganizationConformancePackDetailedStatus.
 
 use serde_json::{Map, Value, json};
@@ -15,6 +15,9 @@ use crate::world::World;
 
 /// The most items on a page, and the default.
 const ITEMS_PER_PAGE: i64 = 100;
+
+/// The document that the pack's remediation runs.
+const RUNBOOK: &str = "AccessKeyRotation-DeactivateStaleKeys";
 
 /// A request for packs, and its sender.
 pub(super) struct Request<'a> {
@@ -105,6 +108,52 @@ pub(super) fn detailed_status(world: &World, request: &Request<'_>) -> Result<Va
     });
     let action = format!("GetOrganizationConformancePackDetailedStatus {name}");
     request.page("OrganizationConformancePackDetailedStatuses", &action, details.collect())
+}
+
+/// Deploys a pack with the rule and its remediation to every active account that is not excluded, at once. It fails where the
+/// remediation's runbook does not exist.
+pub(super) fn put(world: &mut World, request: &Request<'_>) -> Result<Value> {
+    let mut violations = Violations::default();
+    let given = member(request.input, "OrganizationConformancePackName", Value::as_str)?;
+    let name = violations.required("organizationConformancePackName", given);
+    violations.finish("ValidationException")?;
+    if request.input.get("TemplateBody").is_none() && request.input.get("TemplateS3Uri").is_none() {
+        let message = "You must specify either TemplateBody or TemplateS3Uri.";
+        return Err(AwsError::new(400, "OrganizationConformancePackTemplateValidationException", message));
+    }
+    let excluded = strings(request.input, "ExcludedAccounts")?;
+    let parameters = request.input.get("ConformancePackInputParameters").and_then(Value::as_array);
+    let function = parameters.into_iter().flatten().find(|parameter| parameter["ParameterName"] == "FunctionArn");
+    let function = function.and_then(|parameter| parameter["ParameterValue"].as_str()).unwrap_or_default();
+    let deployed = request.packs(world)?.get(name);
+    let organization = world.organization_of(request.account);
+    let members = organization.into_iter().flat_map(|organization| &organization.members);
+    let accounts = members.filter(|(id, member)| member.state == "ACTIVE" && !excluded.contains(&id.as_str()));
+    let accounts: Vec<_> = accounts
+        .map(|(id, _)| {
+            let status = deployed.and_then(|deployed| deployed.get(id)).map(|deployment| deployment.status);
+            (id.clone(), status.is_some_and(|status| status != "CREATE_FAILED"))
+        })
+        .collect();
+    for (id, exists) in accounts {
+        let account = world.account(&id);
+        let has_runbook = account.regional.documents.contains_key(RUNBOOK);
+        let status = match (exists, has_runbook) {
+            (false, true) => "CREATE_SUCCESSFUL",
+            (false, false) => "CREATE_FAILED",
+            (true, true) => "UPDATE_SUCCESSFUL",
+            (true, false) => "UPDATE_FAILED",
+        };
+        let message = format!("The document {RUNBOOK} does not exist.");
+        let error = (!has_runbook).then_some(("ConformancePackTemplateValidationException", message.as_str()));
+        if has_runbook {
+            account.set_rule_function(name, function);
+        }
+        world.organization(request.account).set_pack((request.account, request.region, name), &id, status, error);
+    }
+    let arn =
+        format!("arn:aws:config:{}:{}:organization-conformance-pack/{name}-abcdefgh", request.region, request.account);
+    Ok(json!({ "OrganizationConformancePackArn": arn }))
 }
 
 fn no_such_pack(name: &str) -> AwsError {

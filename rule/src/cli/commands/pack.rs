@@ -53,6 +53,9 @@ pub(crate) struct Args {
     /// Let AWS Config start the remediation by itself. Pass the id of your organization's management account
     #[arg(long, value_name = "MANAGEMENT_ACCOUNT_ID", value_parser = account_id)]
     automatic_remediation: Option<String>,
+    /// The path of the runbooks' roles: RolePath of templates/member.yaml
+    #[arg(long, value_name = "PATH", default_value = "/", value_parser = role_path, requires = "automatic_remediation")]
+    role_path: String,
     /// Do not deploy the pack to these accounts of the organization (1000 at most)
     #[arg(long, num_args = 1.., value_name = "ID", value_parser = account_id)]
     excluded_accounts: Vec<String>,
@@ -138,7 +141,8 @@ fn filled_in(args: &Args, home: &Home) -> anyhow::Result<String> {
     }
     if let Some(management) = &args.automatic_remediation {
         let role = "arn:aws:iam::MANAGEMENT_ACCOUNT_ID:role/";
-        pack = replaced(&pack, role, &format!("arn:{}:iam::{management}:role/", home.partition), 1)?;
+        let role_at = format!("arn:{}:iam::{management}:role{}", home.partition, args.role_path);
+        pack = replaced(&pack, role, &role_at, 1)?;
         pack = replaced(&pack, "#automatic# ", "", 2)?;
     }
     Ok(pack)
@@ -184,6 +188,24 @@ fn call(args: &Args, home: &Home, file: &str) -> String {
         call += &format!(" \\\n  --excluded-accounts {}", args.excluded_accounts.join(" "));
     }
     call + "\n"
+}
+
+/// Parses a path as `RolePath` of the templates takes it.
+fn role_path(text: &str) -> anyhow::Result<String> {
+    let is_word =
+        |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
+    let allowed = text.len() <= 64
+        && (text == "/"
+            || text
+                .strip_prefix('/')
+                .and_then(|rest| rest.strip_suffix('/'))
+                .is_some_and(|path| path.split('/').all(is_word)));
+    match allowed {
+        true => Ok(text.to_owned()),
+        false => bail!(
+            "a path is / or words of letters, digits, hyphens and underscores between slashes, such as /security/"
+        ),
+    }
 }
 
 /// Parses an `OrganizationConformancePackName`, as AWS Config's model defines it.

@@ -27,6 +27,9 @@ pub enum Error {
     /// Time ran out. All results so far were delivered; the other users keep their previous results.
     #[error("{0}")]
     DeadlineExceeded(String),
+    /// Some notices did not reach the event bus. All results were delivered.
+    #[error("{0}")]
+    NoticeFailed(String),
     /// Any other failure of an AWS call that the whole invocation needs.
     #[error("{0}")]
     AwsError(String),
@@ -54,6 +57,7 @@ impl Error {
             Error::DeliveryFailed(_) => 3,
             Error::Incomplete(_) => 4,
             Error::AwsError(_) => 5,
+            Error::NoticeFailed(_) => 6,
         }
     }
 
@@ -68,6 +72,7 @@ impl Error {
             Error::DeliveryFailed(_) => Error::DeliveryFailed(text),
             Error::DeadlineExceeded(_) => Error::DeadlineExceeded(text),
             Error::AwsError(_) => Error::AwsError(text),
+            Error::NoticeFailed(_) => Error::NoticeFailed(text),
         }
     }
 
@@ -81,6 +86,7 @@ impl Error {
             Error::DeliveryFailed(_) => "DeliveryFailed",
             Error::DeadlineExceeded(_) => "DeadlineExceeded",
             Error::AwsError(_) => "AwsError",
+            Error::NoticeFailed(_) => "NoticeFailed",
         }
     }
 }

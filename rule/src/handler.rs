@@ -13,8 +13,9 @@ use crate::{
     },
     error::Error,
     evaluation::{
+        notices::{NoticeSettings, Notices, Subject},
         sweep::sweep,
-        user::{CONTROLS, Evaluated, Evaluator, is_granted_for_any},
+        user::{CONTROLS, Evaluator, is_granted_for_any},
     },
     metrics::Metrics,
     policy::{decision::Verdict, parameters::Parameters, text::excerpt},
@@ -42,6 +43,8 @@ pub struct Invocation {
     pub remaining: Duration,
     /// Where the results go.
     pub results: Destination,
+    /// Where notices go, if anybody is told.
+    pub notices: Option<NoticeSettings>,
 }
 
 /// Handles an event from AWS Config: checks it, evaluates what it is about, and delivers the results.
@@ -61,20 +64,33 @@ pub async fn handle(
     let now = invocation.now;
     let account = accounts.open(&event.account, &invocation.home, now, &metrics.calls, ends).await?;
     let evaluator = Evaluator { account: &account, parameters: &parameters, now, metrics, uses_of_exempt_keys: false };
-    let outcome = evaluate(&event, evaluator, &invocation.results).await;
+    // A rehearsal and a test tell nobody.
+    let is_real = matches!(invocation.results, Destination::Config) && !event.result_token.is_test();
+    let notices = invocation.notices.as_ref().filter(|_| is_real);
+    let notices = notices.map(|settings| Notices::new(settings, evaluator));
+    let outcome = evaluate(&event, evaluator, &invocation.results, notices.as_ref()).await;
     // The next invocation gets fresh credentials, in case these caused the error.
     outcome.inspect_err(|_| accounts.forget(&event.account))
 }
 
-async fn evaluate(event: &Event, evaluator: Evaluator<'_>, results: &Destination) -> Result<(), Error> {
+async fn evaluate(
+    event: &Event,
+    evaluator: Evaluator<'_>,
+    results: &Destination,
+    notices: Option<&Notices<'_>>,
+) -> Result<(), Error> {
     let account = evaluator.account;
     let (evaluation, unknown_use) = match &event.target {
         // Boxed to keep this future small for a change: that of a sweep is large.
-        Target::Account => return sweep(event, evaluator, results).boxed().await,
-        Target::User { id, name } => match evaluator.of_item(name, id).await {
-            Ok(Evaluated { verdict, unknown_use, .. }) => {
-                evaluator.metrics.verdict(&verdict);
-                (Evaluation::of_user(id, verdict), unknown_use)
+        Target::Account => return sweep(event, evaluator, results, notices).boxed().await,
+        Target::User { id, name, arn } => match evaluator.of_item(name, id).await {
+            Ok(evaluated) => {
+                evaluator.metrics.verdict(&evaluated.verdict);
+                if let Some(notices) = notices {
+                    let told = notices.told_before_today();
+                    notices.tell(&[Subject { name, id, arn: arn.as_deref(), evaluated: &evaluated, told }]).await;
+                }
+                (Evaluation::of_user(id, evaluated.verdict), evaluated.unknown_use)
             }
             Err(error) => {
                 evaluator.metrics.unknown(1);
@@ -88,6 +104,7 @@ async fn evaluate(event: &Event, evaluator: Evaluator<'_>, results: &Destination
     };
     let delivered = deliver(account, event, results, &[evaluation]).await;
     let mut errors = delivered.err().map(|undelivered| undelivered.errors(account)).unwrap_or_default();
+    errors.extend(notices.and_then(Notices::error));
     errors.extend(unknown_use.map(|error| Error::Incomplete(format!("The last use of a key is unknown: {error}."))));
     Error::of_all(errors)
 }

@@ -14,6 +14,7 @@ pub mod policy {
     pub mod clearance;
     pub mod decision;
     pub mod exemption;
+    pub mod notice;
     pub mod parameters;
     pub(crate) mod text;
 }
@@ -22,6 +23,7 @@ pub mod policy {
 pub mod aws {
     pub mod account;
     pub mod calls;
+    pub mod event_bus;
     pub mod home;
     pub mod iam;
     pub mod organization;
@@ -39,6 +41,7 @@ pub mod config {
 /// Applies the policy to what was read, for one user or for an account.
 pub mod evaluation {
     pub mod account_scan;
+    pub mod notices;
     mod outcome;
     mod reads;
     pub mod sweep;

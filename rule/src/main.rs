@@ -3,11 +3,13 @@
 use access_key_rotation::{
     aws::{
         account::{Accounts, settings},
+        event_bus::EventBus,
         home::Home,
     },
     config::delivery::Destination,
     coverage::check::{Check, check as check_coverage},
     error::Error,
+    evaluation::notices::NoticeSettings,
     handler::{Invocation, handle},
     metrics::Metrics,
 };
@@ -66,7 +68,8 @@ async fn invoke(event: LambdaEvent<Payload>, accounts: &Accounts) -> Result<(), 
         let payload = payload.ok_or_else(|| Error::InvalidEvent("the event is not JSON".to_owned()))?;
         let home = Home::from_function_arn(&context.invoked_function_arn)?;
         let remaining = remaining(&context, now);
-        let invocation = Invocation { home, now, remaining, results: Destination::Config };
+        let notices = notices(accounts);
+        let invocation = Invocation { home, now, remaining, results: Destination::Config, notices };
         // Boxed, because the runtime wraps the future in more layers than the compiler can follow.
         handle(&payload, &invocation, accounts, &metrics).boxed().await
     }
@@ -74,6 +77,13 @@ async fn invoke(event: LambdaEvent<Payload>, accounts: &Accounts) -> Result<(), 
     let line = metrics.line(now, started.elapsed());
     println!("{line}");
     outcome.map_err(with_aftermath).inspect(|()| info!("evaluated"))
+}
+
+/// Where notices go: to the bus in `EVENT_BUS_NAME`, if it is set.
+fn notices(accounts: &Accounts) -> Option<NoticeSettings> {
+    let bus = env::var("EVENT_BUS_NAME").ok().filter(|name| !name.is_empty())?;
+    let owner_tag = env::var("OWNER_TAG").unwrap_or_else(|_| "owner".to_owned());
+    Some(NoticeSettings { bus: EventBus::new(accounts.own_settings(), bus), owner_tag })
 }
 
 /// Says in the error what happens to the results and the event. Config invokes the function asynchronously, so Lambda retries.

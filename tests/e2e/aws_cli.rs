@@ -24,6 +24,7 @@ pub(crate) const ORGANIZATION_PACKS: &[&str] = &[
     "GetOrganizationConformancePackDetailedStatus",
     "PutOrganizationConformancePack",
 ];
+pub(crate) const EVENTS: &[&str] = &["PutEvents"];
 pub(crate) const DOCUMENTS_AND_FUNCTIONS: &[&str] = &["DescribeDocument", "GetPolicy", "GetFunctionConfiguration"];
 
 const AWS: &str = "target/venv/bin/aws";
@@ -231,7 +232,7 @@ async fn no_action_of_the_local_aws_is_left_out() {
     let known = world.calls().iter().filter(|call| !unknown.contains(&call.outcome)).map(|call| call.action.as_str());
     let driven = [
         &[USERS_AND_TAGS, ACCESS_KEYS, CREDENTIAL_REPORT, ROLES, CONFIG_RESULTS, REMEDIATION][..],
-        &[ORGANIZATION, RECORDER, ORGANIZATION_PACKS, DOCUMENTS_AND_FUNCTIONS],
+        &[ORGANIZATION, RECORDER, ORGANIZATION_PACKS, EVENTS, DOCUMENTS_AND_FUNCTIONS],
     ];
     assert_eq!(known.collect::<BTreeSet<_>>(), driven.concat().concat().into_iter().collect());
 }

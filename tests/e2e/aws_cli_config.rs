@@ -1,7 +1,9 @@
 //! AWS Config of the local AWS, by the AWS CLI.
 
 use crate::{
-    aws_cli::{CONFIG_RESULTS, Cli, ORGANIZATION_PACKS, RECORDER, REMEDIATION, administrator, assert_error, each},
+    aws_cli::{
+        CONFIG_RESULTS, Cli, EVENTS, ORGANIZATION_PACKS, RECORDER, REMEDIATION, administrator, assert_error, each,
+    },
     support::*,
 };
 use local_aws::{Failing, FaultKind, REGION, Recorder, World, events};
@@ -164,7 +166,7 @@ async fn organization_packs() {
     let arn = run(&put).await.unwrap()["OrganizationConformancePackArn"].to_string();
     assert!(arn.contains(":organization-conformance-pack/rotation-"), "{arn}");
     let failed = run(details).await.unwrap()["OrganizationConformancePackDetailedStatuses"].take();
-    assert_eq!((each(&failed, "AccountId"), &failed[0]["Status"]), (vec![MEMBER.to_owned()], &json!("CREATE_FAILED")));
+    assert_eq!((each(&failed, "AccountId"), &failed[0]["Status"]), (vec![MEMBER], &json!("CREATE_FAILED")));
     assert_error(cli.run(&format!("configservice {put}")).await, "OrganizationAccessDeniedException", operation);
     cli.aws.world().refuse_region("af-south-1", "UnrecognizedClientException");
     let refused = run(&format!("{statuses} --region af-south-1")).await;
@@ -216,4 +218,26 @@ async fn remediation() {
     let wrong = cli.run(&format!("{exceptions} rule-01 --limit 101")).await;
     assert_error(wrong, "ValidationException", "DescribeRemediationExceptions");
     cli.assert_drove(REMEDIATION);
+}
+
+#[tokio::test]
+async fn events_on_a_bus() {
+    let mut world = World::new(today());
+    world.account(MEMBER).add_event_bus("notices");
+    let cli = Cli::start(world).await;
+    let put = async |entries: Value| cli.run(&format!("events put-events --entries {entries}")).await;
+    let bus = format!("arn:aws:events:{REGION}:{MEMBER}:event-bus/notices");
+    let entry = |source: &str, detail: &str| json!({ "EventBusName": bus, "Source": source, "DetailType": "Notice", "Detail": detail, "Resources": ["arn:user"] });
+    let answer =
+        put(json!([entry("mine", "{}"), entry("aws.iam", "{}"), entry("mine", "[1]"), entry("", "{}")])).await.unwrap();
+    let codes = ["NotAuthorizedForSourceException", "MalformedDetail", "InvalidArgument"];
+    let entries = answer["Entries"].as_array().unwrap();
+    assert_eq!(answer["FailedEntryCount"], 3);
+    assert!(entries[0]["EventId"].is_string());
+    assert_eq!(entries[1..].iter().map(|entry| entry["ErrorCode"].as_str().unwrap()).collect::<Vec<_>>(), codes);
+    let events = cli.aws.world().account(MEMBER).events("notices").to_vec();
+    assert_eq!((events.len(), &events[0]["detail-type"], &events[0]["account"]), (1, &json!("Notice"), &json!(MEMBER)));
+    let too_many = put(Value::Array(vec![entry("mine", "{}"); 11])).await;
+    assert!(too_many.unwrap_err().contains("entries"));
+    cli.assert_drove(EVENTS);
 }

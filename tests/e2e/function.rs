@@ -84,6 +84,26 @@ async fn two_accounts_are_swept_and_a_change_is_judged() {
 }
 
 #[tokio::test]
+async fn with_a_bus_it_tells_the_owner_once() {
+    let deployed = Deployed::start(|world| {
+        user_with_key(world.account(MEMBER), "stale", 400);
+        world.account(MEMBER).tag_user("stale", "owner", "payments");
+        world.account(HUB).add_event_bus("notices");
+    })
+    .await;
+    let bus = [("EVENT_BUS_NAME", "notices".to_owned())];
+    let function = deployment::start(deployed.aws.endpoint(), HUB, &deployed.credentials, bootstrap(), &bus);
+    let function = function.await.unwrap();
+    for _ in 0..2 {
+        let event = events::scheduled(&mut deployed.aws.world(), MEMBER, RULE, &[]);
+        function.invoke(event.to_string().as_bytes()).await.unwrap();
+    }
+    let notices = deployed.aws.world().account(HUB).events("notices").to_vec();
+    let [notice] = &notices[..] else { panic!("{notices:?}") };
+    assert_eq!([&notice["detail-type"], &notice["detail"]["owner"]], ["Access Key Overdue", "payments"]);
+}
+
+#[tokio::test]
 async fn errors_have_a_stable_type_and_bad_input_makes_no_call() {
     let deployed = Deployed::start(|world| populate(world.account(MEMBER), Utc::now(), 5, 20, 0)).await;
     let good = events::scheduled(&mut deployed.aws.world(), MEMBER, RULE, &[]);

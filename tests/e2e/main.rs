@@ -26,6 +26,7 @@ mod function;
 mod html;
 mod memory;
 mod ministack;
+mod notices;
 mod offline;
 mod organization;
 mod pack;

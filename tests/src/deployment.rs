@@ -11,6 +11,7 @@ use access_key_rotation::{
     },
     config::delivery::Destination,
     error::Error,
+    evaluation::notices::NoticeSettings,
     handler::{Invocation, handle},
     metrics::Metrics,
 };
@@ -156,6 +157,8 @@ pub struct InProcess {
     home: Home,
     /// How long an invocation may take.
     pub timeout: Duration,
+    /// Where notices go.
+    pub notices: Option<NoticeSettings>,
 }
 
 impl InProcess {
@@ -168,14 +171,20 @@ impl InProcess {
             accounts: accounts(aws, credentials).await?,
             home: Home::from_function_arn(&function_arn(hub))?,
             timeout: Duration::from_secs(900),
+            notices: None,
         })
     }
 
     /// Handles an event at `now`. Returns the metrics along with the outcome, even if that is an error.
     pub async fn invoke(&self, event: &Value, now: DateTime<Utc>) -> (Result<(), Error>, Metrics) {
         let metrics = Metrics::default();
-        let invocation =
-            Invocation { home: self.home.clone(), now, remaining: self.timeout, results: Destination::Config };
+        let invocation = Invocation {
+            home: self.home.clone(),
+            now,
+            remaining: self.timeout,
+            results: Destination::Config,
+            notices: self.notices.clone(),
+        };
         (handle(event, &invocation, &self.accounts, &metrics).await, metrics)
     }
 }

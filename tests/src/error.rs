@@ -61,7 +61,9 @@ impl AwsError {
 
     pub(crate) fn throttling(service: Service) -> AwsError {
         match service {
-            Service::Config | Service::Ssm => AwsError::new(400, "ThrottlingException", "Rate exceeded"),
+            Service::Config | Service::Ssm | Service::Events => {
+                AwsError::new(400, "ThrottlingException", "Rate exceeded")
+            }
             Service::Lambda => AwsError::new(429, "TooManyRequestsException", "Rate exceeded"),
             Service::Organizations => AwsError::new(400, "TooManyRequestsException", "Rate exceeded"),
             Service::Iam | Service::Sts => AwsError::new(400, "Throttling", "Rate exceeded"),
@@ -74,6 +76,7 @@ impl AwsError {
             Service::Iam => AwsError::new(500, "ServiceFailure", message),
             Service::Sts | Service::Config => AwsError::new(500, "InternalFailure", message),
             Service::Ssm => AwsError::new(500, "InternalServerError", message),
+            Service::Events => AwsError::new(500, "InternalException", message),
             Service::Organizations | Service::Lambda => AwsError::new(500, "ServiceException", message),
         }
     }

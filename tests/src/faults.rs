@@ -55,6 +55,15 @@ pub enum FaultKind {
         /// Which evaluations.
         which: Failing,
     },
+    /// `PutEvents` answers 200 without taking the first events of a call, up to this number.
+    FailedEntries {
+        /// In how many calls.
+        times: u32,
+        /// How many events.
+        first: usize,
+        /// Their `ErrorCode`.
+        code: &'static str,
+    },
     /// Listings return this many pages; all later ones are server errors.
     BreakOffAfterPages(u32),
     /// Listings have at most this many items a page (at least one), and every third page is empty.
@@ -143,6 +152,19 @@ impl Faults {
         }
         failing
     }
+
+    /// The error of each of so many events of a call, if it fails.
+    pub(crate) fn failing_entries(&mut self, account: &str, entries: usize) -> Vec<Option<&'static str>> {
+        let mut failing = vec![None; entries];
+        for Fault { account: only, kind, .. } in self.0.iter_mut().map(|armed| &mut armed.fault) {
+            let FaultKind::FailedEntries { times, first, code } = kind else { continue };
+            if fits(only, account) && *times > 0 {
+                *times -= 1;
+                failing.iter_mut().take(*first).for_each(|failing| *failing = Some(*code));
+            }
+        }
+        failing
+    }
 }
 
 fn fits(wanted: &Option<String>, actual: &str) -> bool {
@@ -163,7 +185,7 @@ impl Armed {
             FaultKind::Latency(latency) => effects.latency += *latency,
             FaultKind::BreakOffAfterPages(pages) => effects.pages.break_off_after = Some(*pages),
             FaultKind::ShortPages(items) => effects.pages.at_most = Some((*items).max(1)),
-            FaultKind::FailedEvaluations { .. } => {}
+            FaultKind::FailedEvaluations { .. } | FaultKind::FailedEntries { .. } => {}
             _ if effects.error.is_some() => {}
             FaultKind::Throttle { probability } => {
                 effects.error = (rng.f64() < *probability).then(|| AwsError::throttling(target.service));

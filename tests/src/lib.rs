@@ -1,4 +1,4 @@
-//! AWS for one process on loopback: IAM, STS, Config, Organizations, SSM and Lambda with their real wire protocols, AWS's
+//! AWS for one process on loopback: IAM, STS, Config, Organizations, EventBridge, SSM and Lambda with their real wire protocols, AWS's
 //! limits and errors, and the Lambda Runtime API for a function's binary. The AWS SDKs and the AWS CLI work with it if
 //! `AWS_ENDPOINT_URL` is set to [`LocalAws::endpoint`].
 //!
@@ -22,6 +22,7 @@ mod config_rule;
 mod constraints;
 pub mod deployment;
 mod error;
+mod event_bus;
 pub mod events;
 mod faults;
 mod functions;

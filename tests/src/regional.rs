@@ -15,6 +15,8 @@ pub(crate) struct Regional {
     pub(crate) documents: BTreeMap<String, Document>,
     /// The statements of each function's policy, by the function's name.
     pub(crate) functions: BTreeMap<String, Vec<Value>>,
+    /// The events on each event bus, by the bus's name.
+    pub(crate) event_buses: BTreeMap<String, Vec<Value>>,
 }
 
 /// An SSM document.

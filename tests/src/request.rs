@@ -15,13 +15,21 @@ pub(crate) enum Service {
     Sts,
     Config,
     Organizations,
+    Events,
     Ssm,
     Lambda,
 }
 
 impl Service {
-    const ALL: [Service; 6] =
-        [Service::Iam, Service::Sts, Service::Config, Service::Organizations, Service::Ssm, Service::Lambda];
+    const ALL: [Service; 7] = [
+        Service::Iam,
+        Service::Sts,
+        Service::Config,
+        Service::Organizations,
+        Service::Events,
+        Service::Ssm,
+        Service::Lambda,
+    ];
 
     /// The version of the service's API, which only requests in the AWS Query protocol contain.
     pub(crate) fn version(self) -> &'static str {
@@ -30,6 +38,7 @@ impl Service {
             Service::Sts => "2011-06-15",
             Service::Config => "2014-11-12",
             Service::Organizations => "2016-11-28",
+            Service::Events => "2015-10-07",
             Service::Ssm => "2014-11-06",
             Service::Lambda => "2015-03-31",
         }
@@ -41,6 +50,7 @@ impl Service {
             Service::Iam | Service::Sts | Service::Lambda => None,
             Service::Config => Some("StarlingDoveService."),
             Service::Organizations => Some("AWSOrganizationsV20161128."),
+            Service::Events => Some("AWSEvents."),
             Service::Ssm => Some("AmazonSSM."),
         }
     }
@@ -63,6 +73,7 @@ impl fmt::Display for Service {
             Service::Sts => "sts",
             Service::Config => "config",
             Service::Organizations => "organizations",
+            Service::Events => "events",
             Service::Ssm => "ssm",
             Service::Lambda => "lambda",
         })

@@ -17,7 +17,7 @@ use crate::identity::{Caller, CallerKind};
 use crate::request::{Input, Scope, Service};
 use crate::response::{Answer, render};
 use crate::world::{Call, Outcome, World};
-use crate::{config, functions, iam, ids, lock, organizations, ssm, sts};
+use crate::{config, event_bus, functions, iam, ids, lock, organizations, ssm, sts};
 
 /// The running server. It stops when this is dropped.
 pub struct LocalAws {
@@ -140,6 +140,7 @@ fn act(
         Input::Json(Err(error)) => Err(error.clone()),
         Input::Json(Ok(input)) => match scope.service {
             Service::Organizations => organizations::answer(world, &caller.account, action, input, effects),
+            Service::Events => event_bus::answer(world, &caller.account, &scope.region, action, input),
             Service::Ssm => ssm::answer(world, &caller.account, &scope.region, action, input),
             Service::Lambda => functions::answer(world, &caller.account, &scope.region, action, input),
             _ => config::answer(world, &caller.account, &scope.region, action, input, effects),

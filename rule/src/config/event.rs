@@ -47,6 +47,8 @@ pub enum Target {
         id: String,
         /// The name at the time of the change.
         name: String,
+        /// The ARN, if the item has one.
+        arn: Option<String>,
     },
     /// A resource that is gone, or that the rule does not evaluate.
     NotApplicable {
@@ -168,7 +170,8 @@ impl Message<'_> {
             }
         };
         let target = if exists && !self.left_scope && resource_type == IAM_USER {
-            Target::User { id, name: self.user_name(item)? }
+            let arn = item.get("ARN").and_then(Value::as_str).map(str::to_owned);
+            Target::User { id, name: self.user_name(item)?, arn }
         } else {
             Target::NotApplicable { resource_type: resource_type.to_owned(), id }
         };

@@ -5,8 +5,9 @@
 //! their results.
 
 use super::{
+    notices::{Notices, Subject},
     reads::{Reads, Suspect},
-    user::Evaluator,
+    user::{Evaluated, Evaluator},
 };
 use crate::{
     aws::{
@@ -43,16 +44,24 @@ use tracing::warn;
 
 /// How many batches are delivered at a time.
 const DELIVERIES_AT_A_TIME: usize = 4;
+/// How many users' notices are put together: each user has two keys at most, as a rule.
+const USERS_TOLD_AT_A_TIME: usize = 5;
 
 /// Evaluates every user of the account.
 ///
 /// # Errors
 /// If anything is missing; the error says why. All other results have been delivered by then.
-pub async fn sweep(event: &Event, evaluator: Evaluator<'_>, results: &Destination) -> Result<(), Error> {
+pub(crate) async fn sweep(
+    event: &Event,
+    evaluator: Evaluator<'_>,
+    results: &Destination,
+    notices: Option<&Notices<'_>>,
+) -> Result<(), Error> {
     let sweep = Sweep {
         event,
         evaluator,
         results,
+        notices,
         reads: Reads::new(evaluator),
         deliveries: Semaphore::new(DELIVERIES_AT_A_TIME),
         delivered: Mutex::default(),
@@ -74,6 +83,7 @@ struct Sweep<'a> {
     event: &'a Event,
     evaluator: Evaluator<'a>,
     results: &'a Destination,
+    notices: Option<&'a Notices<'a>>,
     reads: Reads<'a>,
     deliveries: Semaphore,
     delivered: Mutex<Delivered>,
@@ -150,11 +160,32 @@ impl Sweep<'_> {
     }
 
     async fn read_and_deliver(&self, suspects: impl Stream<Item = Suspect>) {
-        let evaluations = self.reads.evaluations(suspects).filter_map(|(Suspect { user, held }, evaluated)| {
-            let wanted = self.is_wanted(held.as_ref(), &evaluated.verdict);
-            std::future::ready(wanted.then(|| Evaluation::of_user(&user.id, evaluated.verdict)))
-        });
+        let evaluated = self.reads.evaluations(suspects).chunks(USERS_TOLD_AT_A_TIME);
+        let evaluations = evaluated.map(|users| self.tell(users)).buffered(DELIVERIES_AT_A_TIME).flat_map(stream::iter);
         self.deliver_all(evaluations).await;
+    }
+
+    /// Tells what there is to tell of these users, and returns the results to deliver.
+    async fn tell(&self, users: Vec<(Suspect, Evaluated)>) -> Vec<Evaluation> {
+        let subjects = users.iter().map(|(Suspect { user, held }, evaluated)| Subject {
+            name: &user.name,
+            id: &user.id,
+            arn: Some(&user.arn),
+            evaluated,
+            told: held.as_ref().and_then(|held| held.recorded),
+        });
+        let told = match self.notices {
+            Some(notices) => notices.tell(&subjects.collect::<Vec<_>>()).await,
+            None => vec![false; users.len()],
+        };
+        users
+            .into_iter()
+            .zip(told)
+            .filter(|((Suspect { held, .. }, evaluated), told)| {
+                *told || self.is_wanted(held.as_ref(), &evaluated.verdict)
+            })
+            .map(|((Suspect { user, .. }, evaluated), _)| Evaluation::of_user(&user.id, evaluated.verdict))
+            .collect()
     }
 
     /// Delivers each batch as soon as it is full.
@@ -181,7 +212,9 @@ impl Sweep<'_> {
 
     async fn finish(self, held: Option<CallError>) -> Result<(), Error> {
         let Evaluator { account, .. } = self.evaluator;
+        let notices = self.notices.and_then(Notices::error);
         let mut errors = self.reads.finish().await.errors(account, false);
+        errors.extend(notices);
         let Delivered { batches, undelivered } = std::mem::take(&mut *lock(&self.delivered));
         if let Some(error) = held {
             if error.kind == Failure::Denied {

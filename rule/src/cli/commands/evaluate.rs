@@ -124,7 +124,8 @@ async fn rehearse(event: &Value, session: &Session, format: Format) -> anyhow::R
 
 async fn invoke(event: &Value, session: &Session, results: Destination) -> (anyhow::Result<()>, Destination) {
     let metrics = Metrics::with_calls(session.calls());
-    let invocation = Invocation { home: session.home.clone(), now: session.now, remaining: LONGEST, results };
+    let invocation =
+        Invocation { home: session.home.clone(), now: session.now, remaining: LONGEST, results, notices: None };
     let outcome = handle(event, &invocation, &session.accounts, &metrics).await;
     let outcome = match (outcome, metrics.users_unknown()) {
         (Err(error), _) => Err(error.into()),

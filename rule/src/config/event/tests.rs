@@ -46,7 +46,8 @@ fn target(invoking_event: &Value) -> Target {
 }
 
 fn bot() -> Target {
-    Target::User { id: "AIDA2EXAMPLE3EXAMPLE4".to_owned(), name: "deploy-bot".to_owned() }
+    let arn = Some("arn:aws:iam::123456789012:user/deploy-bot".to_owned());
+    Target::User { id: "AIDA2EXAMPLE3EXAMPLE4".to_owned(), name: "deploy-bot".to_owned(), arn }
 }
 
 fn gone(resource_type: &str) -> Target {

@@ -1,0 +1,229 @@
+//! Notices on the event bus: who is told what, once, and what it costs when it fails.
+
+use crate::support::*;
+use access_key_rotation::{
+    aws::{account::settings, event_bus::EventBus},
+    error::Error,
+    evaluation::notices::NoticeSettings,
+};
+use chrono::TimeDelta;
+use local_aws::{ComplianceType::*, Credentials, FaultKind, REGION, deployment::FUNCTION_ROLE as ROLE, events};
+use serde_json::{Value, json};
+
+const BUS: &str = "access-key-rotation";
+
+async fn with_bus() -> Deployment {
+    let mut deployment = Deployment::start().await;
+    let credentials = {
+        let mut world = deployment.aws.world();
+        world.account(HUB).add_event_bus(BUS);
+        world.credentials(HUB, ROLE)
+    };
+    let Credentials { access_key_id, secret_access_key, session_token } = credentials;
+    let credentials =
+        aws_credential_types::Credentials::new(access_key_id, secret_access_key, session_token, None, "local AWS");
+    let settings = settings()
+        .endpoint_url(deployment.aws.endpoint())
+        .region(aws_config::Region::new(REGION))
+        .credentials_provider(credentials)
+        .load()
+        .await;
+    let bus = EventBus::new(&settings, BUS.to_owned());
+    deployment.rule.notices = Some(NoticeSettings { bus, owner_tag: "team".to_owned() });
+    deployment
+}
+
+impl Deployment {
+    fn notices(&self) -> Vec<Value> {
+        self.aws.world().account(HUB).events(BUS).to_vec()
+    }
+
+    /// Detail type and milestone of each notice.
+    fn told(&self) -> Vec<(String, i64)> {
+        let told = |event: Value| {
+            (event["detail-type"].as_str().unwrap().to_owned(), event["detail"]["milestone"].as_i64().unwrap())
+        };
+        self.notices().into_iter().map(told).collect()
+    }
+
+    fn user_with_key_of(&self, name: &str, age: TimeDelta) -> String {
+        self.member(|account| {
+            account.create_user(name, today() - days(400));
+            account.create_key(name, today() - age).unwrap()
+        })
+    }
+}
+
+fn told(notices: &[(&str, i64)]) -> Vec<(String, i64)> {
+    notices.iter().map(|(kind, milestone)| (format!("Access Key {kind}"), *milestone)).collect()
+}
+
+#[tokio::test]
+async fn a_milestone_is_told_once_however_often_the_account_is_swept() {
+    let deployment = with_bus().await;
+    deployment.user_with_key_of("bot", days(74));
+    for _ in 0..18 * 4 {
+        deployment.sweep(&[]).await;
+        deployment.aws.world().advance(TimeDelta::hours(6));
+    }
+    let soon = [14, 7, 3, 1, 0].map(|days| ("Due Soon", days));
+    let overdue = [0, 1, 2].map(|days| ("Overdue", days));
+    assert_eq!(deployment.told()[..8], told(&[&soon[..], &overdue].concat()));
+    let mut ids: Vec<_> = deployment.notices().into_iter().map(|event| event["detail"]["id"].to_string()).collect();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), deployment.notices().len(), "each has an id of its own");
+}
+
+#[tokio::test]
+async fn a_notice_says_whose_key_it_is_and_what_to_do() {
+    let deployment = with_bus().await;
+    let key = deployment.user_with_key_of("bot", days(92));
+    let id = deployment.member(|account| {
+        account.use_key(&key, today() - days(2), "us-east-1", "s3");
+        account.tag_user("bot", "team", "the \"A\\B\" team\n\u{e9}");
+        account.tag_user("bot", "access-key-rotation:exempt-until", "2026-02-01");
+        account.tag_user("bot", "access-key-rotation:exempt-owner", "a \"quoted\" owner");
+        account.user("bot").unwrap().id.clone()
+    });
+    deployment.sweep(&[]).await;
+    let [event] = &deployment.notices()[..] else { panic!("{:?}", deployment.notices()) };
+    let header = ["detail-type", "source", "account", "region", "resources"].map(|field| event[field].clone());
+    let arn = format!("arn:aws:iam::{MEMBER}:user/bot");
+    assert_eq!(
+        header,
+        [json!("Access Key Overdue"), json!("access-key-rotation"), json!(HUB), json!(REGION), json!([arn])]
+    );
+    let expected = json!({
+        "id": format!("{MEMBER}/{key}/Access-Key-Overdue/2026-03-01"),
+        "account": MEMBER,
+        "userName": "bot",
+        "userId": id,
+        "owner": "the 'A/B' team ?",
+        "accessKeyId": key,
+        "created": "2025-11-29T12:00:00Z",
+        "due": "2026-02-27",
+        "compliance": "NON_COMPLIANT",
+        "lastUsed": { "date": "2026-02-27T12:00:00Z", "service": "s3", "region": "us-east-1" },
+        "exemption": { "state": "void", "until": null, "owner": null, "reason": null },
+        "milestone": 2,
+        "daysOverdue": 2,
+        "message": format!(
+            "Since 2026-02-27, access key {key} of user bot in account {MEMBER} is overdue (2 days). Exemption expired on 2026-02-01 \
+             (owner: a 'quoted' owner). Rotate the key."
+        ),
+    });
+    assert_eq!(event["detail"], expected);
+}
+
+#[tokio::test]
+async fn keys_that_fall_due_and_exemptions_that_end_are_told_with_their_owner() {
+    let deployment = with_bus().await;
+    deployment.user_with_key_of("soon", days(80));
+    deployment.user_with_key_of("exempt", days(100));
+    deployment.user_with_key_of("young", days(10));
+    deployment.member(|account| {
+        account.tag_user("soon", "team", "payments");
+        account.tag_user("exempt", "access-key-rotation:exempt-until", "2026-03-06");
+        account.tag_user("exempt", "access-key-rotation:exempt-owner", "billing");
+    });
+    deployment.sweep(&[]).await;
+    deployment.sweep(&[]).await;
+    let mut notices = deployment.notices();
+    notices.sort_by_key(|event| event["detail-type"].to_string());
+    let [soon, ending] = &notices[..] else { panic!("{notices:?}") };
+    let field = |event: &Value, name: &str| event["detail"][name].clone();
+    let of_soon = ["owner", "due", "daysLeft", "milestone", "compliance"].map(|name| field(soon, name));
+    assert_eq!(of_soon, [json!("payments"), json!("2026-03-11"), json!(10), json!(14), json!("COMPLIANT")]);
+    assert_eq!(field(soon, "lastUsed"), json!({ "date": null }));
+    let of_ending = ["owner", "daysLeft", "milestone", "compliance"].map(|name| field(ending, name));
+    assert_eq!(of_ending, [Value::Null, json!(5), json!(7), json!("COMPLIANT")]);
+    assert_eq!(
+        field(ending, "exemption"),
+        json!({ "state": "valid", "until": "2026-03-06", "owner": "billing", "reason": null })
+    );
+    let names = notices.iter().map(|event| field(event, "message").as_str().unwrap().contains(" of user "));
+    assert!(names.into_iter().all(|named| named));
+}
+
+#[tokio::test]
+async fn a_change_on_the_day_of_a_milestone_swallows_no_notice() {
+    let deployment = with_bus().await;
+    deployment.user_with_key_of("bot", days(75));
+    deployment.sweep(&[]).await;
+    assert_eq!(deployment.told(), []);
+    deployment.aws.world().advance(days(1));
+    let change = async || {
+        let event = events::change(&mut deployment.aws.world(), MEMBER, RULE, "bot", &[]).unwrap();
+        deployment.send(&event).await.0.unwrap();
+    };
+    change().await;
+    assert_eq!(deployment.told(), told(&[("Due Soon", 14)]), "before the sweep of the day");
+    deployment.aws.world().advance(TimeDelta::hours(1));
+    deployment.sweep(&[]).await;
+    assert_eq!(deployment.told().len(), 1, "the sweep repeats nothing");
+    change().await;
+    let ids: Vec<_> = deployment.notices().iter().map(|event| event["detail"]["id"].clone()).collect();
+    assert_eq!(ids.len(), 2);
+    assert_eq!(ids[0], ids[1], "a repetition has the same id");
+}
+
+#[tokio::test]
+async fn a_notice_that_fails_costs_no_result_and_is_told_later() {
+    let deployment = with_bus().await;
+    deployment.user_with_key_of("soon", days(80));
+    deployment.user_with_key_of("stale", days(100));
+    deployment.fault(Some("PutEvents"), None, FaultKind::AccessDenied);
+    let (outcome, _) = deployment.sweep_with(&[]).await;
+    let error = outcome.unwrap_err();
+    assert!(matches!(error, Error::NoticeFailed(_)), "{error:?}");
+    assert_eq!(error.to_string(), "2 notices did not reach the event bus: events:PutEvents: AccessDeniedException.");
+    assert_eq!((deployment.result("soon").0, deployment.result("stale").0), (Compliant, NonCompliant));
+    deployment.aws.world().faults.clear();
+
+    deployment.aws.world().advance(days(1));
+    deployment.sweep(&[]).await;
+    let mut notices = deployment.told();
+    notices.sort();
+    assert_eq!(notices, told(&[("Overdue", 11)]), "the first result of a user tells that the user was evaluated");
+    deployment.aws.world().advance(days(3));
+    deployment.fault(Some("PutEvents"), None, FaultKind::AccessDenied);
+    deployment.sweep_with(&[]).await.0.unwrap_err();
+    deployment.aws.world().faults.clear();
+    deployment.sweep(&[]).await;
+    assert!(deployment.told().contains(&("Access Key Due Soon".to_owned(), 7)), "{:?}", deployment.told());
+}
+
+#[tokio::test]
+async fn events_that_are_not_taken_are_sent_again_alone() {
+    let deployment = with_bus().await;
+    deployment.member(|account| populate(account, today(), 23, 100, 0));
+    let code = "ThrottlingException";
+    deployment.fault(None, None, FaultKind::FailedEntries { times: 2, first: 3, code });
+    deployment.sweep(&[]).await;
+    let keys: std::collections::BTreeSet<_> =
+        deployment.notices().iter().map(|event| event["detail"]["accessKeyId"].to_string()).collect();
+    assert_eq!((deployment.notices().len(), keys.len()), (23, 23));
+
+    deployment.aws.world().advance(days(1));
+    deployment.fault(None, None, FaultKind::FailedEntries { times: 1, first: 1, code: "MalformedDetail" });
+    let error = deployment.sweep_with(&[]).await.0.unwrap_err();
+    assert_eq!(error.to_string(), "1 notice did not reach the event bus: events:PutEvents: MalformedDetail.");
+    assert_eq!(deployment.notices().len(), 23 + 22, "the others are told");
+}
+
+#[tokio::test]
+async fn nobody_is_told_without_a_bus_or_in_a_test() {
+    let deployment = Deployment::start().await;
+    deployment.aws.world().account(HUB).add_event_bus(BUS);
+    deployment.user_with_key_of("stale", days(100));
+    deployment.sweep(&[]).await;
+    assert_eq!(deployment.calls_of("PutEvents"), 0);
+
+    let deployment = with_bus().await;
+    deployment.user_with_key_of("stale", days(100));
+    let mut event = events::scheduled(&mut deployment.aws.world(), MEMBER, RULE, &[]);
+    event["resultToken"] = "TESTMODE".into();
+    deployment.send(&event).await.0.unwrap();
+    assert_eq!(deployment.calls_of("PutEvents"), 0);
+}

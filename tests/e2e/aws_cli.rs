@@ -25,7 +25,8 @@ pub(crate) const ORGANIZATION_PACKS: &[&str] = &[
     "PutOrganizationConformancePack",
 ];
 pub(crate) const EVENTS: &[&str] = &["PutEvents"];
-pub(crate) const DOCUMENTS_AND_FUNCTIONS: &[&str] = &["DescribeDocument", "GetPolicy", "GetFunctionConfiguration"];
+pub(crate) const DOCUMENTS_AND_FUNCTIONS: &[&str] =
+    &["DescribeDocument", "GetPolicy", "GetFunctionConfiguration", "GetFunctionConcurrency", "GetAccountSettings"];
 
 const AWS: &str = "target/venv/bin/aws";
 
@@ -208,6 +209,23 @@ async fn documents_and_functions() {
     assert_eq!(document["Statement"][0].get("Condition"), None);
     let condition = json!({ "StringEquals": { "AWS:SourceAccount": HUB } });
     assert_eq!(document["Statement"][1]["Condition"], condition);
+
+    let concurrency = "lambda get-function-concurrency --function-name rule";
+    // The AWS CLI prints nothing for an empty answer.
+    assert!(cli.run(concurrency).await.unwrap()["ReservedConcurrentExecutions"].is_null());
+    cli.aws.world().account(MEMBER).reserve_concurrency("rule", Some(0));
+    assert_eq!(cli.run(concurrency).await.unwrap()["ReservedConcurrentExecutions"], 0);
+    cli.aws.world().account(MEMBER).reserve_concurrency("rule", Some(20));
+    let missing = cli.run("lambda get-function-concurrency --function-name other").await;
+    assert_error(missing, "ResourceNotFoundException", "GetFunctionConcurrency");
+    let limits = async |options: &str| {
+        let settings = cli.run(&format!("lambda get-account-settings{options}")).await.unwrap();
+        ["ConcurrentExecutions", "UnreservedConcurrentExecutions"].map(|limit| settings["AccountLimit"][limit].as_u64())
+    };
+    assert_eq!(limits("").await, [Some(1_000), Some(980)]);
+    assert_eq!(limits(" --region eu-central-1").await, [Some(1_000), Some(1_000)]);
+    cli.aws.world().account(MEMBER).set_concurrent_executions(120);
+    assert_eq!(limits("").await, [Some(120), Some(100)]);
 
     cli.fault(FaultKind::Throttle { probability: 1.0 });
     for (command, code) in [(describe, "(ThrottlingException)"), (policy, "(TooManyRequestsException)")] {

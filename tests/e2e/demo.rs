@@ -146,7 +146,7 @@ fn the_commands_that_it_prints_while_it_serves_work_from_another_terminal() {
     let (status, out, error) = run(doctor);
     assert_eq!((status, error.as_str()), (Some(3), ""));
     assert!(out.contains("  recorder     failed   default is stopped\n"), "{out}");
-    assert!(out.ends_with(" (security): 9 ok, 1 skipped\n111122222222 (payments): 14 ok, 1 failed\n"), "{out}");
+    assert!(out.ends_with(" (security): 10 ok, 1 skipped\n111122222222 (payments): 15 ok, 1 failed\n"), "{out}");
 }
 
 #[test]

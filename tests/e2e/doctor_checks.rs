@@ -61,6 +61,59 @@ async fn a_recorder_is_judged_by_every_form_of_its_recording_group() {
 }
 
 #[tokio::test]
+async fn a_recorder_that_leaves_out_the_compliance_history_is_advised_and_well() {
+    let (user, history) = ("AWS::IAM::User", "AWS::Config::ResourceCompliance");
+    let strategy = |name: &str| json!({ "useOnly": name });
+    let (all, listed, but) =
+        ("ALL_SUPPORTED_RESOURCE_TYPES", "INCLUSION_BY_RESOURCE_TYPES", "EXCLUSION_BY_RESOURCE_TYPES");
+    let excluding = |types: &[&str]| {
+        json!({
+            "allSupported": false,
+            "exclusionByResourceTypes": { "resourceTypes": types },
+            "recordingStrategy": strategy(but),
+        })
+    };
+    let clinic = Clinic::open().await;
+    for (group, expected, exit) in [
+        (json!({ "allSupported": true, "includeGlobalResourceTypes": true }), "ok", 0),
+        (
+            json!({ "allSupported": true, "includeGlobalResourceTypes": true, "recordingStrategy": strategy(all) }),
+            "ok",
+            0,
+        ),
+        // The switch of IAM's types is about those alone.
+        (json!({ "allSupported": true, "includeGlobalResourceTypes": false }), "ok", 3),
+        (json!({ "resourceTypes": [user, history] }), "ok", 0),
+        (json!({ "resourceTypes": [user, history], "recordingStrategy": strategy(listed) }), "ok", 0),
+        (json!({ "resourceTypes": [user] }), "advice", 0),
+        (json!({ "resourceTypes": [user], "recordingStrategy": strategy(listed) }), "advice", 0),
+        (excluding(&["AWS::EC2::Subnet"]), "ok", 0),
+        (excluding(&["AWS::EC2::Subnet", history]), "advice", 0),
+        (json!({ "recordingStrategy": strategy("SOME_OTHER") }), "unknown", 1),
+    ] {
+        clinic.aws.world().account(MEMBER).set_recorder(Some(Recorder::of(group.clone())));
+        let (status, lines) = clinic.examine(&["--account", MEMBER, "--before-rollout"]).await;
+        let line = check(&lines, "444455556666 history ");
+        assert!(line.starts_with(&format!("{MEMBER} history {expected}: ")), "{group}: {line}");
+        assert_eq!(status, Some(exit), "{group}: {lines:#?}");
+    }
+    {
+        let mut world = clinic.aws.world();
+        world.account(MEMBER).set_recorder(Some(Recorder::of(excluding(&[history]))));
+        world.account(OTHER_MEMBER).set_recorder(None);
+        world.clear_calls();
+    }
+    let (status, out, error) = clinic.run(&["--account", MEMBER, OTHER_MEMBER, "--before-rollout"]).await;
+    assert_eq!(status, Some(3));
+    let mut told = Transcript::default();
+    told.add("doctor, and one recorder excludes the history, and one account has no recorder", &out, &error);
+    insta::assert_snapshot!(told);
+    let world = clinic.aws.world();
+    let reads = world.calls().iter().filter(|call| call.action.contains("Recorder"));
+    assert_eq!(reads.count(), 3, "the recorder is read once for both checks");
+}
+
+#[tokio::test]
 async fn remediation_exceptions_are_all_counted_and_only_those_of_the_rule() {
     let clinic = Clinic::open().await;
     {
@@ -152,6 +205,48 @@ async fn the_home_region_must_be_one_that_records_users() {
     $ mars-north-1
     this version does not know whether AWS Config records AWS::IAM::User in mars-north-1
     ");
+}
+
+#[tokio::test]
+async fn concurrency_is_reserved_or_advised_as_far_as_the_quota_goes() {
+    let mut told = Transcript::default();
+    // The reservation of the function and of another one, and the account's quota.
+    for (reserved, elsewhere, quota, expected) in [
+        (Some(20), None, 1_000, "ok"),
+        (Some(1), None, 101, "ok"),
+        (Some(0), None, 1_000, "failed"),
+        (None, None, 1_000, "advice"),
+        (None, None, 120, "advice"),
+        (None, None, 119, "advice"),
+        (None, None, 10, "advice"),
+        (None, Some(890), 1_000, "advice"),
+    ] {
+        let clinic = Clinic::open().await;
+        {
+            let mut world = clinic.aws.world();
+            let hub = world.account(HUB);
+            hub.add_function("other");
+            hub.reserve_concurrency("other", elsewhere);
+            hub.reserve_concurrency(RULE, reserved);
+            hub.set_concurrent_executions(quota);
+        }
+        let (status, lines) = clinic.examine(&["--account", MEMBER]).await;
+        let line = check(&lines, "concurrency ");
+        assert!(line.starts_with(&format!("concurrency {expected}: ")), "{reserved:?} of {quota}: {line}");
+        assert_eq!(status, Some(if expected == "failed" { 3 } else { 0 }), "{lines:#?}");
+        let reserved = [reserved, elsewhere].map(|number| number.map_or("nothing".to_owned(), |n| n.to_string()));
+        told.add(format!("{} reserved, {} for another function, of {quota}", reserved[0], reserved[1]), line, "");
+    }
+    let clinic = Clinic::open().await;
+    clinic.aws.world().account(HUB).reserve_concurrency(RULE, None);
+    let (status, out, error) = clinic.run(&["--account", MEMBER]).await;
+    assert_eq!(status, Some(0));
+    told.add("the table, with advice", &out, &error);
+    clinic.fault(Some((HUB, "GetAccountSettings")), FaultKind::AccessDenied);
+    let (status, lines) = clinic.examine(&["--account", MEMBER]).await;
+    assert_eq!(status, Some(1));
+    told.add("nothing reserved, and the quota may not be read", check(&lines, "concurrency "), "");
+    insta::assert_snapshot!(told);
 }
 
 #[tokio::test]

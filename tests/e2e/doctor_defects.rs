@@ -59,11 +59,20 @@ const DEFECTS: &[Case] = &[
         "a function whose policy names other accounts",
         |world| {
             world.account(HUB).add_function(RULE);
+            world.account(HUB).reserve_concurrency(RULE, Some(20));
             [HUB, OTHER_MEMBER].iter().for_each(|id| world.account(HUB).let_config_invoke(RULE, Some(id)));
         },
         3,
     ),
-    ("a function without a policy", |world| world.account(HUB).add_function(RULE), 3),
+    (
+        "a function without a policy",
+        |world| {
+            world.account(HUB).add_function(RULE);
+            world.account(HUB).reserve_concurrency(RULE, Some(20));
+        },
+        3,
+    ),
+    ("a function that is switched off", |world| world.account(HUB).reserve_concurrency(RULE, Some(0)), 3),
     (
         "a pack that failed in an account",
         |world| {

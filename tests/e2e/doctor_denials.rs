@@ -58,6 +58,7 @@ async fn what_the_doctor_may_not_read_is_unknown_and_says_what_to_allow() {
         (MEMBER, "ssm:DescribeDocument"),
         (HUB, "lambda:GetFunctionConfiguration"),
         (HUB, "lambda:GetPolicy"),
+        (HUB, "lambda:GetFunctionConcurrency"),
         (HUB, "config:DescribeOrganizationConformancePackStatuses"),
         (HUB, "config:GetOrganizationConformancePackDetailedStatus"),
     ] {

@@ -86,6 +86,24 @@ async fn the_doctor_uses_what_the_role_has_with_a_command_line_and_nothing_else(
     assert_eq!(recorder["Resource"], "*", "without a name no recorder is the resource of the call");
 }
 
+#[tokio::test]
+async fn the_manual_lists_what_the_doctor_calls_in_the_hub_and_nothing_else() {
+    let clinic = Clinic::open().await;
+    // Only then does it read the account's quota.
+    clinic.aws.world().account(HUB).reserve_concurrency(RULE, None);
+    assert_eq!(clinic.examine(&["--organization"]).await.0, Some(0));
+    let world = clinic.aws.world();
+    let calls = world.calls().iter().filter(|call| call.principal.contains(":assumed-role/security/"));
+    let used: BTreeSet<_> = calls.map(|call| format!("{}:{}", call.service, call.action)).collect();
+
+    let manual = include_str!("../../rule/src/cli/README.md");
+    let (_, rest) = manual.split_once("\nsecurity account, you also need ").unwrap();
+    let listed = rest.split("\n\n").next().unwrap().split('`').skip(1).step_by(2).map(str::to_owned);
+    // Step 3 of the manual grants the first, and AWS the second to everybody.
+    let others = ["sts:AssumeRole", "sts:GetCallerIdentity"].map(str::to_owned);
+    assert_eq!(used, listed.chain(others).collect());
+}
+
 #[test]
 fn the_function_may_do_in_its_own_account_what_the_evaluation_role_may_elsewhere() {
     let without_account = |statement: &Value| {

@@ -59,6 +59,7 @@ pub fn organize(world: &mut World, hub: &str, accounts: &[(&str, String)], user:
     }
     world.account(hub).add_function(RULE);
     world.account(hub).let_config_invoke(RULE, None);
+    world.account(hub).reserve_concurrency(RULE, Some(20));
 }
 
 /// The ARN of the function in the hub account.

@@ -1,4 +1,5 @@
-//! Lambda, version 2015-03-31: GetPolicy, GetFunctionConfiguration.
+//! Lambda, each operation with the API version in its path: GetPolicy, GetFunctionConfiguration, GetFunctionConcurrency,
+//! GetAccountSettings.
 
 use serde_json::{Value, json};
 
@@ -6,12 +7,23 @@ use crate::REGION;
 use crate::error::AwsError;
 use crate::world::World;
 
-/// The action and the function's name, from the method and the path of a request. Both are empty if there is no such action.
+/// Lambda's default quota of concurrent executions in a Region. A new account may have fewer.
+const CONCURRENT_EXECUTIONS: u32 = 1_000;
+
+/// The action and the function's name, from the method and the path of a request. The action is empty if there is none like
+/// it, and the name if the action has none.
 pub(crate) fn route(method: &str, path: &str) -> (&'static str, String) {
-    let rest = path.strip_prefix("/2015-03-31/functions/").filter(|_| method == "GET");
-    match rest.and_then(|rest| rest.split_once('/')) {
-        Some((name, "policy")) => ("GetPolicy", name.to_owned()),
-        Some((name, "configuration")) => ("GetFunctionConfiguration", name.to_owned()),
+    if method != "GET" {
+        return ("", String::new());
+    }
+    if path == "/2016-08-19/account-settings" {
+        return ("GetAccountSettings", String::new());
+    }
+    let parts: Vec<_> = path.split('/').collect();
+    match parts[..] {
+        ["", "2015-03-31", "functions", name, "policy"] => ("GetPolicy", name.to_owned()),
+        ["", "2015-03-31", "functions", name, "configuration"] => ("GetFunctionConfiguration", name.to_owned()),
+        ["", "2019-09-30", "functions", name, "concurrency"] => ("GetFunctionConcurrency", name.to_owned()),
         _ => ("", String::new()),
     }
 }
@@ -29,17 +41,37 @@ pub(crate) fn answer(
     let name = input["FunctionName"].as_str().unwrap_or_default();
     let account = world.account(account);
     let arn = account.function_arn(name);
+    let functions = Some(&account.regional.functions).filter(|_| region == REGION);
+    if action == "GetAccountSettings" {
+        let quota = account.regional.concurrent_executions.unwrap_or(CONCURRENT_EXECUTIONS);
+        let reserved: u32 =
+            functions.iter().flat_map(|all| all.values()).filter_map(|function| function.reserved).sum();
+        return Ok(json!({
+            "AccountLimit": {
+                "TotalCodeSize": 80_530_636_800_u64,
+                "CodeSizeUnzipped": 262_144_000,
+                "CodeSizeZipped": 52_428_800,
+                "ConcurrentExecutions": quota,
+                "UnreservedConcurrentExecutions": quota.saturating_sub(reserved),
+            },
+            "AccountUsage": { "TotalCodeSize": 0, "FunctionCount": functions.map_or(0, |all| all.len()) },
+        }));
+    }
     let not_found = |message: String| AwsError::new(404, "ResourceNotFoundException", message);
-    let statements = account.regional.functions.get(name).filter(|_| region == REGION);
-    let statements = statements.ok_or_else(|| not_found(format!("Function not found: {arn}")))?;
-    if action == "GetFunctionConfiguration" {
-        return Ok(
-            json!({ "FunctionName": name, "FunctionArn": arn, "Runtime": "provided.al2023", "State": "Active" }),
-        );
+    let function = functions.and_then(|all| all.get(name));
+    let function = function.ok_or_else(|| not_found(format!("Function not found: {arn}")))?;
+    match action {
+        "GetFunctionConfiguration" => {
+            Ok(json!({ "FunctionName": name, "FunctionArn": arn, "Runtime": "provided.al2023", "State": "Active" }))
+        }
+        "GetFunctionConcurrency" => Ok(match function.reserved {
+            Some(reserved) => json!({ "ReservedConcurrentExecutions": reserved }),
+            None => json!({}),
+        }),
+        _ if function.statements.is_empty() => Err(not_found("The resource you requested does not exist.".to_owned())),
+        _ => {
+            let policy = json!({ "Version": "2012-10-17", "Id": "default", "Statement": function.statements });
+            Ok(json!({ "Policy": policy.to_string(), "RevisionId": "00000000-0000-0000-0000-000000000000" }))
+        }
     }
-    if statements.is_empty() {
-        return Err(not_found("The resource you requested does not exist.".to_owned()));
-    }
-    let policy = json!({ "Version": "2012-10-17", "Id": "default", "Statement": statements });
-    Ok(json!({ "Policy": policy.to_string(), "RevisionId": "00000000-0000-0000-0000-000000000000" }))
 }

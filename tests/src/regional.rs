@@ -13,10 +13,21 @@ pub(crate) struct Regional {
     pub(crate) recorder: Option<Recorder>,
     /// By name.
     pub(crate) documents: BTreeMap<String, Document>,
-    /// The statements of each function's policy, by the function's name.
-    pub(crate) functions: BTreeMap<String, Vec<Value>>,
+    /// By name.
+    pub(crate) functions: BTreeMap<String, Function>,
+    /// The quota of concurrent executions, if it is not Lambda's default.
+    pub(crate) concurrent_executions: Option<u32>,
     /// The events on each event bus, by the bus's name.
     pub(crate) event_buses: BTreeMap<String, Vec<Value>>,
+}
+
+/// A Lambda function.
+#[derive(Default)]
+pub(crate) struct Function {
+    /// The statements of its policy. Without any, it has no policy.
+    pub(crate) statements: Vec<Value>,
+    /// Its reserved concurrent executions. 0 switches it off.
+    pub(crate) reserved: Option<u32>,
 }
 
 /// An SSM document.
@@ -85,9 +96,21 @@ impl Account {
         self.regional.documents.remove(name).is_some()
     }
 
-    /// Creates a Lambda function without a policy, in place of any other with that name.
+    /// Creates a Lambda function without a policy and reserved concurrency, in place of any other with that name.
     pub fn add_function(&mut self, name: &str) {
-        self.regional.functions.insert(name.to_owned(), Vec::new());
+        self.regional.functions.insert(name.to_owned(), Function::default());
+    }
+
+    /// Reserves concurrent executions for a function, as `PutFunctionConcurrency` does, or none, if the function exists.
+    pub fn reserve_concurrency(&mut self, function: &str, reserved: Option<u32>) {
+        if let Some(function) = self.regional.functions.get_mut(function) {
+            function.reserved = reserved;
+        }
+    }
+
+    /// Sets Lambda's quota of concurrent executions, which is 1,000 at first.
+    pub fn set_concurrent_executions(&mut self, quota: u32) {
+        self.regional.concurrent_executions = Some(quota);
     }
 
     /// Lets AWS Config of one account, or of any account, invoke a function, as `AddPermission` does.
@@ -107,8 +130,8 @@ impl Account {
 
     /// Adds a statement to a function's policy, if the function exists.
     pub fn add_statement(&mut self, function: &str, statement: Value) {
-        if let Some(statements) = self.regional.functions.get_mut(function) {
-            statements.push(statement);
+        if let Some(function) = self.regional.functions.get_mut(function) {
+            function.statements.push(statement);
         }
     }
 

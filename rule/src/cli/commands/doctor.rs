@@ -1,6 +1,7 @@
 //! `doctor`: checks whether the rule can work in accounts, and says what to do if it cannot. It changes nothing.
 
 mod account;
+mod concurrency;
 mod coverage;
 mod function;
 mod pack;
@@ -21,7 +22,7 @@ use access_key_rotation::aws::calls::{CallError, Failure};
 use account::Examiner;
 use anyhow::anyhow;
 use function::Function;
-use futures_util::{StreamExt, future::join, stream};
+use futures_util::{StreamExt, future::join3, stream};
 use pack::Pack;
 use report::{Check, Examined, Format, Report};
 use std::path::PathBuf;
@@ -80,9 +81,14 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
     let deployed = if args.before_rollout {
         None
     } else {
-        let (function, pack) =
-            join(Function::read(&session, args.function_name), Pack::read(&session, &args.pack_name)).await;
+        let (pack, concurrency, function) = join3(
+            Pack::read(&session, &args.pack_name),
+            concurrency::check(&session, &args.function_name),
+            Function::read(&session, args.function_name.clone()),
+        )
+        .await;
         checks.extend(pack.checks.iter().chain(function.policy.as_ref().err()).cloned());
+        checks.push(concurrency);
         Some((function, pack))
     };
     let examiner = Examiner { session: &session, role_name: &args.connection.role_name, deployed: deployed.as_ref() };

@@ -70,8 +70,8 @@ impl Examiner<'_> {
             true => (Caller::Current, "the current account, with your own credentials".to_owned()),
             false => (Caller::Role(self.role_name), format!("{} can be assumed", self.role_name)),
         };
-        let mut checks =
-            vec![Check::ok("role", role), recorder::check(account, &self.session.home.region, &caller).await];
+        let mut checks = vec![Check::ok("role", role)];
+        checks.extend(recorder::check(account, &self.session.home.region, &caller).await);
         if let Some((function, _)) = self.deployed {
             if is_current {
                 let why = "the current account: only the function itself can use its role (templates/hub.yaml)";

@@ -1,62 +1,91 @@
-//! Checks whether AWS Config records IAM users in an account.
+//! Checks whether AWS Config records IAM users in an account, and the history of their compliance.
 
 use super::{Caller, Check};
 use crate::manual;
 use access_key_rotation::{aws::account::Account, config::event::IAM_USER};
 use aws_sdk_config::types::{
-    ConfigurationRecorder, ConfigurationRecorderStatus, RecorderStatus, RecordingFrequency, RecordingGroup,
-    RecordingMode, RecordingStrategyType, ResourceType,
+    ConfigurationRecorder, ConfigurationRecorderStatus, RecorderStatus, RecordingFrequency, RecordingMode,
+    RecordingStrategyType, ResourceType,
 };
 
 const NAME: &str = "recorder";
+const HISTORY: &str = "history";
+/// The resource type of the compliance history. AWS Config's developer guide, "Viewing Compliance History": a recorder of all
+/// supported types includes it.
+const RESOURCE_COMPLIANCE: &str = "AWS::Config::ResourceCompliance";
 
-pub(super) async fn check(account: &Account<'_>, region: &str, caller: &Caller<'_>) -> Check {
+/// The recorder, and the compliance history that it records.
+pub(super) async fn check(account: &Account<'_>, region: &str, caller: &Caller<'_>) -> [Check; 2] {
     let Account { config, calls, reads_end, .. } = account;
     // Without a name, AWS Config returns the customer managed recorder, of which there is at most one.
     let answer = calls
         .call("config:DescribeConfigurationRecorders", *reads_end, || config.describe_configuration_recorders().send());
     let recorders = match answer.await {
         Ok(answer) => answer.configuration_recorders.unwrap_or_default(),
-        Err(error) => return Check::unknown(NAME, error.to_string(), caller.remedy(&error)),
+        Err(error) => {
+            let recorder = Check::unknown(NAME, error.to_string(), caller.remedy(&error));
+            return [recorder, Check::skipped(HISTORY, "the recorder is unknown")];
+        }
     };
     let Some(recorder) = recorders.into_iter().find(|recorder| recorder.service_principal.is_none()) else {
-        return Check::failed(
-            NAME,
-            format!("there is no configuration recorder in {region}"),
-            format!(
-                "Turn on AWS Config in this account and record {IAM_USER}, or exclude the account from the pack with \
-                 --excluded-accounts ({}).",
-                manual::PACK
-            ),
+        let seen = format!("there is no configuration recorder in {region}");
+        let remedy = format!(
+            "Turn on AWS Config in this account and record {IAM_USER}, or exclude the account from the pack with \
+             --excluded-accounts ({}).",
+            manual::PACK
         );
+        return [Check::failed(NAME, &seen, remedy), Check::skipped(HISTORY, &seen)];
     };
     let answer = calls.call("config:DescribeConfigurationRecorderStatus", *reads_end, || {
         config.describe_configuration_recorder_status().send()
     });
-    let statuses = match answer.await {
-        Ok(answer) => answer.configuration_recorders_status.unwrap_or_default(),
-        Err(error) => return Check::unknown(NAME, error.to_string(), caller.remedy(&error)),
-    };
-    match statuses.into_iter().find(|status| status.name == recorder.name) {
-        Some(status) => evaluate(&recorder, &status, region),
-        None => Check::unknown(
+    let statuses = answer.await.map(|answer| answer.configuration_recorders_status.unwrap_or_default());
+    let status = statuses.map(|statuses| statuses.into_iter().find(|status| status.name == recorder.name));
+    let check = match status {
+        Ok(Some(status)) => evaluate(&recorder, &status, region),
+        Ok(None) => Check::unknown(
             NAME,
             "config:DescribeConfigurationRecorderStatus: no status of the recorder",
             "Run the doctor again.",
         ),
+        Err(error) => Check::unknown(NAME, error.to_string(), caller.remedy(&error)),
+    };
+    [check, history(&recorder, region)]
+}
+
+/// Whether the history is among what the recorder records. Whether it runs is the other check.
+fn history(recorder: &ConfigurationRecorder, region: &str) -> Check {
+    let name = name(recorder);
+    match records(recorder, RESOURCE_COMPLIANCE) {
+        Some(true) => Check::ok(HISTORY, format!("the recorded types of {name} include {RESOURCE_COMPLIANCE}")),
+        Some(false) => Check::advice(
+            HISTORY,
+            format!("{name} does not record {RESOURCE_COMPLIANCE}, the compliance history that auditors ask for"),
+            "Include this resource type in this account's AWS Config settings (aws configservice \
+             put-configuration-recorder). AWS Config bills each item that it records.",
+        ),
+        None => not_understood(HISTORY, name, RESOURCE_COMPLIANCE, region),
     }
 }
 
+fn not_understood(check: &'static str, name: &str, resource_type: &str, region: &str) -> Check {
+    Check::unknown(
+        check,
+        format!("this version does not understand what {name} records"),
+        format!(
+            "Check whether it records {resource_type}: aws configservice describe-configuration-recorders --region {region}"
+        ),
+    )
+}
+
+fn name(recorder: &ConfigurationRecorder) -> &str {
+    recorder.name.as_deref().unwrap_or("default")
+}
+
 fn evaluate(recorder: &ConfigurationRecorder, status: &ConfigurationRecorderStatus, region: &str) -> Check {
-    let name = recorder.name.as_deref().unwrap_or("default");
-    let Some(records_users) = recorder.recording_group.as_ref().and_then(records_users) else {
-        return Check::unknown(
-            NAME,
-            format!("this version does not understand what {name} records"),
-            format!(
-                "Check whether it records {IAM_USER}: aws configservice describe-configuration-recorders --region {region}"
-            ),
-        );
+    let name = name(recorder);
+    let Some(records_users) = records(recorder, IAM_USER) else {
+        return not_understood(NAME, name, IAM_USER, region);
     };
     if !records_users {
         return Check::failed(
@@ -88,25 +117,26 @@ fn evaluate(recorder: &ConfigurationRecorder, status: &ConfigurationRecorderStat
     Check::ok(NAME, format!("{name} records {IAM_USER}{daily}"))
 }
 
-/// Follows AWS Config's API reference for `RecordingGroup`. `None` for an unknown strategy.
-fn records_users(group: &RecordingGroup) -> Option<bool> {
-    let lists_users = |types: Option<&Vec<ResourceType>>| {
-        types.is_some_and(|types| types.iter().any(|listed| listed.as_str() == IAM_USER))
+/// Follows AWS Config's API reference for `RecordingGroup`. `None` without a group, or for an unknown strategy.
+fn records(recorder: &ConfigurationRecorder, resource_type: &str) -> Option<bool> {
+    let group = recorder.recording_group.as_ref()?;
+    let lists = |types: Option<&Vec<ResourceType>>| {
+        types.is_some_and(|types| types.iter().any(|listed| listed.as_str() == resource_type))
     };
-    let listed = lists_users(group.resource_types.as_ref());
+    let listed = lists(group.resource_types.as_ref());
     // "All supported types" leaves out IAM's, which have a switch of their own. Listed types always count.
-    let with_global = Some(group.include_global_resource_types || listed);
+    let among_all = Some(resource_type != IAM_USER || group.include_global_resource_types || listed);
     match group.recording_strategy.as_ref().and_then(|strategy| strategy.use_only.as_ref()) {
-        Some(RecordingStrategyType::AllSupportedResourceTypes) => with_global,
+        Some(RecordingStrategyType::AllSupportedResourceTypes) => among_all,
         Some(RecordingStrategyType::InclusionByResourceTypes) => Some(listed),
         // This strategy overrides the switch.
         Some(RecordingStrategyType::ExclusionByResourceTypes) => {
             let excluded = group.exclusion_by_resource_types.as_ref();
-            Some(!lists_users(excluded.and_then(|excluded| excluded.resource_types.as_ref())))
+            Some(!lists(excluded.and_then(|excluded| excluded.resource_types.as_ref())))
         }
         Some(_) => None,
         // Recorders from before AWS Config had strategies.
-        None if group.all_supported => with_global,
+        None if group.all_supported => among_all,
         None => Some(listed),
     }
 }

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 /// How to print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// Problems with their remedies, and a summary of each account
+    /// Problems and advice with their remedies, and a summary of each account
     Table,
     /// Every check
     Json,
@@ -19,6 +19,8 @@ pub(crate) enum Format {
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Status {
     Ok,
+    /// The rule works, and something could be better. It does not change the exit status.
+    Advice,
     Failed,
     /// The doctor could not check it.
     Unknown,
@@ -48,6 +50,10 @@ impl Check {
 
     pub(super) fn ok(check: &'static str, seen: impl Into<String>) -> Check {
         Check::new(check, Status::Ok, seen, None)
+    }
+
+    pub(super) fn advice(check: &'static str, seen: impl Into<String>, remedy: impl Into<String>) -> Check {
+        Check::new(check, Status::Advice, seen, Some(remedy.into()))
     }
 
     pub(super) fn failed(check: &'static str, seen: impl Into<String>, remedy: impl Into<String>) -> Check {
@@ -139,7 +145,7 @@ fn table(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 /// For example `6 ok, 1 failed`.
 fn summary(checks: &[Check]) -> String {
     let count = |status| (status, checks.iter().filter(|check| check.status == status).count());
-    let counts = [Status::Ok, Status::Failed, Status::Unknown, Status::Skipped].map(count);
+    let counts = [Status::Ok, Status::Failed, Status::Unknown, Status::Advice, Status::Skipped].map(count);
     let told = counts.iter().filter(|(status, number)| *number > 0 || *status == Status::Ok);
     told.map(|(status, number)| format!("{number} {}", status.name())).collect::<Vec<_>>().join(", ")
 }
@@ -148,6 +154,7 @@ impl Status {
     fn name(self) -> &'static str {
         match self {
             Status::Ok => "ok",
+            Status::Advice => "advice",
             Status::Failed => "failed",
             Status::Unknown => "unknown",
             Status::Skipped => "skipped",

@@ -58,6 +58,8 @@ pub(crate) async fn serve(aws: &LocalAws, organization: &Organization, held: &Re
          Plan rotations that break nothing:\n  \
            access-key-rotation plan --organization\n\
          {exemption}\
+         See when AWS Config last evaluated the rule in each account:\n  \
+           access-key-rotation coverage --organization\n\
          Find out where the rule cannot work. The demo has just stopped AWS Config's recorder in account {last}:\n  \
            access-key-rotation doctor --organization",
         aws.endpoint()

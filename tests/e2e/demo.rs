@@ -103,7 +103,7 @@ fn the_commands_that_it_prints_while_it_serves_work_from_another_terminal() {
             .unwrap();
         said(output)
     };
-    let [aws, scan, page, plan, exempt, exempted, doctor] = commands else { panic!("{commands:?}") };
+    let [aws, scan, page, plan, exempt, exempted, coverage, doctor] = commands else { panic!("{commands:?}") };
     let user = exempt.split_whitespace().nth(2).unwrap();
 
     let (status, out, error) = run(aws);
@@ -142,6 +142,10 @@ fn the_commands_that_it_prints_while_it_serves_work_from_another_terminal() {
         out.contains(&format!(",{user},")) && out.contains(",COMPLIANT,") && out.contains("Exempt until "),
         "{out}"
     );
+
+    let (status, out, error) = run(coverage);
+    assert_eq!((status, error.as_str()), (Some(0), ""));
+    assert!(out.ends_with("2 of 2 accounts covered\n"), "{out}");
 
     let (status, out, error) = run(doctor);
     assert_eq!((status, error.as_str()), (Some(3), ""));

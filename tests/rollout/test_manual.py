@@ -17,7 +17,7 @@ from moto.server import ThreadedMotoServer
 from deployed import REGION, reduced, template
 
 ROOT = pathlib.Path(__file__).parents[2]
-PAGES = ("README.md", "templates/README.md", "templates/RUNBOOKS.md", "rule/README.md", "rule/src/cli/README.md", "CONTRIBUTING.md")
+PAGES = ("README.md", "SECURITY.md", "templates/README.md", "templates/RUNBOOKS.md", "rule/README.md", "rule/src/cli/README.md", "CONTRIBUTING.md")
 MANUAL = {page: (ROOT / page).read_text() for page in PAGES}
 AWS = ROOT / "target/venv/bin/aws"
 
@@ -283,6 +283,13 @@ def test_commands_that_are_shown_are_commands_of_the_aws_cli(aws, tmp_path):
 def commands(block):
     """The lines that begin with `$ aws`, with those that continue them."""
     return re.findall(r"^\$ (aws .*(?:(?<=\\)\n.*)*)", block, re.MULTILINE)
+
+
+def test_every_test_that_the_threat_model_names_exists():
+    named = set(re.findall(r"`([a-z]+(?:_[a-z0-9]+){3,})`", MANUAL["SECURITY.md"]))
+    sources = [path.read_text() for room in ("rule/src", "tests") for path in (ROOT / room).rglob("*") if path.suffix in (".rs", ".py")]
+    defined = {name for source in sources for name in re.findall(r"\b(?:fn|def) (\w+)", source)}
+    assert len(named) > 15 and named - defined == set()
 
 
 def anchors(text):

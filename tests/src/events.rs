@@ -16,7 +16,7 @@ use crate::world::World;
 /// The length of a result token in characters. AWS's tokens are some KB long too.
 const RESULT_TOKEN: usize = 1400;
 
-/// An event about the whole account: the sample of this kind, `scheduled` or `snapshot`.
+/// An event about the whole account: the sample of this kind, such as `scheduled`.
 pub fn about_the_account(
     world: &mut World,
     kind: &str,

@@ -151,7 +151,7 @@ impl<'a> Notices<'a> {
             "owner": owner,
             "accessKeyId": key.id,
             "created": seconds(key.created),
-            "due": due,
+            "due": due.to_string(),
             "compliance": user.evaluated.verdict.compliance.as_str(),
             "lastUsed": used.map(use_of),
             "exemption": exempt(exemption),
@@ -188,7 +188,7 @@ fn exempt(exemption: &Exemption) -> Option<Value> {
     match exemption {
         Exemption::Absent => None,
         Exemption::Valid { until, owner, reason, .. } => Some(json!({
-            "state": "valid", "until": until, "owner": plain(owner), "reason": reason.as_deref().map(plain),
+            "state": "valid", "until": until.to_string(), "owner": plain(owner), "reason": reason.as_deref().map(plain),
         })),
         Exemption::Void(_) => Some(json!({ "state": "void", "until": null, "owner": null, "reason": null })),
     }

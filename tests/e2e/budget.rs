@@ -53,12 +53,13 @@ async fn a_small_account_costs_a_handful_of_calls() {
 #[tokio::test]
 async fn a_limit_on_reads_slows_the_sweep_down_and_loses_nobody() {
     let deployment = Deployment::start().await;
-    deployment.member(|account| populate(account, today(), 500, 1, 0));
-    deployment.fault(Some("ListAccessKeys"), None, FaultKind::TokenBucket { per_second: 100.0, burst: 20.0 });
+    deployment.member(|account| populate(account, today(), 200, 1, 0));
+    // So few that a busy machine, too, makes more.
+    deployment.fault(Some("ListAccessKeys"), None, FaultKind::TokenBucket { per_second: 40.0, burst: 10.0 });
     let metrics = deployment.sweep(&[]).await;
     deployment.assert_all_right(90);
     let repeated = metrics.calls.throttled();
-    assert!(repeated > 0 && repeated < 500, "{repeated} calls throttled for 500 admitted");
+    assert!(repeated > 0 && repeated < 200, "{repeated} calls throttled for 200 admitted");
 }
 
 /// A month of daily sweeps of 200 users, each of whom rotates the key every 90 days, five days before it is due.

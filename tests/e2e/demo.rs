@@ -156,7 +156,7 @@ fn the_commands_that_it_prints_while_it_serves_work_from_another_terminal() {
 #[test]
 fn an_organization_without_a_violation_has_nobody_to_exempt() {
     let served = Served::start(&["--accounts", "1", "--users", "1", "--non-compliant", "0"]);
-    assert_eq!(served.commands.len(), 8, "{:?}", served.commands);
+    assert_eq!(served.commands.len(), 9, "{:?}", served.commands);
     assert!(served.commands.iter().all(|command| !command.contains("exempt")), "{:?}", served.commands);
 }
 

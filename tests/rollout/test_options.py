@@ -123,9 +123,12 @@ def test_the_manuals_key_policy_lets_the_services_use_the_key():
     groups = [group["LogGroupName"] for group in properties("hub.yaml", **ORGANIZATION).values() if "LogGroupName" in group]
     assert [log.split(":log-group:")[1] for log in logs] == groups
     assert statements["Logs"]["Principal"] == {"Service": f"logs.{REGION}.amazonaws.com"}
+    # For the topics and queues of notices.yaml.
+    assert statements["Notices"]["Principal"] == {"Service": "events.amazonaws.com"}
+    assert statements["Notices"]["Action"] == statements["Alarms"]["Action"]
 
 
-@pytest.mark.parametrize("name", ["hub.yaml", "member.yaml", "automation.yaml"])
+@pytest.mark.parametrize("name", ["hub.yaml", "member.yaml", "automation.yaml", "notices.yaml"])
 def test_the_manual_names_every_parameter(name):
     manual = (ROOT / "templates/README.md").read_text()
     missing = [parameter for parameter in template(name)["Parameters"] if not re.search(rf"\b{parameter}\b", manual)]

@@ -61,6 +61,8 @@ def resolved(node, values, conditions):
             return resolved({"Fn::Sub": text}, values | {name: resolve(value) for name, value in more.items()}, conditions)
         case {"Fn::Sub": text}:
             return re.sub(r"\$\{([\w:.]+)\}", lambda found: values[found[1]], text)
+        case {"Fn::FindInMap": _}:
+            return node
         case {"Fn::Join": [separator, parts]}:
             return separator.join(resolve(parts))
         case {"Fn::Split": [separator, text]}:

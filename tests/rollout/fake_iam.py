@@ -1,14 +1,18 @@
-"""IAM in memory, for the runbooks' script as it is: of one account, with the access keys of its users, in the place of boto3.
+"""IAM in memory, for the runbooks' script as it is: of one account, with the access keys of its users, in the place of boto3. And what
+EventBridge takes of notices.
 
 Each call takes a second of the calendar, and of the run's time what a test says. `before` is called before each call of the script,
 and may change what IAM holds or end the run.
 """
 
+import json
 import pathlib
 import types
 from datetime import datetime, timedelta, timezone
 
 from cfnlint.decode.cfn_yaml import loads
+
+from deployed import REGION
 
 ROOT = pathlib.Path(__file__).parents[2]
 SOURCE = loads((ROOT / "templates/member.yaml").read_text())["Mappings"]["Runbooks"]["Script"]["Python"]
@@ -60,6 +64,25 @@ class User:
         return other
 
 
+class Events:
+    """EventBridge's client. `refuse` gives the error code for an entry, or None."""
+
+    def __init__(self, iam):
+        self.iam, self.refuse, self.taken = iam, lambda entry: None, []
+
+    def put_events(self, Entries):
+        assert 1 <= len(Entries) <= 10
+        self.iam._call("PutEvents", Entries=Entries)
+        codes = [self.refuse(entry) for entry in Entries]
+        self.taken += [entry for entry, code in zip(Entries, codes) if code is None]
+        answers = [{"ErrorCode": code, "ErrorMessage": code} if code else {"EventId": "1"} for code in codes]
+        return {"FailedEntryCount": len(codes) - codes.count(None), "Entries": answers}
+
+    def told(self):
+        """(key's id, kind) of each notice, in the order of the runs."""
+        return [(json.loads(entry["Detail"])["accessKeyId"], entry["DetailType"].split()[-1].lower()) for entry in self.taken]
+
+
 class Iam:
     """The client, and what the tests look at."""
 
@@ -78,6 +101,9 @@ class Iam:
         # What the script has seen last: a call later, IAM may hold something else, and no client can tell.
         self.seen_keys, self.seen_tags = {}, {}
         self.deletions = []
+        # (key's id, kind) of each change that the script made to a key.
+        self.changes = []
+        self.events = Events(self)
 
     def add(self, name, *keys):
         user = self.users[name] = User(name, f"AIDA{name.upper():A<17}")
@@ -138,20 +164,23 @@ class Iam:
         self._call("GetUser", UserName=UserName)
         user = self._user(UserName)
         self.seen_tags[UserName] = dict(user.tags)
-        return {"User": {"UserName": user.name, "UserId": user.id, "Tags": _tags(user.tags)}}
+        arn = f"arn:aws:iam::111122223333:user/{user.name}"
+        return {"User": {"UserName": user.name, "UserId": user.id, "Arn": arn, "Tags": _tags(user.tags)}}
 
     def get_access_key_last_used(self, AccessKeyId):
         self._call("GetAccessKeyLastUsed", AccessKeyId=AccessKeyId)
         for user in self.users.values():
             if AccessKeyId in user.keys:
                 used = user.keys[AccessKeyId].last_used
-                return {"UserName": user.name, "AccessKeyLastUsed": {"LastUsedDate": used} if used else {}}
+                date = {"LastUsedDate": used, "ServiceName": "s3", "Region": REGION} if used else {"ServiceName": "N/A", "Region": "N/A"}
+                return {"UserName": user.name, "AccessKeyLastUsed": date}
         raise NoSuchEntity(f"NoSuchEntity: the access key {AccessKeyId}")
 
     def update_access_key(self, UserName, AccessKeyId, Status):
         self._call("UpdateAccessKey", UserName=UserName, AccessKeyId=AccessKeyId)
         key = self._key(UserName, AccessKeyId)
         self.switch(UserName, AccessKeyId, Status)
+        self.changes.append((AccessKeyId, "reactivated" if Status == "Active" else "deactivated"))
         if (self.seen_keys[AccessKeyId].status, Status) == ("Active", "Inactive"):
             key.ours_since = self.now
 
@@ -169,6 +198,7 @@ class Iam:
         self._key(UserName, AccessKeyId)
         self.deletions.append((self.now, self.seen_keys[AccessKeyId], self.seen_tags[UserName]))
         del self.users[UserName].keys[AccessKeyId]
+        self.changes.append((AccessKeyId, "deleted"))
 
     def generate_credential_report(self):
         self._call("GenerateCredentialReport")
@@ -189,7 +219,7 @@ class Iam:
         """A run of a runbook. Raises what it raises."""
         clock = type("Clock", (datetime,), {"now": classmethod(lambda cls, zone=None: self.now)})
         script = load()
-        script["boto3"] = types.SimpleNamespace(client=lambda *arguments, **settings: self)
+        script["boto3"] = types.SimpleNamespace(client=lambda service, **settings: {"iam": self, "events": self.events}[service])
         script["datetime"] = clock
         script["time"] = types.SimpleNamespace(sleep=self.sleep, monotonic=lambda: self.seconds)
         return script[handler]({**PARAMETERS[handler], "ResourceId": user_id, **parameters}, {})

@@ -3,6 +3,8 @@
 Every history is tried, step by step, from one state of IAM to the next: each runbook, whole or ended before any of its calls; each act
 of the key's owner, between runs and before any call of a run; each whole run before any call of another; and time. States that differ
 only in what nothing depends on are one.
+
+And each run that comes to its own end tells of what it did to keys, and of nothing else.
 """
 
 from datetime import timedelta
@@ -13,6 +15,7 @@ from fake_iam import RECORD, REPORT, TIME, Ended, Iam, Key, at
 
 KEY, OTHER = "AKIAAAAAAAAAAAAAAAA1", "AKIAAAAAAAAAAAAAAAA2"
 UNTIL, OWNER = "access-key-rotation:exempt-until", "access-key-rotation:exempt-owner"
+EXECUTION = "7a4c6d1f-0000-4000-8000-000000000000"
 START = at("2026-03-01T12:00:00Z")
 GRACE = timedelta(days=30)
 RUNS = [("deactivate", {}), ("reactivate", {"AccessKeyId": KEY}), ("delete", {})]
@@ -67,13 +70,13 @@ def beside(handler, parameters):
     """A whole run, while another is under way."""
 
     def act(iam, user):
-        others = iam.before, iam.calls, dict(iam.seen_keys), dict(iam.seen_tags)
-        iam.before, iam.calls = lambda action, parameters: None, []
+        others = iam.before, iam.calls, dict(iam.seen_keys), dict(iam.seen_tags), iam.changes
+        iam.before, iam.calls, iam.changes = lambda action, parameters: None, [], []
         try:
             iam.run(handler, user.id, **parameters)
         except Exception:
             pass
-        iam.before, iam.calls, iam.seen_keys, iam.seen_tags = others
+        iam.before, iam.calls, iam.seen_keys, iam.seen_tags, iam.changes = others
 
     return act
 
@@ -150,7 +153,7 @@ def run(iam, handler, parameters, end=0, other=(0, None)):
 
     iam.before = before
     try:
-        iam.run(handler, user.id, **parameters)
+        iam.run(handler, user.id, **parameters, ExecutionId=EXECUTION)
     except Ended:
         return False
     except Exception:
@@ -158,6 +161,9 @@ def run(iam, handler, parameters, end=0, other=(0, None)):
         pass
     finally:
         iam.before = lambda action, parameters: None
+    told = [(key_id, kind) for key_id, kind in iam.events.told() if kind != "kept"]
+    assert told == iam.changes, handler
+    iam.events.taken, iam.changes = [], []
     return True
 
 

@@ -49,10 +49,18 @@ def with_texts(load):
     return load_texts
 
 
+def of_what_is_there(update):
+    def update_what_is_there(name, definition, resources, **where):
+        return None if resources[name] is None else update(name, definition, resources, **where)
+
+    return update_what_is_there
+
+
 @pytest.fixture
 def aws(tmp_path, monkeypatch):
-    """moto as a server, which leaves out of lists what CloudFormation does, and takes the previous value of a list; a shell for the
-    manual."""
+    """moto as a server, which leaves out of lists what CloudFormation does, takes the previous value of a list, and updates no resource
+    whose condition does not hold; a shell for the manual."""
+    monkeypatch.setattr(parsing, "parse_and_update_resource", of_what_is_there(parsing.parse_and_update_resource))
     monkeypatch.setattr(parsing.ResourceMap, "load_parameters", with_texts(parsing.ResourceMap.load_parameters))
     for kind in (models.Stack, models.ChangeSet):
         monkeypatch.setattr(kind, "_parse_template", extended(kind._parse_template))

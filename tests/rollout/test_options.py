@@ -13,6 +13,7 @@ from deployed import HUB, REGION, create, documents, parameter_values, resolved,
 ROOT = pathlib.Path(__file__).parents[2]
 OTHER = "210987654321"
 ORGANIZATION = {"OrganizationId": "o-exampleorgid"}
+BUS = f"arn:aws:events:{REGION}:{OTHER}:event-bus/access-key-rotation"
 KEY = f"arn:aws:kms:{REGION}:{HUB}:key/11111111-2222-3333-4444-555555555555"
 
 
@@ -34,14 +35,14 @@ def properties(name, **parameters):
 
 ROLES = {
     "hub.yaml": {"function", "coverage", "coverage-schedule"},
-    "member.yaml": {"evaluation", "remediation", "deletion"},
+    "member.yaml": {"evaluation", "remediation", "deletion", "notices"},
     "automation.yaml": {"automation-administration", "automation-execution"},
 }
 
 
 @pytest.mark.parametrize(
     "name, parameters",
-    [("hub.yaml", ORGANIZATION), ("member.yaml", {"HubAccountId": OTHER}), ("automation.yaml", {"HubAccountId": HUB})],
+    [("hub.yaml", ORGANIZATION), ("member.yaml", {"HubAccountId": OTHER, "EventBusArn": BUS}), ("automation.yaml", {"HubAccountId": HUB})],
 )
 def test_every_role_has_the_boundary_and_the_path_that_are_given(name, parameters):
     roles_of = lambda **more: {
@@ -62,7 +63,7 @@ def test_every_role_has_the_boundary_and_the_path_that_are_given(name, parameter
         hub = [f"arn:aws:iam::{OTHER}:role/security/access-key-rotation-{role}" for role in ("function", "coverage")]
         assert statement["Condition"] == {"ArnEquals": {"aws:PrincipalArn": hub}}
     if name == "hub.yaml":
-        evaluation = f"arn:aws:iam::*:role/security/access-key-rotation-evaluation"
+        evaluation = "arn:aws:iam::*:role/security/access-key-rotation-evaluation"
         for role in ("function", "coverage"):
             policies = [policy["PolicyDocument"]["Statement"] for policy in given[role]["Policies"]]
             assumed = [s["Resource"] for statements in policies for s in statements if s["Action"] == "sts:AssumeRole"]
@@ -122,9 +123,12 @@ def test_the_manuals_key_policy_lets_the_services_use_the_key():
     groups = [group["LogGroupName"] for group in properties("hub.yaml", **ORGANIZATION).values() if "LogGroupName" in group]
     assert [log.split(":log-group:")[1] for log in logs] == groups
     assert statements["Logs"]["Principal"] == {"Service": f"logs.{REGION}.amazonaws.com"}
+    # For the topics and queues of notices.yaml.
+    assert statements["Notices"]["Principal"] == {"Service": "events.amazonaws.com"}
+    assert statements["Notices"]["Action"] == statements["Alarms"]["Action"]
 
 
-@pytest.mark.parametrize("name", ["hub.yaml", "member.yaml", "automation.yaml"])
+@pytest.mark.parametrize("name", ["hub.yaml", "member.yaml", "automation.yaml", "notices.yaml"])
 def test_the_manual_names_every_parameter(name):
     manual = (ROOT / "templates/README.md").read_text()
     missing = [parameter for parameter in template(name)["Parameters"] if not re.search(rf"\b{parameter}\b", manual)]

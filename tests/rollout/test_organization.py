@@ -66,7 +66,8 @@ def test_every_parameter_of_the_parts_is_one_of_the_organizations(part):
     """And reaches them. Only the organization's id is required here."""
     mine = template("organization.yaml")["Parameters"]
     others = ("Description", "Type")
-    without = ("CodeBucket", "CodeKey", "HubAccountId", "OrganizationId")
+    # EventBusArn is the hub's: see test_the_members_forward_notices_to_the_hubs_bus_if_there_is_one.
+    without = ("CodeBucket", "CodeKey", "HubAccountId", "OrganizationId", "EventBusArn")
     for name, parameter in template(part)["Parameters"].items():
         if name in without:
             continue
@@ -79,6 +80,14 @@ def test_every_parameter_of_the_parts_is_one_of_the_organizations(part):
             pairs = resource("organization.yaml", "Members", **GIVEN | {name: value})["Parameters"]
             [given] = [pair["ParameterValue"] for pair in pairs if pair["ParameterKey"] == name]
         assert given == value, name
+
+
+@pytest.mark.parametrize("notices, expected", [("false", ""), ("true", "arn:bus")])
+def test_the_members_forward_notices_to_the_hubs_bus_if_there_is_one(notices, expected):
+    """And so the bus and its policy are there first."""
+    members = resource("organization.yaml", "Members", **GIVEN, Notices=notices, **{"Hub.Outputs.EventBusArn": "arn:bus"})
+    assert {p["ParameterKey"]: p["ParameterValue"] for p in members["Parameters"]}["EventBusArn"] == expected
+    assert "EventBusArn" in template("hub.yaml")["Outputs"]
 
 
 @pytest.mark.parametrize("ids, allowed", [("r-exam", True), (UNIT, True), ("111122220000", False), ("", False)])

@@ -1,0 +1,259 @@
+"""Which rule takes which notice, and what subscribers get. ministack has EventBridge's rules and transformers, in one account: no emulator
+delivers from one account to another."""
+
+import json
+import os
+import pathlib
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import boto3
+import pytest
+
+from deployed import REGION
+from notices import BUS, EXAMPLES, HUB, OTHER, SENDER, changed, faults, member, resources
+
+ROOT = pathlib.Path(__file__).parents[2]
+MANUAL = (ROOT / "templates/README.md").read_text()
+SUBSCRIBED = {"NoticeEmail": "security@example.com", "Chat": "true", "TicketQueue": "true"}
+
+
+# Which rule takes which notice.
+
+
+def patterns():
+    """Name and pattern of each rule of the templates, and of the manual in its order."""
+    found = {name: rule["EventPattern"] for name, rule in resources("notices.yaml", HUB, **SUBSCRIBED).items() if "EventPattern" in rule}
+    found["ForwardingRule"] = member()["ForwardingRule"]["EventPattern"]
+    section = MANUAL.split("\n## Notices\n")[1].split("\n## ")[0]
+    blocks = re.findall(r"^```json\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    return found | {f"manual {number}": json.loads(block) for number, block in enumerate(blocks, 1)}
+
+
+DUE, OVERDUE, TICKETS, OUTCOMES, FORWARDED = "DueRule", "OverdueRule", "TicketsRule", "OutcomesRule", "ForwardingRule"
+MILESTONES, WEEKLY, OWNERS, SENDERS = "manual 1", "manual 2", "manual 3", "manual 4"
+TAKEN = [
+    # The examples.
+    (changed("Due Soon"), {DUE, TICKETS, MILESTONES, OWNERS}),
+    (changed("Overdue"), {OVERDUE, TICKETS, OWNERS}),
+    (changed("Exemption Ending"), {DUE, TICKETS, MILESTONES}),
+    (changed("Deactivated"), {OUTCOMES, TICKETS, FORWARDED, SENDERS}),
+    (changed("Kept"), {TICKETS, FORWARDED}),
+    (changed("Reactivated"), {OUTCOMES, TICKETS, FORWARDED}),
+    (changed("Deleted"), {OUTCOMES, TICKETS, FORWARDED, SENDERS}),
+    # Milestones. One of a longer warning is not among those of the mail.
+    *((changed("Due Soon", milestone=days, daysLeft=days), {DUE, TICKETS, MILESTONES, OWNERS}) for days in (14, 7, 3, 1, 0)),
+    (changed("Due Soon", milestone=30, daysLeft=30), {TICKETS, OWNERS}),
+    # Told late: the days are not the milestone.
+    (changed("Due Soon", milestone=7, daysLeft=5), {DUE, TICKETS, MILESTONES, OWNERS}),
+    (changed("Overdue", daysOverdue=0, milestone=0), {OVERDUE, TICKETS, WEEKLY, OWNERS}),
+    (changed("Overdue", daysOverdue=21, milestone=21), {OVERDUE, TICKETS, WEEKLY, OWNERS}),
+    (changed("Overdue", daysOverdue=22, milestone=22, owner="billing"), {OVERDUE, TICKETS}),
+    # A member's word for the function's: on no bus of the hub, and if it were, no subscriber takes it.
+    (changed("Overdue", account=SENDER, detail_account=OTHER), set()),
+    (changed("Due Soon", account=SENDER), set()),
+    (changed("Exemption Ending", account=SENDER, detail_account=HUB), set()),
+    # A member's word about another account: the account at the top says whose it is.
+    (changed("Deactivated", account=SENDER, detail_account=OTHER), {OUTCOMES, TICKETS, FORWARDED, SENDERS}),
+    (changed("Deactivated", account=OTHER), {OUTCOMES, TICKETS}),
+    (changed("Deleted", account=OTHER), {OUTCOMES, TICKETS}),
+    # Anything else.
+    (changed("Deactivated", source="mine"), set()),
+    (changed("Deactivated", **{"detail-type": "Access Key Created"}), set()),
+    (changed("Overdue", source="mine"), set()),
+]
+
+
+def test_each_rule_takes_the_notices_that_it_should_and_no_others(aws):
+    found = patterns()
+    assert found.keys() == {DUE, OVERDUE, OUTCOMES, TICKETS, FORWARDED, MILESTONES, WEEKLY, OWNERS, SENDERS}
+    events = aws("events")
+    for event, expected in TAKEN:
+        asks = {name: dict(EventPattern=json.dumps(pattern), Event=json.dumps(event)) for name, pattern in found.items()}
+        assert {name for name, ask in asks.items() if events.test_event_pattern(**ask)["Result"]} == expected, event
+    assert set().union(*(expected for _, expected in TAKEN)) == found.keys(), "each has its notices"
+
+
+def test_patterns_keep_to_event_bridges_limit():
+    assert all(len(json.dumps(pattern)) <= 2048 for pattern in patterns().values())
+
+
+# What subscribers get, as ministack delivers it in the hub.
+
+
+@pytest.fixture(scope="module")
+def aws(tmp_path_factory):
+    """A way to make clients of the hub's account in a new ministack."""
+    directory, listener = tmp_path_factory.mktemp("ministack"), socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    listener.close()
+    settings = {"BIND_HOST": "127.0.0.1", "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0", "DOCKER_HOST": "unix:///nonexistent"}
+    paths = {"STATE_DIR": str(directory), "TMPDIR": str(directory), "PATH": os.environ["PATH"], "GATEWAY_PORT": str(port)}
+    endpoint = f"http://127.0.0.1:{port}"
+    with open(directory / "log", "w") as log:
+        process = subprocess.Popen([sys.executable, "-m", "ministack"], env=settings | paths, stdout=log, stderr=log)
+    try:
+        waited(lambda: process.poll() is None and is_up(endpoint))
+        keys = {"aws_access_key_id": HUB, "aws_secret_access_key": "test"}
+        yield lambda service: boto3.client(service, REGION, endpoint_url=endpoint, **keys)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def waited(look):
+    """What a look gives as soon as it gives something."""
+    for _ in range(300):
+        if found := look():
+            return found
+        time.sleep(0.1)
+    raise TimeoutError
+
+
+def is_up(endpoint):
+    try:
+        return urllib.request.urlopen(endpoint + "/_ministack/health").status == 200
+    except OSError:
+        return False
+
+
+def deploy(aws, name, body, **parameters):
+    stacks = aws("cloudformation")
+    given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
+    stacks.create_stack(StackName=name, TemplateBody=body, Parameters=given, Capabilities=["CAPABILITY_NAMED_IAM"])
+    status = lambda: stacks.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
+    assert waited(lambda: status() if "IN_PROGRESS" not in status() else None) == "CREATE_COMPLETE"
+
+
+@pytest.fixture(scope="module")
+def subscribers(aws):
+    """The queues that see what each subscriber gets."""
+    aws("events").create_event_bus(Name="access-key-rotation")
+    deploy(aws, "notices", (ROOT / "templates/notices.yaml").read_text(), **SUBSCRIBED)
+    # The roles and the forwarding rule. ministack's CloudFormation has no AWS::SSM::Document.
+    roles, _ = (ROOT / "templates/member.yaml").read_text().split("\n  DeactivateStaleKeys:\n")
+    deploy(aws, "member", roles, HubAccountId=HUB, EventBusArn=BUS)
+    sqs, sns = aws("sqs"), aws("sns")
+    queues = {"tickets": sqs.get_queue_url(QueueName="access-key-rotation-tickets")["QueueUrl"]}
+    for name in ("mail", "chat"):
+        queues[name] = sqs.create_queue(QueueName=name)["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=queues[name], AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        topic = f"arn:aws:sns:{REGION}:{HUB}:access-key-rotation-{name}"
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"})
+    return queues
+
+
+def received(aws, queues, event, bus):
+    """What each subscriber gets of a notice that is put on a bus. A notice that nobody wants comes after it, to the tickets."""
+    put = lambda event, bus: aws("events").put_events(
+        Entries=[
+            {
+                "Source": event["source"],
+                "DetailType": event["detail-type"],
+                "Detail": json.dumps(event["detail"]),
+                "Resources": event["resources"],
+                "EventBusName": bus,
+            }
+        ]
+    )["FailedEntryCount"]
+    last = changed("Kept", executionId="00000000-0000-4000-8000-000000000000")
+    assert put(event, bus) == put(last, "access-key-rotation") == 0
+    sqs, found = aws("sqs"), {name: [] for name in queues}
+
+    def look():
+        for name, url in queues.items():
+            for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+                found[name].append(message["Body"])
+        return any(last["detail"]["executionId"] in body for body in found["tickets"])
+
+    waited(look)
+    look()
+    found["tickets"] = [body for body in found["tickets"] if last["detail"]["executionId"] not in body]
+    return found
+
+
+@pytest.mark.parametrize("kind", EXAMPLES)
+def test_mail_chat_and_tickets_get_each_notice_as_they_need_it(aws, subscribers, kind):
+    event = EXAMPLES[kind]
+    found = received(aws, subscribers, event, "access-key-rotation")
+    [ticket] = map(json.loads, found["tickets"])
+    assert faults(ticket) == [] and ticket["detail"] == event["detail"]
+    if kind == "Kept":
+        assert found["mail"] == found["chat"] == []
+        return
+    [mail], [chat] = found["mail"], map(json.loads, found["chat"])
+    lines = mail.strip().split("\n")
+    # EventBridge wants each line in quotation marks, and they stay.
+    assert all(re.fullmatch('"[^"<>]+"', line) for line in lines), mail
+    for word in (event["detail"]["message"], "deploy-bot", "AKIA2EXAMPLE3EXAMPLE4"):
+        assert word in mail
+    assert (chat["version"], chat["source"]) == ("1.0", "custom")
+    assert chat["content"]["description"] == event["detail"]["message"] and chat["content"]["title"].startswith(event["detail-type"])
+    assert chat["id"] == event["detail"]["id"]
+    if "runbook" in event["detail"]:
+        # Put here by the hub, whatever the detail says.
+        assert lines[0] == f'"Access Key {kind}, says account {HUB}"' and chat["content"]["title"].endswith(f"says account {HUB}")
+    else:
+        assert f'"Account: {SENDER}"' in lines
+
+
+@pytest.mark.parametrize("kind, forwarded", [("Deactivated", True), ("Kept", True), ("Overdue", False), ("Due Soon", False)])
+def test_the_accounts_own_bus_forwards_what_runbooks_tell_and_nothing_else(aws, subscribers, kind, forwarded):
+    found = received(aws, subscribers, EXAMPLES[kind], "default")
+    assert [json.loads(body)["detail-type"] for body in found["tickets"]] == [f"Access Key {kind}"] * forwarded
+
+
+def test_the_subscribers_topics_and_queues_take_only_what_event_bridge_sends():
+    found = resources("notices.yaml", HUB, **SUBSCRIBED)
+    policies = {name: one["PolicyDocument"]["Statement"] for name, one in found.items() if name.endswith("Policy")}
+    assert len(policies) == 4
+    for name, [statement] in policies.items():
+        assert (statement["Effect"], statement["Principal"]) == ("Allow", {"Service": "events.amazonaws.com"})
+        assert statement["Action"] == ("sns:Publish" if "Topic" in name else "sqs:SendMessage")
+        assert statement["Resource"].removeprefix("arn:") == name.removesuffix("Policy")
+        # EventBridge's guide forbids conditions for topics.
+        assert ("Condition" in statement) == ("Topic" not in name)
+    for rule in (one for one in found.values() if "EventPattern" in one):
+        assert rule["EventBusName"] == "access-key-rotation" and len(rule["Targets"]) <= 5
+        assert all(target["DeadLetterConfig"] == {"Arn": "arn:UndeliveredNotices"} for target in rule["Targets"])
+
+
+@pytest.mark.parametrize(
+    "parameters, expected",
+    [
+        ({}, set()),
+        ({"TicketQueue": "true"}, {TICKETS, "Tickets", "TicketsPolicy"}),
+        (
+            {"Chat": "true", "AlarmTopicArn": f"arn:aws:sns:{REGION}:{HUB}:access-key-rotation-alarms"},
+            {"UndeliveredNoticesAlarm", "ChatTopic", "ChatTopicPolicy", DUE, OVERDUE, OUTCOMES},
+        ),
+    ],
+)
+def test_subscribers_are_there_if_they_are_asked_for(parameters, expected):
+    found = resources("notices.yaml", HUB, **parameters, **{"UndeliveredNotices.QueueName": "undelivered"})
+    assert found.keys() == expected | {"UndeliveredNotices", "UndeliveredNoticesPolicy"}
+    targets = {target["Id"] for rule in found.values() for target in rule.get("Targets", [])}
+    assert targets == {"TicketQueue": {"tickets"}, "Chat": {"chat"}}.get(next(iter(parameters), ""), set())
+
+
+def test_the_alarm_on_undelivered_notices_is_in_the_manual():
+    topic = f"arn:aws:sns:{REGION}:{HUB}:access-key-rotation-alarms"
+    found = resources("notices.yaml", HUB, AlarmTopicArn=topic, **{"UndeliveredNotices.QueueName": "undelivered"})
+    alarm = found["UndeliveredNoticesAlarm"]
+    assert alarm["AlarmActions"] == [topic] and alarm["TreatMissingData"] == "notBreaching"
+    assert alarm["MetricName"] == "NumberOfMessagesSent", "what comes in, not what is there"
+    assert f"`{alarm['AlarmName']}`" in MANUAL
+
+
+def test_the_key_encrypts_topics_and_queues():
+    key = f"arn:aws:kms:{REGION}:{HUB}:key/11111111-2222-3333-4444-555555555555"
+    plain, given = (resources("notices.yaml", HUB, **SUBSCRIBED, **more) for more in ({}, {"KmsKeyArn": key}))
+    for name in ("MailTopic", "ChatTopic", "Tickets", "UndeliveredNotices"):
+        assert "KmsMasterKeyId" not in plain[name] and given[name]["KmsMasterKeyId"] == key
+        assert plain[name].get("SqsManagedSseEnabled", True) is True and "SqsManagedSseEnabled" not in given[name]

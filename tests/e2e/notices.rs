@@ -1,6 +1,6 @@
 //! Notices on the event bus: who is told what, once, and what it costs when it fails.
 
-use crate::support::*;
+use crate::{python, support::*};
 use access_key_rotation::{
     aws::{account::settings, event_bus::EventBus},
     error::Error,
@@ -95,7 +95,7 @@ async fn a_notice_says_whose_key_it_is_and_what_to_do() {
         [json!("Access Key Overdue"), json!("access-key-rotation"), json!(HUB), json!(REGION), json!([arn])]
     );
     let expected = json!({
-        "id": format!("{MEMBER}/{key}/Access-Key-Overdue/2026-03-01"),
+        "id": format!("{MEMBER}/{key}/overdue/2026-03-01"),
         "account": MEMBER,
         "userName": "bot",
         "userId": id,
@@ -144,6 +144,41 @@ async fn keys_that_fall_due_and_exemptions_that_end_are_told_with_their_owner() 
     );
     let names = notices.iter().map(|event| field(event, "message").as_str().unwrap().contains(" of user "));
     assert!(names.into_iter().all(|named| named));
+}
+
+/// Whatever users call themselves and their owners, the notices are as templates/notices/schema.json says.
+#[tokio::test]
+async fn every_notice_keeps_to_the_schema() {
+    let deployment = with_bus().await;
+    for (n, text) in ["plain", "\"", "\\", "${jndi}", "\u{202e}olleh", "", &"x".repeat(256)].into_iter().enumerate() {
+        for (kind, age) in [("soon", 80), ("stale", 95), ("exempt", 100)] {
+            let name = format!("{kind}-{n}");
+            let key = deployment.user_with_key_of(&name, days(age));
+            deployment.member(|account| {
+                account.tag_user(&name, "team", text);
+                if kind == "exempt" {
+                    account.tag_user(&name, "access-key-rotation:exempt-until", "2026-03-06");
+                    account.tag_user(&name, "access-key-rotation:exempt-owner", text);
+                    account.tag_user(&name, "access-key-rotation:exempt-reason", text);
+                    account.use_key(&key, today() - days(1), "us-east-1", "s3");
+                }
+            });
+        }
+    }
+    deployment.sweep(&[]).await;
+    let notices = deployment.notices();
+    assert_eq!(notices.len(), 21);
+    let directory = tempfile::tempdir().unwrap();
+    let files = notices.iter().enumerate().map(|(n, notice)| {
+        let file = directory.path().join(format!("{n}.json"));
+        std::fs::write(&file, notice.to_string()).unwrap();
+        file.to_str().unwrap().to_owned()
+    });
+    let files: Vec<_> = files.collect();
+    let mut arguments = vec!["--schemafile", "templates/notices/schema.json"];
+    arguments.extend(files.iter().map(String::as_str));
+    let valid = python::run("target/venv/bin/check-jsonschema", &arguments, &[], "").await.unwrap();
+    assert_eq!(valid.trim(), "ok -- validation done");
 }
 
 #[tokio::test]

@@ -144,7 +144,7 @@ impl<'a> Notices<'a> {
         let due = key.due(parameters.max_access_key_age).date_naive();
         let Milestone { kind, days, .. } = *milestone;
         let mut detail = json!({
-            "id": format!("{account}/{}/{}/{}", key.id, kind.detail_type().replace(' ', "-"), milestone.since),
+            "id": format!("{account}/{}/{}/{}", key.id, kind.as_str(), milestone.since),
             "account": account,
             "userName": name,
             "userId": user.id,

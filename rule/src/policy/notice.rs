@@ -38,6 +38,15 @@ pub struct Milestone {
 }
 
 impl Kind {
+    /// A word for it in the event's id.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::DueSoon => "due-soon",
+            Kind::Overdue => "overdue",
+            Kind::ExemptionEnding => "exemption-ending",
+        }
+    }
+
     /// The `DetailType` of the event.
     pub fn detail_type(self) -> &'static str {
         match self {

@@ -1,6 +1,6 @@
-// Opens a page of `scan --format html` in Chromium, as people do, and prints what is on it as JSON.
+// Opens a page of `scan --format html` or `evidence` in Chromium, as people do, and prints what is on it as JSON.
 //
-// node check.mjs FILE.html [--screenshot OUT.png]
+// node check.mjs FILE.html [--screenshot OUT.png] [--pdf OUT.pdf]
 //
 // Fails if the page asks for anything, breaks its own content security policy, or cannot be used without scripts, by
 // keyboard, on a narrow screen, on paper or with a screen reader. Its packages are under target/; CHROMIUM is the browser,
@@ -17,7 +17,7 @@ const require = createRequire(new URL("../../target/browser/", import.meta.url))
 const { chromium } = require("playwright-core");
 const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 
-const { values, positionals } = parseArgs({ options: { screenshot: { type: "string" } }, allowPositionals: true });
+const { values, positionals } = parseArgs({ options: { screenshot: { type: "string" }, pdf: { type: "string" } }, allowPositionals: true });
 const [file] = positionals;
 const address = pathToFileURL(file).href;
 
@@ -96,7 +96,7 @@ for (const colorScheme of ["light", "dark"]) {
   await accessible(page, colorScheme);
 }
 await page.emulateMedia({ colorScheme: "light" });
-for (const width of [320, 800, 1200]) {
+for (const width of [320, 375, 800, 1200]) {
   await page.setViewportSize({ width, height: 640 });
   assert.equal(await overflow(page), 0, `${width} pixels: the page scrolls sideways`);
   await accessible(page, `${width} pixels`);
@@ -194,6 +194,16 @@ async function printed() {
     return [color, backgroundColor];
   });
   assert.deepEqual([text, paper], ["rgb(0, 0, 0)", "rgb(255, 255, 255)"]);
+  const split = await page.locator("tr").evaluateAll((rows) =>
+    rows.filter((row) => getComputedStyle(row).breakInside !== "avoid").map((row) => row.innerText),
+  );
+  assert.deepEqual(split, [], "rows that a page break may split");
+  // A4 on its side, in points, with nothing wider than the paper.
+  const pdf = await page.pdf({ preferCSSPageSize: true, path: values.pdf });
+  const [, width, height] = pdf.toString("latin1").match(/\/MediaBox ?\[0 0 ([\d.]+) ([\d.]+)\]/);
+  assert.deepEqual([width, height].map((side) => Math.round(Number(side))), [842, 595]);
+  await page.setViewportSize({ width: Math.floor(((297 - 24) / 25.4) * 96), height: 640 });
+  assert.equal(await overflow(page), 0, "wider than A4");
   if (all.length > 0) {
     // A part that is printed says that it is one.
     assert(await visible(page, "#shown"));

@@ -319,10 +319,10 @@ async fn a_list_says_how_many_users_are_unknown_and_any_number_of_them_costs_no_
     assert_eq!(named.matches(" (iam:GetUser: AccessDenied)").count(), 10, "{named}");
     insta::assert_snapshot!(told, @"
     $ exempt --list, and fifty users cannot be read
-    User       Until  Owner     Key  State                                                Reason
-    user-0059  -      payments  -    Exemption void: no access-key-rotation:exempt-until  -
-    444455556666: 1 user with exemption tags, 0 valid
-    ! access-key-rotation: the list is incomplete: 50 of 61 users
+    Account       User       Until  Owner     Key  State                                                Reason
+    444455556666  user-0059  -      payments  -    Exemption void: no access-key-rotation:exempt-until  -
+    1 user with exemption tags, 0 valid
+    ! access-key-rotation: account 444455556666: The list of exemptions is incomplete: 50 of 61 users
     ");
 }
 

@@ -58,6 +58,15 @@ async fn every_field_and_column_has_a_row_in_the_manual() {
     let (_, out, _) = cli.scan(&["--since", earlier, "--coverage", "--format", "json"]).await;
     assert_documented("scan --format json", &out);
 
+    // The manual does not repeat what the auditor's document has of a scan.
+    let (_, out, _) = cli.run(&["evidence", "--since", earlier, "--format", "json"]).await;
+    let mut found = BTreeSet::new();
+    names(&serde_json::from_str(&out).unwrap(), &mut found);
+    let of_the_scan = &names_of("scan --format json") | &names_of("exempt --list --format json");
+    // Mentioned with the parameters.
+    assert!(found.remove("maxExemptionDays"));
+    assert_eq!(found, &names_of("evidence --format json") | &of_the_scan);
+
     let (_, out, _) = cli.scan(&["--format", "csv"]).await;
     let header: Vec<_> = out.lines().next().unwrap().split(',').collect();
     assert_eq!(header, documented("scan --format csv"));

@@ -13,7 +13,7 @@ use tokio::process::Command;
 const UNREACHABLE: &str = "123456789012";
 
 /// Opens a page as people do, and tells what they see.
-async fn browse(file: &Path, options: &[&str]) -> Value {
+pub(crate) async fn browse(file: &Path, options: &[&str]) -> Value {
     let output = Command::new("node")
         .arg("tests/browser/check.mjs")
         .arg(file)
@@ -28,12 +28,12 @@ async fn browse(file: &Path, options: &[&str]) -> Value {
 }
 
 /// Title and text of a page, as people see them.
-fn shown(page: &Value) -> String {
+pub(crate) fn shown(page: &Value) -> String {
     format!("{}\n\n{}\n", page["title"].as_str().unwrap(), page["text"].as_str().unwrap())
 }
 
 /// Makes a user with a key and tags, and gives the key's id.
-fn user(account: &mut Account, name: &str, age: i64, tags: &[(&str, &str)]) -> String {
+pub(crate) fn user(account: &mut Account, name: &str, age: i64, tags: &[(&str, &str)]) -> String {
     let key = user_with_key(account, name, age);
     for (tag, value) in tags {
         account.tag_user(name, tag, value);

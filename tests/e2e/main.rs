@@ -19,6 +19,7 @@ mod doctor_checks;
 mod doctor_defects;
 mod doctor_denials;
 mod evaluate;
+mod evidence;
 mod exempt;
 mod failing;
 mod fields;

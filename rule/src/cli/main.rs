@@ -17,6 +17,7 @@ mod commands {
     pub(crate) mod coverage;
     pub(crate) mod doctor;
     pub(crate) mod evaluate;
+    pub(crate) mod evidence;
     pub(crate) mod exempt;
     pub(crate) mod man;
     pub(crate) mod pack;
@@ -27,6 +28,7 @@ mod commands {
 /// The results of a scan of accounts or credential reports, and how they differ from an earlier scan.
 mod findings {
     pub(crate) mod comparison;
+    pub(crate) mod exemptions;
     pub(crate) mod finding;
     pub(crate) mod finding_store;
     pub(crate) mod organization_scan;
@@ -39,6 +41,7 @@ mod findings {
 mod output {
     pub(crate) mod csv;
     pub(crate) mod destination;
+    pub(crate) mod evidence;
     pub(crate) mod format;
     pub(crate) mod html;
     pub(crate) mod json;
@@ -50,7 +53,7 @@ mod manual;
 mod outcome;
 
 use clap::{Parser, Subcommand};
-use commands::{completions, coverage, doctor, evaluate, exempt, man, pack, plan, scan};
+use commands::{completions, coverage, doctor, evaluate, evidence, exempt, man, pack, plan, scan};
 use outcome::Outcome;
 use std::{io::Write, process::ExitCode};
 use tokio::signal::ctrl_c;
@@ -73,6 +76,7 @@ enum Command {
     Scan(scan::Args),
     Doctor(doctor::Args),
     Coverage(coverage::Args),
+    Evidence(evidence::Args),
     Plan(plan::Args),
     Evaluate(evaluate::Args),
     Exempt(exempt::Args),
@@ -89,6 +93,7 @@ async fn main() -> ExitCode {
             Command::Scan(args) => scan::run(args).await,
             Command::Doctor(args) => doctor::run(args).await,
             Command::Coverage(args) => coverage::run(args).await,
+            Command::Evidence(args) => evidence::run(args).await,
             Command::Plan(args) => plan::run(args).await,
             Command::Evaluate(args) => evaluate::run(args).await,
             Command::Exempt(args) => exempt::run(args).await,

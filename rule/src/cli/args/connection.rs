@@ -43,6 +43,8 @@ pub(crate) struct Session {
     pub(crate) accounts: Accounts,
     /// The account of the credentials, and the Region.
     pub(crate) home: Home,
+    /// The ARN of the credentials' user or of the role's session.
+    pub(crate) caller: String,
     pub(crate) now: DateTime<Utc>,
     /// The deadline for calls.
     pub(crate) until: Instant,
@@ -75,7 +77,7 @@ impl Connection {
             .await
             .map_err(|error| anyhow!("{error}. Check your credentials with: aws sts get-caller-identity"))?;
         let partition = identity.arn.as_deref().and_then(|arn| arn.split(':').nth(1)).map(str::to_owned);
-        let (Some(partition), Some(account)) = (partition, identity.account) else {
+        let (Some(partition), Some(caller), Some(account)) = (partition, identity.arn, identity.account) else {
             bail!("sts:GetCallerIdentity: cannot understand the response");
         };
         Ok(Session {
@@ -84,6 +86,7 @@ impl Connection {
             })?,
             config,
             home: Home { partition, region, account },
+            caller,
             now: Utc::now(),
             until,
             calls_per_second: self.calls_per_second,

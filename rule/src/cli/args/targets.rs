@@ -6,6 +6,7 @@ use access_key_rotation::aws::{
     organization::{Member, list_accounts},
 };
 use anyhow::{anyhow, bail};
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// The current account by default.
@@ -14,35 +15,62 @@ use std::collections::BTreeMap;
 pub(crate) struct Targets {
     /// Work on these accounts instead of the current one
     #[arg(long, num_args = 1.., value_name = "ID", value_parser = account_id, conflicts_with = "organization")]
-    account: Vec<String>,
+    pub(crate) account: Vec<String>,
     /// Work on every account of your organization. Run this in the management account or a delegated administrator account
     #[arg(long)]
-    organization: bool,
+    pub(crate) organization: bool,
     /// Leave out these accounts of the organization
     #[arg(long, num_args = 1.., value_name = "ID", value_parser = account_id, requires = "organization")]
-    exclude: Vec<String>,
+    pub(crate) exclude: Vec<String>,
+}
+
+/// The accounts that a command works on, and those of the organization that it leaves out.
+#[derive(Debug, Default)]
+pub(crate) struct Resolved {
+    /// The account ids without duplicates, with the accounts' names if AWS Organizations lists them.
+    pub(crate) accounts: BTreeMap<String, Option<String>>,
+    pub(crate) left_out: Vec<LeftOut>,
+}
+
+/// An account of the organization that a command leaves out.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct LeftOut {
+    pub(crate) account: String,
+    pub(crate) name: Option<String>,
+    pub(crate) why: &'static str,
 }
 
 impl Targets {
-    /// The account ids without duplicates, with the accounts' names if AWS Organizations lists them.
+    /// Asks AWS Organizations for its accounts if they are all meant.
     ///
     /// # Errors
     /// If AWS Organizations does not list all accounts. A silently missing account would look like one without findings.
-    pub(crate) async fn resolve(&self, session: &Session) -> anyhow::Result<BTreeMap<String, Option<String>>> {
+    pub(crate) async fn resolve(&self, session: &Session) -> anyhow::Result<Resolved> {
         if !self.organization {
             let ids = if self.account.is_empty() { vec![session.home.account.clone()] } else { self.account.clone() };
-            return Ok(ids.into_iter().map(|id| (id, None)).collect());
+            return Ok(Resolved { accounts: ids.into_iter().map(|id| (id, None)).collect(), left_out: Vec::new() });
         }
-        let mut accounts = organization(session).await?;
+        let accounts = organization(session).await?;
         if let Some(id) = self.exclude.iter().find(|id| !accounts.contains_key(*id)) {
             bail!("--exclude {id}: not an account of the organization");
         }
-        // Nobody can work in closed or suspended accounts.
-        accounts.retain(|id, account| account.open && !self.exclude.contains(id));
-        if accounts.is_empty() {
-            bail!("--exclude leaves no accounts");
+        let mut resolved = Resolved::default();
+        for (id, Member { name, open }) in accounts {
+            let why = match (self.exclude.contains(&id), open) {
+                (true, _) => "excluded",
+                // Nobody can work in it.
+                (false, false) => "closed or suspended",
+                (false, true) => {
+                    resolved.accounts.insert(id, name);
+                    continue;
+                }
+            };
+            resolved.left_out.push(LeftOut { account: id, name, why });
         }
-        Ok(accounts.into_iter().map(|(id, account)| (id, account.name)).collect())
+        match resolved.accounts.is_empty() {
+            true => bail!("--exclude leaves no accounts"),
+            false => Ok(resolved),
+        }
     }
 }
 

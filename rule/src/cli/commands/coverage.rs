@@ -101,7 +101,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
     let output = Output::open(args.output.as_deref())?;
     let session = &args.connection.open().await?;
     let function_name = &args.function_name;
-    let targets = args.targets.resolve(session).await?;
+    let targets = args.targets.resolve(session).await?.accounts;
     let reads = stream::iter(targets).map(|(id, name)| read(session, id, name, function_name));
     let mut accounts: Vec<_> = reads.buffer_unordered(ACCOUNTS_AT_A_TIME).collect().await;
     accounts.sort_by(|a, b| a.account.cmp(&b.account));

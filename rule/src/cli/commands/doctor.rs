@@ -76,7 +76,7 @@ pub(crate) fn function_name(text: &str) -> anyhow::Result<String> {
 pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
     let output = Output::open(args.output.as_deref())?;
     let session = args.connection.open().await?;
-    let targets = args.targets.resolve(&session).await?;
+    let targets = args.targets.resolve(&session).await?.accounts;
     let mut checks = vec![regions::check(&session.home)];
     let deployed = if args.before_rollout {
         None

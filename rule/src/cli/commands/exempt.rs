@@ -7,6 +7,7 @@ use crate::{
     args::{
         connection::{Connection, account_id},
         rule_options::RuleOptions,
+        targets::Targets,
     },
     outcome::Outcome,
 };
@@ -30,7 +31,7 @@ const VALUE_LIMIT: usize = 256;
     after_help = "Example:\n  \
         access-key-rotation exempt billing-export --until 2027-01-31 --owner finance-platform --profile administration\n  \
         access-key-rotation exempt billing-export --remove --profile administration\n  \
-        access-key-rotation exempt --list --account 111122221111"
+        access-key-rotation exempt --list --organization --profile security"
 )]
 pub(crate) struct Args {
     /// The name of the IAM user
@@ -51,7 +52,7 @@ pub(crate) struct Args {
     /// End the user's exemption by removing its tags
     #[arg(long)]
     remove: bool,
-    /// List the users of the account who have exemption tags, valid or not
+    /// List the users who have exemption tags, valid or not: those whose exemption ends soon first, and void ones last
     #[arg(long, conflicts_with = "user")]
     list: bool,
     /// Print the list in this format
@@ -60,6 +61,12 @@ pub(crate) struct Args {
     /// Work on this account instead of the current one
     #[arg(long, value_name = "ID", value_parser = account_id)]
     account: Option<String>,
+    /// List the users of every account of your organization
+    #[arg(long, requires = "list", conflicts_with = "account")]
+    organization: bool,
+    /// Leave out these accounts of the organization
+    #[arg(long, num_args = 1.., value_name = "ID", value_parser = account_id, requires = "organization")]
+    exclude: Vec<String>,
     #[command(flatten)]
     rule: RuleOptions<false>,
     #[command(flatten)]
@@ -70,13 +77,15 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
     // Checks the new exemption before any call: the arguments have all of it.
     let new = exemption_tags(&args)?;
     let session = args.connection.open().await?;
+    let parameters = &args.rule.parameters;
+    let Some(user) = &args.user else {
+        let Args { account, organization, exclude, .. } = args;
+        let targets = Targets { account: account.into_iter().collect(), organization, exclude };
+        return list::list(&session, &targets, parameters, args.format).await;
+    };
     let calls = session.calls();
     let account = session.open(args.account.as_deref().unwrap_or(&session.home.account), &calls).await?;
-    let parameters = &args.rule.parameters;
-    match &args.user {
-        Some(user) => write::write(&session, &account, parameters, user, new).await?,
-        None => return list::list(&session, &account, parameters, args.format).await,
-    }
+    write::write(&session, &account, parameters, user, new).await?;
     Ok(Outcome::default())
 }
 
@@ -114,15 +123,4 @@ fn tag_value(text: &str) -> anyhow::Result<String> {
         }
         _ => Ok(text.to_owned()),
     }
-}
-
-/// Whether a tag belongs to an exemption. IAM ignores the case of tag names, but the rule does not.
-fn is_exemption_tag(name: &str) -> bool {
-    EXEMPTION_TAGS.iter().any(|known| known.eq_ignore_ascii_case(name))
-}
-
-/// The exemption tags whose names the rule does not recognize because of their case.
-fn misspelled(tags: &Tags) -> Vec<&str> {
-    let names = tags.keys().map(String::as_str);
-    names.filter(|name| is_exemption_tag(name) && !EXEMPTION_TAGS.contains(name)).collect()
 }

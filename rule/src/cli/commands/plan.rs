@@ -7,7 +7,7 @@ use crate::{
     args::scope::Scope,
     findings::{
         finding::{Finding, Key, Terms},
-        organization_scan::scan_accounts,
+        organization_scan::{Besides, scan_accounts},
         scan_result::ScanResult,
     },
     outcome::Outcome,
@@ -50,7 +50,7 @@ enum Format {
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
     let output = Output::open(args.output.as_deref())?;
-    let result = scan_accounts(&args.scope, None, None).await?;
+    let result = scan_accounts(&args.scope.connection.open().await?, &args.scope, None, Besides::default()).await?;
     let plan = Plan::new(&result, args.grace_days).context("cannot read a temporary file")?;
     let write = if args.format == Format::Markdown { markdown::write } else { script::write };
     output.write(move |out| write(&plan, out)).await?;

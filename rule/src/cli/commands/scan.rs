@@ -4,7 +4,7 @@ use crate::{
     args::scope::Scope,
     commands::doctor::function_name,
     findings::{
-        organization_scan::scan_accounts,
+        organization_scan::{Besides, scan_accounts},
         report_scan::{LIMITS, scan_reports},
     },
     outcome::Outcome,
@@ -54,9 +54,9 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
     let output = Output::open(args.output.as_deref())?;
     let (reports, since) = (args.credential_report, args.since.as_deref());
-    let coverage_of = args.coverage.then_some(args.function_name.as_str());
+    let besides = Besides { coverage_of: args.coverage.then_some(args.function_name.as_str()), exemptions: false };
     let result = match reports.is_empty() {
-        true => scan_accounts(&args.scope, since, coverage_of).await?,
+        true => scan_accounts(&args.scope.connection.open().await?, &args.scope, since, besides).await?,
         false => scan_reports(&reports, args.as_of.unwrap_or_else(Utc::now), &args.scope, since)?,
     };
     if result.terms.credential_report && matches!(args.format, Format::Json | Format::Csv) {

@@ -1,9 +1,10 @@
 //! Scans accounts side by side. If one fails, the others keep their findings.
 
 use crate::{
-    args::{connection::Session, scope::Scope},
+    args::{connection::Session, scope::Scope, targets::Resolved},
     findings::{
         comparison::Earlier,
+        exemptions::read_exemptions,
         finding::{Covered, Finding, Terms},
         progress::Progress,
         scan_result::{AccountScan, ScanResult},
@@ -20,29 +21,37 @@ use std::{path::Path, sync::Arc};
 /// How many accounts to scan at a time, each at its own rate.
 const ACCOUNTS_AT_A_TIME: usize = 8;
 
+/// What to read besides the users who may be in violation.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Besides<'a> {
+    /// When AWS Config last evaluated the rule in each account. This is the name of the rule's function.
+    pub(crate) coverage_of: Option<&'a str>,
+    /// The exemption tags of all users, with one more call for each user.
+    pub(crate) exemptions: bool,
+}
+
 /// Scans the accounts in scope, and compares with an earlier scan if there is one.
-/// With the name of the rule's function in `coverage_of`, it also reads
-/// when AWS Config last evaluated the rule in each account.
 ///
 /// # Errors
 /// If nothing can be scanned. The error of a single account is in its summary.
 pub(crate) async fn scan_accounts(
+    session: &Session,
     scope: &Scope,
     since: Option<&Path>,
-    coverage_of: Option<&str>,
+    besides: Besides<'_>,
 ) -> anyhow::Result<ScanResult> {
-    let session = &scope.connection.open().await?;
     let terms = &Terms::new(&scope.rule.parameters, &scope.order, session.now);
     let earlier = since.map(|path| Earlier::read(path, terms)).transpose()?;
-    let accounts = scope.targets.resolve(session).await?;
+    let Resolved { accounts, left_out } = scope.targets.resolve(session).await?;
     let mut result = ScanResult::new(terms.clone(), earlier)?;
+    result.left_out = left_out;
     let progress = &Progress::of(accounts.len());
     let work = async {
         let mut scans = stream::iter(accounts)
             .map(|(id, name)| async move {
                 let metrics = Arc::new(Metrics::with_calls(session.calls()));
                 progress.started(&id, &metrics);
-                let scan = scan_account(session, &id, scope, terms, coverage_of, &metrics).await;
+                let scan = scan_account(session, &id, scope, terms, besides, &metrics).await;
                 // Frees the account's clients, since a scan may cover hundreds of accounts.
                 session.accounts.forget(&id);
                 progress.done(&id, scan.findings.len(), scan.error.is_some());
@@ -63,7 +72,7 @@ async fn scan_account(
     id: &str,
     scope: &Scope,
     terms: &Terms,
-    coverage_of: Option<&str>,
+    besides: Besides<'_>,
     metrics: &Metrics,
 ) -> AccountScan {
     let account = match session.open(id, &metrics.calls).await {
@@ -81,7 +90,7 @@ async fn scan_account(
     let findings = scan.findings.into_iter().map(|(user, found)| Finding::new(id, user, found, &scope.order, terms));
     let findings = findings.collect();
     let mut errors: Vec<_> = scan.outcome.err().map(|error| error.to_string()).into_iter().collect();
-    let coverage = match coverage_of {
+    let coverage = match besides.coverage_of {
         Some(function_name) => match read(&account, None, function_name, session.now).await {
             Ok(coverage) => Some(Covered::from(coverage)),
             Err(error) => {
@@ -91,6 +100,12 @@ async fn scan_account(
         },
         None => None,
     };
+    let mut exemptions = Vec::new();
+    if besides.exemptions {
+        let (read, unread) = read_exemptions(&account, &scope.rule.parameters, session.now).await;
+        exemptions = read;
+        errors.extend(unread);
+    }
     let error = (!errors.is_empty()).then(|| errors.join(" "));
-    AccountScan { findings, coverage, error, ..AccountScan::default() }
+    AccountScan { findings, exemptions, coverage, error, ..AccountScan::default() }
 }

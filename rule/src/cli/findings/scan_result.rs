@@ -1,8 +1,10 @@
 //! The result of a scan of AWS or of credential reports: each account's summary, and all users' findings.
 
 use crate::{
+    args::targets::LeftOut,
     findings::{
         comparison::{Comparison, Earlier},
+        exemptions::{Exempted, sort},
         finding::{AccountSummary, Covered, Finding, Terms},
         finding_store::FindingStore,
     },
@@ -16,6 +18,10 @@ pub(crate) struct ScanResult {
     pub(crate) accounts: Vec<AccountSummary>,
     pub(crate) comparison: Option<Comparison>,
     pub(crate) findings: FindingStore,
+    /// Every user with exemption tags, if they were read: those whose exemption ends soon first, and void ones last.
+    pub(crate) exemptions: Vec<Exempted>,
+    /// Accounts of the organization that were not scanned.
+    pub(crate) left_out: Vec<LeftOut>,
     earlier: Option<Earlier>,
 }
 
@@ -25,6 +31,7 @@ pub(crate) struct AccountScan {
     pub(crate) account: String,
     pub(crate) name: Option<String>,
     pub(crate) findings: Vec<Finding>,
+    pub(crate) exemptions: Vec<Exempted>,
     pub(crate) coverage: Option<Covered>,
     /// The missing data, and the reason.
     pub(crate) error: Option<String>,
@@ -37,7 +44,15 @@ impl ScanResult {
     /// If a temporary file cannot be created.
     pub(crate) fn new(terms: Terms, earlier: Option<Earlier>) -> anyhow::Result<ScanResult> {
         let findings = FindingStore::new().context("cannot create a temporary file")?;
-        Ok(ScanResult { terms, accounts: Vec::new(), comparison: None, findings, earlier })
+        Ok(ScanResult {
+            terms,
+            accounts: Vec::new(),
+            comparison: None,
+            findings,
+            exemptions: Vec::new(),
+            left_out: Vec::new(),
+            earlier,
+        })
     }
 
     /// Adds an account: the findings of its users, and an error if some are missing.
@@ -45,7 +60,7 @@ impl ScanResult {
     /// # Errors
     /// If a temporary file cannot be written.
     pub(crate) fn add(&mut self, scan: AccountScan) -> anyhow::Result<()> {
-        let AccountScan { account, name, mut findings, coverage, error } = scan;
+        let AccountScan { account, name, mut findings, exemptions, coverage, error } = scan;
         let count = |counts: fn(&Finding) -> bool| findings.iter().filter(|finding| counts(finding)).count();
         let summary = AccountSummary {
             account,
@@ -61,12 +76,14 @@ impl ScanResult {
             earlier.account_done(&summary);
         }
         self.accounts.push(summary);
+        self.exemptions.extend(exemptions);
         self.findings.add(findings).context("cannot write a temporary file")
     }
 
     /// Completes the result after the last account.
     pub(crate) fn finish(mut self) -> ScanResult {
         self.accounts.sort_by(|a, b| a.account.cmp(&b.account));
+        sort(&mut self.exemptions);
         self.comparison = self.earlier.take().map(Earlier::finish);
         self
     }

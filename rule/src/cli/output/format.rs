@@ -26,7 +26,7 @@ impl Format {
             Format::Table => table::write(result, out),
             Format::Json => json::write(result, out),
             Format::Csv => csv::write(result, out),
-            Format::Html => html::write(result, out),
+            Format::Html => html::write(result, None, out),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One page for the browser, for people who act on a scan and people who audit it.
+//! One page for the browser: for people who act on a scan and, with more sections, for people who audit.
 //!
 //! The file loads nothing: it contains its style and script, and its content security policy allows these two, by their hashes,
 //! and nothing else. Without the script, only sorting and filtering are missing.
@@ -6,13 +6,18 @@
 mod accounts;
 mod chart;
 mod comparison;
+mod evidence;
+mod exemptions;
 mod text;
 mod totals;
 mod users;
 
-use crate::findings::{
-    finding::{AccountSummary, Terms},
-    scan_result::ScanResult,
+use crate::{
+    findings::{
+        finding::{AccountSummary, Terms},
+        scan_result::ScanResult,
+    },
+    output::evidence::Evidence,
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -24,8 +29,8 @@ use totals::Totals;
 const STYLE: &str = include_str!("html/style.css");
 const SCRIPT: &str = include_str!("html/script.js");
 
-/// Writes the page.
-pub(crate) fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> {
+/// Writes the page of a scan, or an auditor's document about it.
+pub(crate) fn write(result: &ScanResult, evidence: Option<&Evidence>, out: &mut dyn Write) -> io::Result<()> {
     let ScanResult { terms, accounts, comparison, findings, .. } = result;
     let mut totals = Totals::default();
     for finding in findings.ordered()? {
@@ -34,21 +39,24 @@ pub(crate) fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> 
     let missing: Vec<_> = accounts.iter().filter_map(|account| Some((account, account.error.as_deref()?))).collect();
     let before = html! {
         (incomplete(&missing, accounts.len()))
+        @if let Some(evidence) = evidence { (evidence::sections(evidence)) }
         @if terms.credential_report { (credential_report()) }
         (totals.tiles(terms, accounts))
         @if let Some(comparison) = comparison { (comparison::section(comparison)) }
         div.charts { (totals.ages(terms)) (totals.due(terms)) }
         (accounts::section(accounts))
+        @if let Some(evidence) = evidence { (exemptions::section(evidence)) }
     };
     let title = format!(
-        "{}{}, {}",
+        "{}{}{}, {}",
+        if evidence.is_some() { "Evidence: " } else { "" },
         if missing.is_empty() { "" } else { "Incomplete: " },
         number(totals.non_compliant, "non-compliant IAM user"),
         terms.scanned_at.date_naive()
     );
     // This opens and closes the elements by hand, since the users between them are written one by one.
     writeln!(out, "{}\n<html lang=\"en\">\n{}\n<body>", DOCTYPE.into_string(), head(&title).into_string())?;
-    writeln!(out, "{}\n<main>\n{}", header(terms).into_string(), before.into_string())?;
+    writeln!(out, "{}\n<main>\n{}", header(terms, evidence.is_some()).into_string(), before.into_string())?;
     users::write(result, &totals, out)?;
     writeln!(out, "</main>\n{}\n</body>\n</html>", foot().into_string())
 }
@@ -76,11 +84,11 @@ fn hash(text: &str) -> String {
     format!("sha256-{}", BASE64_STANDARD.encode(Sha256::digest(text)))
 }
 
-fn header(terms: &Terms) -> Markup {
+fn header(terms: &Terms, is_evidence: bool) -> Markup {
     let limit = number(terms.max_access_key_age, "day");
     html! {
         header {
-            h1 { "IAM access keys older than " (limit) }
+            h1 { @if is_evidence { "Evidence: " } "IAM access keys older than " (limit) }
             p {
                 "Scanned on " (terms.scanned_at.format("%Y-%m-%d at %H:%M")) " UTC. An active access key older than " (limit)
                 " is stale, and its user is non-compliant unless exempt. "
@@ -89,7 +97,7 @@ fn header(terms: &Terms) -> Markup {
                 }
                 "A key in violation is in use if it was used within " (number(terms.quiet_days, "day")) " before the scan."
             }
-            nav aria-label="On this page" { a href="#accounts" { "Accounts" } " " a href="#users" { "Users" } }
+            nav aria-label="On this page" { a href="#accounts" { "Accounts" } " " @if is_evidence { a href="#exemptions" { "Exemptions" } " " } a href="#users" { "Users" } }
         }
     }
 }

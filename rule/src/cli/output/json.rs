@@ -1,10 +1,14 @@
-//! The document of `--format json`, which `--since` reads. It has one line for each user, so that both `jq` and `grep` work on
-//! it.
+//! The documents of `scan --format json` and `evidence --format json`, which `--since` reads. They have one line for each user, so
+//! that both `jq` and `grep` work on them.
 
-use crate::findings::{
-    comparison::Comparison,
-    finding::{AccountSummary, Terms},
-    scan_result::ScanResult,
+use crate::{
+    findings::{
+        comparison::Comparison,
+        finding::{AccountSummary, Terms},
+        finding_store::FindingStore,
+        scan_result::ScanResult,
+    },
+    output::evidence::{self, Evidence},
 };
 use serde::Serialize;
 use std::io::{self, Write};
@@ -20,11 +24,28 @@ struct Head<'a> {
     since: Option<&'a Comparison>,
 }
 
+/// The data of an auditor's document, and the hash over it.
+#[derive(Serialize)]
+struct Sealed<'a> {
+    sha256: &'a str,
+    #[serde(flatten)]
+    head: evidence::Head<'a>,
+}
+
 pub(crate) fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> {
     let head = Head { terms: &result.terms, accounts: &result.accounts, since: result.comparison.as_ref() };
-    let head = serde_json::to_string_pretty(&head)?;
+    write_document(&head, &result.findings, out)
+}
+
+pub(crate) fn write_evidence(evidence: &Evidence, out: &mut dyn Write) -> io::Result<()> {
+    let head = Sealed { sha256: &evidence.sha256, head: evidence.head() };
+    write_document(&head, &evidence.result.findings, out)
+}
+
+fn write_document(head: &impl Serialize, findings: &FindingStore, out: &mut dyn Write) -> io::Result<()> {
+    let head = serde_json::to_string_pretty(head)?;
     write!(out, "{},\n  \"users\": [", head.trim_end_matches("\n}"))?;
-    for (number, finding) in result.findings.ordered()?.enumerate() {
+    for (number, finding) in findings.ordered()?.enumerate() {
         write!(out, "{}\n    ", if number == 0 { "" } else { "," })?;
         serde_json::to_writer(&mut *out, &finding?)?;
     }

@@ -1,7 +1,10 @@
 //! Writes a user's exemption tags, and checks that IAM holds them.
 
-use super::{is_exemption_tag, misspelled};
-use crate::{args::connection::Session, output::destination};
+use crate::{
+    args::connection::Session,
+    findings::exemptions::{is_exemption_tag, misspelled},
+    output::destination,
+};
 use access_key_rotation::{
     aws::{
         account::Account,

@@ -1,10 +1,15 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::findings::{
-    comparison::{Comparison, Violation},
-    finding::{Covered, Finding, Key, Since, Used, compliant},
-    scan_result::AccountScan,
+use crate::{
+    args::targets::LeftOut,
+    findings::{
+        comparison::{Comparison, Violation},
+        exemptions::Exempted,
+        finding::{Covered, Finding, Key, Since, Used, compliant},
+        scan_result::AccountScan,
+    },
+    output::evidence::EvidenceTotals,
 };
 use access_key_rotation::{
     coverage::account::State,
@@ -56,12 +61,12 @@ fn page_by(terms: Terms, findings: Vec<Finding>, error: Option<&str>) -> String 
 
 fn account(name: Option<&str>, findings: Vec<Finding>, error: Option<&str>) -> AccountScan {
     let (name, error) = (name.map(str::to_owned), error.map(str::to_owned));
-    AccountScan { account: ACCOUNT.to_owned(), name, findings, coverage: None, error }
+    AccountScan { account: ACCOUNT.to_owned(), name, findings, error, ..AccountScan::default() }
 }
 
 fn page_of(result: ScanResult) -> String {
     let mut page = Vec::new();
-    write(&result, &mut page).unwrap();
+    write(&result, None, &mut page).unwrap();
     String::from_utf8(page).unwrap()
 }
 
@@ -118,6 +123,7 @@ fn untrusted_text_never_becomes_markup() {
             findings: vec![finding],
             coverage: Some(hostile_coverage),
             error: Some(h()),
+            ..AccountScan::default()
         })
         .unwrap();
     result.comparison = Some(Comparison {
@@ -134,6 +140,41 @@ fn untrusted_text_never_becomes_markup() {
     assert_eq!(page.matches("<script>").count(), 1, "the page's own");
     // Notice, account, coverage, user and key, new accounts, and three each for four lists.
     assert_eq!(page.matches(shown).count(), 3 + 2 + 1 + 9 + 1 + 12, "{page}");
+}
+
+#[test]
+fn untrusted_text_in_an_auditors_document_never_becomes_markup() {
+    let hostile = "<script>alert(1)</script>\u{202e}";
+    let h = || hostile.to_owned();
+    let mut result = ScanResult::new(terms(), None).unwrap();
+    result.exemptions.push(Exempted {
+        account: h(),
+        user_name: h(),
+        user_id: h(),
+        until: Some(h()),
+        owner: Some(h()),
+        reason: Some(h()),
+        key: Some(h()),
+        valid: false,
+        state: h(),
+        ends: None,
+    });
+    result.left_out.push(LeftOut { account: h(), name: Some(h()), why: "excluded" });
+    let evidence = Evidence {
+        read_by: h(),
+        region: h(),
+        organization: true,
+        parameters: [("maxAccessKeyAge", h())].into(),
+        totals: EvidenceTotals::of(&result).unwrap(),
+        sha256: String::new(),
+        result,
+    };
+    let mut page = Vec::new();
+    write(&evidence.result, Some(&evidence), &mut page).unwrap();
+    let page = String::from_utf8(page).unwrap();
+    assert!(!page.contains("alert(1)</") && !page.contains('\u{202e}'), "{page}");
+    // Seven in the exemption, two of the account that is left out, reader, Region, parameter.
+    assert_eq!(page.matches("&lt;script&gt;alert(1)&lt;/script&gt;\u{fffd}").count(), 7 + 2 + 3, "{page}");
 }
 
 #[test]

@@ -1,0 +1,76 @@
+//! `evidence`: one document for an auditor.
+
+use crate::{
+    args::scope::Scope,
+    commands::doctor::function_name,
+    findings::organization_scan::{Besides, scan_accounts},
+    outcome::Outcome,
+    output::{destination::Output, evidence::Evidence, html, json},
+};
+use anyhow::{Context, bail};
+use clap::ValueEnum;
+use std::{path::PathBuf, sync::Arc};
+
+/// Write one document for an auditor: violations, exemptions, and what is unknown in your accounts.
+///
+/// The document also has the control and its numbers in several standards, the coverage of each account, who read it and when, and
+/// a hash over its data. The command reads the tags of every user, so it makes about twice the calls of a scan.
+///
+/// Exit status: 0 - no violations; 1 - failed or incomplete; 2 - wrong usage; 3 - violations found.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Example:\n  access-key-rotation evidence --profile security --organization --output evidence.html --data evidence.json"
+)]
+pub(crate) struct Args {
+    /// Show what is fixed, new and still open since an earlier document, which you wrote with --data or --format json. A scan in JSON
+    /// works too
+    #[arg(long, value_name = "EARLIER.json")]
+    since: Option<PathBuf>,
+    /// The name of the rule's function, by which the rule is found in each account
+    #[arg(long, value_name = "NAME", default_value = "access-key-rotation", value_parser = function_name)]
+    function_name: String,
+    /// Print in this format
+    #[arg(long, value_enum, default_value = "html")]
+    format: Format,
+    /// Write to this file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Also write the data to this file as JSON. It has the hash that the page shows
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+    #[command(flatten)]
+    scope: Scope,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A page for your browser, which you can print
+    Html,
+    /// The data
+    Json,
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
+    let Args { since, function_name, format, output, data, scope } = args;
+    if data.is_some() && data == output {
+        bail!("--data and --output name the same file. Name two files");
+    }
+    let output = Output::open(output.as_deref())?;
+    let data = data.as_deref().map(|path| Output::open(Some(path))).transpose()?;
+    let session = scope.connection.open().await?;
+    let besides = Besides { coverage_of: Some(&function_name), exemptions: true };
+    let result = scan_accounts(&session, &scope, since.as_deref(), besides).await?;
+    let outcome = result.outcome();
+    let evidence = Arc::new(Evidence::new(result, &session, &scope).context("cannot read a temporary file")?);
+    if let Some(data) = data {
+        let evidence = Arc::clone(&evidence);
+        data.write(move |out| json::write_evidence(&evidence, out)).await?;
+    }
+    output
+        .write(move |out| match format {
+            Format::Html => html::write(&evidence.result, Some(&evidence), out),
+            Format::Json => json::write_evidence(&evidence, out),
+        })
+        .await?;
+    Ok(outcome)
+}

@@ -1,0 +1,188 @@
+//! The data of an auditor's document, and the hash over it.
+
+pub(crate) mod controls;
+
+use crate::{
+    args::{connection::Session, scope::Scope, targets::LeftOut},
+    findings::{
+        comparison::Comparison,
+        exemptions::Exempted,
+        finding::{AccountSummary, Terms},
+        scan_result::ScanResult,
+    },
+};
+use access_key_rotation::coverage::account::State;
+use controls::{CONTROLS, Control};
+use serde::Serialize;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+};
+
+/// The name of the list of users.
+const USERS: &str = "users";
+
+/// A scan with coverage and exemptions, and what an auditor asks about it.
+pub(crate) struct Evidence {
+    pub(crate) result: ScanResult,
+    /// The ARN of the reader.
+    pub(crate) read_by: String,
+    pub(crate) region: String,
+    pub(crate) organization: bool,
+    /// The rule's parameters in this evaluation, by name.
+    pub(crate) parameters: BTreeMap<&'static str, String>,
+    pub(crate) totals: EvidenceTotals,
+    /// The hash over the data, in hexadecimal.
+    pub(crate) sha256: String,
+}
+
+/// Lower bounds, unless `accounts_incomplete` is zero.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct EvidenceTotals {
+    users_evaluated: usize,
+    users_non_compliant: usize,
+    users_exempt: usize,
+    users_due_soon: usize,
+    exemptions_valid: usize,
+    exemptions_void: usize,
+    accounts: usize,
+    accounts_incomplete: usize,
+    /// Accounts of which it is not proven that AWS Config evaluated the rule there in time.
+    accounts_not_covered: usize,
+}
+
+/// Everything except the hash and the users.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Head<'a> {
+    program_version: &'static str,
+    read_by: &'a str,
+    region: &'a str,
+    organization: bool,
+    left_out: &'a [LeftOut],
+    #[serde(flatten)]
+    terms: &'a Terms,
+    parameters: &'a BTreeMap<&'static str, String>,
+    controls: &'static [Control],
+    totals: EvidenceTotals,
+    accounts: &'a [AccountSummary],
+    exemptions: &'a [Exempted],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<&'a Comparison>,
+}
+
+impl Evidence {
+    /// # Errors
+    /// If the temporary file with the findings cannot be read.
+    pub(crate) fn new(result: ScanResult, session: &Session, scope: &Scope) -> io::Result<Evidence> {
+        let totals = EvidenceTotals::of(&result)?;
+        let values = scope.rule.values.iter();
+        let mut evidence = Evidence {
+            result,
+            read_by: session.caller.clone(),
+            region: session.home.region.clone(),
+            organization: scope.targets.organization,
+            parameters: values.map(|(parameter, value)| (parameter.name, value.clone())).collect(),
+            totals,
+            sha256: String::new(),
+        };
+        let mut hash = Hash(Sha256::new());
+        evidence.write_canonical(&mut hash)?;
+        evidence.sha256 = hash.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(evidence)
+    }
+
+    pub(crate) fn head(&self) -> Head<'_> {
+        let ScanResult { terms, accounts, comparison, exemptions, left_out, .. } = &self.result;
+        Head {
+            program_version: env!("CARGO_PKG_VERSION"),
+            read_by: &self.read_by,
+            region: &self.region,
+            organization: self.organization,
+            left_out,
+            terms,
+            parameters: &self.parameters,
+            controls: &CONTROLS,
+            totals: self.totals,
+            accounts,
+            exemptions,
+            since: comparison.as_ref(),
+        }
+    }
+
+    /// Writes the data on one line with sorted names, as `jq -cS 'del(.sha256)'` prints it, one user at a time.
+    fn write_canonical(&self, out: &mut dyn Write) -> io::Result<()> {
+        let Value::Object(mut fields) = serde_json::to_value(self.head())? else {
+            return Err(io::Error::other("the data is no object"));
+        };
+        // Takes the place of the users among the sorted names.
+        fields.insert(USERS.to_owned(), Value::Null);
+        for (number, (name, value)) in fields.iter().enumerate() {
+            write!(out, "{}\"{name}\":", if number == 0 { "{" } else { "," })?;
+            if name != USERS {
+                write!(out, "{}", as_jq(value))?;
+                continue;
+            }
+            for (number, finding) in self.result.findings.ordered()?.enumerate() {
+                let value = serde_json::to_value(finding?)?;
+                write!(out, "{}{}", if number == 0 { "[" } else { "," }, as_jq(&value))?;
+            }
+            write!(out, "{}", if self.totals.users_evaluated == 0 { "[]" } else { "]" })?;
+        }
+        writeln!(out, "}}")
+    }
+}
+
+/// The text of a value as jq prints it: unlike serde_json, jq escapes the character DEL, which is found in strings alone.
+fn as_jq(value: &Value) -> String {
+    value.to_string().replace('\u{7f}', "\\u007f")
+}
+
+impl EvidenceTotals {
+    /// # Errors
+    /// If the temporary file with the findings cannot be read.
+    pub(crate) fn of(result: &ScanResult) -> io::Result<EvidenceTotals> {
+        let ScanResult { accounts, exemptions, findings, .. } = result;
+        let mut totals = EvidenceTotals {
+            users_evaluated: 0,
+            users_non_compliant: 0,
+            users_exempt: 0,
+            users_due_soon: 0,
+            exemptions_valid: exemptions.iter().filter(|user| user.valid).count(),
+            exemptions_void: exemptions.iter().filter(|user| !user.valid).count(),
+            accounts: accounts.len(),
+            accounts_incomplete: accounts.iter().filter(|account| account.error.is_some()).count(),
+            accounts_not_covered: accounts.iter().filter(|account| !is_covered(account)).count(),
+        };
+        for finding in findings.ordered()? {
+            let finding = finding?;
+            totals.users_evaluated += 1;
+            totals.users_non_compliant += usize::from(finding.is_violation());
+            totals.users_exempt += usize::from(finding.exempt == Some(true));
+            totals.users_due_soon += usize::from(finding.due_soon);
+        }
+        Ok(totals)
+    }
+}
+
+/// Unknown is not covered.
+fn is_covered(account: &AccountSummary) -> bool {
+    account.coverage.as_ref().is_some_and(|coverage| coverage.state == State::Evaluated)
+}
+
+/// Hashes what is written.
+struct Hash(Sha256);
+
+impl Write for Hash {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        self.0.update(data);
+        Ok(data.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,122 @@
+//! What an auditor asks first: the control, who read what and when, and how to compare a copy.
+
+use super::{
+    scrolling,
+    text::{Theirs, number},
+};
+use crate::output::evidence::{
+    Evidence,
+    controls::{CONTROLS, LIMIT},
+};
+use maud::{Markup, html};
+
+/// The sections before the totals.
+pub(super) fn sections(evidence: &Evidence) -> Markup {
+    html! { (limit(evidence)) (about(evidence)) (controls()) }
+}
+
+/// Says so if the limit is not that of the controls.
+fn limit(evidence: &Evidence) -> Markup {
+    let limit = evidence.result.terms.max_access_key_age;
+    html! {
+        @if limit > LIMIT {
+            section.notice.alert aria-labelledby="limit" {
+                h2 #limit { "The limit is " (number(limit, "day")) ", not " (LIMIT) }
+                p {
+                    "The controls below ask for rotation every " (LIMIT) " days or less. A user with a key between the two ages is \
+                     compliant here."
+                }
+            }
+        }
+    }
+}
+
+fn about(evidence: &Evidence) -> Markup {
+    let Evidence { result, read_by, region, organization, parameters, sha256, .. } = evidence;
+    let scope = match organization {
+        true => "every account of the organization that is open and not excluded",
+        false => "only the accounts that the reader named",
+    };
+    let table = html! {
+        table.facts {
+            tbody {
+                tr { th scope="row" { "Read on" } td { (result.terms.scanned_at.format("%Y-%m-%d at %H:%M:%S")) " UTC" } }
+                tr { th scope="row" { "Read by" } td.id { (Theirs(read_by)) } }
+                tr { th scope="row" { "Program" } td { "access-key-rotation " (env!("CARGO_PKG_VERSION")) } }
+                tr { th scope="row" { "Scope" } td { (number(result.accounts.len(), "account")) ": " (scope) } }
+                @if *organization { tr { th scope="row" { "Left out" } td { (left_out(evidence)) } } }
+                tr { th scope="row" { "AWS Config" } td { "asked in " (Theirs(region)) } }
+                tr {
+                    th scope="row" { "Parameters" }
+                    td {
+                        @for (number, (name, value)) in parameters.iter().enumerate() {
+                            @if number > 0 { ", " }
+                            span.whole { (name) "=" (Theirs(value)) }
+                        }
+                        ". They are those of this reading. Compare them with the rule's in AWS Config."
+                    }
+                }
+                tr { th scope="row" { "SHA-256 of the data" } td.id { (sha256) } }
+            }
+        }
+    };
+    html! {
+        section aria-labelledby="about" {
+            h2 #about { "About this document" }
+            p {
+                "The program read the keys of every user from IAM at this time, and decided with the code of the AWS Config rule. It \
+                 does not repeat results that AWS Config holds. A user or an account that could not be read is unknown, never compliant."
+            }
+            (scrolling("About this document", &table))
+        }
+    }
+}
+
+fn left_out(evidence: &Evidence) -> Markup {
+    let left_out = &evidence.result.left_out;
+    html! {
+        @if left_out.is_empty() { "no account" }
+        @for (number, account) in left_out.iter().enumerate() {
+            @if number > 0 { ", " }
+            (Theirs(&account.account))
+            @if let Some(name) = &account.name { " (" bdi { (Theirs(name)) } ")" }
+            " " (account.why)
+        }
+    }
+}
+
+fn controls() -> Markup {
+    let table = html! {
+        table {
+            thead {
+                tr {
+                    th scope="col" { "Standard" }
+                    th scope="col" { "Control" }
+                    th scope="col" { "Text" }
+                    th scope="col" { "Source" }
+                }
+            }
+            tbody {
+                @for control in &CONTROLS {
+                    tr {
+                        th scope="row" { (control.standard) }
+                        td.whole { (control.control) }
+                        td { (control.text) }
+                        td { (control.source) }
+                    }
+                    "\n"
+                }
+            }
+        }
+    };
+    html! {
+        section aria-labelledby="control" {
+            h2 #control { "The control" }
+            p {
+                "The document shows what was found. Whether that satisfies a control is for the auditor to judge. The controls have no \
+                 exemptions: an exempt user has a key that is older than the limit."
+            }
+            (scrolling("The control", &table))
+        }
+    }
+}

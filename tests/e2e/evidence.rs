@@ -41,12 +41,8 @@ async fn organization() -> Cli {
 fn fill(cli: &Cli) -> String {
     let mut world = cli.deployment.aws.world();
     let hub = world.account(HUB);
-    let payments = user(
-        hub,
-        "payments",
-        400,
-        &[("environment", "production"), ("owner", "\u{5d0}\u{5d1} \u{202e}\u{7f}\"\\")],
-    );
+    let payments =
+        user(hub, "payments", 400, &[("environment", "production"), ("owner", "\u{5d0}\u{5d1} \u{202e}\u{7f}\"\\")]);
     hub.use_key(&payments, midnight() - days(3), "eu-west-1", "s3");
     let (near, far) = (day(5), day(200));
     user(hub, "reports", 300, &[(EXEMPT_UNTIL, &far), (EXEMPT_OWNER, "platform"), (EXEMPT_REASON, "vendor")]);

@@ -60,7 +60,9 @@ fn seen_from_today(text: &str) -> String {
             continue;
         };
         rest = &rest[DATE.len()..];
-        if let Some(form) = ["T00:00:00", " 00:00:00", " at 00:00"].iter().find(|form| has_form(rest, form)) {
+        if let Some(form) =
+            ["T00:00:00", " 00:00:00", " at 00:00:00", " at 00:00"].iter().find(|form| has_form(rest, form))
+        {
             rest = rest[form.len()..].trim_start_matches(|fraction: char| fraction.is_ascii_digit() || fraction == '.');
             rest = ["Z", " UTC"].iter().find_map(|zone| rest.strip_prefix(zone)).unwrap_or(rest);
             seen.push_str("[time]");

@@ -62,7 +62,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ID", value_parser = account_id)]
     account: Option<String>,
     /// List the users of every account of your organization
-    #[arg(long, requires = "list", conflicts_with = "account")]
+    #[arg(long, conflicts_with_all = ["account", "user"])]
     organization: bool,
     /// Leave out these accounts of the organization
     #[arg(long, num_args = 1.., value_name = "ID", value_parser = account_id, requires = "organization")]

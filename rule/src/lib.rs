@@ -28,6 +28,7 @@ pub mod aws {
     pub mod iam;
     pub mod organization;
     pub mod pages;
+    mod whole_answers;
 }
 
 /// AWS Config's protocol: the event, the results that it holds, and the delivery of new ones.

@@ -11,6 +11,7 @@ mod change;
 mod cli;
 mod coverage;
 mod credentials;
+mod cut_answers;
 mod delivery;
 mod demo;
 mod deployed;

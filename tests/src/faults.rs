@@ -68,6 +68,12 @@ pub enum FaultKind {
     BreakOffAfterPages(u32),
     /// Listings have at most this many items a page (at least one), and every third page is empty.
     ShortPages(usize),
+    /// From the second page on, listings answer with the token of the page itself as that of the next page.
+    RepeatedMarker,
+    /// AWS acts, and the connection is closed without an answer.
+    Reset,
+    /// AWS acts, and the body of its answer ends early, though the HTTP response is complete: a proxy or a server cut it.
+    CutBody(Cut),
 }
 
 /// Which evaluations of a call fail.
@@ -77,6 +83,15 @@ pub enum Failing {
     First(usize),
     /// The ones with these resource ids.
     Ids(Vec<String>),
+}
+
+/// Where a body ends early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// After half of its bytes.
+    Half,
+    /// Before the last occurrence of this text, if it occurs.
+    Before(&'static str),
 }
 
 /// The faults in force.
@@ -109,8 +124,28 @@ pub(crate) struct Target<'a> {
 #[derive(Default)]
 pub(crate) struct Effects {
     pub(crate) latency: Duration,
+    pub(crate) damage: Option<Damage>,
     pub(crate) error: Option<AwsError>,
     pub(crate) pages: PageFaults,
+}
+
+/// What happens to an answer on its way.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Damage {
+    Reset,
+    Cut(Cut),
+}
+
+impl Cut {
+    /// What is left of a body.
+    pub(crate) fn of(self, body: &str) -> &str {
+        let end = match self {
+            Cut::Half => body.len() / 2,
+            Cut::Before(text) => body.rfind(text).unwrap_or(body.len()),
+        };
+        // Not within a character.
+        body.get(..end).unwrap_or_default()
+    }
 }
 
 impl Faults {
@@ -185,6 +220,9 @@ impl Armed {
             FaultKind::Latency(latency) => effects.latency += *latency,
             FaultKind::BreakOffAfterPages(pages) => effects.pages.break_off_after = Some(*pages),
             FaultKind::ShortPages(items) => effects.pages.at_most = Some((*items).max(1)),
+            FaultKind::RepeatedMarker => effects.pages.repeated_marker = true,
+            FaultKind::Reset => effects.damage = Some(Damage::Reset),
+            FaultKind::CutBody(cut) => effects.damage = Some(Damage::Cut(*cut)),
             FaultKind::FailedEvaluations { .. } | FaultKind::FailedEntries { .. } => {}
             _ if effects.error.is_some() => {}
             FaultKind::Throttle { probability } => {

@@ -46,7 +46,7 @@ mod world;
 pub use account::Account;
 pub use config_rule::{ComplianceType, Delivery, EvaluationResult};
 pub use error::AwsError;
-pub use faults::{Failing, Fault, FaultKind, Faults};
+pub use faults::{Cut, Failing, Fault, FaultKind, Faults};
 pub use identity::Credentials;
 pub use organization::Organization;
 pub use regional::Recorder;

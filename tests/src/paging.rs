@@ -15,6 +15,8 @@ pub(crate) struct PageFaults {
     pub(crate) at_most: Option<usize>,
     /// The number of pages after which all are server errors.
     pub(crate) break_off_after: Option<u32>,
+    /// Whether a page names itself as the next page.
+    pub(crate) repeated_marker: bool,
 }
 
 /// Where a page starts.
@@ -88,7 +90,10 @@ impl Listing {
         };
         let mut items = items.peekable();
         let page: Vec<T> = items.by_ref().take(size).collect();
-        let next = items.peek().is_some().then(|| {
+        let next = (items.peek().is_some() || self.faults.repeated_marker).then(|| {
+            if self.faults.repeated_marker && position.page > 0 {
+                return self.token(&position);
+            }
             let after = page.last().map(key).or(position.after);
             self.token(&Position { after, page: position.page + 1 })
         });
@@ -128,16 +133,24 @@ mod tests {
 
     #[test]
     fn short_pages_are_sometimes_empty() {
-        let faults = PageFaults { at_most: Some(3), break_off_after: None };
+        let faults = PageFaults { at_most: Some(3), ..PageFaults::default() };
         let pages = walk(&listing(100, faults)).unwrap();
         assert_eq!(pages, [vec![0, 1, 2], vec![3, 4, 5], vec![], vec![6, 7, 8], vec![9]]);
     }
 
     #[test]
     fn a_listing_breaks_off_after_its_pages() {
-        let faults = PageFaults { at_most: None, break_off_after: Some(2) };
+        let faults = PageFaults { break_off_after: Some(2), ..PageFaults::default() };
         assert_eq!(walk(&listing(3, faults)).unwrap_err().status, 500);
         assert_eq!(walk(&listing(5, faults)).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_repeated_marker_leads_to_the_same_page() {
+        let listing = listing(4, PageFaults { repeated_marker: true, ..PageFaults::default() });
+        let page = |token: Option<&str>| listing.page(listing.position(token).unwrap(), 0..10, u32::to_string).unwrap();
+        let second = page(None).next.unwrap();
+        assert_eq!(page(Some(&second)).next, Some(second));
     }
 
     #[test]

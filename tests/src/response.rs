@@ -1,12 +1,16 @@
 //! Answers in the protocol of the service: XML for IAM and STS, JSON for the others.
 
-use axum::body::Body;
+use std::io;
+
+use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, Response, StatusCode};
 use chrono::{DateTime, SecondsFormat, Utc};
+use futures_util::{future::ready, stream::once};
 use quick_xml::escape::escape;
 use serde_json::{Value, json};
 
 use crate::error::AwsError;
+use crate::faults::Damage;
 use crate::request::Service;
 
 /// The answer of an action.
@@ -55,6 +59,7 @@ pub(crate) fn render(
     action: &str,
     answer: Result<Answer, AwsError>,
     request_id: &str,
+    damage: Option<Damage>,
 ) -> Response<Body> {
     let status = answer.as_ref().err().map_or(200, |error| error.status);
     let code = answer.as_ref().err().map(|error| error.code);
@@ -66,7 +71,15 @@ pub(crate) fn render(
         }
         Err(error) => ("text/xml", error_xml(service, &error, request_id)),
     };
-    let mut response = Response::new(Body::from(body));
+    let body = match damage {
+        None => Body::from(body),
+        Some(Damage::Cut(cut)) => Body::from(cut.of(&body).to_owned()),
+        // The server closes a connection whose response has no body to send, before it sends the head.
+        Some(Damage::Reset) => {
+            Body::from_stream(once(ready(Err::<Bytes, _>(io::Error::from(io::ErrorKind::ConnectionReset)))))
+        }
+    };
+    let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert("content-type", HeaderValue::from_static(content_type));

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::error::AwsError;
-use crate::faults::{Effects, Target};
+use crate::faults::{Damage, Effects, Target};
 use crate::identity::{Caller, CallerKind};
 use crate::request::{Input, Scope, Service};
 use crate::response::{Answer, render};
@@ -73,20 +73,28 @@ async fn answer(
 ) -> Response<Body> {
     let request_id = ids::request_id(&mut lock(&world).rng);
     match Scope::read(&headers) {
-        Err(error) => render(Service::guess(&headers), "", Err(error), &request_id),
+        Err(error) => render(Service::guess(&headers), "", Err(error), &request_id, None),
         Ok(scope) => {
             let (action, input) = Input::read(scope.service, (&method, &uri), &headers, &body);
-            let answer = call(&world, &scope, &action, &input).await;
-            render(scope.service, &action, answer, &request_id)
+            let (answer, damage) = call(&world, &scope, &action, &input).await;
+            render(scope.service, &action, answer, &request_id, damage)
         }
     }
 }
 
 /// Authenticates a call, applies the faults, and records the outcome.
-async fn call(world: &Mutex<World>, scope: &Scope, action: &str, input: &Input) -> Result<Answer, AwsError> {
+async fn call(
+    world: &Mutex<World>,
+    scope: &Scope,
+    action: &str,
+    input: &Input,
+) -> (Result<Answer, AwsError>, Option<Damage>) {
     let (caller, effects) = {
         let world = &mut *lock(world);
-        let caller = world.authenticate(scope)?;
+        let caller = match world.authenticate(scope) {
+            Ok(caller) => caller,
+            Err(error) => return (Err(error), None),
+        };
         // An access key stands for its user.
         let owner = input.get("AccessKeyId").and_then(|key| world.account(&caller.account).key_owner(key));
         let owner = owner.map(|(user, _)| user.name.clone());
@@ -114,7 +122,7 @@ async fn call(world: &Mutex<World>, scope: &Scope, action: &str, input: &Input) 
         subject: subject(input),
         outcome: result.as_ref().err().map_or(Outcome::Ok, |error| Outcome::Error(error.code.to_owned())),
     });
-    result
+    (result, effects.damage)
 }
 
 fn act(

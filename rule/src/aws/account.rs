@@ -3,6 +3,7 @@
 use super::{
     calls::{CallError, Calls, Failure},
     home::Home,
+    whole_answers::WholeAnswers,
 };
 use crate::{error::Error, lock};
 use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
@@ -220,7 +221,9 @@ impl Accounts {
             None => (self.shared.clone(), DateTime::<Utc>::MAX_UTC),
         };
         Clients {
-            iam: aws_sdk_iam::Client::new(&settings),
+            iam: aws_sdk_iam::Client::from_conf(
+                aws_sdk_iam::config::Builder::from(&settings).interceptor(WholeAnswers).build(),
+            ),
             config: aws_sdk_config::Client::new(&settings),
             settings,
             expires,

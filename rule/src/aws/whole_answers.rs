@@ -1,0 +1,69 @@
+//! Refuses an answer of IAM that ends early.
+//!
+//! The SDK's reader of XML takes the end of the text for the end of every element. So a list that something on the way has cut
+//! would look like a shorter list, and its last users as if they were gone.
+
+use aws_sdk_iam::{
+    config::{ConfigBag, Intercept, RuntimeComponents, interceptors::AfterDeserializationInterceptorContextRef},
+    error::BoxError,
+};
+
+/// Fails a call whose answer is XML without the end of its first element.
+#[derive(Debug)]
+pub(super) struct WholeAnswers;
+
+impl Intercept for WholeAnswers {
+    fn name(&self) -> &'static str {
+        "WholeAnswers"
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        match context.response().body().bytes() {
+            Some(body) if !is_whole(body) => Err("the answer ends early".into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether a document ends with the end of its first element. An empty one does: it has no list.
+fn is_whole(document: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(document);
+    let mut rest = text.trim();
+    // The XML declaration, comments.
+    while let Some(after) = rest.strip_prefix("<?").or_else(|| rest.strip_prefix("<!")) {
+        rest = after.split_once('>').map_or("", |(_, rest)| rest.trim_start());
+    }
+    let Some(name) = rest.strip_prefix('<').and_then(|rest| rest.split([' ', '>', '/', '\n', '\r', '\t']).next())
+    else {
+        return text.trim().is_empty();
+    };
+    rest.ends_with(&format!("</{name}>"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_ends_with_its_first_element() {
+        for whole in [
+            "",
+            "<A></A>",
+            "<A>\n<B/></A>\n",
+            "<?xml version=\"1.0\"?>\n<A xmlns=\"x\"><B>1</B></A>",
+            "<!-- c --><A>1</A>",
+        ] {
+            assert!(is_whole(whole.as_bytes()), "{whole}");
+        }
+        for cut in
+            ["<A>", "<A><B></B>", "<A><B/>", "<?xml version=\"1.0\"?>", "<?xml", "<A></A", "text", "<A><A2></A2>"]
+        {
+            assert!(!is_whole(cut.as_bytes()), "{cut}");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Answers that end early, though the HTTP response is complete: no list is taken for whole that is not.
+
+use crate::support::*;
+use local_aws::{Cut, FaultKind};
+
+const DETAILS: &str = "GetComplianceDetailsByConfigRule";
+
+async fn swept() -> Deployment {
+    let deployment = Deployment::start().await;
+    deployment.member(|account| {
+        populate(account, today(), 20, 50, 0);
+        account.create_user("exempt", today() - days(400));
+        account.create_key("exempt", today() - days(134)).unwrap();
+        account.tag_user("exempt", "access-key-rotation:exempt-owner", "payments");
+        account.tag_user("exempt", "access-key-rotation:exempt-until", "2026-06-30");
+    });
+    deployment.sweep(&[]).await;
+    deployment.aws.world().advance(days(1));
+    deployment
+}
+
+#[tokio::test]
+async fn a_cut_answer_makes_nobody_gone_and_no_verdict_wrong() {
+    let cuts = [
+        ("ListUsers", "<member>"),
+        ("ListUsers", "<IsTruncated>"),
+        ("ListUsers", "</ListUsersResponse>"),
+        ("ListAccessKeys", "<member>"),
+        ("ListAccessKeys", "<IsTruncated>"),
+        ("GetUser", "<Tags>"),
+        ("GetUser", "<member>"),
+        ("GetAccessKeyLastUsed", "<LastUsedDate>"),
+        (DETAILS, "{"),
+        (DETAILS, "]"),
+    ];
+    let cell = async |(action, before): (&'static str, &'static str)| {
+        let deployment = swept().await;
+        let held = deployment.held();
+        // The answer is cut in the middle of the sweep's users and keys, whether or not it is whole without them.
+        deployment.fault(Some(action), None, FaultKind::CutBody(Cut::Before(before)));
+        let error = deployment.sweep_with(&[]).await.0.expect_err(action);
+        let expected = match action {
+            DETAILS => "AwsError",
+            _ => "Incomplete",
+        };
+        assert_eq!(error.error_type(), expected, "{action} before {before}: {error}");
+        assert_eq!(deployment.held(), held, "{action} before {before}");
+        deployment.assert_all_right(90);
+    };
+    futures_util::future::join_all(cuts.map(cell)).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_never_comes_or_leads_nowhere_costs_nobody_a_verdict() {
+    let faults = [
+        ("ListUsers", FaultKind::Reset),
+        ("ListAccessKeys", FaultKind::Reset),
+        ("ListUsers", FaultKind::CutBody(Cut::Half)),
+        (DETAILS, FaultKind::CutBody(Cut::Half)),
+        (DETAILS, FaultKind::RepeatedMarker),
+    ];
+    let cell = async |(action, kind): (&'static str, FaultKind)| {
+        let deployment = swept().await;
+        let held = deployment.held();
+        deployment.fault(Some(action), None, kind.clone());
+        let error = deployment.sweep_with(&[]).await.0.expect_err(action);
+        assert!(["AwsError", "Incomplete"].contains(&error.error_type()), "{action} {kind:?}: {error}");
+        assert_eq!(deployment.held(), held, "{action} {kind:?}");
+        deployment.assert_all_right(90);
+    };
+    futures_util::future::join_all(faults.map(cell)).await;
+}

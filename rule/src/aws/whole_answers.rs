@@ -3,10 +3,10 @@
 //! The SDK's reader of XML takes the end of the text for the end of every element. So a list that something on the way has cut
 //! would look like a shorter list, and its last users as if they were gone.
 
-use aws_sdk_iam::{
-    config::{ConfigBag, Intercept, RuntimeComponents, interceptors::AfterDeserializationInterceptorContextRef},
-    error::BoxError,
+use aws_sdk_iam::config::{
+    ConfigBag, Intercept, RuntimeComponents, interceptors::AfterDeserializationInterceptorContextRef,
 };
+use aws_sdk_iam::error::BoxError;
 
 /// Fails a call whose answer is XML without the end of its first element.
 #[derive(Debug)]

@@ -17,7 +17,7 @@ from moto.server import ThreadedMotoServer
 from deployed import REGION, reduced, template
 
 ROOT = pathlib.Path(__file__).parents[2]
-PAGES = ("README.md", "SECURITY.md", "templates/README.md", "templates/RUNBOOKS.md", "rule/README.md", "rule/src/cli/README.md", "CONTRIBUTING.md")
+PAGES = ("README.md", "SECURITY.md", "templates/README.md", "templates/RUNBOOKS.md", "templates/AUDIT.md", "rule/README.md", "rule/src/cli/README.md", "CONTRIBUTING.md")
 MANUAL = {page: (ROOT / page).read_text() for page in PAGES}
 AWS = ROOT / "target/venv/bin/aws"
 
@@ -258,6 +258,13 @@ def test_an_old_runbook_becomes_the_default_version_again(aws):
     ssm.update_document_default_version(Name=name, DocumentVersion="2")
     aws.shell(shell_blocks("Roll it back", "--document-version"))
     assert ssm.describe_document(Name=name)["Document"]["DefaultVersion"] == "1"
+
+
+def test_the_history_is_kept_for_the_longest_time(aws):
+    [retention] = blocks(MANUAL["templates/AUDIT.md"], "sh")
+    assert '"RetentionPeriodInDays": 2557' in aws.shell(retention)
+    [kept] = aws.client("config").describe_retention_configurations()["RetentionConfigurations"]
+    assert kept["RetentionPeriodInDays"] == 2557
 
 
 def test_a_single_account(aws):

@@ -1,0 +1,13 @@
+"""Runs a command, and prints its cost as JSON: seconds, seconds of processor, and the most bytes resident."""
+
+import json
+import resource
+import subprocess
+import sys
+import time
+
+started = time.monotonic()
+subprocess.run(sys.argv[1:], stdout=sys.stderr, check=True)
+seconds = time.monotonic() - started
+usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024]))

@@ -9,6 +9,7 @@ use access_key_rotation::{
 use chrono::TimeDelta;
 use local_aws::{ComplianceType::*, Credentials, FaultKind, REGION, deployment::FUNCTION_ROLE as ROLE, events};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 const BUS: &str = "access-key-rotation";
 
@@ -227,6 +228,27 @@ async fn a_notice_that_fails_costs_no_result_and_is_told_later() {
     deployment.aws.world().faults.clear();
     deployment.sweep(&[]).await;
     assert!(deployment.told().contains(&("Access Key Due Soon".to_owned(), 7)), "{:?}", deployment.told());
+}
+
+#[tokio::test]
+async fn an_event_bus_that_never_answers_costs_no_result() {
+    let mut deployment = with_bus().await;
+    deployment.member(|account| populate(account, today(), 60, 100, 0));
+    deployment.rule.timeout = Duration::from_secs(6);
+    deployment.fault(Some("PutEvents"), None, FaultKind::Latency(Duration::from_secs(3600)));
+    let error = deployment.sweep_with(&[]).await.0.unwrap_err();
+    assert_eq!(error.error_type(), "NoticeFailed", "{error}");
+    deployment.assert_all_right(90);
+
+    deployment.aws.world().advance(days(1));
+    let event = events::change(&mut deployment.aws.world(), MEMBER, RULE, "user-0000", &[]).unwrap();
+    let error = deployment.send(&event).await.0.unwrap_err();
+    assert_eq!(error.error_type(), "NoticeFailed", "{error}");
+    let now = deployment.aws.world().now();
+    deployment.member(|account| {
+        let id = account.user("user-0000").unwrap().id.clone();
+        assert_eq!(account.results(RULE)[&id].result_recorded_time, now);
+    });
 }
 
 #[tokio::test]

@@ -24,6 +24,8 @@ use tokio::time::Instant;
 const SESSION: Duration = Duration::from_secs(3600);
 /// Cached credentials are used only if they outlast the longest Lambda invocation (15 minutes) by a few minutes.
 const LEAST_LEFT: TimeDelta = TimeDelta::minutes(20);
+/// The longest wait for what does not change the compliance: some 25 attempts while AWS throttles.
+const FOR_EXTRAS: Duration = Duration::from_secs(60);
 /// A warm function keeps clients for at most this many accounts, at some 40 kB each.
 const CACHED_ACCOUNTS: usize = 200;
 
@@ -48,6 +50,12 @@ pub struct Account<'a> {
 }
 
 impl Account<'_> {
+    /// When to give up what does not change the compliance. Half of the time for reads is kept for what does.
+    pub(crate) fn extras_end(&self) -> Instant {
+        let now = Instant::now();
+        now + FOR_EXTRAS.min(self.reads_end.saturating_duration_since(now) / 2)
+    }
+
     /// The invocation's error for a failed call that it cannot do without.
     pub fn error(&self, error: &CallError) -> Error {
         match error.kind {

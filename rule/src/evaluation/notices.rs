@@ -72,14 +72,13 @@ impl<'a> Notices<'a> {
         let events: Vec<_> =
             events.into_iter().enumerate().flat_map(|(n, events)| events.into_iter().map(move |e| (n, e))).collect();
         for batch in events.chunks(BATCH) {
-            let (account, calls) = (self.evaluator.account, self.evaluator.account.calls);
+            let account = self.evaluator.account;
             let entries: Vec<_> = batch.iter().map(|(_, event)| event.clone()).collect();
-            if let Err((number, error)) = self.settings.bus.put(calls, account.deliveries_end, &entries).await {
+            let put = self.settings.bus.put(account.calls, account.extras_end(), &entries).await;
+            if let Err((number, error)) = put {
                 // Without a result, the next sweep tells them again.
                 batch.iter().for_each(|(user, _)| told[*user] = false);
-                let mut failed = lock(&self.failed);
-                let before = failed.as_ref().map_or(0, |(number, _)| *number);
-                *failed = Some((before + number, error));
+                lock(&self.failed).get_or_insert((0, error)).0 += number;
             }
         }
         told
@@ -123,7 +122,7 @@ impl<'a> Notices<'a> {
         join_all(milestones.into_iter().map(async |(key, used, milestone)| {
             let used = match used {
                 Some(used) => Some(used.clone()),
-                None => last_used(account, &key.id, account.reads_end).await.ok(),
+                None => last_used(account, &key.id, account.extras_end()).await.ok(),
             };
             self.event(user, key, used.as_ref(), &milestone, &exemption, owner.as_deref())
         }))

@@ -161,7 +161,8 @@ impl Sweep<'_> {
 
     async fn read_and_deliver(&self, suspects: impl Stream<Item = Suspect>) {
         let evaluated = self.reads.evaluations(suspects).chunks(USERS_TOLD_AT_A_TIME);
-        let evaluations = evaluated.map(|users| self.tell(users)).buffered(DELIVERIES_AT_A_TIME).flat_map(stream::iter);
+        // No limit here either: a slow event bus must not keep the reads and their deadline from being polled.
+        let evaluations = evaluated.map(|users| self.tell(users)).buffer_unordered(usize::MAX).flat_map(stream::iter);
         self.deliver_all(evaluations).await;
     }
 

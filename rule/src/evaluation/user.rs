@@ -17,14 +17,12 @@ use crate::{
 use chrono::{DateTime, Utc};
 use futures_util::future::{join, join_all};
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 /// IAM is eventually consistent: it may take a moment until a change is visible everywhere.
 const SECOND_LOOK: Duration = Duration::from_secs(1);
 /// How many other users are read to find out whether an action is denied for one user or for the account.
 pub(crate) const CONTROLS: usize = 3;
-/// The longest wait for the last use of a key, which does not change the compliance: some 25 attempts while IAM throttles.
-const FOR_LAST_USE: Duration = Duration::from_secs(60);
 
 /// A verdict on a user, and the facts behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -176,9 +174,7 @@ impl Evaluator<'_> {
         if wanted.is_empty() {
             return self.evaluated(facts, verdict, &LastUses::new(), None);
         }
-        // Half of the remaining time is kept for reads that matter more.
-        let now = Instant::now();
-        let until = now + FOR_LAST_USE.min(self.account.reads_end.saturating_duration_since(now) / 2);
+        let until = self.account.extras_end();
         let reads = wanted.iter().map(|id| last_used(self.account, id, until));
         let mut uses = LastUses::new();
         let mut unknown = None;

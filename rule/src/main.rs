@@ -40,7 +40,11 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     // The handler in the function's configuration: one zip is the rule and the check of its coverage.
     match env::var("_HANDLER").as_deref() {
         Ok("coverage") => run(service_fn(async move |event: LambdaEvent<Payload>| cover(event, accounts).await)).await,
-        _ => run(service_fn(async move |event: LambdaEvent<Payload>| invoke(event, accounts).await)).await,
+        _ => {
+            let notices = &notices(accounts);
+            run(service_fn(async move |event: LambdaEvent<Payload>| invoke(event, accounts, notices.clone()).await))
+                .await
+        }
     }
 }
 
@@ -60,7 +64,11 @@ async fn cover(event: LambdaEvent<Payload>, accounts: &Accounts) -> Result<(), E
     Ok(())
 }
 
-async fn invoke(event: LambdaEvent<Payload>, accounts: &Accounts) -> Result<(), Error> {
+async fn invoke(
+    event: LambdaEvent<Payload>,
+    accounts: &Accounts,
+    notices: Option<NoticeSettings>,
+) -> Result<(), Error> {
     let LambdaEvent { payload: Payload(payload), context } = event;
     let (now, started) = (Utc::now(), Instant::now());
     let metrics = Metrics::default();
@@ -68,7 +76,6 @@ async fn invoke(event: LambdaEvent<Payload>, accounts: &Accounts) -> Result<(), 
         let payload = payload.ok_or_else(|| Error::InvalidEvent("the event is not JSON".to_owned()))?;
         let home = Home::from_function_arn(&context.invoked_function_arn)?;
         let remaining = remaining(&context, now);
-        let notices = notices(accounts);
         let invocation = Invocation { home, now, remaining, results: Destination::Config, notices };
         // Boxed, because the runtime wraps the future in more layers than the compiler can follow.
         handle(&payload, &invocation, accounts, &metrics).boxed().await

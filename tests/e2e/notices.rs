@@ -1,13 +1,9 @@
 //! Notices on the event bus: who is told what, once, and what it costs when it fails.
 
 use crate::{python, support::*};
-use access_key_rotation::{
-    aws::{account::settings, event_bus::EventBus},
-    error::Error,
-    evaluation::notices::NoticeSettings,
-};
+use access_key_rotation::{aws::event_bus::EventBus, error::Error, evaluation::notices::NoticeSettings};
 use chrono::TimeDelta;
-use local_aws::{ComplianceType::*, Credentials, FaultKind, REGION, deployment::FUNCTION_ROLE as ROLE, events};
+use local_aws::{ComplianceType::*, FaultKind, REGION, deployment::client_settings, events};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -18,17 +14,9 @@ async fn with_bus() -> Deployment {
     let credentials = {
         let mut world = deployment.aws.world();
         world.account(HUB).add_event_bus(BUS);
-        world.credentials(HUB, ROLE)
+        world.credentials(HUB, FUNCTION_ROLE)
     };
-    let Credentials { access_key_id, secret_access_key, session_token } = credentials;
-    let credentials =
-        aws_credential_types::Credentials::new(access_key_id, secret_access_key, session_token, None, "local AWS");
-    let settings = settings()
-        .endpoint_url(deployment.aws.endpoint())
-        .region(aws_config::Region::new(REGION))
-        .credentials_provider(credentials)
-        .load()
-        .await;
+    let settings = client_settings(&deployment.aws, credentials).await;
     let bus = EventBus::new(&settings, BUS.to_owned());
     deployment.rule.notices = Some(NoticeSettings { bus, owner_tag: "team".to_owned() });
     deployment

@@ -14,7 +14,6 @@ use crate::REGION;
 use crate::account::Account;
 use crate::error::AwsError;
 use crate::faults::{Effects, Faults};
-use crate::json::serialization;
 use crate::world::World;
 
 const COMPLIANCE_TYPES: [&str; 4] = ["COMPLIANT", "NON_COMPLIANT", "NOT_APPLICABLE", "INSUFFICIENT_DATA"];
@@ -36,10 +35,9 @@ pub(crate) fn answer(
     account: &str,
     region: &str,
     action: &str,
-    input: &Value,
+    input: &Map<String, Value>,
     effects: &Effects,
 ) -> Result<Value> {
-    let input = input.as_object().ok_or_else(|| serialization("the input"))?;
     let request = organization_packs::Request { account, region, input, effects };
     match action {
         "DescribeOrganizationConformancePackStatuses" => return organization_packs::statuses(world, &request),
@@ -58,7 +56,7 @@ pub(crate) fn answer(
         "DescribeRemediationExceptions" => remediation::exceptions(&cx),
         "DescribeConfigurationRecorders" => recorders::describe(&cx),
         "DescribeConfigurationRecorderStatus" => recorders::status(&cx),
-        _ => Err(AwsError::new(400, "UnknownOperationException", "")),
+        _ => Err(AwsError::unknown_operation()),
     }
 }
 

@@ -15,6 +15,7 @@ use access_key_rotation::{
     handler::{Invocation, handle},
     metrics::Metrics,
 };
+use aws_config::SdkConfig;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use std::{io, path::PathBuf, process::Command, time::Duration};
@@ -130,11 +131,8 @@ pub async fn start(
     Function::start(config).await
 }
 
-/// The accounts as a function with these credentials opens them, each other one through the evaluation role.
-///
-/// # Errors
-/// None: the role's name is valid.
-pub async fn accounts(aws: &LocalAws, credentials: Credentials) -> Result<Accounts, Error> {
+/// The rule's settings for clients with these credentials.
+pub async fn client_settings(aws: &LocalAws, credentials: Credentials) -> SdkConfig {
     let credentials = aws_credential_types::Credentials::new(
         credentials.access_key_id,
         credentials.secret_access_key,
@@ -142,13 +140,20 @@ pub async fn accounts(aws: &LocalAws, credentials: Credentials) -> Result<Accoun
         None,
         "local AWS",
     );
-    let config = settings()
+    settings()
         .endpoint_url(aws.endpoint())
         .region(aws_config::Region::new(REGION))
         .credentials_provider(credentials)
         .load()
-        .await;
-    Accounts::new(config, Some(EVALUATION_ROLE.to_owned()))
+        .await
+}
+
+/// The accounts as a function with these credentials opens them, each other one through the evaluation role.
+///
+/// # Errors
+/// None: the role's name is valid.
+pub async fn accounts(aws: &LocalAws, credentials: Credentials) -> Result<Accounts, Error> {
+    Accounts::new(client_settings(aws, credentials).await, Some(EVALUATION_ROLE.to_owned()))
 }
 
 /// The function's handler in this process, with real clients over HTTP and a clock that the caller sets.

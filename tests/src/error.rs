@@ -59,6 +59,11 @@ impl AwsError {
         }
     }
 
+    /// For an action that a service with JSON does not have here.
+    pub(crate) fn unknown_operation() -> AwsError {
+        AwsError::new(400, "UnknownOperationException", "")
+    }
+
     pub(crate) fn throttling(service: Service) -> AwsError {
         match service {
             Service::Config | Service::Ssm | Service::Events => {

@@ -33,12 +33,11 @@ pub(crate) fn answer(
     account: &str,
     region: &str,
     action: &str,
-    input: &Value,
+    input: &Map<String, Value>,
 ) -> Result<Value, AwsError> {
-    let input = input.as_object().ok_or_else(|| serialization("the input"))?;
     match action {
         "PutEvents" => put(world, account, region, input),
-        _ => Err(AwsError::new(400, "UnknownOperationException", "")),
+        _ => Err(AwsError::unknown_operation()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Lambda, each operation with the API version in its path: GetPolicy, GetFunctionConfiguration, GetFunctionConcurrency,
 //! GetAccountSettings.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::REGION;
 use crate::error::AwsError;
@@ -33,12 +33,12 @@ pub(crate) fn answer(
     account: &str,
     region: &str,
     action: &str,
-    input: &Value,
+    input: &Map<String, Value>,
 ) -> Result<Value, AwsError> {
     if action.is_empty() {
         return Err(AwsError::new(404, "UnknownOperationException", ""));
     }
-    let name = input["FunctionName"].as_str().unwrap_or_default();
+    let name = input.get("FunctionName").and_then(Value::as_str).unwrap_or_default();
     let account = world.account(account);
     let arn = account.function_arn(name);
     let functions = Some(&account.regional.functions).filter(|_| region == REGION);

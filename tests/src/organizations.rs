@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::constraints::Violations;
 use crate::error::AwsError;
 use crate::faults::Effects;
-use crate::json::{self, epoch_seconds, member, serialization};
+use crate::json::{self, epoch_seconds, member};
 use crate::organization::{Member, Organization};
 use crate::paging::Listing;
 use crate::request::Service;
@@ -20,10 +20,9 @@ pub(crate) fn answer(
     world: &World,
     account: &str,
     action: &str,
-    input: &Value,
+    input: &Map<String, Value>,
     effects: &Effects,
 ) -> Result<Value, AwsError> {
-    let input = input.as_object().ok_or_else(|| serialization("the input"))?;
     let organization = || {
         let message = "Your account is not a member of an organization.";
         world.organization_of(account).ok_or_else(|| AwsError::new(400, "AWSOrganizationsNotInUseException", message))
@@ -32,7 +31,7 @@ pub(crate) fn answer(
         // Every account may read which organization it is in.
         "DescribeOrganization" => Ok(describe(organization()?)),
         "ListAccounts" => list(world, organization()?, account, input, effects),
-        _ => Err(AwsError::new(400, "UnknownOperationException", "")),
+        _ => Err(AwsError::unknown_operation()),
     }
 }
 

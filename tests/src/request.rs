@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use axum::http::{HeaderMap, Method, Uri};
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 use crate::error::AwsError;
 use crate::functions;
+use crate::json::serialization;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Service {
@@ -121,8 +122,8 @@ impl Scope {
 pub(crate) enum Input {
     /// The AWS Query protocol: a form.
     Query(Params),
-    /// The AWS JSON protocol 1.1, or Lambda's path. `Err` if the body is not JSON.
-    Json(Result<Value, AwsError>),
+    /// The AWS JSON protocol 1.1, or Lambda's path. `Err` if the body is not a JSON object.
+    Json(Result<Map<String, Value>, AwsError>),
 }
 
 impl Input {
@@ -135,14 +136,20 @@ impl Input {
     ) -> (String, Input) {
         if service == Service::Lambda {
             let (action, function) = functions::route(request.0.as_str(), request.1.path());
-            return (action.to_owned(), Input::Json(Ok(json!({ "FunctionName": function }))));
+            return (
+                action.to_owned(),
+                Input::Json(Ok(Map::from_iter([("FunctionName".to_owned(), function.into())]))),
+            );
         }
         if let Some(prefix) = service.target() {
             let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
             let action = target.strip_prefix(prefix).unwrap_or_default();
-            let value = serde_json::from_slice(body)
-                .map_err(|_| AwsError::new(400, "SerializationException", "The request body is not JSON"));
-            return (action.to_owned(), Input::Json(value));
+            let input = match serde_json::from_slice(body) {
+                Ok(Value::Object(input)) => Ok(input),
+                Ok(_) => Err(serialization("the input")),
+                Err(_) => Err(AwsError::new(400, "SerializationException", "The request body is not JSON")),
+            };
+            return (action.to_owned(), Input::Json(input));
         }
         let params = Params(form_urlencoded::parse(body).into_owned().collect());
         (params.get("Action").unwrap_or_default().to_owned(), Input::Query(params))

@@ -1,10 +1,10 @@
 //! SSM, version 2014-11-06: DescribeDocument.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::REGION;
 use crate::error::AwsError;
-use crate::json::{epoch_seconds, member, serialization};
+use crate::json::{epoch_seconds, member};
 use crate::world::World;
 
 pub(crate) fn answer(
@@ -12,11 +12,10 @@ pub(crate) fn answer(
     account: &str,
     region: &str,
     action: &str,
-    input: &Value,
+    input: &Map<String, Value>,
 ) -> Result<Value, AwsError> {
-    let input = input.as_object().ok_or_else(|| serialization("the input"))?;
     if action != "DescribeDocument" {
-        return Err(AwsError::new(400, "UnknownOperationException", ""));
+        return Err(AwsError::unknown_operation());
     }
     let name = member(input, "Name", Value::as_str)?.unwrap_or_default();
     let account = world.account(account);

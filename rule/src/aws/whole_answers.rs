@@ -23,8 +23,9 @@ impl Intercept for WholeAnswers {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        match context.response().body().bytes() {
-            Some(body) if !is_whole(body) => Err("the answer ends early".into()),
+        match (context.output_or_error(), context.response().body().bytes()) {
+            // An error says nothing about users or keys, and is classified as it is.
+            (Ok(_), Some(body)) if !is_whole(body) => Err("the answer ends early".into()),
             _ => Ok(()),
         }
     }

@@ -170,32 +170,27 @@ impl Message<'_> {
             }
         };
         let target = if exists && !self.left_scope && resource_type == IAM_USER {
-            let arn = item.get("ARN").and_then(Value::as_str).map(str::to_owned);
-            Target::User { id, name: self.user_name(item)?, arn }
+            self.user(id, item)?
         } else {
             Target::NotApplicable { resource_type: resource_type.to_owned(), id }
         };
         Ok((target, ordering_timestamp))
     }
 
-    /// The user's name. An oversized item may have it only in the ARN, `arn:PARTITION:iam::ACCOUNT:user/PATH/NAME`.
-    fn user_name(&self, item: &Value) -> Result<String, Error> {
+    /// The user. An oversized item may have the name only in the ARN, `arn:PARTITION:iam::ACCOUNT:user/PATH/NAME`.
+    fn user(&self, id: String, item: &Value) -> Result<Target, Error> {
         let arn = item.get("ARN").and_then(Value::as_str);
         if let Some(arn) = arn
             && arn.split(':').nth(4) != Some(self.account)
         {
             return Err(invalid("the account in the configuration item's ARN is not the one in accountId"));
         }
-        match item.get("resourceName").and_then(Value::as_str).filter(|name| !name.is_empty()) {
-            Some(name) => Ok(name.to_owned()),
-            None => arn
-                .and_then(|arn| arn.rsplit_once('/'))
-                .map(|(_, name)| name.to_owned())
-                .filter(|name| !name.is_empty())
-                .ok_or_else(|| {
-                    invalid("the configuration item has neither resourceName nor an ARN that ends in a name")
-                }),
-        }
+        let name = item.get("resourceName").and_then(Value::as_str).filter(|name| !name.is_empty());
+        let last = || arn?.rsplit_once('/').map(|(_, name)| name).filter(|name| !name.is_empty());
+        let name = name
+            .or_else(last)
+            .ok_or_else(|| invalid("the configuration item has neither resourceName nor an ARN that ends in a name"))?;
+        Ok(Target::User { id, name: name.to_owned(), arn: arn.map(str::to_owned) })
     }
 
     fn check_account(&self, object: &Value) -> Result<(), Error> {

@@ -3,9 +3,9 @@
 use crate::{
     aws::{account::Account, calls::CallError},
     config::rules::{EvaluationStatus, Rule, evaluation_status, rules_that_invoke},
-    policy::text::{ascii, fit},
+    policy::text::{ascii, fit, seconds},
 };
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 /// An evaluation may be this late and yet come: Lambda keeps an event that it cannot deliver for six hours ("Asynchronous
@@ -154,10 +154,6 @@ fn evaluate(
         last_evaluated: status.last_success,
         why: (!in_time).then_some(why),
     }
-}
-
-fn seconds(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 #[cfg(test)]

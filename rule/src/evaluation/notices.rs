@@ -16,10 +16,10 @@ use crate::{
         access_key::{AccessKey, LastUsed},
         exemption::{Exemption, Tags},
         notice::{Kind, Milestone, reached},
-        text::{ascii, count, fit},
+        text::{ascii, count, fit, seconds},
     },
 };
-use chrono::{DateTime, NaiveTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use std::sync::Mutex;
@@ -94,17 +94,12 @@ impl<'a> Notices<'a> {
 
     async fn of_user(&self, user: &Subject<'_>) -> Vec<BusEvent> {
         let Evaluator { parameters, now, account, .. } = self.evaluator;
-        let milestones = |exemption: &Exemption| -> Vec<_> {
-            let keys = user.evaluated.keys.iter();
-            keys.filter_map(|(key, used)| {
-                reached(key, exemption, parameters, user.told, now).map(|milestone| (key, used, milestone))
-            })
-            .collect()
-        };
         let read = |tags: &Tags| Exemption::read(tags, now.date_naive(), parameters.max_exemption_days);
         // The tags were read if a key is stale, and no exemption matters before that.
         let exemption = user.evaluated.tags.as_ref().map_or(Exemption::Absent, read);
-        let milestones = milestones(&exemption);
+        let milestone_of = |key| reached(key, &exemption, parameters, user.told, now);
+        let keys = user.evaluated.keys.iter();
+        let milestones: Vec<_> = keys.filter_map(|(key, used)| Some((key, used, milestone_of(key)?))).collect();
         if milestones.is_empty() {
             return Vec::new();
         }
@@ -162,7 +157,7 @@ impl<'a> Notices<'a> {
     }
 }
 
-fn message(kind: Kind, days: i64, key: &str, due: chrono::NaiveDate, exemption: &Exemption) -> String {
+fn message(kind: Kind, days: i64, key: &str, due: NaiveDate, exemption: &Exemption) -> String {
     let number = count(usize::try_from(days).unwrap_or_default(), "day");
     match (kind, exemption) {
         (Kind::DueSoon, _) => format!("In {number}, on {due}, {key} falls due. Rotate it before then."),
@@ -191,10 +186,6 @@ fn exempt(exemption: &Exemption) -> Option<Value> {
         })),
         Exemption::Void(_) => Some(json!({ "state": "void", "until": null, "owner": null, "reason": null })),
     }
-}
-
-fn seconds(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 /// Text that an input transformer may put between quotation marks, which it does not escape.

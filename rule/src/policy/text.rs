@@ -1,5 +1,7 @@
 //! Text in printable ASCII, cut to the length that its place allows.
 
+use chrono::{DateTime, SecondsFormat, Utc};
+
 /// `text` in printable ASCII: white space becomes a space, any other character becomes `?`.
 pub(crate) fn ascii(text: &str) -> String {
     let printable = |c: char| match c {
@@ -28,6 +30,11 @@ pub(crate) fn fit(text: &str, most: usize) -> String {
 /// A number of things: `1 user`, `2 users`.
 pub(crate) fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// A time in UTC to the second, as in `2026-03-01T12:00:00Z`.
+pub(crate) fn seconds(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 /// The beginning of a text from outside, for an error message.

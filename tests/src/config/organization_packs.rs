@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::Result;
 use crate::constraints::Violations;
+use crate::deployment::RUNBOOKS;
 use crate::error::AwsError;
 use crate::faults::Effects;
 use crate::json::{self, epoch_seconds, member, strings};
@@ -15,9 +16,6 @@ use crate::world::World;
 
 /// The most items on a page, and the default.
 const ITEMS_PER_PAGE: i64 = 100;
-
-/// The document that the pack's remediation runs.
-const RUNBOOK: &str = "AccessKeyRotation-DeactivateStaleKeys";
 
 /// A request for packs, and its sender.
 pub(super) struct Request<'a> {
@@ -135,16 +133,18 @@ pub(super) fn put(world: &mut World, request: &Request<'_>) -> Result<Value> {
             (id.clone(), status.is_some_and(|status| status != "CREATE_FAILED"))
         })
         .collect();
+    // The one that the remediation runs.
+    let [runbook, ..] = RUNBOOKS;
     for (id, exists) in accounts {
         let account = world.account(&id);
-        let has_runbook = account.regional.documents.contains_key(RUNBOOK);
+        let has_runbook = account.regional.documents.contains_key(runbook);
         let status = match (exists, has_runbook) {
             (false, true) => "CREATE_SUCCESSFUL",
             (false, false) => "CREATE_FAILED",
             (true, true) => "UPDATE_SUCCESSFUL",
             (true, false) => "UPDATE_FAILED",
         };
-        let message = format!("The document {RUNBOOK} does not exist.");
+        let message = format!("The document {runbook} does not exist.");
         let error = (!has_runbook).then_some(("ConformancePackTemplateValidationException", message.as_str()));
         if has_runbook {
             account.set_rule_function(name, function);

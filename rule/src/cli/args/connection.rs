@@ -10,11 +10,15 @@ use aws_config::{Region, SdkConfig};
 use aws_sdk_sts::config::ProvideCredentials;
 use chrono::{DateTime, Utc};
 use clap::value_parser;
-use std::time::Duration;
+use futures_util::{Stream, StreamExt, stream};
+use std::{collections::BTreeMap, time::Duration};
 use tokio::time::Instant;
 
 /// An account of 5,000 users takes a minute or two, an organization of hundreds of accounts several minutes.
 const LONGEST: Duration = Duration::from_secs(4 * 3600);
+
+/// How many accounts to read at a time.
+const ACCOUNTS_AT_A_TIME: usize = 8;
 
 const NO_CREDENTIALS: &str = "no AWS credentials (pass --profile NAME, or run aws sso login or aws configure)";
 
@@ -98,6 +102,25 @@ impl Session {
     /// The calls to one account, with their limit.
     pub(crate) fn calls(&self) -> Calls {
         Calls::at_most(self.calls_per_second)
+    }
+
+    /// Reads accounts side by side, each at its own rate, and gives the results as they arrive.
+    pub(crate) fn each_account<'a, F: Future + 'a>(
+        &'a self,
+        accounts: BTreeMap<String, Option<String>>,
+        read: impl Fn(String, Option<String>) -> F + 'a,
+    ) -> impl Stream<Item = F::Output> + 'a {
+        stream::iter(accounts)
+            .map(move |(id, name)| {
+                let reading = read(id.clone(), name);
+                async move {
+                    let result = reading.await;
+                    // Frees the account's clients, since there may be hundreds of accounts.
+                    self.accounts.forget(&id);
+                    result
+                }
+            })
+            .buffer_unordered(ACCOUNTS_AT_A_TIME)
     }
 
     /// Opens an account: the current one with the given credentials, any other through the role.

@@ -18,7 +18,7 @@ use access_key_rotation::{
 };
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::ValueEnum;
-use futures_util::{StreamExt, stream};
+use futures_util::StreamExt;
 use serde::Serialize;
 use std::{
     collections::BTreeMap,
@@ -26,9 +26,6 @@ use std::{
     path::PathBuf,
     sync::Mutex,
 };
-
-/// How many accounts are read at a time.
-const ACCOUNTS_AT_A_TIME: usize = 8;
 
 /// Shows when AWS Config last evaluated the rule in each account, and which accounts are not covered.
 ///
@@ -102,8 +99,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
     let session = &args.connection.open().await?;
     let function_name = &args.function_name;
     let targets = args.targets.resolve(session).await?.accounts;
-    let reads = stream::iter(targets).map(|(id, name)| read(session, id, name, function_name));
-    let mut accounts: Vec<_> = reads.buffer_unordered(ACCOUNTS_AT_A_TIME).collect().await;
+    let reads = session.each_account(targets, |id, name| read(session, id, name, function_name));
+    let mut accounts: Vec<_> = reads.collect().await;
     accounts.sort_by(|a, b| a.account.cmp(&b.account));
     let coverage = OrganizationCoverage { checked_at: session.now, accounts };
     let outcome = coverage.outcome();
@@ -125,8 +122,6 @@ async fn read(session: &Session, id: String, name: Option<String>, function_name
         Some(rule) => count(&account, rule).await.map(Some),
         None => Ok(None),
     };
-    // Its clients are not needed again, and hundreds of accounts would hold theirs.
-    session.accounts.forget(&id);
     let error = users.as_ref().err().map(|error| format!("{error:#}"));
     AccountCoverage { account: id, name, coverage: coverage.into(), users: users.unwrap_or_default(), error }
 }

@@ -22,13 +22,10 @@ use access_key_rotation::aws::calls::{CallError, Failure};
 use account::Examiner;
 use anyhow::anyhow;
 use function::Function;
-use futures_util::{StreamExt, future::join3, stream};
+use futures_util::{StreamExt, future::join3};
 use pack::Pack;
 use report::{Check, Examined, Format, Report};
 use std::path::PathBuf;
-
-/// How many accounts, or Regions, to check at a time.
-const AT_A_TIME: usize = 8;
 
 /// Check whether the rule can work in the current account, or in other accounts, and see what to do if it cannot.
 ///
@@ -91,12 +88,12 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
         checks.push(concurrency);
         Some((function, pack))
     };
-    let examiner = Examiner { session: &session, role_name: &args.connection.role_name, deployed: deployed.as_ref() };
-    let examine = async |(account, name): (String, Option<String>)| {
+    let examiner = &Examiner { session: &session, role_name: &args.connection.role_name, deployed: deployed.as_ref() };
+    let examined = session.each_account(targets, |account, name| async move {
         let checks = examiner.examine(&account).await;
         Examined { account, name, checks }
-    };
-    let mut accounts: Vec<_> = stream::iter(targets).map(examine).buffer_unordered(AT_A_TIME).collect().await;
+    });
+    let mut accounts: Vec<_> = examined.collect().await;
     accounts.sort_by(|a, b| a.account.cmp(&b.account));
     let report = Report {
         checked_at: session.now,

@@ -15,11 +15,8 @@ use access_key_rotation::{
     evaluation::{account_scan::scan, user::Evaluator},
     metrics::Metrics,
 };
-use futures_util::{StreamExt, stream};
-use std::{path::Path, sync::Arc};
-
-/// How many accounts to scan at a time, each at its own rate.
-const ACCOUNTS_AT_A_TIME: usize = 8;
+use futures_util::StreamExt;
+use std::{path::Path, pin::pin, sync::Arc};
 
 /// What to read besides the users who may be in violation.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,17 +44,14 @@ pub(crate) async fn scan_accounts(
     result.left_out = left_out;
     let progress = &Progress::of(accounts.len());
     let work = async {
-        let mut scans = stream::iter(accounts)
-            .map(|(id, name)| async move {
-                let metrics = Arc::new(Metrics::with_calls(session.calls()));
-                progress.started(&id, &metrics);
-                let scan = scan_account(session, &id, scope, terms, besides, &metrics).await;
-                // Frees the account's clients, since a scan may cover hundreds of accounts.
-                session.accounts.forget(&id);
-                progress.done(&id, scan.findings.len(), scan.error.is_some());
-                AccountScan { account: id, name, ..scan }
-            })
-            .buffer_unordered(ACCOUNTS_AT_A_TIME);
+        let scans = session.each_account(accounts, |id, name| async move {
+            let metrics = Arc::new(Metrics::with_calls(session.calls()));
+            progress.started(&id, &metrics);
+            let scan = scan_account(session, &id, scope, terms, besides, &metrics).await;
+            progress.done(&id, scan.findings.len(), scan.error.is_some());
+            AccountScan { account: id, name, ..scan }
+        });
+        let mut scans = pin!(scans);
         while let Some(scan) = scans.next().await {
             result.add(scan)?;
         }

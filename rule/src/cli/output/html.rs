@@ -97,7 +97,11 @@ fn header(terms: &Terms, is_evidence: bool) -> Markup {
                 }
                 "A key in violation is in use if it was used within " (number(terms.quiet_days, "day")) " before the scan."
             }
-            nav aria-label="On this page" { a href="#accounts" { "Accounts" } " " @if is_evidence { a href="#exemptions" { "Exemptions" } " " } a href="#users" { "Users" } }
+            nav aria-label="On this page" {
+                a href="#accounts" { "Accounts" } " "
+                @if is_evidence { a href="#exemptions" { "Exemptions" } " " }
+                a href="#users" { "Users" }
+            }
         }
     }
 }
@@ -141,6 +145,11 @@ fn foot() -> Markup {
         footer { p { "access-key-rotation " (env!("CARGO_PKG_VERSION")) } }
         script { (PreEscaped(SCRIPT)) }
     }
+}
+
+/// The heads of a table's columns.
+fn heads(names: &[&str]) -> Markup {
+    html! { @for name in names { th scope="col" { (name) } } }
 }
 
 /// A number of users. If the scan is incomplete, it is only a lower bound.

@@ -1,6 +1,6 @@
 //! Checks the conformance pack: its status in each account of the home Region, and that no other Region has it.
 
-use super::{AT_A_TIME, Caller, Check, is_denial, regions};
+use super::{Caller, Check, is_denial, regions};
 use crate::{args::connection::Session, manual};
 use access_key_rotation::aws::{
     calls::{CallError, Calls},
@@ -20,6 +20,8 @@ use std::collections::BTreeMap;
 const NAME: &str = "pack";
 const STATUSES: &str = "config:DescribeOrganizationConformancePackStatuses";
 const DETAILS: &str = "config:GetOrganizationConformancePackDetailedStatus";
+/// How many Regions to ask at a time.
+const REGIONS_AT_A_TIME: usize = 8;
 /// The most accounts that AWS Config puts on a page.
 const ACCOUNTS_A_PAGE: i32 = 100;
 
@@ -205,7 +207,7 @@ async fn elsewhere(session: &Session, calls: &Calls, name: &str) -> Check {
         (region, status(&aws_sdk_config::Client::new(&settings), calls, session, name).await)
     };
     let others = regions::recording(&session.home.partition).filter(|region| region.name != home);
-    let answers: Vec<_> = stream::iter(others).map(ask).buffered(AT_A_TIME).collect().await;
+    let answers: Vec<_> = stream::iter(others).map(ask).buffered(REGIONS_AT_A_TIME).collect().await;
 
     let refuses =
         |error: &CallError| ["UnrecognizedClientException", "InvalidClientTokenId"].contains(&error.code.as_str());

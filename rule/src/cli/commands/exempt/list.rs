@@ -8,11 +8,8 @@ use crate::{
 };
 use access_key_rotation::policy::parameters::Parameters;
 use clap::ValueEnum;
-use futures_util::{StreamExt, stream};
-use std::fmt::Write as _;
-
-/// How many accounts to read at a time, as in a scan.
-const ACCOUNTS_AT_A_TIME: usize = 8;
+use futures_util::StreamExt;
+use std::{fmt::Write as _, pin::pin};
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum Format {
@@ -29,14 +26,11 @@ pub(super) async fn list(
     format: Format,
 ) -> anyhow::Result<Outcome> {
     let accounts = targets.resolve(session).await?.accounts;
-    let mut reads = stream::iter(accounts.into_keys())
-        .map(|id| async move {
-            let read = read(session, &id, parameters).await;
-            // Frees the account's clients, since there may be hundreds of accounts.
-            session.accounts.forget(&id);
-            (id, read)
-        })
-        .buffer_unordered(ACCOUNTS_AT_A_TIME);
+    let reads = session.each_account(accounts, |id, _| async move {
+        let read = read(session, &id, parameters).await;
+        (id, read)
+    });
+    let mut reads = pin!(reads);
     let (mut exempted, mut errors) = (Vec::new(), Vec::new());
     while let Some((id, (users, unread))) = reads.next().await {
         exempted.extend(users);

@@ -1,7 +1,7 @@
 //! The page's table of accounts.
 
 use super::{
-    known, scrolling,
+    heads, known, scrolling,
     text::{Theirs, UNKNOWN, grouped, number},
 };
 use crate::findings::finding::{AccountSummary, Covered};
@@ -14,8 +14,7 @@ pub(super) fn section(accounts: &[AccountSummary]) -> Markup {
         table {
             thead {
                 tr {
-                    th scope="col" { "Account" }
-                    th scope="col" { "Name" }
+                    (heads(&["Account", "Name"]))
                     th.number scope="col" { "Evaluated" }
                     th.number scope="col" { "Non-compliant" }
                     th.number scope="col" { "Exempt" }

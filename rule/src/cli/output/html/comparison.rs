@@ -1,7 +1,7 @@
 //! The page's section about changes since an earlier scan.
 
 use super::{
-    scrolling,
+    heads, scrolling,
     text::{Theirs, grouped, number},
     tile,
 };
@@ -33,7 +33,7 @@ pub(super) fn section(comparison: &Comparison) -> Markup {
 fn violations(what: &str, list: &[Violation]) -> Markup {
     let table = html! {
         table {
-            thead { tr { th scope="col" { "Account" } th scope="col" { "User" } th scope="col" { "Access key" } } }
+            thead { tr { (heads(&["Account", "User", "Access key"])) } }
             tbody {
                 @for Violation { account, user_name, access_key_id, .. } in list {
                     tr {

@@ -1,7 +1,7 @@
 //! What an auditor asks first: the control, who read what and when, and how to compare a copy.
 
 use super::{
-    scrolling,
+    heads, scrolling,
     text::{Theirs, number},
 };
 use crate::output::evidence::{
@@ -88,14 +88,7 @@ fn left_out(evidence: &Evidence) -> Markup {
 fn controls() -> Markup {
     let table = html! {
         table {
-            thead {
-                tr {
-                    th scope="col" { "Standard" }
-                    th scope="col" { "Control" }
-                    th scope="col" { "Text" }
-                    th scope="col" { "Source" }
-                }
-            }
+            thead { tr { (heads(&["Standard", "Control", "Text", "Source"])) } }
             tbody {
                 @for control in &CONTROLS {
                     tr {

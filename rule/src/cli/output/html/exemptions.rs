@@ -1,7 +1,7 @@
 //! The page's table of exemptions.
 
 use super::{
-    known, scrolling,
+    heads, known, scrolling,
     text::{Theirs, number},
 };
 use crate::{findings::exemptions::Exempted, output::evidence::Evidence};
@@ -15,11 +15,7 @@ pub(super) fn section(evidence: &Evidence) -> Markup {
     let soon = result.terms.scanned_at.date_naive() + TimeDelta::days(result.terms.warn_before_days.into());
     let table = html! {
         table {
-            thead {
-                tr {
-                    @for name in ["Account", "User", "Ends", "Owner", "Access key", "State", "Reason"] { th scope="col" { (name) } }
-                }
-            }
+            thead { tr { (heads(&["Account", "User", "Ends", "Owner", "Access key", "State", "Reason"])) } }
             tbody { @for user in &result.exemptions { (row(user, soon)) "\n" } }
         }
     };

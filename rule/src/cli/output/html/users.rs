@@ -1,7 +1,7 @@
 //! The page's list of users: violations, exemptions and keys due soon, each with the keys and what to do about them.
 
 use super::{
-    scrolling,
+    heads, scrolling,
     text::{Theirs, number},
     totals::{State, Totals},
 };
@@ -43,7 +43,7 @@ fn section(result: &ScanResult, totals: &Totals) -> Markup {
             caption { (number(totals.listed(), "user")) ": violations, exemptions, keys due soon" }
             thead {
                 tr {
-                    @for name in ["Account", "User", "State", "Priority", "Owner", "Access key"] { th scope="col" { (name) } }
+                    (heads(&["Account", "User", "State", "Priority", "Owner", "Access key"]))
                     th scope="col" data-sort="age" { "Age" }
                     th scope="col" data-sort="used" { "Last used" }
                     th scope="col" { "What to do" }

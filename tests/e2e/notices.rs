@@ -98,8 +98,8 @@ async fn a_notice_says_whose_key_it_is_and_what_to_do() {
         "milestone": 2,
         "daysOverdue": 2,
         "message": format!(
-            "Since 2026-02-27, access key {key} of user bot in account {MEMBER} is overdue (2 days). Exemption expired on 2026-02-01 \
-             (owner: a 'quoted' owner). Rotate the key."
+            "Access key {key} of user bot in account {MEMBER} was due on 2026-02-27, 2 days ago: rotate it. Exemption expired on \
+             2026-02-01 (owner: a 'quoted' owner)."
         ),
     });
     assert_eq!(event["detail"], expected);
@@ -131,8 +131,15 @@ async fn keys_that_fall_due_and_exemptions_that_end_are_told_with_their_owner() 
         field(ending, "exemption"),
         json!({ "state": "valid", "until": "2026-03-06", "owner": "billing", "reason": null })
     );
-    let names = notices.iter().map(|event| field(event, "message").as_str().unwrap().contains(" of user "));
-    assert!(names.into_iter().all(|named| named));
+    let soon_key = soon["detail"]["accessKeyId"].as_str().unwrap();
+    let expected =
+        format!("Access key {soon_key} of user soon in account {MEMBER} is due on 2026-03-11, in 10 days: rotate it.");
+    assert_eq!(field(soon, "message"), expected);
+    let ending_key = ending["detail"]["accessKeyId"].as_str().unwrap();
+    let expected = format!(
+        "The exemption of access key {ending_key} of user exempt in account {MEMBER} ends on 2026-03-06, in 5 days: rotate the key."
+    );
+    assert_eq!(field(ending, "message"), expected);
 }
 
 /// Whatever users call themselves and their owners, the notices are as templates/notices/schema.json says.

@@ -150,24 +150,30 @@ impl<'a> Notices<'a> {
             "lastUsed": used.map(use_of),
             "exemption": exempt(exemption),
             "milestone": milestone.milestone,
-            "message": message(kind, days, &format!("access key {} of user {name} in account {account}", key.id), due, exemption),
+            "message": message(kind, days, &format!("key {} of user {name} in account {account}", key.id), due, exemption),
         });
         detail[if kind == Kind::Overdue { "daysOverdue" } else { "daysLeft" }] = days.into();
         BusEvent { detail_type: kind.detail_type(), resource: user.arn.map(str::to_owned), detail: detail.to_string() }
     }
 }
 
+/// One sentence for people, and a second one if an exemption is void.
 fn message(kind: Kind, days: i64, key: &str, due: NaiveDate, exemption: &Exemption) -> String {
     let number = count(usize::try_from(days).unwrap_or_default(), "day");
+    let when = match kind {
+        _ if days == 0 => "today".to_owned(),
+        Kind::Overdue => format!("{number} ago"),
+        Kind::DueSoon | Kind::ExemptionEnding => format!("in {number}"),
+    };
     match (kind, exemption) {
-        (Kind::DueSoon, _) => format!("In {number}, on {due}, {key} falls due. Rotate it before then."),
         (Kind::ExemptionEnding, Exemption::Valid { until, .. }) => {
-            format!("In {number}, on {until}, the exemption of {key} ends. Rotate the key before then.")
+            format!("The exemption of access {key} ends on {until}, {when}: rotate the key.")
         }
-        (_, Exemption::Void(why)) => {
-            format!("Since {due}, {key} is overdue ({number}). {}. Rotate the key.", plain(why))
+        (Kind::Overdue, Exemption::Void(why)) => {
+            format!("Access {key} was due on {due}, {when}: rotate it. {}.", plain(why))
         }
-        _ => format!("Since {due}, {key} is overdue ({number}). Rotate it."),
+        (Kind::Overdue, _) => format!("Access {key} was due on {due}, {when}: rotate it."),
+        _ => format!("Access {key} is due on {due}, {when}: rotate it."),
     }
 }
 

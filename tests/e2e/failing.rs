@@ -133,7 +133,7 @@ async fn at_the_deadline_what_is_known_is_delivered() {
 async fn a_read_that_gets_no_answer_ends_at_the_deadline_too() {
     let mut deployment = Deployment::start().await;
     deployment.member(|account| populate(account, today(), 20, 10, 0));
-    deployment.rule.timeout = Duration::from_secs(6);
+    deployment.rule.timeout = Duration::from_secs(15);
     deployment.fault(Some("ListAccessKeys"), Some("user-0003"), FaultKind::Latency(Duration::from_secs(60)));
     let error = deployment.sweep_with(&[]).await.0.unwrap_err();
     assert_eq!(error.error_type(), "DeadlineExceeded", "{error}");
@@ -144,7 +144,7 @@ async fn a_read_that_gets_no_answer_ends_at_the_deadline_too() {
 async fn a_sweep_that_is_throttled_until_the_deadline_says_so() {
     let mut deployment = Deployment::start().await;
     deployment.member(|account| populate(account, today(), 20, 10, 0));
-    deployment.rule.timeout = Duration::from_secs(2);
+    deployment.rule.timeout = Duration::from_secs(9);
     deployment.fault(Some("ListUsers"), None, FaultKind::Throttle { probability: 1.0 });
     let error = deployment.sweep_with(&[]).await.0.unwrap_err();
     assert_eq!(error.error_type(), "DeadlineExceeded", "{error}");

@@ -75,6 +75,56 @@ async fn sweeps(what: &str, users: usize, faults: &[FaultKind]) {
     sweep(&format!("{what}, third sweep, new function"), &aws, &start().await).await;
 }
 
+/// Runs a first sweep and a later one for each number of users and each share of violations, each with a new function.
+async fn growth() {
+    println!("users, violations: calls, processor, memory of the first sweep; of a later one");
+    for users in [100, 1000, USERS] {
+        for in_violation in [0, 1, 10, 100] {
+            let mut world = World::live_clock();
+            let credentials = deploy(&mut world, HUB, &[MEMBER]);
+            populate(world.account(MEMBER), users, in_violation);
+            let aws = LocalAws::start(world).await.unwrap();
+            for what in ["first", "later"] {
+                let function = start(aws.endpoint(), HUB, &credentials, build().unwrap(), &[]).await.unwrap();
+                sweep(&format!("{users} users, {in_violation} % in violation, {what} sweep"), &aws, &function).await;
+            }
+        }
+    }
+}
+
+/// Runs a first sweep and a later one with what Lambda gives a function of 128 MB: 128/1769 of a processor ("Configure Lambda
+/// function memory" in the AWS Lambda developer guide).
+async fn with_the_share_of_128_mb() {
+    let mut world = World::live_clock();
+    let credentials = deploy(&mut world, HUB, &[MEMBER]);
+    populate(world.account(MEMBER), USERS, 1);
+    let kind = FaultKind::Latency(Duration::from_millis(30));
+    world.faults.add(Fault { account: None, action: None, user: None, kind });
+    let aws = LocalAws::start(world).await.unwrap();
+    let function = start(aws.endpoint(), HUB, &credentials, build().unwrap(), &[]).await.unwrap();
+    match limit_processor(function.process_id(), 128 * 100_000 / 1769) {
+        Ok(()) => {
+            sweep("5000 users, 30 ms an answer, 7.2 % of a processor, first sweep", &aws, &function).await;
+            sweep("5000 users, 30 ms an answer, 7.2 % of a processor, later sweep", &aws, &function).await;
+        }
+        Err(error) => println!("the share of a 128 MB function was not measured: cgroup: {error}"),
+    }
+}
+
+/// Gives a process so many microseconds of processor in every 100,000, by Linux's cgroups, version 2 or 1.
+fn limit_processor(process_id: u32, microseconds: u32) -> std::io::Result<()> {
+    let root = std::path::Path::new("/sys/fs/cgroup");
+    let unified = root.join("cgroup.controllers").exists();
+    let group =
+        if unified { root.to_owned() } else { root.join("cpu") }.join(format!("access-key-rotation-{process_id}"));
+    std::fs::create_dir(&group)?;
+    match unified {
+        true => std::fs::write(group.join("cpu.max"), format!("{microseconds} 100000"))?,
+        false => std::fs::write(group.join("cpu.cfs_quota_us"), microseconds.to_string())?,
+    }
+    std::fs::write(group.join("cgroup.procs"), process_id.to_string())
+}
+
 /// Runs a month of daily sweeps. Every user rotates the only key when it is 85 days old.
 async fn month() {
     let mut world = World::new(Utc::now());
@@ -123,12 +173,23 @@ async fn main() {
     println!("start to first poll: {:?} (median of 15; slowest {:?})", starts[7], starts[14]);
 
     let (aws, function) = deployed(|account| drop(account.create_user("bot", Utc::now()))).await;
-    for _ in 0..100 {
-        let event = events::change(&mut aws.world(), MEMBER, RULE, "bot", &[]).unwrap();
-        function.invoke(event.to_string().as_bytes()).await.unwrap();
+    let mut took = Vec::new();
+    let mut processor = Duration::ZERO;
+    for n in 0..1100 {
+        let event = events::change(&mut aws.world(), MEMBER, RULE, "bot", &[]).unwrap().to_string();
+        if n == 100 {
+            processor = function.processor_time().unwrap();
+        }
+        let started = Instant::now();
+        function.invoke(event.as_bytes()).await.unwrap();
+        took.push(started.elapsed());
     }
+    let processor = (function.processor_time().unwrap() - processor) / 1000;
+    let warm = &mut took[100..];
+    warm.sort_unstable();
+    println!("warm change event: {:?} (median of 1000), {processor:?} of processor (mean)", warm[500]);
     let resident = function.peak_resident_bytes().unwrap() as f64 / MEBIBYTE;
-    println!("after 100 change events: {resident:.1} MiB");
+    println!("after 1100 change events: {resident:.1} MiB");
 
     let members: Vec<_> = (0..100).map(|n| format!("{:012}", 600_000_000_000_u64 + n)).collect();
     let mut world = World::live_clock();
@@ -155,5 +216,7 @@ async fn main() {
         sweeps(&format!("{users} users, 30 ms an answer"), users, std::slice::from_ref(&latency)).await;
     }
     sweeps("5000 users, 100 reads a second admitted", USERS, &[latency, bucket]).await;
+    with_the_share_of_128_mb().await;
+    growth().await;
     month().await;
 }

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod at_least_once;
 mod aws_cli;
 mod aws_cli_config;
 mod aws_cli_iam;
@@ -25,6 +26,7 @@ mod exempt;
 mod failing;
 mod fields;
 mod function;
+mod growth;
 mod html;
 mod memory;
 mod ministack;
@@ -45,6 +47,7 @@ mod runbooks_failing;
 mod shell;
 mod shielded;
 mod since;
+mod stable;
 mod support;
 mod sweep;
 mod tls;

@@ -72,6 +72,8 @@ pub enum FaultKind {
     RepeatedMarker,
     /// AWS acts, and the connection is closed without an answer.
     Reset,
+    /// This many calls are answered. AWS acts on the next one without an answer, and neither acts on later ones nor answers them.
+    SilentAfterCalls(u32),
     /// AWS acts, and the body of its answer ends early, though the HTTP response is complete: a proxy or a server cut it.
     CutBody(Cut),
 }
@@ -94,6 +96,9 @@ pub enum Cut {
     Before(&'static str),
 }
 
+/// Longer than anybody waits.
+const NEVER: Duration = Duration::from_secs(24 * 3600);
+
 /// The faults in force.
 #[derive(Default)]
 pub struct Faults(Vec<Armed>);
@@ -101,6 +106,8 @@ pub struct Faults(Vec<Armed>);
 struct Armed {
     fault: Fault,
     bucket: Option<Bucket>,
+    /// Whether the last call on which AWS acts has come.
+    silent: bool,
 }
 
 struct Bucket {
@@ -133,6 +140,7 @@ pub(crate) struct Effects {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Damage {
     Reset,
+    Silence,
     Cut(Cut),
 }
 
@@ -151,7 +159,7 @@ impl Cut {
 impl Faults {
     /// Puts a fault in force.
     pub fn add(&mut self, fault: Fault) {
-        self.0.push(Armed { fault, bucket: None });
+        self.0.push(Armed { fault, bucket: None, silent: false });
     }
 
     /// Ends all faults.
@@ -222,6 +230,14 @@ impl Armed {
             FaultKind::ShortPages(items) => effects.pages.at_most = Some((*items).max(1)),
             FaultKind::RepeatedMarker => effects.pages.repeated_marker = true,
             FaultKind::Reset => effects.damage = Some(Damage::Reset),
+            FaultKind::SilentAfterCalls(calls) => match calls.checked_sub(1) {
+                Some(left) => *calls = left,
+                None if self.silent => effects.latency = NEVER,
+                None => {
+                    self.silent = true;
+                    effects.damage = Some(Damage::Silence);
+                }
+            },
             FaultKind::CutBody(cut) => effects.damage = Some(Damage::Cut(*cut)),
             FaultKind::FailedEvaluations { .. } | FaultKind::FailedEntries { .. } => {}
             _ if effects.error.is_some() => {}

@@ -154,6 +154,11 @@ impl Function {
         result
     }
 
+    /// The id of the process.
+    pub fn process_id(&self) -> u32 {
+        self.process_id
+    }
+
     /// The time from the start of the process to its first poll for an event.
     pub fn start_to_first_poll(&self) -> Duration {
         self.start_to_first_poll

@@ -72,7 +72,7 @@ pub(crate) fn render(
         Err(error) => ("text/xml", error_xml(service, &error, request_id)),
     };
     let body = match damage {
-        None => Body::from(body),
+        None | Some(Damage::Silence) => Body::from(body),
         Some(Damage::Cut(cut)) => Body::from(cut.of(&body).to_owned()),
         // The server closes a connection whose response has no body to send, before it sends the head.
         Some(Damage::Reset) => {

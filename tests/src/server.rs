@@ -77,6 +77,9 @@ async fn answer(
         Ok(scope) => {
             let (action, input) = Input::read(scope.service, (&method, &uri), &headers, &body);
             let (answer, damage) = call(&world, &scope, &action, &input).await;
+            if matches!(damage, Some(Damage::Silence)) {
+                std::future::pending::<()>().await;
+            }
             render(scope.service, &action, answer, &request_id, damage)
         }
     }

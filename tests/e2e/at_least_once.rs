@@ -1,0 +1,226 @@
+//! Lambda delivers an event at least once, in any order, and may end a process at any moment: the results are the same.
+
+use crate::{function::bootstrap, support::*};
+use chrono::Utc;
+use local_aws::{
+    ComplianceType::{self, NotApplicable},
+    Credentials, Fault, FaultKind, LocalAws, World,
+    deployment::{self, InProcess},
+    events,
+    lambda::Function,
+};
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+/// More than a batch of users who need no read, and some of each other kind.
+const YOUNG: usize = 120;
+
+/// An account a day after its first sweep, with notices.
+struct Day {
+    aws: LocalAws,
+    credentials: Credentials,
+    event: Value,
+}
+
+impl Day {
+    /// `change` makes an event about this user, and otherwise the event is the schedule's.
+    async fn after_a_sweep(change: Option<&str>) -> Day {
+        let mut world = World::live_clock();
+        let credentials = deploy(&mut world);
+        world.account(HUB).add_event_bus("notices");
+        let member = world.account(MEMBER);
+        for n in 0..YOUNG {
+            member.create_user(&format!("young-{n:03}"), midnight() - days(n as i64 % 60));
+        }
+        for n in 0..4 {
+            user_with_key(member, &format!("stale-{n}"), 120 + n);
+            user_with_key(member, &format!("fresh-{n}"), 10 + n);
+            user_with_key(member, &format!("exempt-{n}"), 200);
+            member.tag_user(&format!("exempt-{n}"), "access-key-rotation:exempt-owner", "payments");
+            member.tag_user(&format!("exempt-{n}"), "access-key-rotation:exempt-until", &day(30));
+        }
+        user_with_key(member, "gone", 40);
+        let first = events::scheduled(&mut world, MEMBER, RULE, &[]);
+        let aws = LocalAws::start(world).await.unwrap();
+        let rule = InProcess::start(&aws, HUB, credentials.clone()).await.unwrap();
+        rule.invoke(&first, Utc::now()).await.0.unwrap();
+        let event = {
+            let mut world = aws.world();
+            let member = world.account(MEMBER);
+            // The results are of yesterday, half of them are lost, and half of the stale keys have been replaced.
+            let mut number = 0;
+            member.results_mut(RULE).unwrap().retain(|_, result| {
+                result.result_recorded_time -= days(1);
+                number += 1;
+                number % 2 == 0
+            });
+            member.create_user("new", midnight());
+            for name in ["stale-0", "stale-1"] {
+                let key = member.user(name).unwrap().keys[0].id.clone();
+                member.delete_key(name, &key);
+                member.create_key(name, midnight()).unwrap();
+            }
+            member.delete_user("gone");
+            let all = [("deliver", "all")];
+            match change {
+                None => events::scheduled(&mut world, MEMBER, RULE, &all),
+                Some(user) => events::change(&mut world, MEMBER, RULE, user, &all).unwrap(),
+            }
+        };
+        aws.world().clear_calls();
+        Day { aws, credentials, event }
+    }
+
+    async fn function(&self) -> Function {
+        let bus = [("EVENT_BUS_NAME", "notices".to_owned())];
+        deployment::start(self.aws.endpoint(), HUB, &self.credentials, bootstrap(), &bus).await.unwrap()
+    }
+
+    async fn handle(&self) {
+        self.function().await.invoke(self.event.to_string().as_bytes()).await.unwrap();
+    }
+
+    /// Kills the process as soon as AWS has acted on so many calls and answered all but the last.
+    async fn kill_at(&self, calls: u32) {
+        let kind = FaultKind::SilentAfterCalls(calls - 1);
+        self.aws.world().faults.add(Fault { account: None, action: None, user: None, kind });
+        let function = self.function().await;
+        let killed = async {
+            while self.calls() < calls {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let event = self.event.to_string();
+        tokio::select! {
+            outcome = function.invoke(event.as_bytes()) => panic!("it ended before call {calls}: {outcome:?}"),
+            () = killed => {}
+        }
+        drop(function);
+        self.aws.world().faults.clear();
+    }
+
+    fn calls(&self) -> u32 {
+        self.aws.world().calls().len().try_into().unwrap()
+    }
+
+    /// What AWS Config holds, by resource id.
+    fn results(&self) -> BTreeMap<String, (ComplianceType, Option<String>)> {
+        let mut world = self.aws.world();
+        let results = world.account(MEMBER).results(RULE).iter();
+        results.map(|(id, result)| (id.clone(), (result.compliance, result.annotation.clone()))).collect()
+    }
+
+    /// The ids of the notices.
+    fn notices(&self) -> BTreeSet<String> {
+        let mut world = self.aws.world();
+        world.account(HUB).events("notices").iter().map(|event| event["detail"]["id"].to_string()).collect()
+    }
+}
+
+async fn killed_at_every_call(change: Option<&str>, least: u32) {
+    let whole = Day::after_a_sweep(change).await;
+    let before = whole.results();
+    whole.handle().await;
+    let (calls, after, told) = (whole.calls(), whole.results(), whole.notices());
+    assert!(calls >= least, "{calls} calls");
+    assert!(!told.is_empty());
+    for call in 1..=calls {
+        let day = Day::after_a_sweep(change).await;
+        day.kill_at(call).await;
+        for (id, result) in day.results() {
+            let of = |results: &BTreeMap<_, _>| results.get(&id) == Some(&result);
+            assert!(of(&before) || of(&after), "killed at call {call} of {calls}: {id} has {result:?}");
+        }
+        // Lambda repeats the event.
+        day.handle().await;
+        assert_eq!(day.results(), after, "killed at call {call} of {calls}");
+        assert_eq!(day.notices(), told, "killed at call {call} of {calls}");
+    }
+}
+
+#[tokio::test]
+async fn killed_at_any_call_of_a_sweep_the_next_try_ends_with_the_same_results_and_notices() {
+    killed_at_every_call(None, 20).await;
+}
+
+#[tokio::test]
+async fn killed_at_any_call_of_a_change_the_next_try_ends_with_the_same_result_and_notice() {
+    killed_at_every_call(Some("stale-2"), 5).await;
+}
+
+#[tokio::test]
+async fn events_that_come_twice_and_in_any_order_leave_the_same_results() {
+    let mut ends = BTreeSet::new();
+    for seed in 0..12 {
+        let deployment = Deployment::start().await;
+        deployment.member(|account| populate(account, today(), 12, 50, 0));
+        deployment.sweep(&[]).await;
+        let mut events = Vec::new();
+        for n in 0..12 {
+            let name = format!("user-{n:04}");
+            for step in 0..2 {
+                deployment.aws.world().advance(chrono::TimeDelta::minutes(5));
+                let now = deployment.aws.world().now();
+                deployment.member(|account| match (n % 3, step) {
+                    (0, 0) => drop(account.tag_user(&name, "access-key-rotation:exempt-owner", "payments")),
+                    (0, _) => drop(account.tag_user(&name, "access-key-rotation:exempt-until", "2026-06-30")),
+                    (1, 0) => drop(account.create_user(&format!("new-{n}"), now)),
+                    (1, _) => drop(account.create_key(&name, now)),
+                    _ => drop(account.tag_user(&name, "step", &step.to_string())),
+                });
+                events.extend(events::change(&mut deployment.aws.world(), MEMBER, RULE, &name, &[]));
+            }
+        }
+        events.push(events::scheduled(&mut deployment.aws.world(), MEMBER, RULE, &[]));
+        let gone = {
+            let mut world = deployment.aws.world();
+            let id = world.account(MEMBER).user("user-0002").unwrap().id.clone();
+            world.account(MEMBER).delete_user("user-0002");
+            events.push(events::deleted(&mut world, MEMBER, RULE, &id, "user-0002", &[]));
+            id
+        };
+        let mut twice = [events.clone(), events].concat();
+        fastrand::Rng::with_seed(seed).shuffle(&mut twice);
+        // Four at a time, as Lambda's environments take them.
+        for events in twice.chunks(4) {
+            let outcomes = futures_util::future::join_all(events.iter().map(|event| deployment.send(event))).await;
+            outcomes.into_iter().for_each(|(outcome, _)| outcome.unwrap());
+        }
+        deployment.assert_all_right(90);
+        let end = deployment.member(|account| {
+            let results = account.results(RULE);
+            assert_eq!(results[&gone].compliance, NotApplicable);
+            let of = |user: &local_aws::User| (user.name.clone(), results[&user.id].annotation.clone());
+            account.users().map(of).collect::<Vec<_>>()
+        });
+        ends.insert(end);
+    }
+    assert_eq!(ends.len(), 1, "{ends:#?}");
+}
+
+#[tokio::test]
+async fn two_sweeps_of_an_account_at_once_end_as_one_does() {
+    let mut ends = Vec::new();
+    for sweeps in [1, 2] {
+        let deployment = Deployment::start().await;
+        deployment.member(|account| populate(account, today(), 230, 10, 20));
+        deployment.fault(None, None, FaultKind::Throttle { probability: 0.2 });
+        for day in 0..3 {
+            let gone = format!("user-{:04}", day * 10);
+            deployment.member(|account| account.delete_user(&gone));
+            let event = events::scheduled(&mut deployment.aws.world(), MEMBER, RULE, &[]);
+            let all = futures_util::future::join_all((0..sweeps).map(|_| deployment.send(&event))).await;
+            all.into_iter().for_each(|(outcome, _)| outcome.unwrap());
+            deployment.assert_all_right(90);
+            deployment.aws.world().advance(days(1));
+        }
+        ends.push(deployment.member(|account| {
+            let results = account.results(RULE).iter();
+            results.map(|(id, r)| (id.clone(), r.compliance, r.annotation.clone())).collect::<Vec<_>>()
+        }));
+    }
+    assert_eq!(ends[0], ends[1]);
+}

@@ -40,6 +40,7 @@ mod plan;
 mod profiles;
 mod properties;
 mod python;
+mod rdklib;
 mod runbook_documents;
 mod runbooks;
 mod runbooks_deleting;

@@ -4,7 +4,7 @@
 
 use crate::{python, support::*};
 use access_key_rotation::error::Error;
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, Utc};
 use local_aws::{
     ComplianceType::{self, Compliant, NonCompliant, NotApplicable},
     EvaluationResult, FaultKind, REGION, World, events,
@@ -109,11 +109,8 @@ fn with(mut event: Value, field: &str, value: impl Into<Value>) -> Value {
     event
 }
 
-/// What results say. boto3 sends times in whole seconds.
 fn said(held: &Held) -> Said {
-    let said = |result: &EvaluationResult| {
-        (result.resource_type.clone(), result.compliance, result.ordering_timestamp.trunc_subsecs(0))
-    };
+    let said = |result: &EvaluationResult| (result.resource_type.clone(), result.compliance, result.ordering_timestamp);
     held.iter().map(|(id, result)| (id.clone(), said(result))).collect()
 }
 

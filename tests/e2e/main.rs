@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod at_least_once;
+mod at_once;
 mod aws_cli;
 mod aws_cli_config;
 mod aws_cli_iam;

@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use crate::lock;
 use runtime_api::{Invocation, RuntimeApi};
 
+pub mod asynchronous;
 mod runtime_api;
 
 /// How long a function may take from its start to its first poll, as in AWS.

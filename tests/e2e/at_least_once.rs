@@ -84,7 +84,7 @@ impl Day {
     }
 
     /// Kills the process as soon as AWS has acted on so many calls and answered all but the last.
-    async fn kill_at(&self, calls: u32) {
+    async fn kill_at(&self, calls: usize) {
         let kind = FaultKind::SilentAfterCalls(calls - 1);
         self.aws.world().faults.add(Fault { account: None, action: None, user: None, kind });
         let function = self.function().await;
@@ -102,8 +102,8 @@ impl Day {
         self.aws.world().faults.clear();
     }
 
-    fn calls(&self) -> u32 {
-        self.aws.world().calls().len().try_into().unwrap()
+    fn calls(&self) -> usize {
+        self.aws.world().calls().len()
     }
 
     /// What AWS Config holds, by resource id.
@@ -120,7 +120,7 @@ impl Day {
     }
 }
 
-async fn killed_at_every_call(change: Option<&str>, least: u32) {
+async fn killed_at_every_call(change: Option<&str>, least: usize) {
     let whole = Day::after_a_sweep(change).await;
     let before = whole.results();
     whole.handle().await;

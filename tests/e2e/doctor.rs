@@ -132,7 +132,7 @@ async fn throttling_and_short_pages_cost_time_only_and_what_aws_does_not_answer_
     assert_eq!((status, ailing(&lines).as_str()), (Some(0), ""));
 
     clinic.aws.world().faults.clear();
-    // Pages of one, and every third empty: the first user with a key is on the second.
+    // Pages of one, of which the second is empty: the first user with a key is on the third.
     clinic.aws.world().account(MEMBER).create_user("a", Utc::now());
     clinic.fault(None, FaultKind::ShortPages(1));
     let (status, lines) = clinic.examine(ALL).await;

@@ -58,7 +58,7 @@ async fn a_listing_that_breaks_off_evaluates_whom_it_listed_and_takes_nobody_for
     deployment.sweep(&[]).await;
     let before = deployment.held();
     deployment.fault(Some("ListUsers"), None, FaultKind::ShortPages(20));
-    deployment.fault(Some("ListUsers"), None, FaultKind::BreakOffAfterPages(2));
+    deployment.fault(Some("ListUsers"), None, FaultKind::BreakOffAfterPages(3));
     let error = deployment.sweep_with(&[]).await.0.unwrap_err();
     assert_eq!(error.error_type(), "Incomplete");
     assert!(error.to_string().contains("The list of users is incomplete: iam:ListUsers"), "{error}");

@@ -107,7 +107,7 @@ async fn what_was_seen_of_the_held_results_counts_though_they_break_off() {
     deployment.clear_calls();
     let held = Some("GetComplianceDetailsByConfigRule");
     deployment.fault(held, None, FaultKind::ShortPages(20));
-    deployment.fault(held, None, FaultKind::BreakOffAfterPages(2));
+    deployment.fault(held, None, FaultKind::BreakOffAfterPages(3));
     assert_eq!(deployment.sweep_with(&[]).await.0.unwrap_err().error_type(), "AwsError");
     assert_eq!(deployment.calls_of("ListAccessKeys"), 20);
     deployment.assert_all_right(90);

@@ -153,7 +153,11 @@ pub async fn client_settings(aws: &LocalAws, credentials: Credentials) -> SdkCon
 /// # Errors
 /// None: the role's name is valid.
 pub async fn accounts(aws: &LocalAws, credentials: Credentials) -> Result<Accounts, Error> {
-    Accounts::new(client_settings(aws, credentials).await, Some(EVALUATION_ROLE.to_owned()))
+    accounts_with(client_settings(aws, credentials).await)
+}
+
+fn accounts_with(settings: SdkConfig) -> Result<Accounts, Error> {
+    Accounts::new(settings, Some(EVALUATION_ROLE.to_owned()))
 }
 
 /// The function's handler in this process, with real clients over HTTP and a clock that the caller sets.
@@ -173,8 +177,16 @@ impl InProcess {
     /// # Errors
     /// If `hub` is not the id of an account.
     pub async fn start(aws: &LocalAws, hub: &str, credentials: Credentials) -> Result<InProcess, Error> {
+        InProcess::with(client_settings(aws, credentials).await, hub)
+    }
+
+    /// A function in the hub account, whose clients have these settings.
+    ///
+    /// # Errors
+    /// If `hub` is not the id of an account.
+    pub fn with(settings: SdkConfig, hub: &str) -> Result<InProcess, Error> {
         Ok(InProcess {
-            accounts: accounts(aws, credentials).await?,
+            accounts: accounts_with(settings)?,
             home: Home::from_function_arn(&function_arn(hub))?,
             timeout: Duration::from_secs(900),
             notices: None,

@@ -66,16 +66,20 @@ pub enum FaultKind {
     },
     /// Listings return this many pages; all later ones are server errors.
     BreakOffAfterPages(u32),
-    /// Listings have at most this many items a page (at least one), and every third page is empty.
+    /// Listings have at most this many items a page (at least one), and of every three pages the second is empty.
     ShortPages(usize),
     /// From the second page on, listings answer with the token of the page itself as that of the next page.
     RepeatedMarker,
     /// AWS acts, and the connection is closed without an answer.
     Reset,
     /// This many calls are answered. AWS acts on the next one without an answer, and neither acts on later ones nor answers them.
-    SilentAfterCalls(u32),
+    SilentAfterCalls(usize),
     /// AWS acts, and the body of its answer ends early, though the HTTP response is complete: a proxy or a server cut it.
     CutBody(Cut),
+    /// Something on the way answers in AWS's place, with status 200 and this body. AWS does not get the call.
+    Intercepted(&'static str),
+    /// The first calls have one of these faults each, in this order. They are not about evaluations or events.
+    InTurn(Vec<FaultKind>),
 }
 
 /// Which evaluations of a call fail.
@@ -106,8 +110,7 @@ pub struct Faults(Vec<Armed>);
 struct Armed {
     fault: Fault,
     bucket: Option<Bucket>,
-    /// Whether the last call on which AWS acts has come.
-    silent: bool,
+    calls: usize,
 }
 
 struct Bucket {
@@ -142,6 +145,7 @@ pub(crate) enum Damage {
     Reset,
     Silence,
     Cut(Cut),
+    Intercepted(&'static str),
 }
 
 impl Cut {
@@ -159,12 +163,17 @@ impl Cut {
 impl Faults {
     /// Puts a fault in force.
     pub fn add(&mut self, fault: Fault) {
-        self.0.push(Armed { fault, bucket: None, silent: false });
+        self.0.push(Armed { fault, bucket: None, calls: 0 });
     }
 
     /// Ends all faults.
     pub fn clear(&mut self) {
         self.0.clear();
+    }
+
+    /// How many calls the faults in force have fitted so far, whether or not they were answered.
+    pub fn calls(&self) -> usize {
+        self.0.iter().map(|armed| armed.calls).sum()
     }
 
     /// The effects on a call. If several faults cause errors, the one that was added first decides.
@@ -224,22 +233,25 @@ impl Fault {
 
 impl Armed {
     fn affect(&mut self, target: &Target<'_>, rng: &mut Rng, effects: &mut Effects) {
-        match &mut self.fault.kind {
+        let turn = self.calls;
+        self.calls += 1;
+        let kind = match &mut self.fault.kind {
+            FaultKind::InTurn(kinds) => kinds.get_mut(turn),
+            kind => Some(kind),
+        };
+        let Some(kind) = kind else { return };
+        match kind {
             FaultKind::Latency(latency) => effects.latency += *latency,
             FaultKind::BreakOffAfterPages(pages) => effects.pages.break_off_after = Some(*pages),
             FaultKind::ShortPages(items) => effects.pages.at_most = Some((*items).max(1)),
             FaultKind::RepeatedMarker => effects.pages.repeated_marker = true,
             FaultKind::Reset => effects.damage = Some(Damage::Reset),
-            FaultKind::SilentAfterCalls(calls) => match calls.checked_sub(1) {
-                Some(left) => *calls = left,
-                None if self.silent => effects.latency = NEVER,
-                None => {
-                    self.silent = true;
-                    effects.damage = Some(Damage::Silence);
-                }
-            },
+            FaultKind::SilentAfterCalls(calls) if turn < *calls => {}
+            FaultKind::SilentAfterCalls(calls) if turn == *calls => effects.damage = Some(Damage::Silence),
+            FaultKind::SilentAfterCalls(_) => effects.latency = NEVER,
             FaultKind::CutBody(cut) => effects.damage = Some(Damage::Cut(*cut)),
-            FaultKind::FailedEvaluations { .. } | FaultKind::FailedEntries { .. } => {}
+            FaultKind::Intercepted(body) => effects.damage = Some(Damage::Intercepted(body)),
+            FaultKind::FailedEvaluations { .. } | FaultKind::FailedEntries { .. } | FaultKind::InTurn(_) => {}
             _ if effects.error.is_some() => {}
             FaultKind::Throttle { probability } => {
                 effects.error = (rng.f64() < *probability).then(|| AwsError::throttling(target.service));
@@ -328,6 +340,16 @@ mod tests {
         let mut fails = |action| faults.effects(&target(action, None), &mut Rng::with_seed(0)).error.is_some();
         let calls = ["ListUsers", "TagUser", "TagUser", "ListUsers", "TagUser"];
         assert_eq!(calls.map(&mut fails), [false, false, true, false, true]);
+    }
+
+    #[test]
+    fn faults_in_turn_end_with_the_last_one() {
+        let mut faults = Faults::default();
+        let kinds = vec![FaultKind::Throttle { probability: 1.0 }, FaultKind::AccessDenied];
+        faults.add(fault(Some("ListUsers"), None, FaultKind::InTurn(kinds)));
+        let mut code = || faults.effects(&target("ListUsers", None), &mut Rng::with_seed(0)).error.map(|e| e.code);
+        assert_eq!([code(), code(), code()], [Some("Throttling"), Some("AccessDenied"), None]);
+        assert_eq!(faults.calls(), 3);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::request::Service;
 /// The effects of faults on the pages of a listing.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct PageFaults {
-    /// The most items on a page; every third page is then empty.
+    /// The most items on a page; of every three pages, the second is then empty.
     pub(crate) at_most: Option<usize>,
     /// The number of pages after which all are server errors.
     pub(crate) break_off_after: Option<u32>,
@@ -84,7 +84,7 @@ impl Listing {
             return Err(AwsError::server_error(self.service));
         }
         let size = match self.faults.at_most {
-            Some(_) if position.page % 3 == 2 => 0,
+            Some(_) if position.page % 3 == 1 => 0,
             Some(at_most) => self.size.min(at_most),
             None => self.size,
         };
@@ -135,7 +135,7 @@ mod tests {
     fn short_pages_are_sometimes_empty() {
         let faults = PageFaults { at_most: Some(3), ..PageFaults::default() };
         let pages = walk(&listing(100, faults)).unwrap();
-        assert_eq!(pages, [vec![0, 1, 2], vec![3, 4, 5], vec![], vec![6, 7, 8], vec![9]]);
+        assert_eq!(pages, [vec![0, 1, 2], vec![], vec![3, 4, 5], vec![6, 7, 8], vec![], vec![9]]);
     }
 
     #[test]

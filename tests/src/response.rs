@@ -74,6 +74,7 @@ pub(crate) fn render(
     let body = match damage {
         None | Some(Damage::Silence) => Body::from(body),
         Some(Damage::Cut(cut)) => Body::from(cut.of(&body).to_owned()),
+        Some(Damage::Intercepted(body)) => Body::from(body),
         // The server closes a connection whose response has no body to send, before it sends the head.
         Some(Damage::Reset) => {
             Body::from_stream(once(ready(Err::<Bytes, _>(io::Error::from(io::ErrorKind::ConnectionReset)))))

@@ -8,6 +8,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, Response, Uri};
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -114,6 +115,9 @@ async fn call(
     };
     if !effects.latency.is_zero() {
         tokio::time::sleep(effects.latency).await;
+    }
+    if let Some(Damage::Intercepted(_)) = effects.damage {
+        return (Ok(Answer::Json(Value::Null)), effects.damage);
     }
     let mut world = lock(world);
     let result = act(&mut world, scope, &caller, &effects, action, input);

@@ -1,4 +1,4 @@
-//! Answers that end early, though the HTTP response is complete: no list is taken for whole that is not.
+//! Answers that end early, though the HTTP response is complete, and answers that are not AWS's: none is taken for an answer.
 
 use crate::support::*;
 use local_aws::{Cut, FaultKind};
@@ -69,4 +69,30 @@ async fn an_answer_that_never_comes_or_leads_nowhere_costs_nobody_a_verdict() {
         deployment.assert_all_right(90);
     };
     futures_util::future::join_all(faults.map(cell)).await;
+}
+
+#[tokio::test]
+async fn credentials_that_are_cut_are_asked_for_again() {
+    let deployment = swept().await;
+    let cuts = ["<SessionToken>", "<Expiration>", "</Expiration>", "<Credentials>", "</AssumeRoleResponse>"];
+    let cuts = cuts.map(|before| FaultKind::CutBody(Cut::Before(before)));
+    deployment.fault(Some("AssumeRole"), None, FaultKind::InTurn(cuts.to_vec()));
+    deployment.sweep(&[]).await;
+    deployment.assert_all_right(90);
+
+    deployment.aws.world().advance(days(1));
+    deployment.aws.world().faults.clear();
+    deployment.fault(Some("AssumeRole"), None, FaultKind::CutBody(Cut::Before("<SessionToken>")));
+    let error = deployment.sweep_with(&[]).await.0.unwrap_err();
+    assert_eq!(error.error_type(), "AwsError", "{error}");
+}
+
+#[tokio::test]
+async fn an_empty_answer_of_config_is_no_answer() {
+    for (action, expected) in [("PutEvaluations", "DeliveryFailed"), (DETAILS, "AwsError")] {
+        let deployment = swept().await;
+        deployment.fault(Some(action), None, FaultKind::Intercepted(""));
+        let error = deployment.sweep_with(&[]).await.0.expect_err(action);
+        assert_eq!(error.error_type(), expected, "{action}: {error}");
+    }
 }

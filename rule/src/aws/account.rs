@@ -130,7 +130,8 @@ impl Accounts {
                     .to_owned(),
             ));
         }
-        let sts = aws_sdk_sts::Client::new(&shared);
+        let sts = aws_sdk_sts::config::Builder::from(&shared).interceptor(WholeAnswers).build();
+        let sts = aws_sdk_sts::Client::from_conf(sts);
         Ok(Accounts { shared, sts, evaluation_role, cache: Mutex::default() })
     }
 
@@ -232,7 +233,9 @@ impl Accounts {
             iam: aws_sdk_iam::Client::from_conf(
                 aws_sdk_iam::config::Builder::from(&settings).interceptor(WholeAnswers).build(),
             ),
-            config: aws_sdk_config::Client::new(&settings),
+            config: aws_sdk_config::Client::from_conf(
+                aws_sdk_config::config::Builder::from(&settings).interceptor(WholeAnswers).build(),
+            ),
             settings,
             expires,
         }

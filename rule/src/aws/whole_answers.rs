@@ -1,14 +1,15 @@
-//! Refuses an answer of IAM that ends early.
+//! Refuses an answer that ends early.
 //!
-//! The SDK's reader of XML takes the end of the text for the end of every element. So a list that something on the way has cut
-//! would look like a shorter list, and its last users as if they were gone.
+//! The SDK's reader of XML takes the end of the text for the end of every element, and its reader of JSON takes no text for an
+//! object without members. So a list that something on the way has cut would look like a shorter list, and its last users as if
+//! they were gone; and results that AWS Config never got would look delivered.
 
 use aws_sdk_iam::config::{
     ConfigBag, Intercept, RuntimeComponents, interceptors::AfterDeserializationInterceptorContextRef,
 };
 use aws_sdk_iam::error::BoxError;
 
-/// Fails a call whose answer is XML without the end of its first element.
+/// Fails a call whose answer is empty, or is XML without the end of its first element.
 #[derive(Debug)]
 pub(super) struct WholeAnswers;
 
@@ -31,7 +32,7 @@ impl Intercept for WholeAnswers {
     }
 }
 
-/// Whether a document ends with the end of its first element. An empty one does: it has no list.
+/// Whether a document is an object of JSON, whose end the SDK checks, or ends with the end of its first element.
 fn is_whole(document: &[u8]) -> bool {
     let text = String::from_utf8_lossy(document);
     let mut rest = text.trim();
@@ -39,11 +40,10 @@ fn is_whole(document: &[u8]) -> bool {
     while let Some(after) = rest.strip_prefix("<?").or_else(|| rest.strip_prefix("<!")) {
         rest = after.split_once('>').map_or("", |(_, rest)| rest.trim_start());
     }
-    let Some(name) = rest.strip_prefix('<').and_then(|rest| rest.split([' ', '>', '/', '\n', '\r', '\t']).next())
-    else {
-        return text.trim().is_empty();
-    };
-    rest.ends_with(&format!("</{name}>"))
+    match rest.strip_prefix('<').and_then(|rest| rest.split([' ', '>', '/', '\n', '\r', '\t']).next()) {
+        Some(name) => rest.ends_with(&format!("</{name}>")),
+        None => rest.starts_with('{'),
+    }
 }
 
 #[cfg(test)]
@@ -53,7 +53,7 @@ mod tests {
     #[test]
     fn a_document_ends_with_its_first_element() {
         for whole in [
-            "",
+            "{}",
             "<A></A>",
             "<A>\n<B/></A>\n",
             "<?xml version=\"1.0\"?>\n<A xmlns=\"x\"><B>1</B></A>",
@@ -61,9 +61,18 @@ mod tests {
         ] {
             assert!(is_whole(whole.as_bytes()), "{whole}");
         }
-        for cut in
-            ["<A>", "<A><B></B>", "<A><B/>", "<?xml version=\"1.0\"?>", "<?xml", "<A></A", "text", "<A><A2></A2>"]
-        {
+        for cut in [
+            "",
+            " ",
+            "<A>",
+            "<A><B></B>",
+            "<A><B/>",
+            "<?xml version=\"1.0\"?>",
+            "<?xml",
+            "<A></A",
+            "text",
+            "<A><A2></A2>",
+        ] {
             assert!(!is_whole(cut.as_bytes()), "{cut}");
         }
     }

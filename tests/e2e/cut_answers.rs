@@ -71,6 +71,9 @@ async fn an_answer_that_never_comes_or_leads_nowhere_costs_nobody_a_verdict() {
     futures_util::future::join_all(faults.map(cell)).await;
 }
 
+/// As something on the way may answer in AWS's place.
+const PAGE: &str = "<html><head><title>Sign in</title></head><body><p>Sign in.</p></body></html>";
+
 #[tokio::test]
 async fn credentials_that_are_cut_are_asked_for_again() {
     let deployment = swept().await;
@@ -85,6 +88,26 @@ async fn credentials_that_are_cut_are_asked_for_again() {
     deployment.fault(Some("AssumeRole"), None, FaultKind::CutBody(Cut::Before("<SessionToken>")));
     let error = deployment.sweep_with(&[]).await.0.unwrap_err();
     assert_eq!(error.error_type(), "AwsError", "{error}");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_of_aws_is_asked_for_again() {
+    let actions =
+        ["AssumeRole", "ListUsers", DETAILS, "ListAccessKeys", "GetUser", "GetAccessKeyLastUsed", "PutEvaluations"];
+    let cell = async |action: &'static str| {
+        let deployment = swept().await;
+        deployment.clear_calls();
+        deployment.fault(
+            Some(action),
+            None,
+            FaultKind::InTurn(vec![FaultKind::Intercepted(PAGE), FaultKind::Intercepted("")]),
+        );
+        let (outcome, _) = deployment.sweep_with(&[]).await;
+        outcome.expect(action);
+        assert!(deployment.aws.world().faults.calls() > 2, "{action}");
+        deployment.assert_all_right(90);
+    };
+    futures_util::future::join_all(actions.map(cell)).await;
 }
 
 #[tokio::test]

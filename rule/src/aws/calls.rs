@@ -228,6 +228,8 @@ fn classify<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> (Natu
         _ if status >= 500 => Nature::Transient,
         _ => match error {
             SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => Nature::Transient,
+            // An answer that the SDK cannot read, such as the page of a proxy.
+            SdkError::ServiceError(_) if status < 400 => Nature::Transient,
             _ => Nature::Final(Failure::Other),
         },
     };

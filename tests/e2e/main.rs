@@ -25,6 +25,7 @@ mod evaluate;
 mod evidence;
 mod exempt;
 mod failing;
+mod fault_matrix;
 mod fields;
 mod function;
 mod growth;

@@ -1,0 +1,251 @@
+//! One invocation with one fault, in an account of each kind of user, and what comes after it.
+
+use super::{ATTEMPT, Fault};
+use crate::support::*;
+use access_key_rotation::{aws::event_bus::EventBus, evaluation::notices::NoticeSettings};
+use aws_config::timeout::TimeoutConfig;
+use chrono::TimeDelta;
+use local_aws::{
+    Account, ComplianceType, EvaluationResult, KeyStatus, LocalAws, World,
+    deployment::{InProcess, client_settings},
+    events,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Mutex,
+    time::Duration,
+};
+use tokio::sync::Semaphore;
+
+const BUS: &str = "access-key-rotation";
+/// What an annotation says if the last use could not be read.
+const UNKNOWN_USE: &str = "last use unknown";
+
+/// How many cells are prepared or looked after at a time, so that those with a deadline are not kept waiting.
+static BUSY: Semaphore = Semaphore::const_new(4);
+/// What runs have left in AWS Config, which is all that the function remembers. Whatever leaves the same has the same future.
+static LEFT: Mutex<Vec<(Invocation, Results)>> = Mutex::new(Vec::new());
+
+/// The results that AWS Config holds, by user id.
+type Results = BTreeMap<String, Held>;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Held {
+    compliance: ComplianceType,
+    annotation: String,
+    /// Whether it was recorded today.
+    fresh: bool,
+}
+
+/// What the function is invoked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Invocation {
+    Change,
+    FirstSweep,
+    LaterSweep,
+}
+
+impl Invocation {
+    pub(super) const ALL: [Invocation; 3] = [Invocation::Change, Invocation::FirstSweep, Invocation::LaterSweep];
+}
+
+/// An action in an invocation.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cell {
+    pub(super) action: &'static str,
+    pub(super) invocation: Invocation,
+}
+
+/// What an invocation did.
+pub(super) struct Run {
+    /// How often the action was called.
+    pub(super) calls: usize,
+    error: Option<&'static str>,
+    before: Results,
+    after: Results,
+    /// The ids of the users who are there.
+    users: BTreeSet<String>,
+}
+
+impl Cell {
+    /// The invocation, and then sweeps without faults, until any wrong memory would show.
+    pub(super) async fn run(self, fault: Option<&Fault>) -> Run {
+        let mut deployment = start(self.invocation).await;
+        let before = deployment.results();
+        let event = match self.invocation {
+            Invocation::Change => events::change(&mut deployment.aws.world(), MEMBER, RULE, "aged", &[]).unwrap(),
+            _ => events::scheduled(&mut deployment.aws.world(), MEMBER, RULE, &[]),
+        };
+        if (self.action, self.invocation) == ("iam:ListUsers", Invocation::Change) {
+            // Otherwise a change lists no users.
+            deployment.member(|account| account.rename_user("aged", "renamed"));
+        }
+        deployment.clear_calls();
+        let (_, action) = self.action.split_once(':').unwrap();
+        if let Some(Fault { kind, timeout, .. }) = fault {
+            deployment.fault(Some(action), None, kind.clone());
+            deployment.rule.timeout = *timeout;
+        }
+        let outcome = deployment.send(&event).await.0;
+        let fitted = deployment.aws.world().faults.calls();
+        assert!(fault.is_none() || fitted > 0, "{self:?} {fault:?}: no call");
+        deployment.aws.world().faults.clear();
+        let run = Run {
+            calls: deployment.calls_of(action),
+            error: outcome.as_ref().err().map(|error| error.error_type()),
+            before,
+            after: deployment.results(),
+            users: deployment.member(|account| account.users().map(|user| user.id.clone()).collect()),
+        };
+        deployment.assert_nothing_is_wrong(&run, &format!("{self:?} {fault:?}"));
+        if is_new((self.invocation, run.after.clone())) {
+            deployment.recover().await;
+        }
+        run
+    }
+}
+
+fn is_new(left: (Invocation, Results)) -> bool {
+    let mut all = LEFT.lock().unwrap();
+    let is_new = !all.contains(&left);
+    all.push(left);
+    is_new
+}
+
+/// A world of today, in which the account was swept yesterday unless this is the first sweep.
+async fn start(invocation: Invocation) -> Deployment {
+    let _permit = BUSY.acquire().await;
+    let yesterday = today() - days(1);
+    let mut world = World::new(yesterday);
+    let credentials = deploy(&mut world);
+    let account = world.account(MEMBER);
+    for (user, created, keys) in [
+        // Stale since today.
+        ("aged", 400, &[89][..]),
+        ("stale", 400, &[134]),
+        ("exempt", 400, &[134]),
+        ("inactive", 400, &[134]),
+        ("fresh", 400, &[5, 30]),
+        ("rotated", 400, &[134]),
+        ("keyless", 400, &[]),
+        ("gone", 400, &[20]),
+        ("new", 10, &[5]),
+    ] {
+        account.create_user(user, yesterday - days(created));
+        for age in keys {
+            account.create_key(user, yesterday - days(*age) - TimeDelta::hours(12)).unwrap();
+        }
+    }
+    account.tag_user("exempt", "access-key-rotation:exempt-owner", "payments");
+    account.tag_user("exempt", "access-key-rotation:exempt-until", "2026-06-30");
+    let key = only_key(account, "inactive");
+    account.set_key_status("inactive", &key, KeyStatus::Inactive);
+    world.account(HUB).add_event_bus(BUS);
+
+    let aws = LocalAws::start(world).await.unwrap();
+    let settings = client_settings(&aws, credentials).await.to_builder();
+    let settings = settings.timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).build()).build();
+    let bus = EventBus::new(&settings, BUS.to_owned());
+    let mut rule = InProcess::with(settings, HUB).unwrap();
+    rule.notices = Some(NoticeSettings { bus, owner_tag: "team".to_owned() });
+    let deployment = Deployment { aws, rule };
+
+    if invocation != Invocation::FirstSweep {
+        deployment.sweep(&[]).await;
+    }
+    deployment.aws.world().advance(days(1));
+    deployment.member(|account| {
+        account.delete_user("gone");
+        let old = only_key(account, "rotated");
+        account.create_key("rotated", today()).unwrap();
+        account.delete_key("rotated", &old);
+        account.create_user("joined", today());
+        account.create_user("imported", today() - days(300));
+        account.create_key("imported", today() - days(200)).unwrap();
+    });
+    deployment
+}
+
+fn only_key(account: &Account, user: &str) -> String {
+    let [key] = &account.user(user).unwrap().keys[..] else { panic!("{user} has not one key") };
+    key.id.clone()
+}
+
+impl Deployment {
+    fn results(&self) -> Results {
+        let now = self.aws.world().now();
+        let held = |(id, result): (&String, &EvaluationResult)| {
+            let annotation = result.annotation.clone().unwrap_or_default();
+            let fresh = result.result_recorded_time == now;
+            (id.clone(), Held { compliance: result.compliance, annotation, fresh })
+        };
+        self.member(|account| account.results(RULE).iter().map(held).collect())
+    }
+
+    /// Each result is as it was, or right; nobody who is there is gone.
+    fn assert_nothing_is_wrong(&self, run: &Run, what: &str) {
+        let now = self.aws.world().now();
+        let right: BTreeMap<_, _> =
+            self.member(|account| account.users().map(|user| (user.id.clone(), definition(user, now, 90))).collect());
+        for (id, result) in &run.after {
+            let right = right.get(id).copied().unwrap_or(ComplianceType::NotApplicable);
+            assert!(result.compliance == right || run.before.get(id) == Some(result), "{what}: {id} {result:?}");
+        }
+        assert!(run.before.keys().all(|id| run.after.contains_key(id)), "{what}");
+    }
+
+    /// Without faults, every result is right: at once, on a day that a memory of today may cover, and after that.
+    async fn recover(&mut self) {
+        let _permit = BUSY.acquire().await;
+        self.rule.timeout = Duration::from_secs(900);
+        for later in [0, 40, 60] {
+            self.aws.world().advance(days(later));
+            self.sweep(&[]).await;
+            self.assert_all_right(90);
+            let right = self.member(|account| {
+                let is_there = |id: &String| account.users().any(|user| user.id == *id);
+                account
+                    .results(RULE)
+                    .iter()
+                    .all(|(id, result)| is_there(id) == (result.compliance != ComplianceType::NotApplicable))
+            });
+            assert!(right);
+        }
+    }
+}
+
+impl Held {
+    /// Whether it says what this one says. What is read today instead of remembered has other dates.
+    fn is_as(&self, other: &Held) -> bool {
+        self.compliance == other.compliance
+            && (self.annotation == other.annotation || self.fresh && !self.annotation.contains(UNKNOWN_USE))
+    }
+}
+
+impl Run {
+    /// The outcome as the manual says it, beside a run without a fault.
+    pub(super) fn outcome(&self, sound: &Run) -> String {
+        assert_eq!(sound.error, None);
+        let unlike =
+            || sound.after.iter().filter(|(id, sound)| !self.after.get(*id).is_some_and(|held| held.is_as(sound)));
+        let lacks_last_use = |(id, sound): (&String, &Held)| {
+            let held = self.after.get(id);
+            held.is_some_and(|held| held.compliance == sound.compliance && held.annotation.contains(UNKNOWN_USE))
+        };
+        let results = if unlike().next().is_none() {
+            "all results"
+        } else if self.after == self.before {
+            "no result"
+        } else if unlike().all(|(id, _)| !self.users.contains(id)) {
+            "all results but of deleted users"
+        } else if unlike().all(lacks_last_use) {
+            "all results, without last use"
+        } else {
+            "some results"
+        };
+        match self.error {
+            None => results.to_owned(),
+            Some(error) => format!("`{error}`, {results}"),
+        }
+    }
+}

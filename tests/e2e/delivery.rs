@@ -111,7 +111,7 @@ async fn everything_is_delivered_if_what_config_holds_cannot_be_read() {
 #[tokio::test]
 async fn results_that_are_slow_to_read_do_not_use_up_the_time_for_verdicts() {
     let mut deployment = Deployment::start().await;
-    deployment.rule.timeout = Duration::from_secs(9);
+    deployment.rule.timeout = Duration::from_secs(20);
     deployment.member(|account| populate(account, today(), 20, 10, 50));
     let action = "GetComplianceDetailsByConfigRule";
     deployment.fault(Some(action), None, FaultKind::Throttle { probability: 1.0 });

@@ -28,7 +28,7 @@ const LISTINGS: [&str; 3] = ["iam:ListUsers", "config:GetComplianceDetailsByConf
 const CELLS_AT_A_TIME: usize = 64;
 
 /// How long a call waits for its answer here, instead of 20 s.
-const ATTEMPT: Duration = Duration::from_secs(2);
+const ATTEMPT: Duration = Duration::from_secs(3);
 /// How long an invocation takes that AWS throttles to its end.
 const DEADLINE: Duration = Duration::from_secs(20);
 

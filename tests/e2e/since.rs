@@ -115,6 +115,11 @@ async fn another_document_or_another_limit_is_refused_before_anything_is_asked()
     let mut told = Transcript::by_the_clock().naming("directory", directory.path().to_str().unwrap());
     let user_without_account = json!([{ "userName": "anna" }]);
     let other_violation = json!([{ "account": HUB, "userName": "anna", "userId": null, "violations": ["AKIA"] }]);
+    let user = |name: &str, status: &str| {
+        let key =
+            json!({ "accessKeyId": "AKIA", "status": status, "createDate": "2025-03-01T12:00:00Z", "ageDays": 365 });
+        json!({ "account": HUB, "userName": name, "userId": null, "violations": ["AKIA"], "accessKeys": [key] })
+    };
     for (what, content) in [
         ("nothing", String::new()),
         ("a list", "[]".to_owned()),
@@ -122,6 +127,8 @@ async fn another_document_or_another_limit_is_refused_before_anything_is_asked()
         ("a user without an account", with("users", user_without_account)),
         ("users that are no list", with("users", json!("none"))),
         ("a violation that is no access key", with("users", other_violation)),
+        ("a status with an escape sequence", with("users", json!([user("anna", "\u{1b}[2J")]))),
+        ("a name with an escape sequence", with("users", json!([user("\u{1b}[2J", "Active")]))),
         ("another limit", with("maxAccessKeyAge", json!(60))),
         ("the future", with("scannedAt", json!("2999-03-01T12:00:00Z"))),
         ("a scan of a credential report", with("credentialReport", json!(true))),
@@ -130,6 +137,7 @@ async fn another_document_or_another_limit_is_refused_before_anything_is_asked()
         cli.deployment.clear_calls();
         let (status, out, error) = cli.scan(&["--since", earlier.to_str().unwrap()]).await;
         assert_eq!((status, out.as_str()), (Some(1), ""), "{what}");
+        assert!(!error.trim_end().contains(char::is_control), "{what}: {error:?}");
         told.add(what, &out, &error);
         assert_eq!(cli.deployment.calls_of("ListUsers"), 0);
     }

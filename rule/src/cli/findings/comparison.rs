@@ -2,7 +2,7 @@
 
 use crate::findings::finding::{AccountSummary, Finding, Key, Since, Terms};
 use access_key_rotation::policy::access_key::KeyStatus;
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{
     Deserialize, Deserializer, Serialize,
@@ -12,7 +12,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     fs::File,
-    io::BufReader,
+    io::{BufReader, Read},
     path::Path,
 };
 
@@ -67,12 +67,17 @@ impl Earlier {
     /// # Errors
     /// If the file cannot be read, is not a scan, or was made with another limit.
     pub(crate) fn read(path: &Path, terms: &Terms) -> anyhow::Result<Earlier> {
-        Earlier::parse(path, terms).with_context(|| format!("--since {}", path.display()))
+        let file = File::open(path).map_err(anyhow::Error::from);
+        file.and_then(|file| Earlier::parse(BufReader::new(file), terms))
+            .with_context(|| format!("--since {}", path.display()))
     }
 
-    fn parse(path: &Path, terms: &Terms) -> anyhow::Result<Earlier> {
-        let document: Document = serde_json::from_reader(BufReader::new(File::open(path)?))
-            .context("not the output of scan --format json")?;
+    /// Parses what [`Earlier::read`] reads.
+    pub(crate) fn parse(document: impl Read, terms: &Terms) -> anyhow::Result<Earlier> {
+        let document: Document = serde_json::from_reader(document).map_err(|error| {
+            // It may quote the file.
+            anyhow!("not the output of scan --format json: {}", error.to_string().replace(char::is_control, "?"))
+        })?;
         let Document { terms: then, accounts, users: Users(violations) } = document;
         if then.credential_report != terms.credential_report {
             bail!("cannot compare a scan of AWS with a scan of credential reports, which have no key ids");
@@ -203,6 +208,13 @@ impl<'de> Deserialize<'de> for Users {
                 }
                 let mut all = Violations::new();
                 while let Some(user) = users.next_element::<User>()? {
+                    let texts = [&user.account, &user.user_name].into_iter().chain(&user.violations);
+                    if texts.into_iter().any(|text| text.contains(char::is_control)) {
+                        // A terminal would obey it.
+                        return Err(A::Error::custom(
+                            "a user has a control character in account, userName or violations",
+                        ));
+                    }
                     if !user.violations.is_empty() {
                         let mut keys = Vec::new();
                         for id in &user.violations {

@@ -216,19 +216,24 @@ impl<'de> Deserialize<'de> for Users {
                         ));
                     }
                     if !user.violations.is_empty() {
-                        let mut keys = Vec::new();
+                        // A user who is renamed during a scan can be listed twice.
+                        let keys = all.entry(identity(&user.account, &user.user_id, &user.user_name)).or_default();
                         for id in &user.violations {
                             let key = user.access_keys.iter().find(|key| key.access_key_id == *id);
                             let key =
                                 key.ok_or_else(|| A::Error::custom(format!("{id} is not among the accessKeys")))?;
-                            keys.push(Violation {
-                                account: user.account.clone(),
-                                user_name: user.user_name.clone(),
-                                access_key_id: id.clone(),
-                                create_date: key.create_date,
-                            });
+                            let create_date = key.create_date;
+                            let is_it =
+                                |known: &Violation| known.access_key_id == *id && known.create_date == create_date;
+                            if !keys.iter().any(is_it) {
+                                keys.push(Violation {
+                                    account: user.account.clone(),
+                                    user_name: user.user_name.clone(),
+                                    access_key_id: id.clone(),
+                                    create_date,
+                                });
+                            }
                         }
-                        all.insert(identity(&user.account, &user.user_id, &user.user_name), keys);
                     }
                 }
                 Ok(Users(all))
@@ -236,5 +241,36 @@ impl<'de> Deserialize<'de> for Users {
         }
 
         deserializer.deserialize_seq(List)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// A user who is renamed while a scan lists users can be listed twice.
+    #[test]
+    fn a_user_who_is_listed_twice_keeps_all_violations_and_each_counts_once() {
+        let key = |id: &str| json!({ "accessKeyId": id, "status": "Active", "createDate": "2025-03-01T12:00:00Z", "ageDays": 365 });
+        let user = |name: &str, ids: &[&str]| {
+            let keys: Vec<_> = ids.iter().map(|id| key(id)).collect();
+            json!({ "account": "111122223333", "userName": name, "userId": "AIDA", "violations": ids, "accessKeys": keys })
+        };
+        let terms = Terms {
+            scanned_at: "2026-03-01T12:00:00Z".parse().unwrap(),
+            max_access_key_age: 90,
+            warn_before_days: 14,
+            quiet_days: 45,
+            credential_report: false,
+        };
+        let document = json!({
+            "scannedAt": terms.scanned_at, "maxAccessKeyAge": 90, "warnBeforeDays": 14, "quietDays": 45,
+            "credentialReport": false, "accounts": [],
+            "users": [user("anna", &["AKIAONE", "AKIATWO"]), user("anna-maria", &["AKIATWO", "AKIATHREE"])],
+        });
+        let earlier = Earlier::parse(document.to_string().as_bytes(), &terms).unwrap();
+        let unknown: Vec<_> = earlier.finish().unknown.into_iter().map(|violation| violation.access_key_id).collect();
+        assert_eq!(unknown, ["AKIAONE", "AKIATWO", "AKIATHREE"]);
     }
 }

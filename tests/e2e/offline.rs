@@ -152,6 +152,15 @@ fn what_is_not_understood_is_unknown_and_costs_no_other() {
     let (status, _, error) = scan(&[&["--credential-report", &path], &AS_OF[..]].concat());
     assert_eq!(status, Some(1));
     told.add("more keys than two", "", &error);
+    // As if the report were cut off right before "1 more".
+    let path = file(&directory, "report.csv", additional.strip_suffix("N/A").unwrap());
+    let (status, _, error) = scan(&[&["--credential-report", &path], &AS_OF[..]].concat());
+    assert_eq!(status, Some(1));
+    told.add("cut off before the last field", "", &error);
+    // If no line says anything there, IAM may write it so.
+    let empty = additional.replace(",N/A\n", ",\n");
+    let path = file(&directory, "report.csv", empty.strip_suffix("N/A").unwrap());
+    assert_eq!(scan(&[&["--credential-report", &path], &AS_OF[..]].concat()).0, Some(3));
     insta::assert_snapshot!(told);
 }
 

@@ -48,11 +48,11 @@ const NAMED: usize = 10;
 const CLOCKS_DIFFER: TimeDelta = TimeDelta::minutes(5);
 
 /// The report of one account.
-struct CredentialReport {
-    account: String,
-    findings: Vec<Finding>,
+pub(crate) struct CredentialReport {
+    pub(crate) account: String,
+    pub(crate) findings: Vec<Finding>,
     /// Unreadable rows, and the reasons.
-    unknown: Vec<String>,
+    pub(crate) unknown: Vec<String>,
 }
 
 /// Evaluates the users in the reports, one report for each account. An unusable report makes its account unknown.
@@ -98,7 +98,11 @@ fn named(unknown: &[String], known: usize) -> Option<String> {
     (number > 0).then(|| format!("{number} of {} users unknown: {named}", number + known))
 }
 
-fn evaluate_report(
+/// Evaluates the users in the content of a report.
+///
+/// # Errors
+/// If it is not a whole report of one account.
+pub(crate) fn evaluate_report(
     content: &[u8],
     parameters: &Parameters,
     order: &Order,
@@ -114,6 +118,7 @@ fn evaluate_report(
     let columns = Columns::find(reader.headers().context(NOT_A_REPORT)?)?;
     let mut report = CredentialReport { account: String::new(), findings: Vec::new(), unknown: Vec::new() };
     let mut seen = BTreeSet::new();
+    let mut additional_is_empty = true;
     for record in reader.records() {
         let record = record.context(NOT_A_REPORT)?;
         let line = record.position().map_or(0, |position| position.line());
@@ -131,6 +136,7 @@ fn evaluate_report(
                 continue;
             }
         };
+        additional_is_empty &= columns.additional.is_none_or(|column| record[column].is_empty());
         let account = arn.split(':').nth(4).unwrap_or_default();
         if report.account.is_empty() {
             report.account = account.to_owned();
@@ -146,7 +152,7 @@ fn evaluate_report(
             let now = terms.scanned_at;
             bail!("line {line}: {column} is after {now}, the time of this evaluation. See --as-of");
         }
-        match columns.keys(&record) {
+        match columns.keys(&record, additional_is_empty) {
             Ok(keys) => {
                 let evaluated = evaluate(keys, parameters, terms.scanned_at);
                 report.findings.push(Finding::new(&report.account, user, evaluated, order, terms));
@@ -256,9 +262,14 @@ impl Columns {
         columns.find(|(_, column)| is_after(*column)).map(|(name, _)| name)
     }
 
-    fn keys(&self, record: &StringRecord) -> anyhow::Result<Vec<(AccessKey, LastUsed)>> {
-        if !matches!(self.additional.map(|additional| &record[additional]), None | Some("" | "N/A")) {
-            bail!("{ADDITIONAL}: the user has more keys or certificates than the report lists");
+    /// The user's keys. [`ADDITIONAL`] may be empty if it is empty in all rows so far.
+    fn keys(&self, record: &StringRecord, additional_is_empty: bool) -> anyhow::Result<Vec<(AccessKey, LastUsed)>> {
+        match self.additional.map(|additional| &record[additional]) {
+            None | Some("N/A") => {}
+            Some("") if additional_is_empty => {}
+            // A report that is cut off right before this field ends with a comma.
+            Some("") => bail!("{ADDITIONAL} is empty"),
+            Some(_) => bail!("{ADDITIONAL}: the user has more keys or certificates than the report lists"),
         }
         let mut keys = Vec::new();
         for (number, columns) in (1..).zip(self.keys) {

@@ -1,7 +1,12 @@
 //! The rule's parameters, in one table for the rule, the command line, the generator of the conformance pack and the tests.
 
 use super::text::excerpt;
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
 use serde_json::Value;
+use std::fmt;
 use thiserror::Error;
 
 /// A parameter of the rule.
@@ -142,7 +147,7 @@ impl Parameters {
         if text.is_empty() {
             return Ok(parameters);
         }
-        let Ok(Value::Object(given)) = serde_json::from_str(text) else {
+        let Ok(Given(given)) = serde_json::from_str(text) else {
             return Err(invalid("ruleParameters is not a JSON object".to_owned()));
         };
         let mut seen: Vec<&str> = Vec::new();
@@ -177,6 +182,30 @@ impl Parameters {
             "deliver" => self.deliver = if value == "all" { Deliver::All } else { Deliver::Changes },
             _ => {}
         }
+    }
+}
+
+/// The fields of a JSON object. A map would hold only the last of those with the same name.
+struct Given(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Given {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Given, D::Error> {
+        deserializer.deserialize_map(Given(Vec::new()))
+    }
+}
+
+impl<'de> Visitor<'de> for Given {
+    type Value = Given;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut fields: A) -> Result<Given, A::Error> {
+        while let Some(field) = fields.next_entry()? {
+            self.0.push(field);
+        }
+        Ok(self)
     }
 }
 
@@ -244,6 +273,7 @@ mod tests {
             (r#"{"deliver":"none"}"#, r#"deliver: "none" is not changes or all"#),
             (r#"{"maxKeyAge":"90"}"#, "maxKeyAge: unknown parameter; known are maxAccessKeyAge"),
             (r#"{"deliver":"all","Deliver":"changes"}"#, "given twice"),
+            (r#"{"maxAccessKeyAge":"90","maxAccessKeyAge":"3650"}"#, "maxAccessKeyAge: given twice"),
             (r#"{"deliver":["all"]}"#, r#"deliver: "[\"all\"]" is not changes or all"#),
             (r#"[1]"#, "ruleParameters is not a JSON object"),
             (r#"{"maxAccessKeyAge":"#, "ruleParameters is not a JSON object"),

@@ -1,0 +1,127 @@
+//! A credential report, from whoever passed the file on.
+
+use crate::{
+    findings::{
+        finding::{Finding, Terms},
+        report_scan::{CredentialReport, evaluate_report},
+    },
+    terms::{ORDER, assert_annotation, assert_error, scan},
+};
+use access_key_rotation::policy::{access_key::KeyStatus, decision::Compliance, parameters::Parameters};
+use chrono::{DateTime, TimeDelta, Utc};
+use csv::{ReaderBuilder, StringRecord};
+use std::collections::BTreeSet;
+
+/// The columns as IAM writes them; a newer report has one more.
+const COLUMNS: &str = "user,arn,user_creation_time,password_enabled,password_last_used,password_last_changed,\
+    password_next_rotation,mfa_active,access_key_1_active,access_key_1_last_rotated,access_key_1_last_used_date,\
+    access_key_1_last_used_region,access_key_1_last_used_service,access_key_2_active,access_key_2_last_rotated,\
+    access_key_2_last_used_date,access_key_2_last_used_region,access_key_2_last_used_service,cert_1_active,\
+    cert_1_last_rotated,cert_2_active,cert_2_last_rotated";
+
+/// The input is the report.
+pub(crate) fn credential_report(input: &[u8]) -> bool {
+    let terms = scan(true);
+    let Some(report) = evaluate(input, &terms) else { return false };
+    assert_no_row_is_lost_or_misread(input, &report, &terms);
+    assert_no_verdict_depends_on_the_end(input, &report, &terms);
+    !report.findings.is_empty()
+}
+
+fn evaluate(content: &[u8], terms: &Terms) -> Option<CredentialReport> {
+    match evaluate_report(content, &Parameters::default(), &ORDER, terms) {
+        Ok(report) => Some(report),
+        Err(error) => {
+            assert_error(&format!("{error:#}"));
+            None
+        }
+    }
+}
+
+fn assert_no_row_is_lost_or_misread(content: &[u8], report: &CredentialReport, terms: &Terms) {
+    let CredentialReport { account, findings, unknown } = report;
+    let mut reader = ReaderBuilder::new().flexible(true).has_headers(false).from_reader(content);
+    let mut records = reader.records().map(Result::unwrap);
+    let header = records.next().unwrap();
+    let rows: Vec<_> = records.collect();
+    if !content.contains(&b'"') {
+        let lines = content.split(|byte| b"\r\n".contains(byte)).filter(|line| !line.is_empty()).count();
+        assert_eq!(lines, rows.len() + 1);
+    }
+    let column = |name: &str| header.iter().position(|column| column == name).unwrap();
+    let (user, arn, created) = (column("user"), column("arn"), column("user_creation_time"));
+    let whole: Vec<_> = rows.iter().filter(|row| row.len() == header.len()).collect();
+    let roots = whole.iter().filter(|row| is_root(&row[arn])).count();
+    assert_eq!(findings.len() + unknown.len() + roots, rows.len(), "{unknown:?}");
+    unknown.iter().for_each(|why| assert_error(why));
+
+    let mut arns = BTreeSet::new();
+    for finding in findings {
+        assert!(arns.insert(&finding.arn), "{} is there twice", finding.arn);
+        assert!(account.len() == 12 && finding.account == *account, "{finding:?}");
+        let is_it = |row: &&&StringRecord| {
+            row[arn] == *finding.arn && row[user] == *finding.user_name && row[created].parse::<DateTime<Utc>>().is_ok()
+        };
+        let row: Vec<_> = whole.iter().filter(is_it).collect();
+        let [row] = row[..] else { panic!("{} rows for {}", row.len(), finding.arn) };
+        assert_read(finding, |name| row[column(name)].to_owned(), row, terms);
+    }
+}
+
+fn is_root(arn: &str) -> bool {
+    match arn.split(':').collect::<Vec<_>>()[..] {
+        ["arn", _, "iam", "", account, "root"] => {
+            account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit())
+        }
+        _ => false,
+    }
+}
+
+/// Whether the verdict is that of the keys in the row. Without an id, a tag or a page, there is neither an exemption nor more.
+fn assert_read(finding: &Finding, column: impl Fn(&str) -> String, row: &StringRecord, terms: &Terms) {
+    let mut keys = 0;
+    let mut violations = BTreeSet::new();
+    for number in [1, 2] {
+        let rotated = column(&format!("access_key_{number}_last_rotated"));
+        let is_active = match column(&format!("access_key_{number}_active")).as_str() {
+            "true" => true,
+            "false" if rotated == "N/A" => continue,
+            "false" => false,
+            _ => panic!("neither active nor not: {row:?}"),
+        };
+        keys += 1;
+        let rotated: DateTime<Utc> = rotated.parse().unwrap();
+        let id = format!("access key {number}");
+        let key = finding.access_keys.iter().find(|key| key.access_key_id == id).unwrap();
+        assert!(key.create_date == rotated && (key.status == KeyStatus::Active) == is_active, "{key:?}");
+        if is_active && terms.scanned_at - rotated > TimeDelta::days(90) {
+            violations.insert(id);
+        }
+    }
+    assert_eq!(finding.access_keys.len(), keys);
+    assert_eq!(finding.violations.iter().cloned().collect::<BTreeSet<_>>(), violations);
+    assert_eq!(finding.compliance == Compliance::NonCompliant, !violations.is_empty());
+    assert_eq!(finding.compliance == Compliance::Compliant, violations.is_empty());
+    assert!(finding.exempt != Some(true) && finding.owner.is_none() && finding.user_id.is_none());
+    finding.annotation.iter().for_each(|annotation| assert_annotation(annotation));
+}
+
+/// A report of which the end is lost is an error, or says the same of the users who are left.
+fn assert_no_verdict_depends_on_the_end(content: &[u8], whole: &CredentialReport, terms: &Terms) {
+    // A row with too many fields may be one with a name with a comma, and be right without its end.
+    let is_too_long = |why: &String| why.contains("more fields than columns");
+    if !content.starts_with(COLUMNS.as_bytes()) || whole.unknown.iter().any(is_too_long) {
+        return;
+    }
+    // Each input has a place of its own.
+    let place =
+        content.iter().fold(content.len(), |sum, byte| sum.wrapping_mul(31) + usize::from(*byte)) % content.len();
+    let Some(rest) = evaluate(&content[..place], terms) else { return };
+    // Nothing tells an empty last field from one that is cut off, but that other lines have a word there.
+    if content.split(|byte| b"\r\n".contains(byte)).nth(1).is_some_and(|root| root.ends_with(b",")) {
+        return;
+    }
+    for finding in &rest.findings {
+        assert!(whole.findings.contains(finding), "cut off at {place}: {finding:?}");
+    }
+}

@@ -1,0 +1,56 @@
+//! What the programs read from outside, for a fuzzer. Each target takes any bytes, panics if a property does not hold, and
+//! returns whether the program accepted the input.
+//!
+//! `run` builds them with libFuzzer. Everywhere else they are a library, whose test replays the corpus.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod annotation;
+mod credential_report;
+mod earlier_scan;
+mod event;
+mod parameters;
+#[cfg(test)]
+mod replay;
+mod tags;
+mod terms;
+
+/// What to do with an input.
+pub type Target = fn(&[u8]) -> bool;
+
+/// All targets.
+pub const TARGETS: [(&str, Target); 6] = [
+    ("event", event::event),
+    ("parameters", parameters::parameters),
+    ("tags", tags::tags),
+    ("annotation", annotation::annotation),
+    ("credential_report", credential_report::credential_report),
+    ("earlier_scan", earlier_scan::earlier_scan),
+];
+
+// The command line is a program, not a library, so these are its own modules: those that read files, and those that they need.
+
+#[allow(dead_code)]
+#[path = "../../../rule/src/cli/args"]
+mod args {
+    pub(crate) mod connection;
+    pub(crate) mod order;
+    pub(crate) mod rule_options;
+    pub(crate) mod scope;
+    pub(crate) mod targets;
+}
+
+#[allow(dead_code)]
+#[path = "../../../rule/src/cli/findings"]
+mod findings {
+    pub(crate) mod comparison;
+    pub(crate) mod exemptions;
+    pub(crate) mod finding;
+    pub(crate) mod finding_store;
+    pub(crate) mod report_scan;
+    pub(crate) mod scan_result;
+}
+
+#[allow(dead_code)]
+#[path = "../../../rule/src/cli/outcome.rs"]
+mod outcome;

@@ -105,6 +105,11 @@ fn assert_compared(document: &Value, comparison: &Comparison, users: &[Finding],
             user.account == key.account && was.contains(&user.user_id.as_deref().unwrap_or(&user.user_name))
         })
     };
+    for key in [fixed, exempt, open, unknown].into_iter().flatten() {
+        // The table shows these as they are.
+        let texts = [&key.account, &key.user_name, &key.access_key_id];
+        assert!(!texts.iter().any(|text| text.contains(char::is_control)), "{key:?}");
+    }
     for key in fixed {
         assert!(evaluated(key) || !incomplete(&key.account) && !credential_report, "{key:?} is not fixed");
     }

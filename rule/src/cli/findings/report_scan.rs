@@ -128,6 +128,9 @@ pub(crate) fn evaluate_report(
         if record.len() < columns.number || record.len() == columns.number && columns.is_cut_off(&record) {
             bail!("line {line} is cut off, so the report is incomplete");
         }
+        // In a row with too many fields, this is another field.
+        let is_empty = |column: usize| record.len() > columns.number || record[column].is_empty();
+        additional_is_empty &= columns.additional.is_none_or(is_empty);
         let arn = record[columns.arn].to_owned();
         let user = match columns.user(&record) {
             Ok(user) => user,
@@ -136,7 +139,6 @@ pub(crate) fn evaluate_report(
                 continue;
             }
         };
-        additional_is_empty &= columns.additional.is_none_or(|column| record[column].is_empty());
         let account = arn.split(':').nth(4).unwrap_or_default();
         if report.account.is_empty() {
             report.account = account.to_owned();

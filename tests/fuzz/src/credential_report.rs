@@ -8,7 +8,7 @@ use crate::{
     terms::{ORDER, assert_annotation, assert_error, scan},
 };
 use access_key_rotation::policy::{access_key::KeyStatus, decision::Compliance, parameters::Parameters};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta};
 use csv::{ReaderBuilder, StringRecord};
 use std::collections::BTreeSet;
 
@@ -60,7 +60,9 @@ fn assert_no_row_is_lost_or_misread(content: &[u8], report: &CredentialReport, t
         assert!(arns.insert(&finding.arn), "{} is there twice", finding.arn);
         assert!(account.len() == 12 && finding.account == *account, "{finding:?}");
         let is_it = |row: &&&StringRecord| {
-            row[arn] == *finding.arn && row[user] == *finding.user_name && row[created].parse::<DateTime<Utc>>().is_ok()
+            row[arn] == *finding.arn
+                && row[user] == *finding.user_name
+                && DateTime::parse_from_rfc3339(&row[created]).is_ok()
         };
         let row: Vec<_> = whole.iter().filter(is_it).collect();
         let [row] = row[..] else { panic!("{} rows for {}", row.len(), finding.arn) };
@@ -90,7 +92,7 @@ fn assert_read(finding: &Finding, column: impl Fn(&str) -> String, row: &StringR
             _ => panic!("neither active nor not: {row:?}"),
         };
         keys += 1;
-        let rotated: DateTime<Utc> = rotated.parse().unwrap();
+        let rotated = DateTime::parse_from_rfc3339(&rotated).unwrap().to_utc();
         let id = format!("access key {number}");
         let key = finding.access_keys.iter().find(|key| key.access_key_id == id).unwrap();
         assert!(key.create_date == rotated && (key.status == KeyStatus::Active) == is_active, "{key:?}");

@@ -151,7 +151,7 @@ async fn one_key_that_cannot_be_deleted_costs_no_other() {
 }
 
 /// Runs a runbook that ends after so many calls; whether that was enough for it.
-async fn run_for(deployment: &Deployment, calls: u32, runbook: &str, user: &str, inputs: &[(&str, &str)]) -> bool {
+async fn run_for(deployment: &Deployment, calls: usize, runbook: &str, user: &str, inputs: &[(&str, &str)]) -> bool {
     deployment.fault(None, None, BreakOffAfterCalls(calls));
     let outcome = run(deployment, runbook, user, inputs).await;
     clear_faults(deployment);

@@ -18,7 +18,7 @@ fn file(path: &str) -> String {
     std::fs::read_to_string(format!("{REPOSITORY}/{path}")).unwrap()
 }
 
-/// The first two cells of the tables in a page of the manual that have this heading.
+/// The first cell of each row of the tables in a page of the manual that have this heading.
 fn rows(page: &str, heading: &str) -> Vec<String> {
     let text = file(page);
     let tables = text.split("\n\n").filter(|paragraph| paragraph.starts_with(heading));

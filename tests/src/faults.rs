@@ -47,7 +47,7 @@ pub enum FaultKind {
     /// No policy allows the caller the action.
     AccessDenied,
     /// This many calls succeed; all later ones are server errors.
-    BreakOffAfterCalls(u32),
+    BreakOffAfterCalls(usize),
     /// `PutEvaluations` answers 200 with evaluations in `FailedEvaluations`, which it does not store.
     FailedEvaluations {
         /// In how many calls. Calls without any of the evaluations do not count.
@@ -269,10 +269,8 @@ impl Armed {
                 effects.error =
                     Some(AwsError::access_denied(target.service, target.principal, &action, target.resource));
             }
-            FaultKind::BreakOffAfterCalls(calls) => match calls.checked_sub(1) {
-                Some(left) => *calls = left,
-                None => effects.error = Some(AwsError::server_error(target.service)),
-            },
+            FaultKind::BreakOffAfterCalls(calls) if turn < *calls => {}
+            FaultKind::BreakOffAfterCalls(_) => effects.error = Some(AwsError::server_error(target.service)),
         }
     }
 }

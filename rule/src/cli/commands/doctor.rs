@@ -80,7 +80,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
     } else {
         let (pack, concurrency, function) = join3(
             Pack::read(&session, &args.pack_name),
-            concurrency::check(&session, &args.function_name),
+            concurrency::check(&session, &args.function_name, targets.len()),
             Function::read(&session, args.function_name.clone()),
         )
         .await;

@@ -51,7 +51,8 @@ struct Pace {
 
 impl Pace {
     const LEAST: Duration = Duration::from_millis(10);
-    const MOST: Duration = Duration::from_millis(400);
+    /// With 16 calls at a time, 8 calls a second.
+    const MOST: Duration = Duration::from_secs(2);
 
     /// Lengthens the pause by half, but only once for calls that were in flight together.
     fn slower(&mut self, now: Instant) {

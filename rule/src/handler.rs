@@ -105,7 +105,10 @@ async fn evaluate(
     let delivered = deliver(account, event, results, &[evaluation]).await;
     let mut errors = delivered.err().map(|undelivered| undelivered.errors(account)).unwrap_or_default();
     errors.extend(notices.and_then(Notices::error));
-    errors.extend(unknown_use.map(|error| Error::Incomplete(format!("The last use of a key is unknown: {error}."))));
+    errors.extend(unknown_use.map(|error| match error.kind {
+        Failure::Denied => account.error(&error),
+        _ => Error::Incomplete(format!("The last use of a key is unknown: {error}.")),
+    }));
     Error::of_all(errors)
 }
 

@@ -122,14 +122,15 @@ async fn every_violation_is_delivered_though_no_last_use_can_be_read() {
         (FaultKind::Latency(Duration::from_secs(60)), "Incomplete"),
     ];
     let sweep = async |(kind, expected): (FaultKind, &str)| {
-        let mut deployment = start().await;
-        // Enough on a busy machine too.
+        let mut deployment = Deployment::start().await;
+        // Few, and enough time for them on a busy machine too.
+        deployment.member(|account| populate(account, today(), 40, 50, 0));
         deployment.rule.timeout = Duration::from_secs(30);
         deployment.fault(Some("GetAccessKeyLastUsed"), None, kind.clone());
         let error = deployment.sweep_with(&[]).await.0.unwrap_err();
-        deployment.assert_all_right(90);
         assert_eq!(error.error_type(), expected, "{kind:?}: {error}");
         assert!(error.to_string().contains("The last use of keys is unknown for 20 users in violation"), "{error}");
+        deployment.assert_all_right(90);
         let (compliance, text) = deployment.result("user-0000");
         let text = text.unwrap();
         assert_eq!(compliance, NonCompliant);
@@ -150,13 +151,18 @@ async fn a_user_whose_last_use_alone_is_shielded_is_no_error() {
 
 #[tokio::test]
 async fn a_changed_user_has_a_result_though_the_last_use_cannot_be_read() {
-    let mut deployment = start().await;
-    deployment.rule.timeout = Duration::from_secs(30);
-    let event = events::change(&mut deployment.aws.world(), MEMBER, RULE, "user-0000", &[]).unwrap();
-    deployment.fault(Some("GetAccessKeyLastUsed"), None, FaultKind::ServerError { probability: 1.0 });
-    let error = deployment.send(&event).await.0.unwrap_err();
-    assert_eq!(error.error_type(), "Incomplete", "{error}");
-    let (compliance, text) = deployment.result("user-0000");
-    assert_eq!(compliance, NonCompliant, "delivered all the same");
-    assert!(text.unwrap().contains("last use unknown"));
+    for (kind, expected) in
+        [(FaultKind::ServerError { probability: 1.0 }, "Incomplete"), (FaultKind::AccessDenied, "AccessDenied")]
+    {
+        let mut deployment = start().await;
+        deployment.rule.timeout = Duration::from_secs(30);
+        let event = events::change(&mut deployment.aws.world(), MEMBER, RULE, "user-0000", &[]).unwrap();
+        deployment.fault(Some("GetAccessKeyLastUsed"), None, kind);
+        let error = deployment.send(&event).await.0.unwrap_err();
+        assert_eq!(error.error_type(), expected, "{error}");
+        assert!(error.to_string().contains("iam:GetAccessKeyLastUsed"), "{error}");
+        let (compliance, text) = deployment.result("user-0000");
+        assert_eq!(compliance, NonCompliant, "delivered all the same");
+        assert!(text.unwrap().contains("last use unknown"));
+    }
 }

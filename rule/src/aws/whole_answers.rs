@@ -34,16 +34,14 @@ impl Intercept for WholeAnswers {
 
 /// Whether a document is an object of JSON, whose end the SDK checks, or ends with the end of its first element.
 fn is_whole(document: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(document);
-    let mut rest = text.trim();
+    let mut rest = document.trim_ascii();
     // The XML declaration, comments.
-    while let Some(after) = rest.strip_prefix("<?").or_else(|| rest.strip_prefix("<!")) {
-        rest = after.split_once('>').map_or("", |(_, rest)| rest.trim_start());
+    while rest.starts_with(b"<?") || rest.starts_with(b"<!") {
+        rest = rest.splitn(2, |byte| *byte == b'>').nth(1).unwrap_or_default().trim_ascii_start();
     }
-    match rest.strip_prefix('<').and_then(|rest| rest.split([' ', '>', '/', '\n', '\r', '\t']).next()) {
-        Some(name) => rest.ends_with(&format!("</{name}>")),
-        None => rest.starts_with('{'),
-    }
+    let Some(first) = rest.strip_prefix(b"<") else { return rest.starts_with(b"{") };
+    let name = first.split(|byte| b" >/\n\r\t".contains(byte)).next().unwrap_or_default();
+    rest.strip_suffix(b">").and_then(|rest| rest.strip_suffix(name)).is_some_and(|rest| rest.ends_with(b"</"))
 }
 
 #[cfg(test)]

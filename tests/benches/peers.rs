@@ -1,8 +1,9 @@
-//! The function beside what others use: a rule on rdklib, and Cloud Custodian. Prints the table of the manual. Each sweep is a new process
-//! on the same users, and each answer of AWS takes 30 ms.
+//! The function beside what others use: a rule on rdklib, Cloud Custodian, and Prowler. Prints the table of the manual. Each sweep is a
+//! new process on the same users, and each answer of AWS takes 30 ms.
 //!
-//! `cargo bench --profile dev --bench peers`, or with other numbers of users: `… --bench peers -- 100 500`. Installs the pinned
-//! packages of `peers/requirements.txt` in `target/peers`.
+//! `cargo bench --profile dev --bench peers`, or with other numbers of users: `… --bench peers -- 100 500`, or only with the peers
+//! whose names contain a word: `… --bench peers -- prowler 1000`. Installs their pinned packages in `target/peers`. Prowler's are
+//! many, and it takes at least 15 minutes to read 5,000 users.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -15,7 +16,7 @@ use local_aws::{
 };
 use serde_json::Value;
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     env, fs,
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -26,6 +27,7 @@ const ACCOUNT: &str = "111122223333";
 const EXEMPT: &str = "user-0050";
 const SWITCHED: &str = "user-0100";
 const MEBIBYTE: f64 = 1024.0 * 1024.0;
+const CHECK: &str = "iam_rotate_access_key_90_days";
 const BENCHES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers");
 const OUTPUT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/peers");
 
@@ -36,6 +38,7 @@ enum Peer {
     Rdklib,
     /// Cloud Custodian with this policy.
     Custodian(&'static str),
+    Prowler,
 }
 
 /// What one sweep cost: seconds, seconds of processor, and bytes.
@@ -48,6 +51,16 @@ impl Peer {
             Peer::Rdklib => "A rule on rdklib",
             Peer::Custodian("report") => "Cloud Custodian, credential report",
             Peer::Custodian(_) => "Cloud Custodian, keys",
+            Peer::Prowler => "Prowler",
+        }
+    }
+
+    /// Its virtual environment and its pinned packages, if it has any. Prowler pins other versions of what the others need.
+    fn packages(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Peer::Function => None,
+            Peer::Rdklib | Peer::Custodian(_) => Some(("venv", "requirements.txt")),
+            Peer::Prowler => Some(("prowler", "prowler.txt")),
         }
     }
 
@@ -78,6 +91,17 @@ impl Peer {
                 let cost = measure(aws, credentials, &run).await;
                 let found: Vec<Value> = read(Path::new(&format!("{output}/stale-keys-by-{policy}/resources.json")));
                 (cost, found.iter().map(|user| user["UserName"].as_str().unwrap().to_owned()).collect())
+            }
+            Peer::Prowler => {
+                let output = format!("{OUTPUT}/findings");
+                let file = format!("{output}/keys.csv");
+                // Prowler adds to a file that exists.
+                let _ = fs::remove_file(&file);
+                let (prowler, muted) = (format!("{OUTPUT}/prowler/bin/prowler"), format!("{BENCHES}/mutelist.yml"));
+                let check = [&prowler, "aws", "--region", REGION, "--checks", CHECK, "--mutelist-file", &muted];
+                let written = ["--output-formats", "csv", "--output-directory", &output, "--output-filename", "keys"];
+                let run = [&check[..], &written, &["--ignore-exit-code-3"]].concat();
+                (measure(aws, credentials, &run).await, failed(&file))
             }
         }
     }
@@ -134,6 +158,16 @@ async fn measure(aws: &LocalAws, credentials: &Credentials, command: &[&str]) ->
 
 fn read(path: &Path) -> Vec<Value> {
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// The users of Prowler's findings that are neither passed nor muted.
+fn failed(file: &str) -> BTreeSet<String> {
+    let mut findings = csv::ReaderBuilder::new().delimiter(b';').from_path(file).unwrap();
+    let findings = findings.deserialize().map(|finding| finding.unwrap());
+    findings
+        .filter(|finding: &BTreeMap<String, String>| finding["STATUS"] == "FAIL" && finding["MUTED"] == "False")
+        .map(|finding| finding["RESOURCE_UID"].rsplit('/').next().unwrap().to_owned())
+        .collect()
 }
 
 /// The users whom the Config rule holds as in violation.
@@ -201,19 +235,19 @@ async fn compare(peer: Peer, users: usize) {
     }
 }
 
-/// Installs the peers in a virtual environment, unless they are there.
-async fn install() {
+/// Installs packages in a virtual environment, unless they are there.
+async fn install((name, requirements): (&str, &str)) {
     let run = async |program: &str, arguments: &[&str]| {
         let status = Command::new(program).args(arguments).status().await.unwrap();
         assert!(status.success(), "{program} {arguments:?}: {status}");
     };
-    let venv = format!("{OUTPUT}/venv");
+    let venv = format!("{OUTPUT}/{name}");
     let python = format!("{venv}/bin/python");
     if !Path::new(&python).exists() {
         run("python3", &["-m", "venv", &venv]).await;
     }
     let quiet = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
-    run(&python, &[&quiet[..], &[&format!("{BENCHES}/requirements.txt")]].concat()).await;
+    run(&python, &[&quiet[..], &[&format!("{BENCHES}/{requirements}")]].concat()).await;
 }
 
 /// A line on what was measured and where: the peers' versions, the processors, and how busy they are.
@@ -222,9 +256,9 @@ fn machine() -> String {
     let info = read("/proc/cpuinfo");
     let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let load = read("/proc/loadavg");
-    let pinned = read(&format!("{BENCHES}/requirements.txt"));
-    let pinned: Vec<_> =
-        pinned.lines().filter(|line| line.starts_with("rdklib=") || line.starts_with("c7n=")).collect();
+    let pinned = ["requirements.txt", "prowler.txt"].map(|file| read(&format!("{BENCHES}/{file}"))).concat();
+    let is_peer = |line: &&str| ["rdklib=", "c7n=", "prowler="].iter().any(|peer| line.starts_with(peer));
+    let pinned: Vec<_> = pinned.lines().filter(is_peer).collect();
     format!(
         "{}, {}, {} x {}, load {} at the start",
         Utc::now().format("%Y-%m-%d"),
@@ -237,11 +271,20 @@ fn machine() -> String {
 
 #[tokio::main]
 async fn main() {
-    install().await;
-    build().unwrap();
-    let counts: Vec<usize> = env::args().filter_map(|argument| argument.parse().ok()).collect();
+    // Cargo adds options of its own.
+    let arguments: Vec<_> = env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let counts: Vec<usize> = arguments.iter().filter_map(|argument| argument.parse().ok()).collect();
     let counts = if counts.is_empty() { vec![1000, 5000] } else { counts };
-    let peers = [Peer::Function, Peer::Rdklib, Peer::Custodian("report"), Peer::Custodian("keys")];
+    let words: Vec<_> = arguments.iter().filter(|argument| argument.parse::<usize>().is_err()).collect();
+    let named = |peer: &Peer| words.iter().any(|word| peer.name().to_lowercase().contains(&word.to_lowercase()));
+    let mut peers =
+        vec![Peer::Function, Peer::Rdklib, Peer::Custodian("report"), Peer::Custodian("keys"), Peer::Prowler];
+    peers.retain(|peer| words.is_empty() || named(peer));
+    assert!(!peers.is_empty(), "no peer has a name with {words:?} in it");
+    for packages in peers.iter().filter_map(|peer| peer.packages()).collect::<BTreeSet<_>>() {
+        install(packages).await;
+    }
+    build().unwrap();
     println!("{}\n", machine());
     println!("| Users | | Sweep | AWS calls | Time | Processor | Memory | Stale keys found |");
     println!("|---|---|---|---|---|---|---|---|");

@@ -1,70 +1,81 @@
+//! What the function's processor time goes to: how many instructions the release binary executes until it asks for its first
+//! event, for a change notification, and for sweeps. The counts repeat to a per cent or two, whatever else the machine does.
+//!
+//! Needs Valgrind. It has no SHA instructions, so hashing for signatures counts several times what it costs on a processor.
+//!
+//! `CARGO_PROFILE_RELEASE_STRIP=false CARGO_PROFILE_RELEASE_DEBUG=line-tables-only cargo bench --profile dev --bench profile`
+//! builds the function with symbols, so that `callgrind_annotate --threshold=100 target/profile/callgrind.N` shows where.
+
 #![allow(clippy::unwrap_used, missing_docs)]
+
 use chrono::{TimeDelta, Utc};
 use local_aws::{
     LocalAws, World,
-    deployment::{RULE, deploy, start},
+    deployment::{RULE, build, deploy, start},
     events,
 };
-use std::process::Command;
+use std::{env, fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
 const HUB: &str = "111122223333";
 const MEMBER: &str = "444455556666";
+/// All root certificates in one file, as on Amazon Linux: `benches/sweep.rs` says why.
+const BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
+const USERS: usize = 1000;
+const CHANGES: u64 = 100;
 
-fn control(pid: u32, arg: &str) {
-    if std::env::var("PLAIN").is_ok() {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-        let f: Vec<_> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
-        println!("{arg} user {} sys {} (10 ms ticks)", f[11], f[12]);
-        return;
-    }
-    let out = Command::new("callgrind_control").arg(arg).arg(pid.to_string()).output().unwrap();
-    println!("{arg}: {}", String::from_utf8_lossy(&out.stdout).trim());
+/// Ends a phase of the profiled process: has Valgrind write its counts to the next file. Returns the number of instructions.
+fn end_phase(process_id: u32, folder: &Path, number: u32) -> u64 {
+    let status = Command::new("callgrind_control").arg("--dump").arg(process_id.to_string()).output().unwrap().status;
+    assert!(status.success(), "callgrind_control: {status}");
+    let counts = fs::read_to_string(folder.join(format!("callgrind.{number}"))).unwrap();
+    counts.lines().find_map(|line| line.strip_prefix("summary: ")).unwrap().parse().unwrap()
 }
 
 #[tokio::main]
 async fn main() {
-    let binary = std::env::var("PROFILED").unwrap();
-    let users: usize = std::env::var("USERS").ok().and_then(|n| n.parse().ok()).unwrap_or(1000);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/profile");
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    let script = folder.join("bootstrap");
+    let command = format!(
+        "#!/bin/sh\nPATH='{}' exec valgrind --quiet --tool=callgrind --callgrind-out-file='{}' '{}'\n",
+        env::var("PATH").unwrap(),
+        folder.join("callgrind").display(),
+        build().unwrap().display()
+    );
+    fs::write(&script, command).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+
     let mut world = World::live_clock();
     let credentials = deploy(&mut world, HUB, &[MEMBER]);
     let account = world.account(MEMBER);
-    let day = TimeDelta::days;
     account.create_user("bot", Utc::now());
-    for n in 0..users {
+    for n in 0..USERS {
         let name = format!("user-{n:04}");
-        account.create_user(&name, Utc::now() - day(1000));
-        account.create_key(&name, Utc::now() - day(if n % 100 == 0 { 120 } else { 10 })).unwrap();
+        account.create_user(&name, Utc::now() - TimeDelta::days(1000));
+        let age = if n % 100 == 0 { 120 } else { 10 };
+        account.create_key(&name, Utc::now() - TimeDelta::days(age)).unwrap();
     }
     let aws = LocalAws::start(world).await.unwrap();
-    let log = std::env::var("LEVEL").unwrap_or("INFO".into());
-    let function = start(
-        aws.endpoint(),
-        HUB,
-        &credentials,
-        binary.into(),
-        &[("AWS_LAMBDA_LOG_LEVEL", log), ("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt".into())],
-    )
-    .await
-    .unwrap();
-    let pid = function.process_id();
-    control(pid, "-d");
-    let change = async || {
-        let event = events::change(&mut aws.world(), MEMBER, RULE, "bot", &[]).unwrap().to_string();
-        function.invoke(event.as_bytes()).await.unwrap();
-    };
-    for _ in 0..20 {
-        change().await;
+    let function =
+        start(aws.endpoint(), HUB, &credentials, script, &[("SSL_CERT_FILE", BUNDLE.to_owned())]).await.unwrap();
+    let mut numbers = 1..;
+    let mut instructions = || end_phase(function.process_id(), &folder, numbers.next().unwrap());
+    println!("start to first poll: {} instructions", instructions());
+
+    let change = || events::change(&mut aws.world(), MEMBER, RULE, "bot", &[]).unwrap();
+    // The first assumes the role and opens the connection.
+    function.invoke(change().to_string().as_bytes()).await.unwrap();
+    println!("first change event: {} instructions", instructions());
+    for _ in 0..CHANGES {
+        function.invoke(change().to_string().as_bytes()).await.unwrap();
     }
-    control(pid, "-z");
-    for _ in 0..std::env::var("N").ok().and_then(|n| n.parse().ok()).unwrap_or(100) {
-        change().await;
-    }
-    control(pid, "-d");
-    for _ in 0..2 {
-        control(pid, "-z");
+    println!("warm change event: {} instructions (mean of {CHANGES})", instructions() / CHANGES);
+    for which in ["first", "later"] {
+        aws.world().clear_calls();
         let event = events::scheduled(&mut aws.world(), MEMBER, RULE, &[]);
         function.invoke(event.to_string().as_bytes()).await.unwrap();
-        control(pid, "-d");
+        let calls = aws.world().calls().len();
+        println!("{which} sweep of {USERS} users: {} instructions, {calls} calls", instructions());
     }
-    println!("{} calls", aws.world().calls().len());
 }

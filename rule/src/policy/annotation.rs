@@ -115,11 +115,12 @@ fn advice(
     let is_unused = |used: &&Option<&LastUsed>| used.is_some_and(|used| used.at.is_none());
     let unused = uses.iter().filter(is_unused).count();
     let [stale] = violations else {
+        // Two keys and their last use leave about 40 characters.
         return match unused {
             all if all == uses.len() => "Deactivate them, then delete them.",
-            _ if uses.contains(&None) => "Find out which of them are in use before you deactivate any.",
-            0 => "Stop using one, deactivate and delete it, then rotate the other.",
-            _ => "Deactivate and delete what is unused, then rotate the rest.",
+            _ if uses.contains(&None) => "Find out first which of them are in use.",
+            0 => "Phase out one, then rotate the other.",
+            _ => "Remove what is unused, then rotate the rest.",
         };
     };
     if unused == 1 {

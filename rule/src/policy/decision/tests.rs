@@ -220,8 +220,8 @@ fn a_violation_says_which_key_its_dates_its_last_use_and_what_to_do() {
             &both[..],
             vec![(SECOND, used("2025-12-01T00:00:00Z")), (FIRST, unused())],
             "AKIAI44QH8DHBEXAMPLE is stale: created 2025-01-25, due 2025-04-25 (limit 90 days), last used 2025-12-01 by s3 in \
-             us-east-1; also stale: AKIAIOSFODNN7EXAMPLE (created 2025-10-18, no use on record). Deactivate and delete what is \
-             unused, then rotate the rest.",
+             us-east-1; also stale: AKIAIOSFODNN7EXAMPLE (created 2025-10-18, no use on record). Remove what is unused, then rotate \
+             the rest.",
         ),
     ] {
         assert_eq!(says(Compliance::NonCompliant, &of(keys, &last_uses, &[])), expected);
@@ -246,12 +246,13 @@ fn the_advice_fits_the_users_keys_and_their_last_use() {
         ),
         (vec![old(), inactive(SECOND, 400)], vec![(FIRST, unused())], "Deactivate it, then delete it."),
         (vec![other(), old()], vec![(SECOND, unused()), (FIRST, unused())], "Deactivate them, then delete them."),
-        (vec![other(), old()], unknown, "Find out which of them are in use before you deactivate any."),
         (
             vec![other(), old()],
-            vec![(SECOND, unused())],
-            "Find out which of them are in use before you deactivate any.",
+            vec![(SECOND, recently()), (FIRST, recently())],
+            "Phase out one, then rotate the other.",
         ),
+        (vec![other(), old()], unknown, "Find out first which of them are in use."),
+        (vec![other(), old()], vec![(SECOND, unused())], "Find out first which of them are in use."),
     ] {
         let verdict = of(&keys, &last_uses, &[]);
         let text = says(Compliance::NonCompliant, &verdict);
@@ -261,6 +262,19 @@ fn the_advice_fits_the_users_keys_and_their_last_use() {
     let verdict = of(&[other(), old()], &[(FIRST, recently())], &exempt);
     let text = says(Compliance::NonCompliant, &verdict);
     assert!(text.ends_with("Deactivate it as soon as nothing uses it."), "{text}");
+}
+
+#[test]
+fn the_advice_on_two_keys_is_not_cut() {
+    // Most services and Regions have shorter names.
+    let used = || LastUsed { at: Some(now()), region: "eu-central-1".to_owned(), service: "secretsmanager".to_owned() };
+    for last_uses in
+        [vec![(SECOND, used()), (FIRST, used())], vec![(SECOND, used()), (FIRST, unused())], vec![(SECOND, used())]]
+    {
+        let verdict = of(&[active(SECOND, 400), active(FIRST, 134)], &last_uses, &[]);
+        let text = says(Compliance::NonCompliant, &verdict);
+        assert!(!text.ends_with("..."), "{text}");
+    }
 }
 
 #[test]

@@ -126,6 +126,11 @@ mod tests {
         Exemption::read(&tags, at("2026-05-01T00:00:00Z").date_naive(), 365)
     }
 
+    fn for_another_key(exemption: Exemption) -> Exemption {
+        let Exemption::Valid { until, owner, reason, .. } = exemption else { panic!("{exemption:?}") };
+        Exemption::Valid { until, owner, reason, key: Some("AKIAI44QH8DHBEXAMPLE".to_owned()) }
+    }
+
     #[test]
     fn a_milestone_is_reached_at_the_start_of_its_day() {
         for (now, expected) in [
@@ -184,10 +189,11 @@ mod tests {
             let expected = expected.map(|(kind, days, milestone, since)| (kind, days, milestone, since.to_owned()));
             assert_eq!(reached_at(now, None, &exemption), expected, "{now}");
         }
-        // Of a key that is not stale yet, its own day counts. A void exemption covers nothing.
+        // Of a key that is not stale yet, its own day counts. A void exemption covers nothing, and one for another key not this one.
         assert_eq!(reached_at("2026-03-17T00:00:00Z", None, &exemption).unwrap().0, Kind::DueSoon);
-        let void = exempt_until("2026-04-30");
-        assert_eq!(reached_at("2026-05-01T00:00:00Z", None, &void).unwrap().0, Kind::Overdue);
+        for other in [exempt_until("2026-04-30"), for_another_key(exemption)] {
+            assert_eq!(reached_at("2026-05-01T00:00:00Z", None, &other).unwrap().0, Kind::Overdue, "{other:?}");
+        }
     }
 
     #[test]

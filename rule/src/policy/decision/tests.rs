@@ -1,7 +1,7 @@
 use super::*;
 use crate::policy::{
     access_key::LastUsed,
-    annotation::ANNOTATION_LIMIT,
+    annotation::{ANNOTATION_LIMIT, is_exemption},
     exemption::{EXEMPT_KEY, EXEMPT_OWNER, EXEMPT_REASON, EXEMPT_UNTIL},
 };
 use proptest::prelude::*;
@@ -53,7 +53,20 @@ fn of(keys: &[AccessKey], last_uses: &[(&str, LastUsed)], given: &[(&str, &str)]
 /// Checks the compliance and returns the annotation.
 fn says(compliance: Compliance, verdict: &Verdict) -> &str {
     assert_eq!(verdict.compliance, compliance, "{verdict:?}");
-    verdict.annotation.as_deref().unwrap()
+    let text = verdict.annotation.as_deref().unwrap();
+    assert_eq!(is_exemption(text), verdict.exempt, "{text}");
+    text
+}
+
+#[test]
+fn json_has_the_words_of_iam_and_of_aws_config() {
+    let json = |value: Value| value.as_str().unwrap().to_owned();
+    for status in [KeyStatus::Active, KeyStatus::Inactive, KeyStatus::Expired] {
+        assert_eq!(json(serde_json::to_value(status).unwrap()), status.as_str());
+    }
+    for compliance in [Compliance::Compliant, Compliance::NonCompliant, Compliance::NotApplicable] {
+        assert_eq!(json(serde_json::to_value(compliance).unwrap()), compliance.as_str());
+    }
 }
 
 /// The runbooks in templates/member.yaml decide the same cases: see tests/rollout/test_decisions.py.
@@ -147,6 +160,7 @@ fn a_compliant_users_annotation_says_what_comes_next() {
             false,
             "No access key becomes stale before 2026-03-10 (limit 90 days).".to_owned(),
         ),
+        (vec![inactive(FIRST, 90)], false, "No access key becomes stale before 2026-02-28 (limit 90 days).".to_owned()),
         (
             vec![key(FIRST, KeyStatus::Active, TimeDelta::days(76) + TimeDelta::seconds(1))],
             true,
@@ -239,6 +253,7 @@ fn the_advice_fits_the_users_keys_and_their_last_use() {
         (vec![old()], unknown.clone(), "Create a new key, switch to it, deactivate this one."),
         (vec![old(), active(SECOND, 3)], vec![(FIRST, recently())], "Switch to the newer key, deactivate this one."),
         (vec![old(), active(SECOND, 3)], unknown.clone(), "Switch to the newer key, deactivate this one."),
+        (vec![old(), active(SECOND, 90)], unknown.clone(), "Switch to the newer key, deactivate this one."),
         (
             vec![old(), inactive(SECOND, 400)],
             vec![(FIRST, recently())],

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod account_scan;
 mod at_least_once;
 mod at_once;
 mod aws_cli;

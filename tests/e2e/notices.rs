@@ -197,6 +197,9 @@ async fn a_change_on_the_day_of_a_milestone_swallows_no_notice() {
     let ids: Vec<_> = deployment.notices().iter().map(|event| event["detail"]["id"].clone()).collect();
     assert_eq!(ids.len(), 2);
     assert_eq!(ids[0], ids[1], "a repetition has the same id");
+    deployment.aws.world().advance(days(1));
+    change().await;
+    assert_eq!(deployment.told().len(), 2, "the day after, it is told already");
 }
 
 #[tokio::test]

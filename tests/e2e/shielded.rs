@@ -150,6 +150,18 @@ async fn a_user_whose_last_use_alone_is_shielded_is_no_error() {
 }
 
 #[tokio::test]
+async fn a_last_use_that_cannot_be_read_for_another_reason_is_an_error() {
+    let deployment = Deployment::start().await;
+    deployment.member(|account| populate(account, today(), 20, 10, 0));
+    deployment.fault(Some("GetAccessKeyLastUsed"), Some("user-0000"), FaultKind::ServerError { probability: 1.0 });
+    let error = deployment.sweep_with(&[]).await.0.unwrap_err();
+    assert_eq!(error.error_type(), "Incomplete", "{error}");
+    let text = "The last use of keys is unknown for 1 user in violation: iam:GetAccessKeyLastUsed: ServiceFailure.";
+    assert_eq!(error.to_string(), text);
+    deployment.assert_all_right(90);
+}
+
+#[tokio::test]
 async fn a_changed_user_has_a_result_though_the_last_use_cannot_be_read() {
     for (kind, expected) in
         [(FaultKind::ServerError { probability: 1.0 }, "Incomplete"), (FaultKind::AccessDenied, "AccessDenied")]

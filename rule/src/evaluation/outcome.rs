@@ -168,3 +168,44 @@ impl ReadOutcome {
         errors
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    };
+    use tracing::{Event, Subscriber, subscriber::with_default};
+    use tracing_subscriber::{
+        layer::{Context, Layer, SubscriberExt},
+        registry,
+    };
+
+    struct Lines(Arc<AtomicUsize>);
+
+    impl<S: Subscriber> Layer<S> for Lines {
+        fn on_event(&self, _: &Event<'_>, _: Context<'_, S>) {
+            self.0.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// How many lines the log has about so many unread users and users with a key of unknown last use.
+    fn lines(unread: usize, without_last_use: usize) -> usize {
+        let lines = Arc::new(AtomicUsize::new(0));
+        with_default(registry().with(Lines(lines.clone())), || {
+            let mut outcome = ReadOutcome::of_listing(1000, None);
+            let error = CallError { action: "iam:ListAccessKeys", kind: Failure::Other, code: "Failed".to_owned() };
+            (0..unread).for_each(|n| outcome.unread(&format!("user-{n}"), &error));
+            (0..without_last_use).for_each(|n| outcome.without_last_use(&format!("user-{n}"), &error));
+        });
+        lines.load(Relaxed)
+    }
+
+    #[test]
+    fn the_log_names_unknown_users_one_by_one_up_to_a_limit() {
+        for (unread, without_last_use, expected) in [(3, 2, 5), (150, 0, LOGGED), (0, 150, LOGGED), (60, 60, LOGGED)] {
+            assert_eq!(lines(unread, without_last_use), expected, "{unread} and {without_last_use}");
+        }
+    }
+}

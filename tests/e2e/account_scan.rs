@@ -1,0 +1,74 @@
+//! A scan of an account for the command line, while its users change.
+
+use crate::support::*;
+use access_key_rotation::{
+    aws::home::Home,
+    evaluation::{
+        account_scan::{Scan, scan},
+        user::Evaluator,
+    },
+    metrics::Metrics,
+    policy::parameters::Parameters,
+};
+use local_aws::{
+    Account, FaultKind,
+    deployment::{accounts, function_arn},
+};
+use std::{collections::BTreeMap, time::Duration};
+use tokio::time::Instant;
+
+/// Scans the member, and acts on it when the users are listed and before their keys are.
+async fn act_between_listing_and_reads(deployment: &Deployment, act: impl FnOnce(&mut Account)) -> Scan {
+    deployment.fault(Some("ListAccessKeys"), None, FaultKind::Latency(Duration::from_secs(2)));
+    let credentials = deployment.aws.world().credentials(HUB, FUNCTION_ROLE);
+    let accounts = accounts(&deployment.aws, credentials).await.unwrap();
+    let home = Home::from_function_arn(&function_arn(HUB)).unwrap();
+    let (metrics, parameters) = (Metrics::default(), Parameters::default());
+    let end = Instant::now() + Duration::from_secs(300);
+    let account = accounts.open(MEMBER, &home, today(), &metrics.calls, (end, end)).await.unwrap();
+    let evaluator = Evaluator {
+        account: &account,
+        parameters: &parameters,
+        now: today(),
+        metrics: &metrics,
+        uses_of_exempt_keys: false,
+    };
+    let act = async {
+        // A call counts when it is answered.
+        while deployment.calls_of("ListUsers") == 0 {
+            tokio::task::yield_now().await;
+        }
+        deployment.member(act);
+    };
+    tokio::join!(scan(evaluator), act).0
+}
+
+#[tokio::test]
+async fn whoever_changes_while_the_scan_runs_is_found_once_and_as_is_true_in_the_end() {
+    let deployment = Deployment::start().await;
+    let ids = deployment.member(|account| {
+        populate(account, today(), 10, 10, 0);
+        account.users().map(|user| user.id.clone()).collect::<Vec<_>>()
+    });
+    let scan = act_between_listing_and_reads(&deployment, |account| {
+        account.rename_user("user-0000", "renamed");
+        account.delete_user("user-0001");
+        // Two names that lend their keys to whoever had them before.
+        account.rename_user("user-0002", "old-name");
+        account.rename_user("user-0003", "user-0002");
+        account.delete_user("user-0004");
+        account.create_user("user-0004", today());
+    })
+    .await;
+    scan.outcome.unwrap();
+    let found: Vec<_> =
+        scan.findings.iter().map(|(user, evaluated)| (user.id.clone(), user.name.clone(), evaluated)).collect();
+    let of_now: BTreeMap<_, _> = deployment.member(|account| {
+        let listed = account.users().filter(|user| ids.contains(&user.id));
+        listed.map(|user| (user.id.clone(), (user.name.clone(), user.keys[0].id.clone()))).collect()
+    });
+    assert_eq!(found.len(), 8, "the two who are gone are not among them: {found:?}");
+    for (id, name, evaluated) in found {
+        assert_eq!((name, evaluated.keys[0].0.id.clone()), of_now[&id]);
+    }
+}

@@ -150,6 +150,17 @@ async fn a_user_whose_last_use_alone_is_shielded_is_no_error() {
 }
 
 #[tokio::test]
+async fn last_uses_are_not_asked_for_again_and_again_if_none_can_be_read() {
+    let deployment = Deployment::start().await;
+    deployment.member(|account| populate(account, today(), 80, 100, 0));
+    deployment.fault(Some("GetAccessKeyLastUsed"), None, FaultKind::AccessDenied);
+    deployment.sweep_with(&[]).await.0.unwrap_err();
+    // After 16 failures, 15 more may be under way.
+    assert!(deployment.calls_of("GetAccessKeyLastUsed") < 32, "{:?}", deployment.calls());
+    deployment.assert_all_right(90);
+}
+
+#[tokio::test]
 async fn a_last_use_that_cannot_be_read_for_another_reason_is_an_error() {
     let deployment = Deployment::start().await;
     deployment.member(|account| populate(account, today(), 20, 10, 0));

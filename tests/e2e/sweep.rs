@@ -1,6 +1,7 @@
 //! The sweep: right for every user, with the fewest reads.
 
 use crate::support::*;
+use access_key_rotation::metrics::Metrics;
 use chrono::TimeDelta;
 use local_aws::{Account, ComplianceType::*, FaultKind, KeyStatus, events};
 use std::time::Duration;
@@ -112,26 +113,43 @@ async fn results_of_users_who_are_gone_become_not_applicable() {
     assert_eq!(last.evaluations, 0, "what is not applicable already is not said again");
 }
 
-#[tokio::test]
-async fn a_user_made_while_the_sweep_runs_is_not_taken_for_gone() {
+/// Sweeps ten users. Another is made, evaluated after a change and shielded if so wanted, when they are listed and before Config
+/// looks up the results that the sweep asks for.
+async fn sweep_while_a_user_is_made(is_shielded: bool) -> (Deployment, Metrics) {
     let deployment = Deployment::start().await;
     deployment.member(|account| populate(account, today(), 10, 10, 50));
     let action = "GetComplianceDetailsByConfigRule";
-    deployment.fault(Some(action), None, FaultKind::Latency(Duration::from_millis(500)));
+    deployment.fault(Some(action), None, FaultKind::Latency(Duration::from_secs(2)));
     let sweep = events::scheduled(&mut deployment.aws.world(), MEMBER, RULE, &[]);
     let make = async {
-        // After the sweep has begun and before Config looks up the results that it asks for.
-        while deployment.calls_of("AssumeRole") == 0 {
+        // A call counts when it is answered.
+        while deployment.calls_of("ListUsers") == 0 {
             tokio::task::yield_now().await;
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
         deployment.member(|account| account.create_user("made-meanwhile", today()));
         let change = events::change(&mut deployment.aws.world(), MEMBER, RULE, "made-meanwhile", &[]).unwrap();
         deployment.send(&change).await.0.unwrap();
+        if is_shielded {
+            deployment.fault(Some("ListAccessKeys"), Some("made-meanwhile"), FaultKind::AccessDenied);
+        }
     };
-    let ((outcome, _), ()) = tokio::join!(deployment.send(&sweep), make);
+    let ((outcome, metrics), ()) = tokio::join!(deployment.send(&sweep), make);
     outcome.unwrap();
+    (deployment, metrics)
+}
+
+#[tokio::test]
+async fn a_user_made_while_the_sweep_runs_is_not_taken_for_gone() {
+    let (deployment, _) = sweep_while_a_user_is_made(false).await;
     deployment.assert_all_right(90);
+}
+
+#[tokio::test]
+async fn a_user_made_while_the_sweep_runs_who_cannot_be_read_is_unknown() {
+    let (deployment, metrics) = sweep_while_a_user_is_made(true).await;
+    deployment.assert_all_right(90);
+    let line = metrics.line(today(), Duration::ZERO);
+    assert_eq!([&line["UsersEvaluated"], &line["UsersUnknown"]], [10, 1]);
 }
 
 /// Ten users with a key, and the id of the first, whose key is stale.

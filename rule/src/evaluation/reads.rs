@@ -53,8 +53,27 @@ pub(crate) struct Reads<'a> {
     /// Names of users who could be read, now or earlier.
     controls: Mutex<Vec<String>>,
     last_uses: Semaphore,
-    last_use_failures: AtomicU32,
+    last_use_failures: FailuresInARow,
     stop: Notify,
+}
+
+/// How many users in violation in a row have a key whose last use could not be read.
+#[derive(Default)]
+struct FailuresInARow(AtomicU32);
+
+impl FailuresInARow {
+    fn count(&self, evaluated: &Evaluated) {
+        match evaluated.unknown_use {
+            Some(_) => drop(self.0.fetch_add(1, Relaxed)),
+            None if !evaluated.verdict.violations.is_empty() => self.0.store(0, Relaxed),
+            // No last use was read.
+            None => {}
+        }
+    }
+
+    fn are_too_many(&self) -> bool {
+        self.0.load(Relaxed) >= LAST_USE_FAILURES
+    }
 }
 
 impl<'a> Reads<'a> {
@@ -66,7 +85,7 @@ impl<'a> Reads<'a> {
             by_name: Mutex::default(),
             controls: Mutex::default(),
             last_uses: Semaphore::new(LAST_USES_AT_A_TIME),
-            last_use_failures: AtomicU32::new(0),
+            last_use_failures: FailuresInARow::default(),
             stop: Notify::new(),
         }
     }
@@ -132,7 +151,7 @@ impl<'a> Reads<'a> {
         }
         let _permit = self.last_uses.acquire().await;
         let why = |kind, code: &str| CallError { action: GET_ACCESS_KEY_LAST_USED, kind, code: code.to_owned() };
-        if self.last_use_failures.load(Relaxed) >= LAST_USE_FAILURES {
+        if self.last_use_failures.are_too_many() {
             let why = why(Failure::Other, "skipped after failures for other users");
             return Some(self.evaluator.without_last_use(facts, why));
         }
@@ -141,11 +160,7 @@ impl<'a> Reads<'a> {
         }
         // Boxed to keep the outer future small: thousands of users in violation may wait for a permit at once.
         let evaluated = Box::pin(self.evaluator.complete(&user.name, &user.id, facts)).await?;
-        match evaluated.unknown_use {
-            Some(_) => drop(self.last_use_failures.fetch_add(1, Relaxed)),
-            None if !evaluated.verdict.violations.is_empty() => self.last_use_failures.store(0, Relaxed),
-            None => {}
-        }
+        self.last_use_failures.count(&evaluated);
         Some(evaluated)
     }
 
@@ -242,5 +257,38 @@ impl<'a> Reads<'a> {
 
     fn outcome(&self) -> MutexGuard<'_, ReadOutcome> {
         lock(&self.outcome)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_failures_in_a_row_end_the_reads_of_last_uses() {
+        let error = || CallError { action: GET_ACCESS_KEY_LAST_USED, kind: Failure::Other, code: "Failed".to_owned() };
+        let evaluated = |violations: &[&str], unknown_use| Evaluated {
+            verdict: Verdict {
+                violations: violations.iter().map(|id| (*id).to_owned()).collect(),
+                ..Verdict::not_applicable()
+            },
+            keys: Vec::new(),
+            tags: None,
+            unknown_use,
+        };
+        let (failed, read, exempt) =
+            (evaluated(&["AKIAONE"], Some(error())), evaluated(&["AKIAONE"], None), evaluated(&[], None));
+        let failures = FailuresInARow::default();
+        for _ in 0..3 {
+            (1..LAST_USE_FAILURES).for_each(|_| failures.count(&failed));
+            assert!(!failures.are_too_many());
+            failures.count(&read);
+        }
+        for _ in 0..LAST_USE_FAILURES {
+            assert!(!failures.are_too_many());
+            failures.count(&failed);
+            failures.count(&exempt);
+        }
+        assert!(failures.are_too_many());
     }
 }

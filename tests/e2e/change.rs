@@ -115,8 +115,9 @@ async fn a_renamed_user_is_found_under_the_new_name() {
     deployment.send(&event).await.0.unwrap();
     assert_eq!(deployment.result("renamed").0, NonCompliant);
 
-    // The old name has passed to another user since.
+    // The old name has passed since to another user, who cannot even be read.
     deployment.member(|account| account.create_user("stale", today()));
+    deployment.fault(Some("ListAccessKeys"), Some("stale"), FaultKind::AccessDenied);
     deployment.send(&event).await.0.unwrap();
     assert_eq!(deployment.result("renamed").0, NonCompliant);
     assert_eq!(deployment.held().len(), 1);
@@ -142,6 +143,7 @@ async fn a_user_who_cannot_be_read_keeps_the_old_result() {
         assert_eq!(error.error_type(), "Incomplete", "{error}");
         assert!(error.to_string().contains(&format!("iam:{action}: ServiceFailure")), "{error}");
         assert_eq!(deployment.result("stale"), before);
+        assert_eq!(deployment.calls_of("ListUsers"), 0, "the user is neither gone nor renamed");
     }
 }
 

@@ -70,9 +70,11 @@ async fn where_only_shielded_users_are_read_others_tell_whether_the_action_is_de
         assert!(deployment.calls_of(action) <= 3, "{action}: {:?}", deployment.calls());
 
         deployment.aws.world().faults.clear();
+        deployment.clear_calls();
         deployment.fault(Some(action), None, FaultKind::AccessDenied);
         let error = deployment.sweep_with(&[]).await.0.unwrap_err();
         assert_eq!(error.error_type(), "AccessDenied", "{error}");
+        assert_eq!(deployment.calls_of(action), 4, "one for the user, and three for others");
         for part in [action, "role/access-key-rotation-evaluation", "templates/member.yaml", MEMBER] {
             assert!(error.to_string().contains(part), "{part}: {error}");
         }

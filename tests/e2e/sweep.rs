@@ -164,12 +164,22 @@ async fn ten_users() -> (Deployment, String) {
 
 /// Sweeps, and acts on the account when the users are listed and before their keys are.
 async fn act_between_listing_and_reads(deployment: &Deployment, act: impl FnOnce(&mut Account)) {
+    act_between(deployment, ("ListUsers", 1), "ListAccessKeys", act).await;
+}
+
+/// Sweeps, and acts on the account after so many calls of one action and before AWS acts on those of the next.
+async fn act_between(
+    deployment: &Deployment,
+    (action, calls): (&str, usize),
+    next: &str,
+    act: impl FnOnce(&mut Account),
+) {
     deployment.clear_calls();
-    deployment.fault(Some("ListAccessKeys"), None, FaultKind::Latency(Duration::from_secs(2)));
+    deployment.fault(Some(next), None, FaultKind::Latency(Duration::from_secs(2)));
     let event = events::scheduled(&mut deployment.aws.world(), MEMBER, RULE, &[]);
     let act = async {
         // A call counts when it is answered.
-        while deployment.calls_of("ListUsers") == 0 {
+        while deployment.calls_of(action) < calls {
             tokio::task::yield_now().await;
         }
         deployment.member(act);
@@ -189,6 +199,17 @@ async fn whoever_is_renamed_while_the_sweep_runs_is_not_taken_for_gone() {
     assert_eq!(deployment.result("renamed").0, NonCompliant);
     deployment.assert_all_right(90);
     assert_eq!(deployment.calls_of("ListUsers"), 2);
+}
+
+#[tokio::test]
+async fn whoever_is_renamed_between_two_reads_is_read_again() {
+    let (deployment, _) = ten_users().await;
+    act_between(&deployment, ("ListAccessKeys", 10), "GetUser", |account| {
+        account.rename_user("user-0000", "renamed");
+    })
+    .await;
+    assert_eq!(deployment.result("renamed").0, NonCompliant);
+    deployment.assert_all_right(90);
 }
 
 #[tokio::test]

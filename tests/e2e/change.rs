@@ -119,6 +119,7 @@ async fn a_renamed_user_is_found_under_the_new_name() {
     deployment.member(|account| account.create_user("stale", today()));
     deployment.fault(Some("ListAccessKeys"), Some("stale"), FaultKind::AccessDenied);
     deployment.send(&event).await.0.unwrap();
+    assert_eq!(deployment.calls_of("PutEvaluations"), 2);
     assert_eq!(deployment.result("renamed").0, NonCompliant);
     assert_eq!(deployment.held().len(), 1);
 

@@ -135,13 +135,14 @@ async fn what_config_never_takes_is_an_error_and_costs_nobody_else() {
     let deployment = Deployment::start().await;
     let unlucky = deployment.member(|account| {
         populate(account, today(), 150, 10, 50);
-        account.user("user-0007").unwrap().id.clone()
+        // In two batches.
+        ["user-0007", "user-0149"].map(|name| account.user(name).unwrap().id.clone()).to_vec()
     });
-    deployment.fault(None, None, FaultKind::FailedEvaluations { times: 1000, which: Failing::Ids(vec![unlucky]) });
+    deployment.fault(None, None, FaultKind::FailedEvaluations { times: 1000, which: Failing::Ids(unlucky) });
     let error = deployment.sweep_with(&[]).await.0.unwrap_err();
     assert_eq!(error.error_type(), "DeliveryFailed");
-    assert!(error.to_string().contains("1 result did not reach AWS Config"), "{error}");
-    assert_eq!(deployment.held().len(), 149);
+    assert!(error.to_string().contains("2 results did not reach AWS Config"), "{error}");
+    assert_eq!(deployment.held().len(), 148);
 }
 
 #[tokio::test]
@@ -159,16 +160,19 @@ async fn a_rule_that_is_gone_ends_the_sweep() {
 #[tokio::test]
 async fn a_rule_name_too_long_to_ask_for_results_is_an_error_after_the_delivery() {
     let deployment = Deployment::start().await;
-    let rule = "access-key-rotation-".repeat(4);
-    deployment.member(|account| {
-        account.add_rule(&rule);
-        populate(account, today(), 20, 10, 50);
-    });
-    let event = local_aws::events::scheduled(&mut deployment.aws.world(), MEMBER, &rule, &[]);
-    let error = deployment.send(&event).await.0.unwrap_err();
-    assert!(
-        error.to_string().contains("the rule's name has 80 characters, but this action accepts at most 64"),
-        "{error}"
-    );
-    assert_eq!(deployment.member(|account| account.results(&rule).len()), 20);
+    deployment.member(|account| populate(account, today(), 20, 10, 50));
+    for length in [64, 65] {
+        let rule = &"access-key-rotation-".repeat(4)[..length];
+        deployment.member(|account| account.add_rule(rule));
+        let event = local_aws::events::scheduled(&mut deployment.aws.world(), MEMBER, rule, &[]);
+        let outcome = deployment.send(&event).await.0;
+        assert_eq!(deployment.member(|account| account.results(rule).len()), 20);
+        if length == 64 {
+            outcome.unwrap();
+        } else {
+            let text = "the rule's name has 65 characters, but this action accepts at most 64";
+            let error = outcome.unwrap_err();
+            assert!(error.to_string().contains(text), "{error}");
+        }
+    }
 }

@@ -91,25 +91,37 @@ async fn after_an_error_the_role_is_assumed_anew() {
     assert_eq!(deployment.calls_of("AssumeRole"), 2);
 }
 
+/// IAM says of a key that does not exist that there is none, or denies the action.
 #[tokio::test]
 async fn a_key_deleted_while_it_is_read_about_is_no_denial() {
-    let deployment = Deployment::start().await;
-    let key = deployment.member(|account| {
-        account.create_user("bot", today() - days(400));
-        account.create_key("bot", today() - days(134)).unwrap()
-    });
-    deployment.fault(Some("GetAccessKeyLastUsed"), None, FaultKind::Latency(Duration::from_secs(2)));
-    let event = local_aws::events::scheduled(&mut deployment.aws.world(), MEMBER, RULE, &[]);
-    let delete = async {
-        while deployment.calls_of("GetUser") == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+    for is_denied in [false, true] {
+        let deployment = Deployment::start().await;
+        let key = deployment.member(|account| {
+            for name in ["bot", "other"] {
+                account.create_user(name, today() - days(400));
+                account.create_key(name, today() - days(134)).unwrap();
+            }
+            account.user("bot").unwrap().keys[0].id.clone()
+        });
+        let action = "GetAccessKeyLastUsed";
+        deployment.fault(Some(action), Some("bot"), FaultKind::Latency(Duration::from_secs(2)));
+        if is_denied {
+            deployment.fault(Some(action), Some("bot"), FaultKind::AccessDenied);
         }
-        deployment.member(|account| account.delete_key("bot", &key));
-    };
-    let ((outcome, _), ()) = tokio::join!(deployment.send(&event), delete);
-    outcome.unwrap();
-    assert_eq!(deployment.result("bot").0, Compliant);
-    assert!(deployment.result("bot").1.unwrap().starts_with("The user had no access key on 2026-03-01."));
+        let event = local_aws::events::scheduled(&mut deployment.aws.world(), MEMBER, RULE, &[]);
+        let delete = async {
+            // The answer about the other key.
+            while deployment.calls_of(action) == 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            deployment.member(|account| account.delete_key("bot", &key));
+        };
+        let ((outcome, _), ()) = tokio::join!(deployment.send(&event), delete);
+        outcome.unwrap();
+        assert_eq!(deployment.result("other").0, NonCompliant);
+        assert_eq!(deployment.result("bot").0, Compliant, "{is_denied}");
+        assert!(deployment.result("bot").1.unwrap().starts_with("The user had no access key on 2026-03-01."));
+    }
 }
 
 #[tokio::test]

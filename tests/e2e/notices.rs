@@ -142,6 +142,50 @@ async fn keys_that_fall_due_and_exemptions_that_end_are_told_with_their_owner() 
     assert_eq!(field(ending, "message"), expected);
 }
 
+#[tokio::test]
+async fn what_falls_due_today_is_told_though_the_owner_cannot_be_read() {
+    let deployment = with_bus().await;
+    let key = deployment.user_with_key_of("soon", days(90) - TimeDelta::hours(2));
+    deployment.member(|account| account.tag_user("soon", "team", "payments"));
+    deployment.fault(Some("GetUser"), Some("soon"), FaultKind::AccessDenied);
+    deployment.sweep(&[]).await;
+    let [notice] = &deployment.notices()[..] else { panic!("{:?}", deployment.notices()) };
+    let message = format!("Access key {key} of user soon in account {MEMBER} is due on 2026-03-01, today: rotate it.");
+    assert_eq!([&notice["detail"]["owner"], &notice["detail"]["message"]], [&Value::Null, &json!(message)]);
+}
+
+#[tokio::test]
+async fn a_notice_names_the_owner_of_the_key_though_its_name_passes_on_meanwhile() {
+    for passes_on in [false, true] {
+        let deployment = with_bus().await;
+        let key = deployment.user_with_key_of("soon", days(80));
+        deployment.member(|account| {
+            account.create_user("other", today() - days(400));
+            account.tag_user("soon", "team", "payments");
+            account.tag_user("other", "team", "billing");
+        });
+        deployment.fault(Some("GetUser"), None, FaultKind::Latency(Duration::from_secs(2)));
+        let event = events::scheduled(&mut deployment.aws.world(), MEMBER, RULE, &[]);
+        let rename = async {
+            // A call counts when it is answered.
+            while deployment.calls_of("ListAccessKeys") < 2 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            deployment.member(|account| {
+                account.rename_user("soon", "renamed");
+                if passes_on {
+                    account.rename_user("other", "soon");
+                }
+            });
+        };
+        let ((outcome, _), ()) = tokio::join!(deployment.send(&event), rename);
+        outcome.unwrap();
+        let [notice] = &deployment.notices()[..] else { panic!("{:?}", deployment.notices()) };
+        let said = ["accessKeyId", "userName", "owner"].map(|field| notice["detail"][field].clone());
+        assert_eq!(said, [json!(key), json!("renamed"), json!("payments")], "{passes_on}");
+    }
+}
+
 /// Whatever users call themselves and their owners, the notices are as templates/notices/schema.json says.
 #[tokio::test]
 async fn every_notice_keeps_to_the_schema() {

@@ -156,7 +156,8 @@ async fn last_uses_are_not_asked_for_again_and_again_if_none_can_be_read() {
     let deployment = Deployment::start().await;
     deployment.member(|account| populate(account, today(), 80, 100, 0));
     deployment.fault(Some("GetAccessKeyLastUsed"), None, FaultKind::AccessDenied);
-    deployment.sweep_with(&[]).await.0.unwrap_err();
+    let error = deployment.sweep_with(&[]).await.0.unwrap_err();
+    assert!(error.to_string().contains("The last use of keys is unknown for 80 users in violation"), "{error}");
     // After 16 failures, 15 more may be under way.
     assert!(deployment.calls_of("GetAccessKeyLastUsed") < 32, "{:?}", deployment.calls());
     deployment.assert_all_right(90);

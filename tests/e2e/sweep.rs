@@ -72,6 +72,7 @@ async fn an_exemption_is_read_from_the_users_tags() {
     let line = metrics.line(today(), Duration::from_secs(1));
     assert_eq!([&line["UsersEvaluated"], &line["UsersNonCompliant"], &line["UsersExempt"]], [2, 1, 1]);
     assert_eq!(line["OldestActiveKeyDays"], 134);
+    assert_eq!(deployment.calls_of("GetAccessKeyLastUsed"), 1, "none for an exempt key");
     assert_eq!(line["AccountId"], MEMBER);
 }
 

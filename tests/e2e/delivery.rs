@@ -139,6 +139,8 @@ async fn what_config_never_takes_is_an_error_and_costs_nobody_else() {
         ["user-0007", "user-0149"].map(|name| account.user(name).unwrap().id.clone()).to_vec()
     });
     deployment.fault(None, None, FaultKind::FailedEvaluations { times: 1000, which: Failing::Ids(unlucky) });
+    // Whoever is read after the first batch has failed still gets a result.
+    deployment.fault(Some("ListAccessKeys"), Some("user-0148"), FaultKind::Latency(Duration::from_secs(6)));
     let error = deployment.sweep_with(&[]).await.0.unwrap_err();
     assert_eq!(error.error_type(), "DeliveryFailed");
     assert!(error.to_string().contains("2 results did not reach AWS Config"), "{error}");

@@ -178,3 +178,17 @@ async fn a_rule_name_too_long_to_ask_for_results_is_an_error_after_the_delivery(
         }
     }
 }
+
+#[tokio::test]
+async fn what_config_does_not_take_until_the_deadline_is_named_as_such() {
+    let mut deployment = Deployment::start().await;
+    let event = local_aws::events::deleted(&mut deployment.aws.world(), MEMBER, RULE, "AIDAGONE", "gone", &[]);
+    // The role is assumed, so that nothing but the delivery takes time.
+    deployment.send(&event).await.0.unwrap();
+    deployment.rule.timeout = Duration::from_secs(2);
+    let which = Failing::Ids(vec!["AIDAGONE".to_owned()]);
+    deployment.fault(None, None, FaultKind::FailedEvaluations { times: 1000, which });
+    let error = deployment.send(&event).await.0.unwrap_err();
+    assert_eq!(error.error_type(), "DeliveryFailed", "{error}");
+    assert!(error.to_string().contains("Config accepted the call but not the results"), "{error}");
+}

@@ -1,4 +1,4 @@
-//! A scan of an account for the command line, while its users change.
+//! What the command line evaluates, in process: an account whose users change during a scan, and a user with other tags.
 
 use crate::support::*;
 use access_key_rotation::{
@@ -8,7 +8,10 @@ use access_key_rotation::{
         user::Evaluator,
     },
     metrics::Metrics,
-    policy::parameters::Parameters,
+    policy::{
+        exemption::{EXEMPT_OWNER, EXEMPT_UNTIL, Tags},
+        parameters::Parameters,
+    },
 };
 use local_aws::{
     Account, FaultKind,
@@ -17,9 +20,7 @@ use local_aws::{
 use std::{collections::BTreeMap, time::Duration};
 use tokio::time::Instant;
 
-/// Scans the member, and acts on it when the users are listed and before their keys are.
-async fn act_between_listing_and_reads(deployment: &Deployment, act: impl FnOnce(&mut Account)) -> Scan {
-    deployment.fault(Some("ListAccessKeys"), None, FaultKind::Latency(Duration::from_secs(2)));
+async fn with_evaluator<T>(deployment: &Deployment, evaluate: impl AsyncFnOnce(Evaluator<'_>) -> T) -> T {
     let credentials = deployment.aws.world().credentials(HUB, FUNCTION_ROLE);
     let accounts = accounts(&deployment.aws, credentials).await.unwrap();
     let home = Home::from_function_arn(&function_arn(HUB)).unwrap();
@@ -33,6 +34,12 @@ async fn act_between_listing_and_reads(deployment: &Deployment, act: impl FnOnce
         metrics: &metrics,
         uses_of_exempt_keys: false,
     };
+    evaluate(evaluator).await
+}
+
+/// Scans the member, and acts on it when the users are listed and before their keys are.
+async fn act_between_listing_and_reads(deployment: &Deployment, act: impl FnOnce(&mut Account)) -> Scan {
+    deployment.fault(Some("ListAccessKeys"), None, FaultKind::Latency(Duration::from_secs(2)));
     let act = async {
         // A call counts when it is answered.
         while deployment.calls_of("ListUsers") == 0 {
@@ -40,7 +47,7 @@ async fn act_between_listing_and_reads(deployment: &Deployment, act: impl FnOnce
         }
         deployment.member(act);
     };
-    tokio::join!(scan(evaluator), act).0
+    tokio::join!(with_evaluator(deployment, scan), act).0
 }
 
 #[tokio::test]
@@ -71,4 +78,22 @@ async fn whoever_changes_while_the_scan_runs_is_found_once_and_as_is_true_in_the
     for (id, name, evaluated) in found {
         assert_eq!((name, evaluated.keys[0].0.id.clone()), of_now[&id]);
     }
+}
+
+#[tokio::test]
+async fn a_user_is_evaluated_as_if_with_other_tags() {
+    let deployment = Deployment::start().await;
+    deployment.member(|account| populate(account, today(), 1, 100, 0));
+    let tags = [(EXEMPT_UNTIL, "2026-06-01"), (EXEMPT_OWNER, "payments")];
+    let tags = tags.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let (exempt, nobody, denied) = with_evaluator(&deployment, async |evaluator| {
+        let exempt = evaluator.with_tags("user-0000", tags).await;
+        let nobody = evaluator.with_tags("nobody", Tags::new()).await;
+        deployment.fault(Some("ListAccessKeys"), None, FaultKind::AccessDenied);
+        (exempt, nobody, evaluator.with_tags("user-0000", Tags::new()).await)
+    })
+    .await;
+    assert!(exempt.unwrap().unwrap().verdict.exempt);
+    assert_eq!(nobody, Ok(None));
+    assert_eq!(denied.unwrap_err().code, "AccessDenied");
 }

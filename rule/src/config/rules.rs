@@ -82,3 +82,54 @@ fn decode(status: ConfigRuleEvaluationStatus) -> EvaluationStatus {
         last_error: (!error.is_empty()).then(|| error.join(": ")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_config::types::{Owner, Source, SourceDetail};
+
+    fn hours(of_the_schedules: &[&str], of_the_rule: Option<&str>) -> Option<i64> {
+        let schedules = of_the_schedules.iter().map(|frequency| {
+            SourceDetail::builder().maximum_execution_frequency(MaximumExecutionFrequency::from(*frequency)).build()
+        });
+        let source = Source::builder().owner(Owner::CustomLambda).set_source_details(Some(schedules.collect()));
+        let rule = ConfigRule::builder()
+            .source(source.build().unwrap())
+            .set_maximum_execution_frequency(of_the_rule.map(MaximumExecutionFrequency::from))
+            .build();
+        frequency(&rule).map(|frequency| frequency.num_hours())
+    }
+
+    #[test]
+    fn a_rule_is_evaluated_as_often_as_its_most_frequent_schedule() {
+        for (frequency, expected) in [
+            ("One_Hour", 1),
+            ("Three_Hours", 3),
+            ("Six_Hours", 6),
+            ("Twelve_Hours", 12),
+            ("TwentyFour_Hours", 24),
+            ("One_that_is_new", 24),
+        ] {
+            assert_eq!(hours(&[frequency], None), Some(expected), "{frequency}");
+            assert_eq!(hours(&[], Some(frequency)), Some(expected), "{frequency}");
+        }
+        assert_eq!(hours(&["TwentyFour_Hours", "Three_Hours"], Some("Six_Hours")), Some(3));
+        assert_eq!(hours(&[], None), None, "on changes only");
+    }
+
+    #[test]
+    fn an_error_has_a_code_or_a_message_or_both() {
+        for (code, message, expected) in [
+            (None, None, None),
+            (Some(""), Some(""), None),
+            (Some("AccessDenied"), None, Some("AccessDenied")),
+            (Some(""), Some("It failed."), Some("It failed.")),
+            (Some("AccessDenied"), Some("It failed."), Some("AccessDenied: It failed.")),
+        ] {
+            let status = ConfigRuleEvaluationStatus::builder()
+                .set_last_error_code(code.map(str::to_owned))
+                .set_last_error_message(message.map(str::to_owned));
+            assert_eq!(decode(status.build()).last_error.as_deref(), expected);
+        }
+    }
+}

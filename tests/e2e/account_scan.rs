@@ -1,12 +1,14 @@
-//! What the command line evaluates, in process: an account whose users change during a scan, and a user with other tags.
+//! What the command line evaluates, in process: a scan while users change, other tags, a rehearsal.
 
 use crate::support::*;
 use access_key_rotation::{
     aws::home::Home,
+    config::delivery::Destination,
     evaluation::{
         account_scan::{Scan, scan},
         user::Evaluator,
     },
+    handler::{Invocation, handle},
     metrics::Metrics,
     policy::{
         exemption::{EXEMPT_OWNER, EXEMPT_UNTIL, Tags},
@@ -16,8 +18,9 @@ use access_key_rotation::{
 use local_aws::{
     Account, FaultKind,
     deployment::{accounts, function_arn},
+    events,
 };
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 use tokio::time::Instant;
 
 async fn with_evaluator<T>(deployment: &Deployment, evaluate: impl AsyncFnOnce(Evaluator<'_>) -> T) -> T {
@@ -96,4 +99,23 @@ async fn a_user_is_evaluated_as_if_with_other_tags() {
     assert!(exempt.unwrap().unwrap().verdict.exempt);
     assert_eq!(nobody, Ok(None));
     assert_eq!(denied.unwrap_err().code, "AccessDenied");
+}
+
+#[tokio::test]
+async fn a_rehearsal_lists_the_results_and_delivers_none() {
+    let deployment = Deployment::start().await;
+    deployment.member(|account| populate(account, today(), 3, 100, 0));
+    let event = events::scheduled(&mut deployment.aws.world(), MEMBER, RULE, &[]);
+    let credentials = deployment.aws.world().credentials(HUB, FUNCTION_ROLE);
+    let accounts = accounts(&deployment.aws, credentials).await.unwrap();
+    let invocation = Invocation {
+        home: Home::from_function_arn(&function_arn(HUB)).unwrap(),
+        now: today(),
+        remaining: Duration::from_secs(300),
+        results: Destination::List(Mutex::default()),
+        notices: None,
+    };
+    handle(&event, &invocation, &accounts, &Metrics::default()).await.unwrap();
+    assert_eq!(invocation.results.into_list().len(), 3);
+    assert!(deployment.held().is_empty());
 }

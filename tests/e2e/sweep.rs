@@ -114,8 +114,8 @@ async fn results_of_users_who_are_gone_become_not_applicable() {
     assert_eq!(last.evaluations, 0, "what is not applicable already is not said again");
 }
 
-/// Sweeps ten users. Another is made, evaluated after a change and shielded if so wanted, when they are listed and before Config
-/// looks up the results that the sweep asks for.
+/// Sweeps ten users. When they are listed, and before Config looks up the results that the sweep asks for, another is made and
+/// evaluated after the change, and from then on shielded if so wanted.
 async fn sweep_while_a_user_is_made(is_shielded: bool) -> (Deployment, Metrics) {
     let deployment = Deployment::start().await;
     deployment.member(|account| populate(account, today(), 10, 10, 50));

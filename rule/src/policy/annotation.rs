@@ -119,8 +119,8 @@ fn advice(
         return match unused {
             all if all == uses.len() => "Deactivate them, then delete them.",
             _ if uses.contains(&None) => "Find out first which of them are in use.",
-            0 => "Phase out one, then rotate the other.",
-            _ => "Remove what is unused, then rotate the rest.",
+            0 => "Stop using one, then rotate the other.",
+            _ => "Deactivate what is unused, rotate the rest.",
         };
     };
     if unused == 1 {

@@ -234,7 +234,7 @@ fn a_violation_says_which_key_its_dates_its_last_use_and_what_to_do() {
             &both[..],
             vec![(SECOND, used("2025-12-01T00:00:00Z")), (FIRST, unused())],
             "AKIAI44QH8DHBEXAMPLE is stale: created 2025-01-25, due 2025-04-25 (limit 90 days), last used 2025-12-01 by s3 in \
-             us-east-1; also stale: AKIAIOSFODNN7EXAMPLE (created 2025-10-18, no use on record). Remove what is unused, then rotate \
+             us-east-1; also stale: AKIAIOSFODNN7EXAMPLE (created 2025-10-18, no use on record). Deactivate what is unused, rotate \
              the rest.",
         ),
     ] {
@@ -264,7 +264,7 @@ fn the_advice_fits_the_users_keys_and_their_last_use() {
         (
             vec![other(), old()],
             vec![(SECOND, recently()), (FIRST, recently())],
-            "Phase out one, then rotate the other.",
+            "Stop using one, then rotate the other.",
         ),
         (vec![other(), old()], unknown, "Find out first which of them are in use."),
         (vec![other(), old()], vec![(SECOND, unused())], "Find out first which of them are in use."),

@@ -160,7 +160,7 @@ async fn a_read_that_gets_no_answer_ends_at_the_deadline_too() {
 async fn a_sweep_that_is_throttled_until_the_deadline_says_so() {
     for action in ["ListUsers", "ListAccessKeys"] {
         let mut deployment = Deployment::start().await;
-        deployment.member(|account| populate(account, today(), 5, 100, 0));
+        deployment.member(|account| populate(account, today(), 1, 100, 0));
         deployment.rule.timeout = Duration::from_secs(9);
         deployment.fault(Some(action), None, FaultKind::Throttle { probability: 1.0 });
         let error = deployment.sweep_with(&[]).await.0.unwrap_err();

@@ -46,7 +46,7 @@ async fn act_between_listing_and_reads(deployment: &Deployment, act: impl FnOnce
     let act = async {
         // A call counts when it is answered.
         while deployment.calls_of("ListUsers") == 0 {
-            tokio::task::yield_now().await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
         deployment.member(act);
     };

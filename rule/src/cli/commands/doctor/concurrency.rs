@@ -7,7 +7,7 @@ use access_key_rotation::aws::{calls::CallError, home::Home};
 const NAME: &str = "concurrency";
 /// The least `ReservedConcurrency` that templates/README.md recommends for an organization.
 const LEAST_RECOMMENDED: i32 = 20;
-/// How many accounts an execution can evaluate before Lambda gives up the events of others that wait, by rule/README.md.
+/// For how many accounts rule/README.md recommends one execution.
 const ACCOUNTS_FOR_ONE: usize = 50;
 /// How many of the account's concurrent executions Lambda keeps unreserved, by its API reference of `PutFunctionConcurrency`.
 const KEPT_UNRESERVED: i32 = 100;
@@ -45,15 +45,20 @@ pub(super) async fn check(session: &Session, name: &str, accounts: usize) -> Che
     }
 }
 
+/// The executions for so many accounts, if every account's schedule arrives at the same time.
+fn needed(accounts: usize) -> i32 {
+    i32::try_from(accounts.div_ceil(ACCOUNTS_FOR_ONE)).unwrap_or(i32::MAX)
+}
+
 /// The `ReservedConcurrency` for an organization of so many accounts.
 fn recommended(accounts: usize) -> i32 {
-    i32::try_from(accounts.div_ceil(ACCOUNTS_FOR_ONE)).unwrap_or(i32::MAX).max(LEAST_RECOMMENDED)
+    needed(accounts).max(LEAST_RECOMMENDED)
 }
 
 fn judge(name: &str, reserved: i32, accounts: usize) -> Check {
     let said = format!("ReservedConcurrentExecutions of {name} is {reserved}");
-    let needed = accounts.div_ceil(ACCOUNTS_FOR_ONE);
-    if usize::try_from(reserved).is_ok_and(|reserved| reserved >= needed) {
+    let needed = needed(accounts);
+    if reserved >= needed {
         return Check::ok(NAME, said);
     }
     Check::advice(

@@ -44,10 +44,7 @@ async fn with_evaluator<T>(deployment: &Deployment, evaluate: impl AsyncFnOnce(E
 async fn act_between_listing_and_reads(deployment: &Deployment, act: impl FnOnce(&mut Account)) -> Scan {
     deployment.fault(Some("ListAccessKeys"), None, FaultKind::Latency(Duration::from_secs(2)));
     let act = async {
-        // A call counts when it is answered.
-        while deployment.calls_of("ListUsers") == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        deployment.called("ListUsers", 1).await;
         deployment.member(act);
     };
     tokio::join!(with_evaluator(deployment, scan), act).0

@@ -200,9 +200,7 @@ async fn what_was_written_is_read_back_until_iam_holds_just_that() {
             sleep(Duration::from_millis(5)).await;
         }
         cli.tag(USER, &[(EXEMPT_KEY, "AKIAOFSOMEBODYELSE00")]);
-        while cli.deployment.calls_of("GetUser") < 2 {
-            sleep(Duration::from_millis(5)).await;
-        }
+        cli.deployment.called("GetUser", 2).await;
         cli.deployment.member(|account| account.untag_user(USER, EXEMPT_KEY));
     };
     let ((status, out, error), ()) = tokio::join!(cli.exempt(&arguments), not_yet);
@@ -248,9 +246,7 @@ async fn a_name_that_has_passed_to_another_user_is_told() {
     let arguments = [&["exempt", USER, "--until", &until, "--owner", "finance"], &account[..]].concat();
     let child = cli.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // The last read before the write.
-    while cli.deployment.calls_of("ListAccessKeys") == 0 {
-        sleep(Duration::from_millis(5)).await;
-    }
+    cli.deployment.called("ListAccessKeys", 1).await;
     let other = cli.deployment.member(|account| {
         keys.iter().for_each(|key| assert!(account.delete_key(USER, key)));
         account.delete_user(USER);

@@ -111,9 +111,7 @@ async fn a_key_deleted_while_it_is_read_about_is_no_denial() {
         let event = local_aws::events::scheduled(&mut deployment.aws.world(), MEMBER, RULE, &[]);
         let delete = async {
             // The answer about the other key.
-            while deployment.calls_of(action) == 0 {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
+            deployment.called(action, 1).await;
             deployment.member(|account| account.delete_key("bot", &key));
         };
         let ((outcome, _), ()) = tokio::join!(deployment.send(&event), delete);

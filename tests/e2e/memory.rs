@@ -237,10 +237,7 @@ async fn a_name_that_passes_to_another_user_does_not_lend_its_keys_for_months() 
     deployment.fault(Some("ListAccessKeys"), None, FaultKind::Latency(Duration::from_secs(1)));
     let event = events::scheduled(&mut deployment.aws.world(), MEMBER, RULE, &[]);
     let swap = async {
-        // A call counts when it is answered.
-        while deployment.calls_of("ListUsers") == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        deployment.called("ListUsers", 1).await;
         deployment.member(|account| {
             account.rename_user("bot", "old-bot");
             account.rename_user("spare", "bot");

@@ -176,10 +176,7 @@ async fn a_notice_names_the_owner_of_the_key_though_its_name_passes_on_meanwhile
         deployment.fault(Some("GetUser"), None, FaultKind::Latency(Duration::from_secs(2)));
         let event = events::scheduled(&mut deployment.aws.world(), MEMBER, RULE, &[]);
         let rename = async {
-            // A call counts when it is answered.
-            while deployment.calls_of("ListAccessKeys") < 2 {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
+            deployment.called("ListAccessKeys", 2).await;
             deployment.member(|account| {
                 account.rename_user("soon", "renamed");
                 if passes_on {

@@ -226,9 +226,7 @@ async fn interrupted_it_leaves_an_earlier_file_as_it_was_and_no_other() {
     cli.deployment.fault(Some("ListUsers"), None, FaultKind::Latency(Duration::from_secs(600)));
     cli.deployment.clear_calls();
     let mut scan = start();
-    while cli.deployment.calls_of("AssumeRole") == 0 {
-        sleep(Duration::from_millis(10)).await;
-    }
+    cli.deployment.called("AssumeRole", 1).await;
     interrupt(&scan).await;
     assert_eq!(scan.wait().await.unwrap().code(), Some(130), "while it waits for AWS");
     assert_eq!((files(), &*fs::read_to_string(&file).unwrap()), (1, "earlier"));

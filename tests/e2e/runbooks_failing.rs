@@ -246,13 +246,6 @@ async fn beside<T>(run: impl Future<Output = T>, other: impl Future<Output = ()>
     tokio::time::timeout(Duration::from_secs(60), both).await.unwrap()
 }
 
-/// Waits until an action has been called so many times.
-async fn called(deployment: &Deployment, action: &str, times: usize) {
-    while deployment.calls_of(action) < times {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
-
 /// Gives others the time to act before an action is answered.
 fn slow(deployment: &Deployment, action: &str, milliseconds: u64) {
     deployment.fault(Some(action), None, Latency(Duration::from_millis(milliseconds)));
@@ -269,7 +262,7 @@ async fn a_key_that_is_switched_on_or_exempted_while_the_deletion_runs_stays() {
         let due = deployment.member(|account| deactivated(account, "bot", 31));
         slow(&deployment, "GetAccessKeyLastUsed", 1000);
         let other = async {
-            called(&deployment, "ListAccessKeys", 1).await;
+            deployment.called("ListAccessKeys", 1).await;
             set_status(&deployment, &due, status_meanwhile);
             if status_meanwhile == Inactive {
                 deployment.member(|account| account.tag_user("bot", "access-key-rotation:exempt-until", "2999-12-31"));
@@ -291,7 +284,7 @@ async fn a_user_who_is_replaced_or_renamed_meanwhile_is_left_alone() {
         slow(&deployment, "GetUser", 1000);
         let mut after = Vec::new();
         let other = async {
-            called(&deployment, "ListUsers", 1).await;
+            deployment.called("ListUsers", 1).await;
             deployment.member(|account| {
                 account.delete_user("bot");
                 user_with_key(account, "bot", 400);
@@ -309,7 +302,7 @@ async fn a_user_who_is_replaced_or_renamed_meanwhile_is_left_alone() {
     let stale = deployment.member(|account| user_with_key(account, "bot", 400));
     slow(&deployment, "GetAccessKeyLastUsed", 1000);
     let other = async {
-        called(&deployment, "ListAccessKeys", 1).await;
+        deployment.called("ListAccessKeys", 1).await;
         deployment.member(|account| account.rename_user("bot", "robot"));
     };
     let error = beside(run(&deployment, DEACTIVATE, "bot", &[]), other).await.unwrap_err();
@@ -326,9 +319,9 @@ async fn a_deactivation_waits_until_it_is_seen() {
         slow(&deployment, "ListAccessKeys", 150);
         // As long as IAM has not come to show it, or for good.
         let other = async {
-            called(&deployment, "UpdateAccessKey", 1).await;
+            deployment.called("UpdateAccessKey", 1).await;
             set_status(&deployment, &stale, Active);
-            called(&deployment, "ListAccessKeys", 5).await;
+            deployment.called("ListAccessKeys", 5).await;
             set_status(&deployment, &stale, if holds { Inactive } else { Active });
         };
         let outcome = beside(run(&deployment, DEACTIVATE, "bot", &[]), other).await;
@@ -349,7 +342,7 @@ async fn a_key_that_is_deactivated_while_the_deletion_runs_keeps_its_record() {
     slow(&deployment, "GetAccessKeyLastUsed", 1000);
     let now = Utc::now().format("%Y-%m-%dT%H:%M:%SZ").to_string();
     let other = async {
-        called(&deployment, "ListAccessKeys", 1).await;
+        deployment.called("ListAccessKeys", 1).await;
         deployment.member(|account| account.tag_user("bot", &record(&key), &now));
         set_status(&deployment, &key, Inactive);
     };
@@ -367,7 +360,7 @@ async fn a_user_who_is_deleted_meanwhile_costs_no_other() {
     });
     slow(&deployment, "GetUser", 1000);
     let other = async {
-        called(&deployment, "ListUsers", 1).await;
+        deployment.called("ListUsers", 1).await;
         deployment.member(|account| account.delete_user("anna"));
     };
     beside(run(&deployment, DELETE, "ALL", FOR_REAL), other).await.unwrap();

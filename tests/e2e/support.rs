@@ -123,6 +123,13 @@ impl Deployment {
         self.calls().get(action).copied().unwrap_or_default()
     }
 
+    /// Waits until so many calls of an action are answered.
+    pub(crate) async fn called(&self, action: &str, times: usize) {
+        while self.calls_of(action) < times {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    }
+
     pub(crate) fn clear_calls(&self) {
         self.aws.world().clear_calls();
     }

@@ -123,10 +123,7 @@ async fn sweep_while_a_user_is_made(is_shielded: bool) -> (Deployment, Metrics) 
     deployment.fault(Some(action), None, FaultKind::Latency(Duration::from_secs(2)));
     let sweep = events::scheduled(&mut deployment.aws.world(), MEMBER, RULE, &[]);
     let make = async {
-        // A call counts when it is answered.
-        while deployment.calls_of("ListUsers") == 0 {
-            tokio::task::yield_now().await;
-        }
+        deployment.called("ListUsers", 1).await;
         deployment.member(|account| account.create_user("made-meanwhile", today()));
         let change = events::change(&mut deployment.aws.world(), MEMBER, RULE, "made-meanwhile", &[]).unwrap();
         deployment.send(&change).await.0.unwrap();
@@ -179,10 +176,7 @@ async fn act_between(
     deployment.fault(Some(next), None, FaultKind::Latency(Duration::from_secs(2)));
     let event = events::scheduled(&mut deployment.aws.world(), MEMBER, RULE, &[]);
     let act = async {
-        // A call counts when it is answered.
-        while deployment.calls_of(action) < calls {
-            tokio::task::yield_now().await;
-        }
+        deployment.called(action, calls).await;
         deployment.member(act);
     };
     let ((outcome, _), ()) = tokio::join!(deployment.send(&event), act);

@@ -10,9 +10,9 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use chrono::{TimeDelta, Utc};
+use chrono::Utc;
 use local_aws::{
-    Account, Fault, FaultKind, LocalAws, Outcome, World,
+    Fault, FaultKind, LocalAws, Outcome, World,
     deployment::{RULE, build, deploy, start},
     events,
     lambda::{
@@ -44,17 +44,6 @@ struct Organization {
     credentials: local_aws::Credentials,
 }
 
-/// Users older than the limit, each with a key. Every hundredth key is stale, the others are up to 85 days old.
-fn populate(account: &mut Account, users: usize) {
-    let (now, day) = (Utc::now(), TimeDelta::days);
-    for n in 0..users {
-        let name = format!("user-{n:04}");
-        account.create_user(&name, now - day(1000));
-        let age = if n % 100 == 0 { 120 } else { n % 85 };
-        account.create_key(&name, now - day(age as i64)).unwrap();
-    }
-}
-
 impl Organization {
     async fn start(accounts: usize, users: usize) -> Organization {
         let accounts: Vec<_> = (0..accounts).map(|n| format!("{:012}", 600_000_000_000 + n)).collect();
@@ -68,7 +57,11 @@ impl Organization {
         };
         world.faults.add(fault(None, None, FaultKind::Latency(LATENCY)));
         for id in &accounts {
-            populate(world.account(id), users);
+            // Every hundredth key is stale.
+            world
+                .account(id)
+                .populate(Utc::now(), users, |n| if n % 100 == 0 { 120 } else { (n % 85) as i64 })
+                .unwrap();
             let kind = FaultKind::TokenBucket { per_second: READS_PER_SECOND, burst: READS_PER_SECOND };
             world.faults.add(fault(Some(id), Some("ListAccessKeys"), kind));
         }

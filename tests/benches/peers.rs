@@ -182,27 +182,19 @@ fn non_compliant(aws: &LocalAws) -> BTreeSet<String> {
 /// An account with old users, each with a key. Every hundredth key is stale; somebody switched one of them off and on. One more is
 /// stale and its user is exempt. Returns the names of those whom a sweep should report.
 fn populate(world: &mut World, users: usize) -> BTreeSet<String> {
-    let day = TimeDelta::days;
     let account = world.account(ACCOUNT);
-    let mut stale = BTreeSet::new();
-    for n in 0..users {
-        let name = format!("user-{n:04}");
-        account.create_user(&name, Utc::now() - day(1000));
-        let is_stale = n % 100 == 0;
-        let key =
-            account.create_key(&name, Utc::now() - day(if is_stale || name == EXEMPT { 120 } else { 10 })).unwrap();
-        if is_stale {
-            stale.insert(name.clone());
-        }
-        if name == SWITCHED {
-            account.set_key_status(&name, &key, KeyStatus::Inactive);
-            account.set_key_status(&name, &key, KeyStatus::Active);
-        }
+    let name = |n: usize| format!("user-{n:04}");
+    let age = |n| if n % 100 == 0 || name(n) == EXEMPT { 120 } else { 10 };
+    account.populate(Utc::now(), users, age).unwrap();
+    if let Some(switched) = account.user(SWITCHED) {
+        let key = switched.keys[0].id.clone();
+        account.set_key_status(SWITCHED, &key, KeyStatus::Inactive);
+        account.set_key_status(SWITCHED, &key, KeyStatus::Active);
     }
-    let until = (Utc::now() + day(30)).format("%Y-%m-%d").to_string();
+    let until = (Utc::now() + TimeDelta::days(30)).format("%Y-%m-%d").to_string();
     account.tag_user(EXEMPT, "access-key-rotation:exempt-until", &until);
     account.tag_user(EXEMPT, "access-key-rotation:exempt-owner", "team-a");
-    stale
+    (0..users).step_by(100).map(name).collect()
 }
 
 /// Runs a first and a later sweep, and prints a row for each.

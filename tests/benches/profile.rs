@@ -8,18 +8,16 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use chrono::{TimeDelta, Utc};
+use chrono::Utc;
 use local_aws::{
     LocalAws, World,
-    deployment::{RULE, build, deploy, start},
+    deployment::{RULE, build, deploy, roots_in_one_file, start},
     events,
 };
 use std::{env, fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
 const HUB: &str = "111122223333";
 const MEMBER: &str = "444455556666";
-/// All root certificates in one file, as on Amazon Linux: `benches/sweep.rs` says why.
-const BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
 const USERS: usize = 1000;
 const CHANGES: u64 = 100;
 
@@ -50,15 +48,9 @@ async fn main() {
     let credentials = deploy(&mut world, HUB, &[MEMBER]);
     let account = world.account(MEMBER);
     account.create_user("bot", Utc::now());
-    for n in 0..USERS {
-        let name = format!("user-{n:04}");
-        account.create_user(&name, Utc::now() - TimeDelta::days(1000));
-        let age = if n % 100 == 0 { 120 } else { 10 };
-        account.create_key(&name, Utc::now() - TimeDelta::days(age)).unwrap();
-    }
+    account.populate(Utc::now(), USERS, |n| if n % 100 == 0 { 120 } else { 10 }).unwrap();
     let aws = LocalAws::start(world).await.unwrap();
-    let function =
-        start(aws.endpoint(), HUB, &credentials, script, &[("SSL_CERT_FILE", BUNDLE.to_owned())]).await.unwrap();
+    let function = start(aws.endpoint(), HUB, &credentials, script, &[roots_in_one_file()]).await.unwrap();
     let mut numbers = 1..;
     let mut instructions = || end_phase(function.process_id(), &folder, numbers.next().unwrap());
     println!("start to first poll: {} instructions", instructions());

@@ -4,7 +4,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use chrono::{TimeDelta, Utc};
+use chrono::Utc;
 use local_aws::{
     Fault, FaultKind, LocalAws, REGION, World,
     deployment::{build_command_line, deploy},
@@ -21,11 +21,7 @@ async fn scan(accounts: u64, users: usize, per_second: &str) {
     let credentials = deploy(&mut world, HUB, &ids);
     for id in ids {
         world.organization(HUB).add_account(id, "workload", "ACTIVE");
-        for n in 0..users {
-            let (name, age) = (format!("user-{n:04}"), if n % 100 == 0 { 120 } else { 10 });
-            world.account(id).create_user(&name, Utc::now() - TimeDelta::days(1000));
-            world.account(id).create_key(&name, Utc::now() - TimeDelta::days(age)).unwrap();
-        }
+        world.account(id).populate(Utc::now(), users, |n| if n % 100 == 0 { 120 } else { 10 }).unwrap();
     }
     let kind = FaultKind::Latency(Duration::from_millis(30));
     world.faults.add(Fault { account: None, action: None, user: None, kind });

@@ -7,7 +7,7 @@
 use chrono::{TimeDelta, Utc};
 use local_aws::{
     Account, Fault, FaultKind, LocalAws, World,
-    deployment::{InProcess, RULE, build, deploy, start},
+    deployment::{InProcess, RULE, build, deploy, roots_in_one_file, start},
     events,
     lambda::Function,
 };
@@ -16,9 +16,6 @@ use std::time::{Duration, Instant};
 const HUB: &str = "111122223333";
 const MEMBER: &str = "444455556666";
 const USERS: usize = 5000;
-/// Debian's file of all root certificates. Debian also has each of them in a file of its own, which costs a start more than the
-/// rest of it. Amazon Linux has only the file (and one in another form), so a start of the function in AWS is like one with it.
-const BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
 const MEBIBYTE: f64 = 1024.0 * 1024.0;
 
 /// Starts the function several times, with more variables in its environment.
@@ -37,13 +34,8 @@ async fn starts(what: &str, env: &[(&str, String)]) {
 
 /// Users older than the limit, each with a key. Of every hundred keys, `in_violation` are stale.
 fn populate(account: &mut Account, users: usize, in_violation: usize) {
-    let day = TimeDelta::days;
-    for n in 0..users {
-        let name = format!("user-{n:04}");
-        account.create_user(&name, Utc::now() - day(1000));
-        let age = if n * in_violation % 100 < in_violation { 120 } else { 10 };
-        account.create_key(&name, Utc::now() - day(age)).unwrap();
-    }
+    let age = |n| if n * in_violation % 100 < in_violation { 120 } else { 10 };
+    account.populate(Utc::now(), users, age).unwrap();
 }
 
 /// Runs one sweep, and prints its cost and its results.
@@ -139,11 +131,7 @@ async fn month() {
     let credentials = deploy(&mut world, HUB, &[MEMBER]);
     let (now, day) = (world.now(), TimeDelta::days);
     let account = world.account(MEMBER);
-    for n in 0..USERS {
-        let name = format!("user-{n:04}");
-        account.create_user(&name, now - day(1000));
-        account.create_key(&name, now - day((n % 85) as i64)).unwrap();
-    }
+    account.populate(now, USERS, |n| (n % 85) as i64).unwrap();
     let aws = LocalAws::start(world).await.unwrap();
     let rule = InProcess::start(&aws, HUB, credentials).await.unwrap();
     let mut calls = 0;
@@ -173,7 +161,7 @@ async fn month() {
 #[tokio::main]
 async fn main() {
     starts("root certificates as on this machine", &[]).await;
-    starts("root certificates in one file, as on Amazon Linux", &[("SSL_CERT_FILE", BUNDLE.to_owned())]).await;
+    starts("root certificates in one file, as on Amazon Linux", &[roots_in_one_file()]).await;
 
     let mut world = World::live_clock();
     let credentials = deploy(&mut world, HUB, &[MEMBER]);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use fastrand::Rng;
 
 use crate::config_rule::{ConfigRule, Delivery, EvaluationResult, ResultToken};
@@ -166,6 +166,19 @@ impl Account {
         }
         self.users.insert(to.to_lowercase(), user);
         true
+    }
+
+    /// Creates so many users of 1,000 days, `user-0000` and on, each with a key. `age` gives the days of the n-th one's key.
+    ///
+    /// # Errors
+    /// `LimitExceeded` if one of them exists and has two keys.
+    pub fn populate(&mut self, now: DateTime<Utc>, users: usize, age: impl Fn(usize) -> i64) -> Result<(), AwsError> {
+        for n in 0..users {
+            let name = format!("user-{n:04}");
+            self.create_user(&name, now - TimeDelta::days(1000));
+            self.create_key(&name, now - TimeDelta::days(age(n)))?;
+        }
+        Ok(())
     }
 
     /// Creates an active access key and returns its id, `AKIA…`.

@@ -131,6 +131,12 @@ pub async fn start(
     Function::start(config).await
 }
 
+/// The variable with which the function reads the root certificates from one file, as on Amazon Linux. Debian also has each of
+/// them in a file of its own, and a start that reads both takes almost twice as long.
+pub fn roots_in_one_file() -> (&'static str, String) {
+    ("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt".to_owned())
+}
+
 /// The rule's settings for clients with these credentials.
 pub async fn client_settings(aws: &LocalAws, credentials: Credentials) -> SdkConfig {
     let credentials = aws_credential_types::Credentials::new(

@@ -50,6 +50,7 @@ pub(crate) fn answer(
     match action {
         "PutEvaluations" => put_evaluations::put(&mut cx),
         "GetComplianceDetailsByConfigRule" => compliance::details(&cx),
+        "GetComplianceDetailsByResource" => compliance::of_resource(&cx),
         "DescribeComplianceByConfigRule" => compliance::describe(&cx),
         "DescribeConfigRules" => rules::describe(&cx),
         "DescribeConfigRuleEvaluationStatus" => rules::statuses(&cx),

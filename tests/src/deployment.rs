@@ -146,7 +146,11 @@ pub async fn client_settings(aws: &LocalAws, credentials: Credentials) -> SdkCon
         None,
         "local AWS",
     );
-    settings()
+    let settings = match aws.http_client() {
+        Some(client) => settings().http_client(client),
+        None => settings(),
+    };
+    settings
         .endpoint_url(aws.endpoint())
         .region(aws_config::Region::new(REGION))
         .credentials_provider(credentials)

@@ -1,8 +1,9 @@
 //! Faults that tests inject, by account, action and user.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fastrand::Rng;
+use tokio::time::Instant;
 
 use crate::error::AwsError;
 use crate::paging::PageFaults;
@@ -29,7 +30,7 @@ pub enum FaultKind {
         /// The share of calls, from 0 to 1.
         probability: f64,
     },
-    /// Throttling above a rate of calls, in real time. A refused call takes no token. All calls that the fault fits share one
+    /// Throttling above a rate of calls, by tokio's clock. A refused call takes no token. All calls that the fault fits share one
     /// bucket, which is full at first.
     TokenBucket {
         /// The tokens that are added each second.
@@ -46,6 +47,8 @@ pub enum FaultKind {
     Latency(Duration),
     /// No policy allows the caller the action.
     AccessDenied,
+    /// IAM does not know the user, as shortly after the user was created or renamed: it is eventually consistent.
+    NoSuchEntity,
     /// This many calls succeed; all later ones are server errors.
     BreakOffAfterCalls(usize),
     /// `PutEvaluations` answers 200 with evaluations in `FailedEvaluations`, which it does not store.
@@ -268,6 +271,10 @@ impl Armed {
                 let action = format!("{}:{}", target.service, target.action);
                 effects.error =
                     Some(AwsError::access_denied(target.service, target.principal, &action, target.resource));
+            }
+            FaultKind::NoSuchEntity => {
+                let message = format!("The user with name {} cannot be found.", target.user.unwrap_or_default());
+                effects.error = Some(AwsError::new(404, "NoSuchEntity", message));
             }
             FaultKind::BreakOffAfterCalls(calls) if turn < *calls => {}
             FaultKind::BreakOffAfterCalls(_) => effects.error = Some(AwsError::server_error(target.service)),

@@ -1,4 +1,4 @@
-//! AWS for one process on loopback: IAM, STS, Config, Organizations, EventBridge, SSM and Lambda with their real wire protocols, AWS's
+//! AWS for one process, on loopback or in memory: IAM, STS, Config, Organizations, EventBridge, SSM and Lambda with their real wire protocols, AWS's
 //! limits and errors, and the Lambda Runtime API for a function's binary. The AWS SDKs and the AWS CLI work with it if
 //! `AWS_ENDPOINT_URL` is set to [`LocalAws::endpoint`].
 //!
@@ -29,6 +29,7 @@ mod functions;
 mod iam;
 mod identity;
 mod ids;
+mod in_memory;
 mod json;
 pub mod lambda;
 mod organization;

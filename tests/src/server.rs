@@ -1,9 +1,11 @@
-//! The HTTP server: authenticates requests, applies faults, answers, and records the calls.
+//! AWS's two doors, an HTTP server and a connector in memory, and what is behind both: authenticates requests, applies faults,
+//! answers, and records the calls.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -18,16 +20,25 @@ use crate::identity::{Caller, CallerKind};
 use crate::request::{Input, Scope, Service};
 use crate::response::{Answer, render};
 use crate::world::{Call, Outcome, World};
-use crate::{config, event_bus, functions, iam, ids, lock, organizations, ssm, sts};
+use crate::{config, event_bus, functions, iam, ids, in_memory, lock, organizations, ssm, sts};
 
-/// The running server. It stops when this is dropped.
+/// The running AWS. Its server, if it has one, stops when this is dropped.
 pub struct LocalAws {
     world: Arc<Mutex<World>>,
+    server: Option<Server>,
+}
+
+struct Server {
     address: SocketAddr,
     _stop: oneshot::Sender<()>,
 }
 
 impl LocalAws {
+    /// AWS without a server, for the SDK's clients in this process: see [`LocalAws::http_client`].
+    pub fn in_memory(world: World) -> LocalAws {
+        LocalAws { world: Arc::new(Mutex::new(world)), server: None }
+    }
+
     /// Starts the server on a free port of 127.0.0.1.
     ///
     /// # Errors
@@ -51,12 +62,19 @@ impl LocalAws {
             let _ = stopped.await;
         });
         tokio::spawn(server.into_future());
-        Ok(LocalAws { world, address, _stop: stop })
+        Ok(LocalAws { world, server: Some(Server { address, _stop: stop }) })
     }
 
-    /// The value for `AWS_ENDPOINT_URL`: `http://127.0.0.1:PORT`.
+    /// The value for `AWS_ENDPOINT_URL`: `http://127.0.0.1:PORT`, or a name that nobody can connect to if there is no server.
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
+        self.server
+            .as_ref()
+            .map_or_else(|| "http://aws.invalid".to_owned(), |server| format!("http://{}", server.address))
+    }
+
+    /// The `http_client` of the SDK's clients if there is no server: they get their answers in memory.
+    pub fn http_client(&self) -> Option<SharedHttpClient> {
+        self.server.is_none().then(|| in_memory::http_client(Arc::clone(&self.world)))
     }
 
     /// The state, for tests to set and to inspect. Requests wait while the guard is held.
@@ -72,12 +90,22 @@ async fn answer(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response<Body> {
-    let request_id = ids::request_id(&mut lock(&world).rng);
-    match Scope::read(&headers) {
-        Err(error) => render(Service::guess(&headers), "", Err(error), &request_id, None),
+    respond(&world, (&method, &uri), &headers, &body).await
+}
+
+/// The response to a request, whichever door it came through.
+pub(crate) async fn respond(
+    world: &Mutex<World>,
+    (method, uri): (&Method, &Uri),
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Response<Body> {
+    let request_id = ids::request_id(&mut lock(world).rng);
+    match Scope::read(headers) {
+        Err(error) => render(Service::guess(headers), "", Err(error), &request_id, None),
         Ok(scope) => {
-            let (action, input) = Input::read(scope.service, (&method, &uri), &headers, &body);
-            let (answer, damage) = call(&world, &scope, &action, &input).await;
+            let (action, input) = Input::read(scope.service, (method, uri), headers, body);
+            let (answer, damage) = call(world, &scope, &action, &input).await;
             if matches!(damage, Some(Damage::Silence)) {
                 std::future::pending::<()>().await;
             }
@@ -120,6 +148,7 @@ async fn call(
         return (Ok(Answer::Json(Value::Null)), effects.damage);
     }
     let mut world = lock(world);
+    world.run_acts(action);
     let result = act(&mut world, scope, &caller, &effects, action, input);
     world.record(Call {
         account: caller.account,

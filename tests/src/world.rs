@@ -23,6 +23,16 @@ pub struct World {
     clock: Clock,
     started: DateTime<Utc>,
     calls: Vec<Call>,
+    acts: Vec<Act>,
+}
+
+/// Something that happens between two calls.
+struct Act {
+    /// Which calls count; `None` if all do.
+    action: Option<&'static str>,
+    /// How many calls come before it.
+    after: usize,
+    act: Box<dyn FnOnce(&mut World) + Send>,
 }
 
 enum Clock {
@@ -86,11 +96,12 @@ impl World {
             clock,
             started,
             calls: Vec::new(),
+            acts: Vec::new(),
         }
     }
 
     /// The time for all answers and limits, except for [`FaultKind::TokenBucket`](crate::FaultKind::TokenBucket) and
-    /// [`FaultKind::Latency`](crate::FaultKind::Latency), which take real time.
+    /// [`FaultKind::Latency`](crate::FaultKind::Latency), which go by tokio's clock.
     pub fn now(&self) -> DateTime<Utc> {
         match self.clock {
             Clock::Standing(now) => now,
@@ -160,6 +171,41 @@ impl World {
     /// Forgets the calls so far.
     pub fn clear_calls(&mut self) {
         self.calls.clear();
+    }
+
+    /// Lets something happen after so many more calls, just before AWS acts on the next one: somebody else acts at the same moment.
+    pub fn after_calls(&mut self, calls: usize, act: impl FnOnce(&mut World) + Send + 'static) {
+        self.acts.push(Act { action: None, after: calls, act: Box::new(act) });
+    }
+
+    /// The same, counting only calls of one action.
+    pub fn after_calls_of(
+        &mut self,
+        action: &'static str,
+        calls: usize,
+        act: impl FnOnce(&mut World) + Send + 'static,
+    ) {
+        self.acts.push(Act { action: Some(action), after: calls, act: Box::new(act) });
+    }
+
+    /// Forgets what was to happen after more calls. Returns how much of it has not happened.
+    pub fn forget_acts(&mut self) -> usize {
+        std::mem::take(&mut self.acts).len()
+    }
+
+    /// Before AWS acts on a call: runs what is to happen by now.
+    pub(crate) fn run_acts(&mut self, action: &str) {
+        let mut due = Vec::new();
+        for mut act in std::mem::take(&mut self.acts) {
+            match act.action.is_none_or(|only| only == action) {
+                true if act.after == 0 => due.push(act.act),
+                counts => {
+                    act.after -= usize::from(counts);
+                    self.acts.push(act);
+                }
+            }
+        }
+        due.into_iter().for_each(|act| act(self));
     }
 
     pub(crate) fn record(&mut self, call: Call) {

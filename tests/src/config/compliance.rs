@@ -1,4 +1,4 @@
-//! Reading compliance: GetComplianceDetailsByConfigRule, DescribeComplianceByConfigRule.
+//! Reading compliance: GetComplianceDetailsByConfigRule, GetComplianceDetailsByResource, DescribeComplianceByConfigRule.
 
 use std::ops::Bound;
 
@@ -44,6 +44,30 @@ pub(super) fn details(cx: &Context<'_>) -> Result<Value> {
         });
     let page = listing.page(position, results, |(id, _)| (*id).clone())?;
     Ok(json::page("EvaluationResults", page.map(|(id, result)| result_json(name, id, result))))
+}
+
+/// The results of all rules for one resource.
+pub(super) fn of_resource(cx: &Context<'_>) -> Result<Value> {
+    let mut violations = Violations::default();
+    let of = |name| member(cx.input, name, Value::as_str);
+    let (kind, id) = (of("ResourceType")?.unwrap_or_default(), of("ResourceId")?.unwrap_or_default());
+    violations.length("resourceType", kind, 1..=256);
+    violations.length("resourceId", id, 1..=768);
+    let types = compliance_types(cx, &mut violations)?;
+    violations.finish("ValidationException")?;
+    let name = format!("GetComplianceDetailsByResource {kind} {id}");
+    let (listing, position) = listing(cx, &name, DEFAULT_LIMIT)?;
+    let after = position.after.clone();
+    let results = cx
+        .account
+        .rules()
+        .iter()
+        .filter(|_| cx.home)
+        .filter_map(|(rule, state)| Some((rule, state.results.get(id).filter(|result| result.resource_type == kind)?)))
+        .filter(|(_, result)| types.is_empty() || types.contains(&result.compliance.as_str()))
+        .skip_while(|(rule, _)| after.as_ref().is_some_and(|after| *rule <= after));
+    let page = listing.page(position, results, |(rule, _)| (*rule).clone())?;
+    Ok(json::page("EvaluationResults", page.map(|(rule, result)| result_json(rule, id, result))))
 }
 
 pub(super) fn describe(cx: &Context<'_>) -> Result<Value> {

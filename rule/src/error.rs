@@ -33,6 +33,10 @@ pub enum Error {
     /// Any other failure of an AWS call that the whole invocation needs.
     #[error("{0}")]
     AwsError(String),
+    /// IAM's answers about some users, who are new or were just renamed, do not agree yet. Nothing else is missing, and Lambda's
+    /// retry is expected to settle it.
+    #[error("{0}")]
+    NotYetConsistent(String),
 }
 
 impl Error {
@@ -58,6 +62,7 @@ impl Error {
             Error::Incomplete(_) => 4,
             Error::AwsError(_) => 5,
             Error::NoticeFailed(_) => 6,
+            Error::NotYetConsistent(_) => 7,
         }
     }
 
@@ -73,6 +78,7 @@ impl Error {
             Error::DeadlineExceeded(_) => Error::DeadlineExceeded(text),
             Error::AwsError(_) => Error::AwsError(text),
             Error::NoticeFailed(_) => Error::NoticeFailed(text),
+            Error::NotYetConsistent(_) => Error::NotYetConsistent(text),
         }
     }
 
@@ -87,6 +93,7 @@ impl Error {
             Error::DeadlineExceeded(_) => "DeadlineExceeded",
             Error::AwsError(_) => "AwsError",
             Error::NoticeFailed(_) => "NoticeFailed",
+            Error::NotYetConsistent(_) => "NotYetConsistent",
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     aws::{
-        account::{Account, Accounts},
+        account::{Account, Accounts, Ends},
         calls::{CallError, Failure},
         home::Home,
         iam::list_users,
@@ -10,12 +10,13 @@ use crate::{
     config::{
         delivery::{Destination, Evaluation, deliver},
         event::{Event, Target},
+        results::read_result,
     },
     error::Error,
     evaluation::{
         notices::{NoticeSettings, Notices, Subject},
         sweep::sweep,
-        user::{CONTROLS, Evaluator, is_granted_for_any},
+        user::{CONTROLS, Control, Evaluator, control},
     },
     metrics::Metrics,
     policy::{decision::Verdict, parameters::Parameters, text::excerpt},
@@ -27,7 +28,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::warn;
 
-/// The time reserved before the deadline for delivering the results.
+/// The time reserved for the second listing of users, which confirms whose access keys were read.
+const FOR_CONFIRMATION: Duration = Duration::from_secs(10);
+/// The time reserved after that, before the deadline, for delivering the results.
 const FOR_DELIVERY: Duration = Duration::from_secs(10);
 /// The last part of it, reserved for reporting the outcome.
 const FOR_THE_OUTCOME: Duration = Duration::from_millis(500);
@@ -63,14 +66,26 @@ pub async fn handle(
     let parameters = Parameters::parse(event.rule_parameters.as_deref())?;
     let now = invocation.now;
     let account = accounts.open(&event.account, &invocation.home, now, &metrics.calls, ends).await?;
-    let evaluator = Evaluator { account: &account, parameters: &parameters, now, metrics, uses_of_exempt_keys: false };
     // A rehearsal and a test tell nobody.
     let is_real = matches!(invocation.results, Destination::Config) && !event.result_token.is_test();
     let notices = invocation.notices.as_ref().filter(|_| is_real);
+    let evaluator = Evaluator {
+        account: &account,
+        parameters: &parameters,
+        now,
+        metrics,
+        uses_of_exempt_keys: false,
+        has_notices: notices.is_some(),
+    };
     let notices = notices.map(|settings| Notices::new(settings, evaluator));
     let outcome = evaluate(&event, evaluator, &invocation.results, notices.as_ref()).await;
-    // The next invocation gets fresh credentials, in case these caused the error.
-    outcome.inspect_err(|_| accounts.forget(&event.account))
+    outcome.inspect_err(|error| {
+        // The next invocation gets fresh credentials, in case these caused the error.
+        accounts.forget(&event.account);
+        if matches!(error, Error::NotYetConsistent(_)) {
+            metrics.retry_expected();
+        }
+    })
 }
 
 async fn evaluate(
@@ -83,17 +98,22 @@ async fn evaluate(
     let (evaluation, unknown_use) = match &event.target {
         // Boxed to keep this future small for a change: that of a sweep is large.
         Target::Account => return sweep(event, evaluator, results, notices).boxed().await,
-        Target::User { id, name, arn } => match evaluator.of_item(name, id).await {
-            Ok(evaluated) => {
+        Target::User { id, name } => match evaluator.of_item(name, id, event.ordering_timestamp).await {
+            Ok((user, mut evaluated)) => {
                 evaluator.metrics.verdict(&evaluated.verdict);
-                if let Some(notices) = notices {
-                    let told = notices.told_before_today();
-                    notices.tell(&[Subject { name, id, arn: arn.as_deref(), evaluated: &evaluated, told }]).await;
+                if let (Some(notices), Some(user)) = (notices, &user)
+                    && notices.is_anything_due(&evaluated)
+                {
+                    // Without it, the notice is repeated rather than lost.
+                    let held = read_result(account, &event.rule_name, id, account.extras_end()).await;
+                    let held = held.inspect_err(|error| warn!(user = name, %error, "result unknown")).ok().flatten();
+                    notices.tell(&mut [Subject { user, held: held.as_ref(), evaluated: &mut evaluated }]).await;
                 }
                 (Evaluation::of_user(id, evaluated.verdict), evaluated.unknown_use)
             }
             Err(error) => {
-                evaluator.metrics.unknown(1);
+                // A retry is expected to settle it, and counts the user if it does not.
+                evaluator.metrics.unknown(usize::from(error.kind != Failure::NotYetConsistent));
                 return unknown(account, name, &error).await;
             }
         },
@@ -114,30 +134,35 @@ async fn evaluate(
 
 /// Handles a user who could not be read. It is not an error if a policy shields the user: a retry would fail in the same way.
 async fn unknown(account: &Account<'_>, user_name: &str, error: &CallError) -> Result<(), Error> {
+    let text = format!("User {} could not be read: {error}.", excerpt(user_name));
     match error.kind {
         Failure::Denied => {
-            let others = list_users(account).await.users.into_iter().map(|user| user.name);
+            let others = list_users(account, account.ends.reads).await.users.into_iter().map(|user| user.name);
             let others: Vec<_> = others.filter(|name| name != user_name).take(CONTROLS).collect();
-            if !is_granted_for_any(account, error.action, &others).await {
-                return Err(account.error(error));
+            match control(account, error.action, &others).await {
+                Control::Granted => {
+                    warn!(user = user_name, %error, "user unknown");
+                    Ok(())
+                }
+                Control::Denied | Control::Unknown => Err(account.error(error)),
             }
-            warn!(user = user_name, %error, "user unknown");
-            Ok(())
         }
         Failure::TimeUp => Err(account.error(error)),
-        Failure::NotFound | Failure::Other => {
-            Err(Error::Incomplete(format!("User {} could not be read: {error}.", excerpt(user_name))))
-        }
+        Failure::NotYetConsistent => Err(Error::NotYetConsistent(text)),
+        Failure::NotFound | Failure::Other => Err(Error::Incomplete(text)),
     }
 }
 
 impl Invocation {
-    /// The times at which reads and deliveries end.
-    fn ends(&self) -> (Instant, Instant) {
-        let now = Instant::now();
-        // A function with a short timeout still spends most of it on reads.
-        let for_delivery = FOR_DELIVERY.min(self.remaining / 3);
-        let for_the_outcome = FOR_THE_OUTCOME.min(self.remaining / 10);
-        (now + self.remaining - for_delivery, now + self.remaining - for_the_outcome)
+    /// A function with a short timeout still spends most of it on reads.
+    fn ends(&self) -> Ends {
+        let deadline = Instant::now() + self.remaining;
+        let for_delivery = FOR_DELIVERY.min(self.remaining / 6);
+        let for_confirmation = FOR_CONFIRMATION.min(self.remaining / 6);
+        Ends {
+            reads: deadline - for_delivery - for_confirmation,
+            confirmation: deadline - for_delivery,
+            deliveries: deadline - FOR_THE_OUTCOME.min(self.remaining / 10),
+        }
     }
 }

@@ -45,6 +45,7 @@ pub mod evaluation {
     pub mod notices;
     mod outcome;
     mod reads;
+    mod reconcile;
     pub mod sweep;
     pub mod user;
 }

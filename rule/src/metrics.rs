@@ -27,6 +27,7 @@ pub struct Metrics {
     non_compliant: AtomicU64,
     exempt: AtomicU64,
     unknown: AtomicU64,
+    retries_expected: AtomicU64,
     oldest_active_key_days: AtomicI64,
 }
 
@@ -39,6 +40,7 @@ impl Default for Metrics {
             non_compliant: AtomicU64::new(0),
             exempt: AtomicU64::new(0),
             unknown: AtomicU64::new(0),
+            retries_expected: AtomicU64::new(0),
             oldest_active_key_days: AtomicI64::new(-1),
         }
     }
@@ -72,9 +74,14 @@ impl Metrics {
         self.exempt.fetch_add(verdict.exempt.into(), Relaxed);
     }
 
-    /// Counts users who could not be evaluated.
+    /// Counts users who could not be evaluated, and whom a retry is not expected to settle.
     pub fn unknown(&self, users: usize) {
         self.unknown.fetch_add(users as u64, Relaxed);
+    }
+
+    /// Records that the invocation ends in an error that Lambda's retry is expected to settle. The alarm on errors leaves it out.
+    pub fn retry_expected(&self) {
+        self.retries_expected.store(1, Relaxed);
     }
 
     /// Records the age, in days, of an active key that was read.
@@ -89,6 +96,7 @@ impl Metrics {
             ("UsersNonCompliant", "Count", json!(self.non_compliant.load(Relaxed))),
             ("UsersExempt", "Count", json!(self.exempt.load(Relaxed))),
             ("UsersUnknown", "Count", json!(self.unknown.load(Relaxed))),
+            ("RetriesExpected", "Count", json!(self.retries_expected.load(Relaxed))),
             ("AwsCalls", "Count", json!(self.calls.made())),
             ("AwsThrottles", "Count", json!(self.calls.throttled())),
             ("Duration", "Seconds", json!(took.as_secs_f64())),

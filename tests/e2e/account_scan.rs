@@ -29,13 +29,14 @@ async fn with_evaluator<T>(deployment: &Deployment, evaluate: impl AsyncFnOnce(E
     let home = Home::from_function_arn(&function_arn(HUB)).unwrap();
     let (metrics, parameters) = (Metrics::default(), Parameters::default());
     let end = Instant::now() + Duration::from_secs(300);
-    let account = accounts.open(MEMBER, &home, today(), &metrics.calls, (end, end)).await.unwrap();
+    let account = accounts.open(MEMBER, &home, today(), &metrics.calls, end.into()).await.unwrap();
     let evaluator = Evaluator {
         account: &account,
         parameters: &parameters,
         now: today(),
         metrics: &metrics,
         uses_of_exempt_keys: false,
+        has_notices: false,
     };
     evaluate(evaluator).await
 }
@@ -50,7 +51,7 @@ async fn act_between_listing_and_reads(deployment: &Deployment, act: impl FnOnce
     tokio::join!(with_evaluator(deployment, scan), act).0
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn whoever_changes_while_the_scan_runs_is_found_once_and_as_is_true_in_the_end() {
     let deployment = Deployment::start().await;
     let ids = deployment.member(|account| {
@@ -80,7 +81,7 @@ async fn whoever_changes_while_the_scan_runs_is_found_once_and_as_is_true_in_the
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_user_is_evaluated_as_if_with_other_tags() {
     let deployment = Deployment::start().await;
     deployment.member(|account| populate(account, today(), 1, 100, 0));
@@ -98,7 +99,7 @@ async fn a_user_is_evaluated_as_if_with_other_tags() {
     assert_eq!(denied.unwrap_err().code, "AccessDenied");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_rehearsal_lists_the_results_and_delivers_none() {
     let deployment = Deployment::start().await;
     deployment.member(|account| populate(account, today(), 3, 100, 0));

@@ -162,7 +162,7 @@ async fn killed_at_any_call_of_a_change_the_next_try_ends_with_the_same_result_a
     killed_at_every_call(Some("stale-2"), 5).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn events_that_come_twice_and_in_any_order_leave_the_same_results() {
     let mut ends = BTreeSet::new();
     for seed in 0..12 {
@@ -212,7 +212,7 @@ async fn events_that_come_twice_and_in_any_order_leave_the_same_results() {
     assert_eq!(ends.len(), 1, "{ends:#?}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn two_sweeps_of_an_account_at_once_end_as_one_does() {
     let mut ends = Vec::new();
     for sweeps in [1, 2] {

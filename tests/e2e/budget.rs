@@ -10,7 +10,7 @@ async fn large(per_cent: usize, keyless: usize) -> Deployment {
     deployment
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn five_thousand_users_cost_5_165_calls_the_first_time_and_215_each_later_time() {
     let deployment = large(1, 0).await;
     let first = deployment.sweep(&[]).await;
@@ -28,7 +28,7 @@ async fn five_thousand_users_cost_5_165_calls_the_first_time_and_215_each_later_
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn users_without_keys_are_remembered_too() {
     let deployment = large(0, 100).await;
     deployment.sweep(&[]).await;
@@ -39,7 +39,7 @@ async fn users_without_keys_are_remembered_too() {
     assert!(later.calls.made() <= 60, "{} calls: {:?}", later.calls.made(), deployment.calls());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_small_account_costs_a_handful_of_calls() {
     for (users, calls) in [(0, 5), (3, 12), (16, 40)] {
         let deployment = Deployment::start().await;
@@ -50,7 +50,7 @@ async fn a_small_account_costs_a_handful_of_calls() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_limit_on_reads_slows_the_sweep_down_and_loses_nobody() {
     let deployment = Deployment::start().await;
     deployment.member(|account| populate(account, today(), 200, 1, 0));
@@ -63,7 +63,7 @@ async fn a_limit_on_reads_slows_the_sweep_down_and_loses_nobody() {
 }
 
 /// A month of daily sweeps of 200 users, each of whom rotates the key every 90 days, five days before it is due.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_month_of_daily_sweeps_costs_a_fraction_of_a_read_a_user_and_day() {
     let deployment = Deployment::start().await;
     deployment.member(|account| {

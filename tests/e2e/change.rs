@@ -1,7 +1,9 @@
 //! Change notifications: one user, early.
 
 use crate::support::*;
+use chrono::TimeDelta;
 use local_aws::{ComplianceType::*, FaultKind, events};
+use std::time::Duration;
 
 async fn with_two_users() -> Deployment {
     let deployment = Deployment::start().await;
@@ -21,7 +23,7 @@ impl Deployment {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_change_evaluates_one_user() {
     let deployment = with_two_users().await;
     deployment.change("stale").await;
@@ -46,7 +48,7 @@ async fn a_change_evaluates_one_user() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_oversized_change_finds_the_name_in_the_arn() {
     let deployment = with_two_users().await;
     let event = events::oversized_change(&mut deployment.aws.world(), MEMBER, RULE, "stale", &[]).unwrap();
@@ -54,7 +56,7 @@ async fn an_oversized_change_finds_the_name_in_the_arn() {
     assert_eq!(deployment.result("stale").0, NonCompliant);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_result_bears_the_time_of_the_item() {
     let deployment = with_two_users().await;
     let event = events::change(&mut deployment.aws.world(), MEMBER, RULE, "fine", &[]).unwrap();
@@ -66,7 +68,7 @@ async fn a_result_bears_the_time_of_the_item() {
     });
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_deleted_user_is_not_applicable_without_a_read() {
     let deployment = with_two_users().await;
     let event = events::deleted(&mut deployment.aws.world(), MEMBER, RULE, "AIDAGONE", "gone", &[]);
@@ -75,7 +77,7 @@ async fn a_deleted_user_is_not_applicable_without_a_read() {
     assert_eq!(deployment.calls().len(), 2, "AssumeRole and PutEvaluations: {:?}", deployment.calls());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_user_who_is_gone_by_now_is_not_applicable() {
     let deployment = with_two_users().await;
     let event = events::change(&mut deployment.aws.world(), MEMBER, RULE, "stale", &[]).unwrap();
@@ -84,11 +86,46 @@ async fn a_user_who_is_gone_by_now_is_not_applicable() {
         account.delete_user("stale");
         id
     });
+    deployment.aws.world().advance(TimeDelta::minutes(3));
     deployment.send(&event).await.0.unwrap();
     deployment.member(|account| assert_eq!(account.results(RULE)[&id].compliance, NotApplicable));
 }
 
-#[tokio::test]
+/// IAM is eventually consistent: a user who was just created may be missing anywhere for some seconds.
+#[tokio::test(start_paused = true)]
+async fn a_new_user_whom_iam_does_not_know_everywhere_yet_is_neither_gone_nor_renamed() {
+    for is_listed in [true, false] {
+        let deployment = with_two_users().await;
+        deployment.member(|account| account.create_user("new", today()));
+        let event = events::change(&mut deployment.aws.world(), MEMBER, RULE, "new", &[]).unwrap();
+        for action in ["ListAccessKeys", "GetUser"] {
+            deployment.fault(Some(action), Some("new"), FaultKind::NoSuchEntity);
+        }
+        if !is_listed {
+            deployment.member(|account| account.delete_user("new"));
+        }
+        let (outcome, metrics) = deployment.send(&event).await;
+        let error = outcome.unwrap_err();
+        assert_eq!(error.error_type(), "NotYetConsistent", "{error}");
+        let text = "User new could not be read: iam:ListAccessKeys: the user is new, or was just renamed or deleted, and IAM does \
+                    not know it everywhere yet.";
+        assert_eq!(error.to_string(), text);
+        assert!(deployment.held().is_empty());
+        let line = metrics.line(today(), Duration::ZERO);
+        assert_eq!([&line["RetriesExpected"], &line["UsersUnknown"]], [1, 0]);
+
+        // Lambda's retry, a minute later.
+        deployment.aws.world().faults.clear();
+        if is_listed {
+            let metrics = deployment.send(&event).await;
+            metrics.0.unwrap();
+            assert_eq!(metrics.1.line(today(), Duration::ZERO)["RetriesExpected"], 0);
+            assert_eq!(deployment.result("new").0, Compliant);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_name_that_has_passed_to_another_user_does_not_lend_its_keys() {
     let deployment = with_two_users().await;
     let event = events::change(&mut deployment.aws.world(), MEMBER, RULE, "fine", &[]).unwrap();
@@ -99,6 +136,7 @@ async fn a_name_that_has_passed_to_another_user_does_not_lend_its_keys() {
         account.create_key("fine", today() - days(200)).unwrap();
         id
     });
+    deployment.aws.world().advance(TimeDelta::minutes(3));
     deployment.send(&event).await.0.unwrap();
     deployment.member(|account| {
         let results = account.results(RULE);
@@ -107,7 +145,7 @@ async fn a_name_that_has_passed_to_another_user_does_not_lend_its_keys() {
     });
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_renamed_user_is_found_under_the_new_name() {
     let deployment = with_two_users().await;
     let event = events::change(&mut deployment.aws.world(), MEMBER, RULE, "stale", &[]).unwrap();
@@ -131,7 +169,7 @@ async fn a_renamed_user_is_found_under_the_new_name() {
     assert_eq!(deployment.result("renamed").0, NonCompliant);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_user_who_cannot_be_read_keeps_the_old_result() {
     let deployment = with_two_users().await;
     deployment.change("stale").await;
@@ -148,7 +186,7 @@ async fn a_user_who_cannot_be_read_keeps_the_old_result() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_test_run_delivers_in_test_mode_only() {
     let deployment = with_two_users().await;
     let mut event = events::change(&mut deployment.aws.world(), MEMBER, RULE, "stale", &[]).unwrap();

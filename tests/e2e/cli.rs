@@ -28,7 +28,7 @@ impl Cli {
 
     pub(crate) async fn start_in(mut world: World) -> Cli {
         let credentials = deployment::deploy(&mut world, HUB, &[MEMBER, OTHER_MEMBER]);
-        Cli { deployment: Deployment::start_in(world).await, credentials }
+        Cli { deployment: Deployment::serve_in(world).await, credentials }
     }
 
     /// The binary with the environment that leads it to the local AWS.

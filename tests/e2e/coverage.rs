@@ -204,7 +204,7 @@ async fn the_command_line_shows_each_accounts_last_evaluation_and_users() {
     }
     account.tag_user("exempt", "access-key-rotation:exempt-until", &(now + days(9)).date_naive().to_string());
     account.tag_user("exempt", "access-key-rotation:exempt-owner", "payments");
-    let cli = Cli { deployment: Deployment::start_in(world).await, credentials };
+    let cli = Cli { deployment: Deployment::serve_in(world).await, credentials };
     let event = events::scheduled(&mut cli.deployment.aws.world(), HUB, RULE, &[]);
     cli.deployment.send(&event).await.0.unwrap();
     cli.deployment.aws.world().account(HUB).create_user("new", now);

@@ -4,7 +4,7 @@ use crate::support::*;
 use chrono::TimeDelta;
 use local_aws::{ComplianceType::*, Credentials, FaultKind, deployment::InProcess, events};
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_functions_own_account_needs_no_role() {
     let deployment = Deployment::start().await;
     deployment.aws.world().account(HUB).create_user("bot", today() - days(400));
@@ -16,7 +16,7 @@ async fn the_functions_own_account_needs_no_role() {
     assert_eq!(world.account(HUB).results(RULE).len(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn another_account_is_read_and_told_through_its_evaluation_role() {
     let deployment = Deployment::start().await;
     deployment.member(|account| populate(account, today(), 5, 20, 0));
@@ -30,7 +30,7 @@ async fn another_account_is_read_and_told_through_its_evaluation_role() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn credentials_are_kept_for_each_account_until_shortly_before_they_expire() {
     let deployment = Deployment::start().await;
     let mut assumed = 0;
@@ -45,7 +45,7 @@ async fn credentials_are_kept_for_each_account_until_shortly_before_they_expire(
     assert_eq!(deployment.calls_of("AssumeRole"), assumed + 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn accounts_are_not_mixed_up() {
     let deployment = Deployment::start().await;
     {
@@ -68,7 +68,7 @@ async fn accounts_are_not_mixed_up() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_role_that_cannot_be_assumed_is_named_with_the_template() {
     let deployment = Deployment::start().await;
     let stranger = "222222222222";
@@ -85,7 +85,7 @@ async fn a_role_that_cannot_be_assumed_is_named_with_the_template() {
     assert_eq!(deployment.calls().len(), 1, "nothing but AssumeRole");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn credentials_that_are_no_good_are_not_taken_for_a_role_that_does_not_trust() {
     let mut deployment = Deployment::start().await;
     let unknown = Credentials {
@@ -100,7 +100,7 @@ async fn credentials_that_are_no_good_are_not_taken_for_a_role_that_does_not_tru
     assert!(error.to_string().starts_with("sts:AssumeRole: InvalidClientTokenId on arn:"), "{error}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn accounts_that_disagree_make_no_call() {
     let deployment = Deployment::start().await;
     let good = events::scheduled(&mut deployment.aws.world(), MEMBER, RULE, &[]);
@@ -119,7 +119,7 @@ async fn accounts_that_disagree_make_no_call() {
     assert!(deployment.calls().is_empty());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_throttled_assume_role_is_repeated() {
     let deployment = Deployment::start().await;
     deployment.fault(Some("AssumeRole"), None, FaultKind::Throttle { probability: 0.7 });

@@ -19,7 +19,7 @@ async fn swept() -> Deployment {
     deployment
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_cut_answer_makes_nobody_gone_and_no_verdict_wrong() {
     let cuts = [
         ("ListUsers", "<member>"),
@@ -50,7 +50,7 @@ async fn a_cut_answer_makes_nobody_gone_and_no_verdict_wrong() {
     futures_util::future::join_all(cuts.map(cell)).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_answer_that_never_comes_or_leads_nowhere_costs_nobody_a_verdict() {
     let faults = [
         ("ListUsers", FaultKind::Reset),
@@ -74,7 +74,7 @@ async fn an_answer_that_never_comes_or_leads_nowhere_costs_nobody_a_verdict() {
 /// As something on the way may answer in AWS's place.
 const PAGE: &str = "<html><head><title>Sign in</title></head><body><p>Sign in.</p></body></html>";
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn credentials_that_are_cut_are_asked_for_again() {
     let deployment = swept().await;
     let cuts = ["<SessionToken>", "<Expiration>", "</Expiration>", "<Credentials>", "</AssumeRoleResponse>"];
@@ -90,7 +90,7 @@ async fn credentials_that_are_cut_are_asked_for_again() {
     assert_eq!(error.error_type(), "AwsError", "{error}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_answer_that_is_not_of_aws_is_asked_for_again() {
     let actions =
         ["AssumeRole", "ListUsers", DETAILS, "ListAccessKeys", "GetUser", "GetAccessKeyLastUsed", "PutEvaluations"];
@@ -110,7 +110,7 @@ async fn an_answer_that_is_not_of_aws_is_asked_for_again() {
     futures_util::future::join_all(actions.map(cell)).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_empty_answer_of_config_is_no_answer() {
     for (action, expected) in [("PutEvaluations", "DeliveryFailed"), (DETAILS, "AwsError")] {
         let deployment = swept().await;

@@ -4,7 +4,7 @@ use crate::support::*;
 use local_aws::{ComplianceType::*, FaultKind};
 use std::time::Duration;
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn every_verdict_is_right_though_most_calls_are_throttled() {
     for (probability, users) in [(0.3, 200), (0.6, 100)] {
         let deployment = Deployment::start().await;
@@ -16,7 +16,7 @@ async fn every_verdict_is_right_though_most_calls_are_throttled() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_stumbling_aws_is_asked_again() {
     let deployment = Deployment::start().await;
     deployment.member(|account| populate(account, today(), 100, 10, 20));
@@ -25,7 +25,7 @@ async fn a_stumbling_aws_is_asked_again() {
     deployment.assert_all_right(90);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn one_unreadable_user_costs_nobody_else_and_keeps_the_old_result() {
     for action in ["ListAccessKeys", "GetUser"] {
         let deployment = Deployment::start().await;
@@ -51,7 +51,7 @@ async fn one_unreadable_user_costs_nobody_else_and_keeps_the_old_result() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_listing_that_breaks_off_evaluates_whom_it_listed_and_takes_nobody_for_gone() {
     let deployment = Deployment::start().await;
     deployment.member(|account| populate(account, today(), 60, 10, 20));
@@ -65,7 +65,7 @@ async fn a_listing_that_breaks_off_evaluates_whom_it_listed_and_takes_nobody_for
     assert_eq!(deployment.held(), before);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn denied_access_ends_the_sweep_and_names_the_role_the_action_and_the_template() {
     for action in ["ListUsers", "ListAccessKeys", "GetUser", "PutEvaluations", "GetComplianceDetailsByConfigRule"] {
         let deployment = Deployment::start().await;
@@ -79,7 +79,7 @@ async fn denied_access_ends_the_sweep_and_names_the_role_the_action_and_the_temp
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn after_an_error_the_role_is_assumed_anew() {
     let deployment = Deployment::start().await;
     deployment.sweep(&[]).await;
@@ -92,7 +92,7 @@ async fn after_an_error_the_role_is_assumed_anew() {
 }
 
 /// IAM says of a key that does not exist that there is none, or denies the action.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_key_deleted_while_it_is_read_about_is_no_denial() {
     for is_denied in [false, true] {
         let deployment = Deployment::start().await;
@@ -122,7 +122,7 @@ async fn a_key_deleted_while_it_is_read_about_is_no_denial() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn at_the_deadline_what_is_known_is_delivered() {
     let mut deployment = Deployment::start().await;
     deployment.member(|account| populate(account, today(), 400, 10, 0));
@@ -139,7 +139,7 @@ async fn at_the_deadline_what_is_known_is_delivered() {
     assert_eq!(line["UsersUnknown"], 400 - held.len());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_read_that_gets_no_answer_ends_at_the_deadline_too() {
     let sweep = async |per_cent| {
         let mut deployment = Deployment::start().await;
@@ -154,7 +154,7 @@ async fn a_read_that_gets_no_answer_ends_at_the_deadline_too() {
     futures_util::future::join_all([10, 100].map(sweep)).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_sweep_that_is_throttled_until_the_deadline_says_so() {
     for action in ["ListUsers", "ListAccessKeys"] {
         let mut deployment = Deployment::start().await;

@@ -12,6 +12,7 @@ mod aws_cli_iam;
 mod budget;
 mod change;
 mod cli;
+mod confirmation;
 mod coverage;
 mod credentials;
 mod cut_answers;

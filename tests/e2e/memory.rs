@@ -23,7 +23,7 @@ async fn swept() -> Deployment {
     deployment
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn whoever_cannot_be_in_violation_yet_is_not_read_again() {
     let deployment = swept().await;
     deployment.aws.world().advance(days(40));
@@ -41,7 +41,7 @@ async fn whoever_cannot_be_in_violation_yet_is_not_read_again() {
     assert_eq!(deployment.calls(), expected.map(|(action, number)| (action.to_owned(), number)).into());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_annotation_says_until_when() {
     let deployment = swept().await;
     let compliant = |text: &str| (Compliant, Some(text.to_owned()));
@@ -51,7 +51,7 @@ async fn the_annotation_says_until_when() {
     assert_eq!(deployment.result("keyless"), compliant(keyless));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_key_that_was_switched_off_and_on_is_as_old_as_before() {
     let deployment = swept().await;
     for (user, advance) in [("stale", 1), ("young", 85)] {
@@ -72,7 +72,7 @@ async fn a_key_that_was_switched_off_and_on_is_as_old_as_before() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_old_inactive_key_is_named_and_its_user_read_in_every_sweep() {
     let deployment = swept().await;
     let key = deployment.member(|account| {
@@ -90,7 +90,7 @@ async fn an_old_inactive_key_is_named_and_its_user_read_in_every_sweep() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn without_what_config_holds_everyone_is_read() {
     let deployment = swept().await;
     deployment.fault(Some("GetComplianceDetailsByConfigRule"), None, FaultKind::ServerError { probability: 1.0 });
@@ -99,7 +99,7 @@ async fn without_what_config_holds_everyone_is_read() {
     deployment.assert_all_right(90);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_was_seen_of_the_held_results_counts_though_they_break_off() {
     let deployment = Deployment::start().await;
     deployment.member(|account| populate(account, today(), 60, 0, 0));
@@ -113,7 +113,7 @@ async fn what_was_seen_of_the_held_results_counts_though_they_break_off() {
     deployment.assert_all_right(90);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn another_limit_makes_everyone_be_read() {
     let deployment = swept().await;
     deployment.sweep(&[("maxAccessKeyAge", "5")]).await;
@@ -123,7 +123,7 @@ async fn another_limit_makes_everyone_be_read() {
     deployment.assert_all_right(89);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_a_change_notification_found_is_remembered() {
     let deployment = swept().await;
     deployment.member(|account| {
@@ -139,7 +139,7 @@ async fn what_a_change_notification_found_is_remembered() {
 }
 
 /// Each with the results that are delivered in all, or only if they change.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_changes_reaches_the_console_with_the_next_sweep() {
     for deliver in ["changes", "all"] {
         let deployment = swept().await;
@@ -189,7 +189,7 @@ async fn what_changes_reaches_the_console_with_the_next_sweep() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn whoever_needs_no_read_has_a_result_whatever_happens_to_the_reads() {
     let kinds = [
         FaultKind::Throttle { probability: 1.0 },
@@ -224,7 +224,7 @@ async fn whoever_needs_no_read_has_a_result_whatever_happens_to_the_reads() {
     futures_util::future::join_all(deployments.into_iter().map(later)).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_name_that_passes_to_another_user_does_not_lend_its_keys_for_months() {
     let deployment = Deployment::start().await;
     deployment.member(|account| {
@@ -249,7 +249,7 @@ async fn a_name_that_passes_to_another_user_does_not_lend_its_keys_for_months() 
     deployment.assert_all_right(90);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_result_is_no_proof_of_more_than_its_own_time_allows() {
     let deployment = swept().await;
     deployment.member(|account| {

@@ -5,11 +5,12 @@ use access_key_rotation::{aws::event_bus::EventBus, error::Error, evaluation::no
 use chrono::TimeDelta;
 use local_aws::{ComplianceType::*, FaultKind, REGION, deployment::client_settings, events};
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 const BUS: &str = "access-key-rotation";
 
-async fn with_bus() -> Deployment {
+/// A deployment whose notices go to a bus.
+pub(crate) async fn with_bus() -> Deployment {
     let mut deployment = Deployment::start().await;
     let credentials = {
         let mut world = deployment.aws.world();
@@ -47,7 +48,7 @@ fn told(notices: &[(&str, i64)]) -> Vec<(String, i64)> {
     notices.iter().map(|(kind, milestone)| (format!("Access Key {kind}"), *milestone)).collect()
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_milestone_is_told_once_however_often_the_account_is_swept() {
     let deployment = with_bus().await;
     deployment.user_with_key_of("bot", days(74));
@@ -64,7 +65,27 @@ async fn a_milestone_is_told_once_however_often_the_account_is_swept() {
     assert_eq!(ids.len(), deployment.notices().len(), "each has an id of its own");
 }
 
-#[tokio::test]
+/// The event comes on one day, and AWS Config records the results on the next.
+#[tokio::test(start_paused = true)]
+async fn a_sweep_just_before_midnight_tells_each_milestone_too() {
+    let deployment = with_bus().await;
+    deployment.user_with_key_of("bot", days(74));
+    deployment.aws.world().advance(TimeDelta::seconds(12 * 3600 - 3));
+    for _ in 0..18 {
+        deployment.aws.world().after_calls_of("PutEvaluations", 0, |world| world.advance(TimeDelta::seconds(10)));
+        deployment.sweep(&[]).await;
+        deployment.aws.world().forget_acts();
+        let next = deployment.aws.world().now().date_naive().and_hms_opt(23, 59, 57).unwrap().and_utc();
+        let until = next - deployment.aws.world().now();
+        deployment.aws.world().advance(until);
+    }
+    // At that hour of its day, the key is overdue already.
+    let soon = [14, 7, 3, 1].map(|days| ("Due Soon", days));
+    let overdue = [0, 1].map(|days| ("Overdue", days));
+    assert_eq!(deployment.told(), told(&[&soon[..], &overdue].concat()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_notice_says_whose_key_it_is_and_what_to_do() {
     let deployment = with_bus().await;
     let key = deployment.user_with_key_of("bot", days(92));
@@ -88,7 +109,7 @@ async fn a_notice_says_whose_key_it_is_and_what_to_do() {
         "account": MEMBER,
         "userName": "bot",
         "userId": id,
-        "owner": "the 'A/B' team ?",
+        "owner": "the 'A/B' team \u{e9}",
         "accessKeyId": key,
         "created": "2025-11-29T12:00:00Z",
         "due": "2026-02-27",
@@ -105,7 +126,7 @@ async fn a_notice_says_whose_key_it_is_and_what_to_do() {
     assert_eq!(event["detail"], expected);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn keys_that_fall_due_and_exemptions_that_end_are_told_with_their_owner() {
     let deployment = with_bus().await;
     deployment.user_with_key_of("soon", days(80));
@@ -142,7 +163,7 @@ async fn keys_that_fall_due_and_exemptions_that_end_are_told_with_their_owner() 
     assert_eq!(field(ending, "message"), expected);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_is_due_is_told_though_the_owner_cannot_be_read() {
     let deployment = with_bus().await;
     let keys = [("soon", days(90) - TimeDelta::hours(2)), ("late", days(92))]
@@ -163,37 +184,79 @@ async fn what_is_due_is_told_though_the_owner_cannot_be_read() {
     assert_eq!(said.collect::<Vec<_>>(), expected.map(|message| [Value::Null, json!(message)]));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_notice_names_the_owner_of_the_key_though_its_name_passes_on_meanwhile() {
     for passes_on in [false, true] {
-        let deployment = with_bus().await;
-        let key = deployment.user_with_key_of("soon", days(80));
-        deployment.member(|account| {
-            account.create_user("other", today() - days(400));
-            account.tag_user("soon", "team", "payments");
-            account.tag_user("other", "team", "billing");
-        });
-        deployment.fault(Some("GetUser"), None, FaultKind::Latency(Duration::from_secs(2)));
-        let event = events::scheduled(&mut deployment.aws.world(), MEMBER, RULE, &[]);
-        let rename = async {
-            deployment.called("ListAccessKeys", 2).await;
+        for action in ["ListAccessKeys", "GetUser", "GetAccessKeyLastUsed"] {
+            let deployment = with_bus().await;
+            let key = deployment.user_with_key_of("soon", days(80));
             deployment.member(|account| {
+                account.create_user("other", today() - days(400));
+                account.tag_user("soon", "team", "payments");
+                account.tag_user("other", "team", "billing");
+            });
+            deployment.aws.world().after_calls_of(action, 0, move |world| {
+                let account = world.account(MEMBER);
                 account.rename_user("soon", "renamed");
                 if passes_on {
                     account.rename_user("other", "soon");
                 }
             });
-        };
-        let ((outcome, _), ()) = tokio::join!(deployment.send(&event), rename);
-        outcome.unwrap();
-        let [notice] = &deployment.notices()[..] else { panic!("{:?}", deployment.notices()) };
-        let said = ["accessKeyId", "userName", "owner"].map(|field| notice["detail"][field].clone());
-        assert_eq!(said, [json!(key), json!("renamed"), json!("payments")], "{passes_on}");
+            deployment.sweep(&[]).await;
+            let [notice] = &deployment.notices()[..] else { panic!("{:?}", deployment.notices()) };
+            let said = ["accessKeyId", "userName", "owner"].map(|field| notice["detail"][field].clone());
+            // The last use is read when it is known whose key it is.
+            let name = if action == "GetAccessKeyLastUsed" { "soon" } else { "renamed" };
+            assert_eq!(said, [json!(key), json!(name), json!("payments")], "{action}, {passes_on}");
+        }
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_change_with_an_old_name_tells_the_new_one() {
+    for (age, kind) in [(80, "Access Key Due Soon"), (95, "Access Key Overdue")] {
+        let deployment = with_bus().await;
+        deployment.user_with_key_of("bot", days(age));
+        deployment.member(|account| account.tag_user("bot", "team", "payments"));
+        let event = events::change(&mut deployment.aws.world(), MEMBER, RULE, "bot", &[]).unwrap();
+        deployment.member(|account| account.rename_user("bot", "renamed"));
+        deployment.send(&event).await.0.unwrap();
+        let [notice] = &deployment.notices()[..] else { panic!("{:?}", deployment.notices()) };
+        assert_eq!(notice["detail-type"], kind);
+        assert_eq!(notice["resources"], json!([format!("arn:aws:iam::{MEMBER}:user/renamed")]));
+        let said = ["userName", "owner"].map(|field| notice["detail"][field].clone());
+        assert_eq!(said, [json!("renamed"), json!("payments")]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_due_soon_with_a_valid_exemption_is_told_with_it() {
+    let deployment = with_bus().await;
+    let key = deployment.user_with_key_of("exempt", days(80));
+    let other = deployment.member(|account| account.create_key("exempt", today() - days(79)).unwrap());
+    deployment.member(|account| {
+        account.tag_user("exempt", "access-key-rotation:exempt-until", "2026-06-10");
+        account.tag_user("exempt", "access-key-rotation:exempt-owner", "J\u{fc}rgen");
+        account.tag_user("exempt", "access-key-rotation:exempt-key", &key);
+    });
+    deployment.sweep(&[]).await;
+    let notices = deployment.notices();
+    let said: BTreeMap<_, _> = notices
+        .iter()
+        .map(|notice| ["accessKeyId", "exemption", "message"].map(|field| notice["detail"][field].clone()))
+        .map(|[key, exemption, message]| (key.as_str().unwrap().to_owned(), (exemption, message)))
+        .collect();
+    let valid = json!({ "state": "valid", "until": "2026-06-10", "owner": "J\u{fc}rgen", "reason": null });
+    let exempt = format!(
+        "Access key {key} of user exempt in account {MEMBER} is due on 2026-03-11, in 10 days. It is exempt until 2026-06-10."
+    );
+    let due =
+        format!("Access key {other} of user exempt in account {MEMBER} is due on 2026-03-12, in 11 days: rotate it.");
+    assert_eq!(said, BTreeMap::from([(key, (valid, json!(exempt))), (other, (Value::Null, json!(due)))]));
+}
+
 /// Whatever users call themselves and their owners, the notices are as templates/notices/schema.json says.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn every_notice_keeps_to_the_schema() {
     let deployment = with_bus().await;
     for (n, text) in ["plain", "\"", "\\", "${jndi}", "\u{202e}olleh", "", &"x".repeat(256)].into_iter().enumerate() {
@@ -227,7 +290,7 @@ async fn every_notice_keeps_to_the_schema() {
     assert_eq!(valid.trim(), "ok -- validation done");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_change_on_the_day_of_a_milestone_swallows_no_notice() {
     let deployment = with_bus().await;
     deployment.user_with_key_of("bot", days(75));
@@ -244,15 +307,37 @@ async fn a_change_on_the_day_of_a_milestone_swallows_no_notice() {
     deployment.sweep(&[]).await;
     assert_eq!(deployment.told().len(), 1, "the sweep repeats nothing");
     change().await;
+    assert_eq!(deployment.told().len(), 1, "it is told already");
+    deployment.aws.world().advance(days(1));
+    change().await;
+    assert_eq!(deployment.told().len(), 1, "the day after, too");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_milestone_whose_day_had_no_sweep_is_told_by_the_next_change() {
+    let deployment = with_bus().await;
+    deployment.user_with_key_of("bot", days(75));
+    deployment.sweep(&[]).await;
+    deployment.aws.world().advance(days(3));
+    let change = async || {
+        let event = events::change(&mut deployment.aws.world(), MEMBER, RULE, "bot", &[]).unwrap();
+        deployment.send(&event).await.0.unwrap();
+    };
+    change().await;
+    let expected = told(&[("Due Soon", 14)]);
+    assert_eq!(deployment.told(), expected);
+    deployment.sweep(&[]).await;
+    assert_eq!(deployment.told(), expected, "once");
+
+    // What the change could not look up is told again, rather than not at all.
+    deployment.fault(Some("GetComplianceDetailsByResource"), None, FaultKind::AccessDenied);
+    change().await;
     let ids: Vec<_> = deployment.notices().iter().map(|event| event["detail"]["id"].clone()).collect();
     assert_eq!(ids.len(), 2);
     assert_eq!(ids[0], ids[1], "a repetition has the same id");
-    deployment.aws.world().advance(days(1));
-    change().await;
-    assert_eq!(deployment.told().len(), 2, "the day after, it is told already");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_notice_that_fails_costs_no_result_and_is_told_later() {
     let deployment = with_bus().await;
     deployment.user_with_key_of("soon", days(80));
@@ -263,13 +348,21 @@ async fn a_notice_that_fails_costs_no_result_and_is_told_later() {
     assert!(matches!(error, Error::NoticeFailed(_)), "{error:?}");
     assert_eq!(error.to_string(), "2 notices did not reach the event bus: events:PutEvents: AccessDeniedException.");
     assert_eq!((deployment.result("soon").0, deployment.result("stale").0), (Compliant, NonCompliant));
+    let words = |user: &str| deployment.result(user).1.unwrap();
+    for user in ["soon", "stale"] {
+        assert!(words(user).ends_with(" Notice not sent yet.") && words(user).len() <= 256, "{}", words(user));
+    }
     deployment.aws.world().faults.clear();
 
     deployment.aws.world().advance(days(1));
     deployment.sweep(&[]).await;
     let mut notices = deployment.told();
     notices.sort();
-    assert_eq!(notices, told(&[("Overdue", 11)]), "the first result of a user tells that the user was evaluated");
+    assert_eq!(notices, told(&[("Due Soon", 14), ("Overdue", 11)]), "each once");
+    assert!(!words("soon").contains("Notice") && !words("stale").contains("Notice"));
+    deployment.sweep(&[]).await;
+    assert_eq!(deployment.told().len(), 2);
+
     deployment.aws.world().advance(days(3));
     deployment.fault(Some("PutEvents"), None, FaultKind::AccessDenied);
     deployment.sweep_with(&[]).await.0.unwrap_err();
@@ -278,7 +371,24 @@ async fn a_notice_that_fails_costs_no_result_and_is_told_later() {
     assert!(deployment.told().contains(&("Access Key Due Soon".to_owned(), 7)), "{:?}", deployment.told());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
+async fn lambdas_retry_tells_what_the_bus_refused_and_nothing_twice() {
+    let deployment = with_bus().await;
+    deployment.member(|account| populate(account, today(), 23, 100, 0));
+    deployment.fault(None, None, FaultKind::FailedEntries { times: 1, first: 4, code: "MalformedDetail" });
+    let event = events::scheduled(&mut deployment.aws.world(), MEMBER, RULE, &[]);
+    deployment.send(&event).await.0.unwrap_err();
+    deployment.aws.world().advance(TimeDelta::minutes(1));
+    deployment.send(&event).await.0.unwrap();
+    let keys = deployment.notices().into_iter().map(|event| event["detail"]["accessKeyId"].to_string());
+    let mut keys: Vec<_> = keys.collect();
+    assert_eq!(keys.len(), 23);
+    keys.sort();
+    keys.dedup();
+    assert_eq!(keys.len(), 23);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_event_bus_that_never_answers_costs_no_result() {
     let mut deployment = with_bus().await;
     // Few, and enough time for them on a busy machine too.
@@ -300,7 +410,7 @@ async fn an_event_bus_that_never_answers_costs_no_result() {
     });
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn events_that_are_not_taken_are_sent_again_alone() {
     let deployment = with_bus().await;
     deployment.member(|account| populate(account, today(), 23, 100, 0));
@@ -318,7 +428,7 @@ async fn events_that_are_not_taken_are_sent_again_alone() {
     assert_eq!(deployment.notices().len(), 23 + 22, "the others are told");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn nobody_is_told_without_a_bus_or_in_a_test() {
     let deployment = Deployment::start().await;
     deployment.aws.world().account(HUB).add_event_bus(BUS);

@@ -4,6 +4,7 @@ use crate::{
     coverage::{COVERAGE_ROLE, accounts, check_of},
     deployed::{self, DELETION_ROLE, REMEDIATION_ROLE, python},
     doctor::Clinic,
+    notices::with_bus,
     support::*,
 };
 use access_key_rotation::coverage::check::check;
@@ -15,9 +16,9 @@ const SCHEDULE_ROLE: &str = "access-key-rotation-coverage-schedule";
 const ROLES: [&str; 6] =
     [FUNCTION_ROLE, COVERAGE_ROLE, SCHEDULE_ROLE, EVALUATION_ROLE, REMEDIATION_ROLE, DELETION_ROLE];
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_permissions_are_the_ones_that_are_used() {
-    let deployment = Deployment::start().await;
+    let deployment = with_bus().await;
     for id in [HUB, MEMBER] {
         populate(deployment.aws.world().account(id), today(), 20, 10, 20);
         let event = events::scheduled(&mut deployment.aws.world(), id, RULE, &[]);
@@ -56,18 +57,20 @@ async fn the_permissions_are_the_ones_that_are_used() {
     for action in ["logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage"] {
         assert!(allowed.remove(action), "{action}");
     }
+    // With Notices=true.
+    allowed.insert("events:PutEvents".to_owned());
     assert_eq!(used(FUNCTION_ROLE), allowed);
 
     let manual = include_str!("../../rule/README.md");
     let (_, rest) = manual.split_once("\n## Permissions\n").unwrap();
     let (section, _) = rest.split_once("\n## ").unwrap();
-    let is_action =
-        |word: &&str| ["iam:", "config:", "sts:", "organizations:"].iter().any(|service| word.starts_with(service));
+    let services = ["iam:", "config:", "sts:", "organizations:", "events:"];
+    let is_action = |word: &&str| services.iter().any(|service| word.starts_with(service));
     let documented: BTreeSet<_> = section.split('`').filter(is_action).map(str::to_owned).collect();
     assert_eq!(&used(FUNCTION_ROLE) | &used(COVERAGE_ROLE), documented);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_doctor_uses_what_the_role_has_with_a_command_line_and_nothing_else() {
     let clinic = Clinic::open().await;
     assert_eq!(clinic.examine(&["--organization"]).await.0, Some(0));
@@ -86,7 +89,7 @@ async fn the_doctor_uses_what_the_role_has_with_a_command_line_and_nothing_else(
     assert_eq!(recorder["Resource"], "*", "without a name no recorder is the resource of the call");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_manual_lists_what_the_doctor_calls_in_the_hub_and_nothing_else() {
     let clinic = Clinic::open().await;
     // Only then does it read the account's quota.

@@ -30,7 +30,7 @@ struct Beside {
 
 impl Beside {
     async fn start() -> Beside {
-        let deployment = Deployment::start_in(World::live_clock()).await;
+        let deployment = Deployment::serve_in(World::live_clock()).await;
         deployment.member(|account| {
             user_with_key(account, "stale", 120);
             user_with_key(account, "fresh", 10);

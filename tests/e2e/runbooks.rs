@@ -26,7 +26,7 @@ pub(crate) use access_key_rotation::policy::exemption::{EXEMPT_KEY, EXEMPT_OWNER
 
 /// A deployment by the system's clock, which the runbooks go by.
 pub(crate) async fn start() -> Deployment {
-    Deployment::start_in(World::live_clock()).await
+    Deployment::serve_in(World::live_clock()).await
 }
 
 /// A key that was deactivated so many days ago, as its record tells.

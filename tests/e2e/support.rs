@@ -10,6 +10,7 @@ use local_aws::{
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
+use tokio::sync::oneshot;
 
 pub(crate) use local_aws::deployment::{EVALUATION_ROLE, FUNCTION_ROLE, RULE};
 
@@ -52,13 +53,24 @@ pub(crate) struct Deployment {
 }
 
 impl Deployment {
+    /// In memory, for tests on paused time.
     pub(crate) async fn start() -> Deployment {
         Deployment::start_in(World::new(today())).await
     }
 
+    /// In memory, in this world.
     pub(crate) async fn start_in(mut world: World) -> Deployment {
         let credentials = deploy(&mut world);
-        let aws = LocalAws::start(world).await.unwrap();
+        Deployment::on(LocalAws::in_memory(world), credentials).await
+    }
+
+    /// On a server, for other processes.
+    pub(crate) async fn serve_in(mut world: World) -> Deployment {
+        let credentials = deploy(&mut world);
+        Deployment::on(LocalAws::start(world).await.unwrap(), credentials).await
+    }
+
+    async fn on(aws: LocalAws, credentials: Credentials) -> Deployment {
         let rule = InProcess::start(&aws, HUB, credentials).await.unwrap();
         Deployment { aws, rule }
     }
@@ -79,6 +91,19 @@ impl Deployment {
     pub(crate) async fn send(&self, event: &Value) -> (Result<(), Error>, Metrics) {
         let now = self.aws.world().now();
         self.rule.invoke(event, now).await
+    }
+
+    /// Sends an event, and ends the invocation when AWS acts on the call after so many, as if the process died. Returns whether it
+    /// ended by itself before that.
+    pub(crate) async fn send_and_kill(&self, event: &Value, after: usize) -> bool {
+        let (kill, killed) = oneshot::channel();
+        self.aws.world().after_calls(after, move |_| kill.send(()).unwrap_or_default());
+        // The order of a random choice would differ from one run to the next.
+        tokio::select! {
+            biased;
+            Ok(()) = killed => false,
+            _ = self.send(event) => true,
+        }
     }
 
     pub(crate) async fn sweep_with(&self, parameters: &[(&str, &str)]) -> (Result<(), Error>, Metrics) {

@@ -42,18 +42,34 @@ pub struct Account<'a> {
     pub settings: SdkConfig,
     /// Makes and counts the calls.
     pub calls: &'a Calls,
-    /// When reads stop, to leave time for delivering their results.
-    pub reads_end: Instant,
-    /// When deliveries stop: just before Lambda ends the invocation.
-    pub deliveries_end: Instant,
+    /// When its work ends.
+    pub ends: Ends,
     principal: String,
+}
+
+/// When each phase of the work on an account ends, one after the other.
+#[derive(Clone, Copy, Debug)]
+pub struct Ends {
+    /// Reads of users and of results.
+    pub reads: Instant,
+    /// The second listing of users, which confirms whose access keys were read.
+    pub confirmation: Instant,
+    /// Deliveries of results: just before Lambda ends the invocation.
+    pub deliveries: Instant,
+}
+
+impl From<Instant> for Ends {
+    /// One end for all, for work that delivers nothing.
+    fn from(end: Instant) -> Ends {
+        Ends { reads: end, confirmation: end, deliveries: end }
+    }
 }
 
 impl Account<'_> {
     /// When to give up what does not change the compliance. Half of the time for reads is kept for what does.
     pub(crate) fn extras_end(&self) -> Instant {
         let now = Instant::now();
-        now + FOR_EXTRAS.min(self.reads_end.saturating_duration_since(now) / 2)
+        now + FOR_EXTRAS.min(self.ends.reads.saturating_duration_since(now) / 2)
     }
 
     /// The invocation's error for a failed call that it cannot do without.
@@ -65,7 +81,9 @@ impl Account<'_> {
                 self.principal, error.action, self.id, error.code
             )),
             Failure::TimeUp => Error::DeadlineExceeded(format!("Time ran out in account {}: {error}.", self.id)),
-            Failure::NotFound | Failure::Other => Error::AwsError(format!("{error} in account {}.", self.id)),
+            Failure::NotFound | Failure::NotYetConsistent | Failure::Other => {
+                Error::AwsError(format!("{error} in account {}.", self.id))
+            }
         }
     }
 }
@@ -150,14 +168,14 @@ impl Accounts {
         home: &Home,
         now: DateTime<Utc>,
         calls: &'a Calls,
-        (reads_end, deliveries_end): (Instant, Instant),
+        ends: Ends,
     ) -> Result<Account<'a>, Error> {
         let role_arn = self.role_arn(id, home)?;
         let clients = match self.cached(id, now) {
             Some(clients) => clients,
             None => {
                 let credentials = match &role_arn {
-                    Some(role_arn) => Some(self.assume(role_arn, id, calls, reads_end).await?),
+                    Some(role_arn) => Some(self.assume(role_arn, id, calls, ends.reads).await?),
                     None => None,
                 };
                 self.keep(id, self.clients(credentials), now)
@@ -168,7 +186,7 @@ impl Accounts {
             |arn| format!("The role {arn} (in templates/member.yaml)"),
         );
         let Clients { iam, config, settings, .. } = clients;
-        Ok(Account { id: id.to_owned(), iam, config, settings, calls, reads_end, deliveries_end, principal })
+        Ok(Account { id: id.to_owned(), iam, config, settings, calls, ends, principal })
     }
 
     fn role_arn(&self, account: &str, home: &Home) -> Result<Option<String>, Error> {

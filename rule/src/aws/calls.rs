@@ -87,6 +87,8 @@ pub enum Failure {
     NotFound,
     /// Time ran out while AWS throttled the call or did not answer.
     TimeUp,
+    /// AWS's answers do not agree yet, because somebody has just changed what they are about. A retry settles it.
+    NotYetConsistent,
     /// Anything else.
     Other,
 }

@@ -15,6 +15,7 @@ pub const BATCH: usize = 10;
 const ROUNDS: u32 = 4;
 
 const PUT: &str = "events:PutEvents";
+const NO_ANSWER: &str = "no answer for the event";
 
 /// A bus in the function's account and Region.
 #[derive(Clone, Debug)]
@@ -43,36 +44,40 @@ impl EventBus {
     /// Puts at most [`BATCH`] events. Events that EventBridge could not take are sent again, a limited number of times.
     ///
     /// # Errors
-    /// The error of the first event that failed, and how many failed.
-    pub async fn put(&self, calls: &Calls, until: Instant, events: &[BusEvent]) -> Result<(), (usize, CallError)> {
-        let mut entries: Vec<_> = events.iter().map(|event| self.entry(event)).collect();
-        let mut refused = Vec::new();
+    /// The positions of the events that failed, and the error of one of them.
+    pub async fn put(&self, calls: &Calls, until: Instant, events: &[BusEvent]) -> Result<(), (Vec<usize>, CallError)> {
+        let mut pending: Vec<usize> = (0..events.len()).collect();
+        let mut failed: Vec<(usize, CallError)> = Vec::new();
         for round in 1..=ROUNDS {
-            let request = self.client.put_events().set_entries(Some(entries.clone()));
+            let entries = pending.iter().map(|at| self.entry(&events[*at])).collect();
+            let request = self.client.put_events().set_entries(Some(entries));
             let answer = match calls.call(PUT, until, || request.clone().send()).await {
                 Ok(answer) => answer.entries.unwrap_or_default(),
-                Err(error) => return Err((entries.len() + refused.len(), error)),
+                Err(error) => {
+                    failed.extend(pending.into_iter().map(|at| (at, error.clone())));
+                    break;
+                }
             };
             let mut again = Vec::new();
-            for (at, entry) in entries.into_iter().enumerate() {
-                match answer.get(at).map(outcome) {
-                    Some(Outcome::Taken) => {}
-                    Some(Outcome::Refused(code)) => refused.push(code),
-                    Some(Outcome::Again(code)) => again.push((entry, code)),
-                    None => again.push((entry, "no answer for the event".to_owned())),
-                }
+            for (n, at) in pending.into_iter().enumerate() {
+                let (list, code) = match answer.get(n).map_or(Outcome::Again(NO_ANSWER.to_owned()), outcome) {
+                    Outcome::Taken => continue,
+                    Outcome::Refused(code) => (&mut failed, code),
+                    Outcome::Again(code) => (&mut again, code),
+                };
+                list.push((at, CallError { action: PUT, kind: Failure::Other, code }));
             }
             let delay = backoff(round);
             if again.is_empty() || round == ROUNDS || Instant::now() + delay >= until {
-                refused.extend(again.into_iter().map(|(_, code)| code));
+                failed.append(&mut again);
                 break;
             }
-            entries = again.into_iter().map(|(entry, _)| entry).collect();
+            pending = again.into_iter().map(|(at, _)| at).collect();
             sleep(delay).await;
         }
-        match refused.first() {
+        match failed.first().map(|(_, error)| error.clone()) {
             None => Ok(()),
-            Some(code) => Err((refused.len(), CallError { action: PUT, kind: Failure::Other, code: code.clone() })),
+            Some(error) => Err((failed.into_iter().map(|(at, _)| at).collect(), error)),
         }
     }
 

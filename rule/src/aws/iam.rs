@@ -48,16 +48,17 @@ pub struct Listing {
     pub broken_off: Option<CallError>,
 }
 
-/// Lists all users, 1,000 a page. `ListUsers` does not return tags.
-pub async fn list_users(account: &Account<'_>) -> Listing {
+/// Lists all users, 1,000 a page, no later than `until`. `ListUsers` does not return tags.
+pub async fn list_users(account: &Account<'_>, until: Instant) -> Listing {
     let mut listing = Listing { users: Vec::new(), broken_off: None };
     let mut positions = HashMap::new();
     let mut pages = Pages::of(LIST_USERS);
     while pages.more() {
         let request = account.iam.list_users().max_items(USERS_A_PAGE).set_marker(pages.next());
-        let page = account.calls.call(LIST_USERS, account.reads_end, || request.clone().send()).await;
+        let page = account.calls.call(LIST_USERS, until, || request.clone().send()).await;
         let page = page.and_then(|page| pages.turn_if(page.is_truncated, page.marker).map(|()| page.users));
-        let users = page.and_then(|users| users.into_iter().map(user).collect::<Result<Vec<_>, _>>());
+        let users = page
+            .and_then(|users| users.into_iter().map(|found| user(found, LIST_USERS)).collect::<Result<Vec<_>, _>>());
         match users {
             Ok(users) => {
                 for user in users {
@@ -86,7 +87,7 @@ pub async fn list_access_keys(account: &Account<'_>, user_name: &str) -> Result<
     let mut pages = Pages::of(LIST_ACCESS_KEYS);
     while pages.more() {
         let request = account.iam.list_access_keys().user_name(user_name).set_marker(pages.next());
-        let page = account.calls.call(LIST_ACCESS_KEYS, account.reads_end, || request.clone().send()).await?;
+        let page = account.calls.call(LIST_ACCESS_KEYS, account.ends.reads, || request.clone().send()).await?;
         pages.turn_if(page.is_truncated, page.marker)?;
         for key in page.access_key_metadata {
             let (Some(id), Some(created)) = (key.access_key_id, key.create_date.and_then(|date| time(&date))) else {
@@ -105,12 +106,13 @@ pub async fn list_access_keys(account: &Account<'_>, user_name: &str) -> Result<
     Ok(keys)
 }
 
-/// The id and the tags of the user who has this name now. `GetUser` returns all tags in one answer.
-pub async fn get_user(account: &Account<'_>, user_name: &str) -> Result<(String, Tags), CallError> {
+/// The user who has this name now, with all tags, which `GetUser` returns in one answer.
+pub async fn get_user(account: &Account<'_>, user_name: &str) -> Result<(User, Tags), CallError> {
     let request = account.iam.get_user().user_name(user_name);
-    let answer = account.calls.call(GET_USER, account.reads_end, || request.clone().send()).await?;
-    let user = answer.user.ok_or_else(|| not_understood(GET_USER, "no user"))?;
-    Ok((user.user_id, user.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect()))
+    let answer = account.calls.call(GET_USER, account.ends.reads, || request.clone().send()).await?;
+    let mut found = answer.user.ok_or_else(|| not_understood(GET_USER, "no user"))?;
+    let tags = found.tags.take().unwrap_or_default();
+    Ok((user(found, GET_USER)?, tags.into_iter().map(|tag| (tag.key, tag.value)).collect()))
 }
 
 /// When, where and by which service a key was last used, if IAM answers before `until`.
@@ -125,10 +127,10 @@ pub async fn last_used(account: &Account<'_>, key_id: &str, until: Instant) -> R
     Ok(LastUsed { at, region: used.region, service: used.service_name })
 }
 
-fn user(user: aws_sdk_iam::types::User) -> Result<User, CallError> {
+fn user(user: aws_sdk_iam::types::User, action: &'static str) -> Result<User, CallError> {
     match time(&user.create_date) {
         Some(created) => Ok(User { name: user.user_name, id: user.user_id, arn: user.arn, created }),
-        None => Err(not_understood(LIST_USERS, "a date out of range")),
+        None => Err(not_understood(action, "a date out of range")),
     }
 }
 

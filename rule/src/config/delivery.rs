@@ -117,7 +117,7 @@ pub async fn deliver(
             .result_token(event.result_token.reveal())
             .test_mode(event.result_token.is_test())
             .set_evaluations(Some(evaluations.clone()));
-        let failed = match account.calls.call(PUT, account.deliveries_end, || request.clone().send()).await {
+        let failed = match account.calls.call(PUT, account.ends.deliveries, || request.clone().send()).await {
             Ok(answer) => answer.failed_evaluations.unwrap_or_default(),
             Err(error) => return fail(evaluations.len(), error),
         };
@@ -129,7 +129,7 @@ pub async fn deliver(
             evaluations.retain(|evaluation| failed.contains(evaluation.compliance_resource_id.as_str()));
         }
         let delay = backoff(round);
-        if round == DELIVERIES || Instant::now() + delay >= account.deliveries_end {
+        if round == DELIVERIES || Instant::now() + delay >= account.ends.deliveries {
             break;
         }
         sleep(delay).await;

@@ -47,8 +47,6 @@ pub enum Target {
         id: String,
         /// The name at the time of the change.
         name: String,
-        /// The ARN, if the item has one.
-        arn: Option<String>,
     },
     /// A resource that is gone, or that the rule does not evaluate.
     NotApplicable {
@@ -190,7 +188,7 @@ impl Message<'_> {
         let name = name
             .or_else(last)
             .ok_or_else(|| invalid("the configuration item has neither resourceName nor an ARN that ends in a name"))?;
-        Ok(Target::User { id, name: name.to_owned(), arn: arn.map(str::to_owned) })
+        Ok(Target::User { id, name: name.to_owned() })
     }
 
     fn check_account(&self, object: &Value) -> Result<(), Error> {

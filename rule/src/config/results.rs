@@ -9,7 +9,10 @@ use crate::{
     },
     policy::decision::{Compliance, Verdict},
 };
-use aws_sdk_config::types::{ComplianceType, EvaluationResult};
+use aws_sdk_config::{
+    primitives::DateTime as AwsDateTime,
+    types::{ComplianceType, EvaluationResult},
+};
 use chrono::{DateTime, Utc};
 use futures_util::future::join;
 use tokio::time::Instant;
@@ -20,6 +23,7 @@ const RESULTS_A_PAGE: i32 = 100;
 const RULE_NAME_LIMIT: usize = 64;
 
 const DETAILS: &str = "config:GetComplianceDetailsByConfigRule";
+const DETAILS_OF_ONE: &str = "config:GetComplianceDetailsByResource";
 
 /// A result for a user: `COMPLIANT` or `NON_COMPLIANT`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +36,8 @@ pub struct HeldResult {
     pub annotation: String,
     /// `ResultRecordedTime`
     pub recorded: Option<DateTime<Utc>>,
+    /// `ConfigRuleInvokedTime`: when AWS Config sent the event. The result may be recorded on a later day.
+    pub invoked: Option<DateTime<Utc>>,
 }
 
 /// Whether to deliver a verdict if only changes are delivered: every violation, and every verdict that differs from the held
@@ -92,6 +98,41 @@ async fn list(
     Ok(())
 }
 
+/// Reads the rule's result for one user, no later than `until`.
+///
+/// # Errors
+/// If a page could not be read.
+pub async fn read_result(
+    account: &Account<'_>,
+    rule_name: &str,
+    user_id: &str,
+    until: Instant,
+) -> Result<Option<HeldResult>, CallError> {
+    let mut pages = Pages::of(DETAILS_OF_ONE);
+    while pages.more() {
+        let request = account
+            .config
+            .get_compliance_details_by_resource()
+            .resource_type(IAM_USER)
+            .resource_id(user_id)
+            .set_next_token(pages.next());
+        let page = account.calls.call(DETAILS_OF_ONE, until, || request.clone().send()).await?;
+        // The results of all rules that evaluate the user.
+        let found = page.evaluation_results.unwrap_or_default().into_iter().find(|result| is_of(result, rule_name));
+        if let Some(found) = found {
+            return Ok(decode(found));
+        }
+        pages.turn(page.next_token)?;
+    }
+    Ok(None)
+}
+
+fn is_of(result: &EvaluationResult, rule_name: &str) -> bool {
+    let identifier = result.evaluation_result_identifier.as_ref();
+    let qualifier = identifier.and_then(|identifier| identifier.evaluation_result_qualifier.as_ref());
+    qualifier.and_then(|qualifier| qualifier.config_rule_name.as_deref()) == Some(rule_name)
+}
+
 fn failed(code: String) -> CallError {
     CallError { action: DETAILS, kind: Failure::Other, code }
 }
@@ -106,26 +147,30 @@ fn decode(result: EvaluationResult) -> Option<HeldResult> {
         ComplianceType::NonCompliant => Compliance::NonCompliant,
         _ => return None,
     };
-    let recorded =
-        result.result_recorded_time.and_then(|time| DateTime::from_timestamp(time.secs(), time.subsec_nanos()));
+    let time =
+        |time: Option<AwsDateTime>| time.and_then(|time| DateTime::from_timestamp(time.secs(), time.subsec_nanos()));
     Some(HeldResult {
         user_id: qualifier.resource_id?,
         compliance,
         annotation: result.annotation.unwrap_or_default(),
-        recorded,
+        recorded: time(result.result_recorded_time),
+        invoked: time(result.config_rule_invoked_time),
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_config::{
-        primitives::DateTime as AwsDateTime,
-        types::{EvaluationResultIdentifier, EvaluationResultQualifier},
-    };
+    use aws_sdk_config::types::{EvaluationResultIdentifier, EvaluationResultQualifier};
 
     fn held(compliance: Compliance, annotation: &str) -> HeldResult {
-        HeldResult { user_id: "AIDABOT".to_owned(), compliance, annotation: annotation.to_owned(), recorded: None }
+        HeldResult {
+            user_id: "AIDABOT".to_owned(),
+            compliance,
+            annotation: annotation.to_owned(),
+            recorded: None,
+            invoked: None,
+        }
     }
 
     #[test]
@@ -158,11 +203,12 @@ mod tests {
                 .evaluation_result_identifier(identifier)
                 .compliance_type(compliance)
                 .result_recorded_time(AwsDateTime::from_secs(1_000_000))
+                .config_rule_invoked_time(AwsDateTime::from_secs(999_999))
                 .build()
         };
         let read = decode(result(IAM_USER, ComplianceType::Compliant)).unwrap();
-        let recorded = DateTime::from_timestamp(1_000_000, 0);
-        assert_eq!(read, HeldResult { recorded, ..held(Compliance::Compliant, "") });
+        let [recorded, invoked] = [1_000_000, 999_999].map(|time| DateTime::from_timestamp(time, 0));
+        assert_eq!(read, HeldResult { recorded, invoked, ..held(Compliance::Compliant, "") });
         assert_eq!(decode(result("AWS::IAM::Role", ComplianceType::Compliant)), None);
         assert_eq!(decode(result(IAM_USER, ComplianceType::InsufficientData)), None);
         assert_eq!(decode(EvaluationResult::builder().compliance_type(ComplianceType::Compliant).build()), None);

@@ -33,7 +33,7 @@ pub async fn rules_that_invoke(account: &Account<'_>, is_ours: impl Fn(&str) -> 
     let mut pages = Pages::of(RULES);
     while pages.more() {
         let request = account.config.describe_config_rules().set_next_token(pages.next());
-        let page = account.calls.call(RULES, account.reads_end, || request.clone().send()).await?;
+        let page = account.calls.call(RULES, account.ends.reads, || request.clone().send()).await?;
         let ours =
             page.config_rules.unwrap_or_default().into_iter().filter(|rule| function(rule).is_some_and(&is_ours));
         rules.extend(ours.filter_map(|rule| {
@@ -67,7 +67,7 @@ fn frequency(rule: &ConfigRule) -> Option<TimeDelta> {
 /// When AWS Config last evaluated a rule. A rule that it does not know any more has no status.
 pub async fn evaluation_status(account: &Account<'_>, rule: &str) -> Result<EvaluationStatus, CallError> {
     let request = account.config.describe_config_rule_evaluation_status().config_rule_names(rule);
-    let answer = account.calls.call(STATUSES, account.reads_end, || request.clone().send()).await?;
+    let answer = account.calls.call(STATUSES, account.ends.reads, || request.clone().send()).await?;
     let status = answer.config_rules_evaluation_status.unwrap_or_default().into_iter().next();
     Ok(status.map(decode).unwrap_or_default())
 }

@@ -74,7 +74,7 @@ pub async fn check(check: &Check, accounts: &Accounts) -> Result<Summary, Error>
 
 async fn read(check: &Check, accounts: &Accounts, until: Instant, id: String, name: Option<String>) -> Coverage {
     let calls = Calls::default();
-    let coverage = match accounts.open(&id, &check.home, check.now, &calls, (until, until)).await {
+    let coverage = match accounts.open(&id, &check.home, check.now, &calls, until.into()).await {
         Ok(account) => Coverage::read(&account, name, &check.rule_function_name, check.now).await,
         Err(error) => Coverage::unreachable(id.clone(), name, error.to_string()),
     };
@@ -90,7 +90,7 @@ fn listing_failed(error: CallError) -> Error {
              this account as one (templates/README.md, step 1)."
         )),
         Failure::TimeUp => Error::DeadlineExceeded(format!("no time left for {error}")),
-        Failure::NotFound | Failure::Other => Error::AwsError(format!("{error}.")),
+        Failure::NotFound | Failure::NotYetConsistent | Failure::Other => Error::AwsError(format!("{error}.")),
     }
 }
 

@@ -1,8 +1,8 @@
 //! Evaluates an account without AWS Config, for the command line: the verdicts and the facts behind them.
 
 use super::{
-    reads::{Reads, Suspect},
-    user::{Evaluated, Evaluator},
+    reads::{Pending, Reads, Settled},
+    user::{Confirm, Evaluated, Evaluator},
 };
 use crate::{aws::iam::User, error::Error};
 use futures_util::{StreamExt, stream};
@@ -19,15 +19,12 @@ pub struct Scan {
 /// Reads and evaluates every user of the account, and delivers nothing.
 pub async fn scan(evaluator: Evaluator<'_>) -> Scan {
     let reads = Reads::new(evaluator);
-    let users = reads.list().await.users;
-    let mut findings = evaluate(&reads, users.into_iter().map(|user| Suspect { user, held: None }).collect()).await;
-    let (again, gone) = reads.settle(Vec::new()).await;
-    findings.retain(|(user, _)| !gone.contains(&user.id) && !again.iter().any(|other| other.user.id == user.id));
-    findings.extend(evaluate(&reads, again).await);
+    let users = reads.list().await.users.into_iter().map(|user| Pending { user, held: None });
+    let mut evaluated: Vec<_> = reads.evaluations(stream::iter(users), Confirm::Later).collect().await;
+    let Settled { confirmed, again, .. } = reads.settle(Vec::new()).await;
+    evaluated.extend(confirmed);
+    evaluated.extend(reads.evaluations(stream::iter(again), Confirm::Now).collect::<Vec<_>>().await);
     let errors = reads.finish().await.errors(evaluator.account, true);
+    let findings = evaluated.into_iter().map(|(pending, evaluated)| (pending.user, evaluated)).collect();
     Scan { findings, outcome: Error::of_all(errors) }
-}
-
-async fn evaluate(reads: &Reads<'_>, suspects: Vec<Suspect>) -> Vec<(User, Evaluated)> {
-    reads.evaluations(stream::iter(suspects)).map(|(suspect, evaluated)| (suspect.user, evaluated)).collect().await
 }

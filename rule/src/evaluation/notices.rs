@@ -1,25 +1,29 @@
 //! Puts a notice on the event bus for each milestone of an access key that was reached since the user's last result.
 //!
 //! AWS Config's record of the last result is the memory of what was told: an evaluation that tells something also delivers a
-//! result. A notice that could not be put is an error at the end, and costs no result.
+//! result. It counts by the time of the event, since the result of a sweep before midnight may be recorded after it. A notice that
+//! could not be put is an error at the end, and costs no result: the result says that nobody was told, so the next evaluation
+//! tells it.
 
 use super::user::{Evaluated, Evaluator};
 use crate::{
     aws::{
-        calls::{CallError, Failure},
+        calls::CallError,
         event_bus::{BATCH, BusEvent, EventBus},
-        iam::{get_user, last_used},
+        iam::{User, last_used},
     },
+    config::results::HeldResult,
     error::Error,
     lock,
     policy::{
         access_key::{AccessKey, LastUsed},
-        exemption::{Exemption, Tags},
+        annotation::is_not_told,
+        exemption::{EXEMPT_OWNER, EXEMPT_REASON, Exemption, Tags},
         notice::{Kind, Milestone, reached},
-        text::{ascii, count, fit, seconds},
+        text::{count, seconds, visible},
     },
 };
-use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use std::sync::Mutex;
@@ -45,14 +49,12 @@ pub(crate) struct Notices<'a> {
 }
 
 /// A user who was evaluated.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Subject<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) id: &'a str,
-    pub(crate) arn: Option<&'a str>,
-    pub(crate) evaluated: &'a Evaluated,
-    /// When AWS Config recorded the user's last result.
-    pub(crate) told: Option<DateTime<Utc>>,
+    pub(crate) user: &'a User,
+    pub(crate) evaluated: &'a mut Evaluated,
+    /// The result that AWS Config holds, if it is known.
+    pub(crate) held: Option<&'a HeldResult>,
 }
 
 impl<'a> Notices<'a> {
@@ -60,13 +62,14 @@ impl<'a> Notices<'a> {
         Notices { settings, evaluator, failed: Mutex::default() }
     }
 
-    /// For a change, which does not read the last result: what today brings is told, even if a sweep told it today.
-    pub(crate) fn told_before_today(&self) -> Option<DateTime<Utc>> {
-        Some(self.evaluator.now.date_naive().and_time(NaiveTime::MIN).and_utc() - TimeDelta::nanoseconds(1))
+    /// Whether there is something to tell of a user, unless it has been told.
+    pub(crate) fn is_anything_due(&self, evaluated: &Evaluated) -> bool {
+        !self.milestones(evaluated, None).is_empty()
     }
 
-    /// Tells the milestones of these users. Returns, for each of them, whether something was told, so that a result is due.
-    pub(crate) async fn tell(&self, users: &[Subject<'_>]) -> Vec<bool> {
+    /// Tells the milestones of these users. Returns, for each of them, whether something was told, so that a result is due. If it could
+    /// not be told, the annotation says so.
+    pub(crate) async fn tell(&self, users: &mut [Subject<'_>]) -> Vec<bool> {
         let events = join_all(users.iter().map(|user| self.of_user(user))).await;
         let mut told: Vec<_> = events.iter().map(|events| !events.is_empty()).collect();
         let events: Vec<_> =
@@ -75,10 +78,12 @@ impl<'a> Notices<'a> {
             let account = self.evaluator.account;
             let entries: Vec<_> = batch.iter().map(|(_, event)| event.clone()).collect();
             let put = self.settings.bus.put(account.calls, account.extras_end(), &entries).await;
-            if let Err((number, error)) = put {
-                // Without a result, the next sweep tells them again.
-                batch.iter().for_each(|(user, _)| told[*user] = false);
-                lock(&self.failed).get_or_insert((0, error)).0 += number;
+            if let Err((refused, error)) = put {
+                for (user, _) in refused.iter().map(|at| &batch[*at]) {
+                    users[*user].evaluated.verdict.not_told();
+                    told[*user] = false;
+                }
+                lock(&self.failed).get_or_insert((0, error)).0 += refused.len();
             }
         }
         told
@@ -92,73 +97,75 @@ impl<'a> Notices<'a> {
         })
     }
 
-    async fn of_user(&self, user: &Subject<'_>) -> Vec<BusEvent> {
-        let Evaluator { parameters, now, account, .. } = self.evaluator;
+    /// What a user's keys have reached since the time of `told`.
+    fn milestones<'e>(&self, evaluated: &'e Evaluated, told: Option<DateTime<Utc>>) -> Vec<(&'e AccessKey, Milestone)> {
+        let Evaluator { parameters, now, .. } = self.evaluator;
+        let exemption = self.exemption(evaluated);
+        let milestone_of = |key| reached(key, &exemption, parameters, told, now);
+        evaluated.keys.iter().filter_map(|(key, _)| Some((key, milestone_of(key)?))).collect()
+    }
+
+    /// The tags were read if a key is stale or falls due, and no exemption matters before that.
+    fn exemption(&self, evaluated: &Evaluated) -> Exemption {
+        let Evaluator { parameters, now, .. } = self.evaluator;
         let read = |tags: &Tags| Exemption::read(tags, now.date_naive(), parameters.max_exemption_days);
-        // The tags were read if a key is stale, and no exemption matters before that.
-        let exemption = user.evaluated.tags.as_ref().map_or(Exemption::Absent, read);
-        let milestone_of = |key| reached(key, &exemption, parameters, user.told, now);
-        let keys = user.evaluated.keys.iter();
-        let milestones: Vec<_> = keys.filter_map(|(key, used)| Some((key, used, milestone_of(key)?))).collect();
-        if milestones.is_empty() {
-            return Vec::new();
-        }
-        let tags = match &user.evaluated.tags {
-            Some(tags) => tags.clone(),
-            None => match get_user(account, user.name).await {
-                Ok((id, tags)) if id == user.id => tags,
-                // The keys may be those of another user.
-                Ok(_) => return Vec::new(),
-                Err(error) if error.kind == Failure::NotFound => return Vec::new(),
-                Err(_) => Tags::new(),
-            },
-        };
-        let owner = tags.get(&self.settings.owner_tag).map(|owner| plain(owner));
-        join_all(milestones.into_iter().map(async |(key, used, milestone)| {
-            let used = match used {
-                Some(used) => Some(used.clone()),
+        evaluated.tags.as_ref().map_or(Exemption::Absent, read)
+    }
+
+    async fn of_user(&self, user: &Subject<'_>) -> Vec<BusEvent> {
+        let account = self.evaluator.account;
+        let told = user.held.filter(|held| !is_not_told(&held.annotation));
+        let told = told.and_then(|held| held.invoked.or(held.recorded));
+        let milestones = self.milestones(user.evaluated, told);
+        join_all(milestones.into_iter().map(async |(key, milestone)| {
+            let read = user.evaluated.keys.iter().find(|(other, _)| other.id == key.id);
+            let used = match read.and_then(|(_, used)| used.clone()) {
                 None => last_used(account, &key.id, account.extras_end()).await.ok(),
+                used => used,
             };
-            self.event(user, key, used.as_ref(), &milestone, &exemption, owner.as_deref())
+            self.event(user, key, used.as_ref(), &milestone)
         }))
         .await
     }
 
-    fn event(
-        &self,
-        user: &Subject<'_>,
-        key: &AccessKey,
-        used: Option<&LastUsed>,
-        milestone: &Milestone,
-        exemption: &Exemption,
-        owner: Option<&str>,
-    ) -> BusEvent {
+    fn event(&self, user: &Subject<'_>, key: &AccessKey, used: Option<&LastUsed>, milestone: &Milestone) -> BusEvent {
         let Evaluator { parameters, account, .. } = self.evaluator;
-        let (account, name) = (&account.id, plain(user.name));
+        let Subject { user, evaluated, .. } = user;
+        let (account, name) = (&account.id, plain(&user.name));
+        let tag = |name: &str| evaluated.tags.as_ref()?.get(name).map(|value| plain(value));
+        let exemption = self.exemption(evaluated);
         let due = key.due(parameters.max_access_key_age).date_naive();
         let Milestone { kind, days, .. } = *milestone;
+        let whose = format!("key {} of user {name} in account {account}", key.id);
+        let exempt = match &exemption {
+            Exemption::Valid { until, .. } if exemption.covers(&key.id) => json!({
+                "state": "valid", "until": until.to_string(), "owner": tag(EXEMPT_OWNER), "reason": tag(EXEMPT_REASON),
+            }),
+            Exemption::Void(_) => json!({ "state": "void", "until": null, "owner": null, "reason": null }),
+            Exemption::Valid { .. } | Exemption::Absent => Value::Null,
+        };
         let mut detail = json!({
             "id": format!("{account}/{}/{}/{}", key.id, kind.as_str(), milestone.since),
             "account": account,
             "userName": name,
             "userId": user.id,
-            "owner": owner,
+            "owner": tag(&self.settings.owner_tag),
             "accessKeyId": key.id,
             "created": seconds(key.created),
             "due": due.to_string(),
-            "compliance": user.evaluated.verdict.compliance.as_str(),
+            "compliance": evaluated.verdict.compliance.as_str(),
             "lastUsed": used.map(use_of),
-            "exemption": exempt(exemption),
+            "exemption": exempt,
             "milestone": milestone.milestone,
-            "message": message(kind, days, &format!("key {} of user {name} in account {account}", key.id), due, exemption),
+            "message": message(kind, days, (&key.id, &whose), due, &exemption),
         });
         detail[if kind == Kind::Overdue { "daysOverdue" } else { "daysLeft" }] = days.into();
-        BusEvent { detail_type: kind.detail_type(), resource: user.arn.map(str::to_owned), detail: detail.to_string() }
+        BusEvent { detail_type: kind.detail_type(), resource: Some(user.arn.clone()), detail: detail.to_string() }
     }
 }
 
-/// One sentence for people, and a second one if an exemption is void.
-fn message(kind: Kind, days: i64, key: &str, due: NaiveDate, exemption: &Exemption) -> String {
+/// One sentence for people, and a second one about an exemption that is void, or that makes the rotation less urgent.
+fn message(kind: Kind, days: i64, (id, key): (&str, &str), due: NaiveDate, exemption: &Exemption) -> String {
     let number = count(usize::try_from(days).unwrap_or_default(), "day");
     let when = match kind {
         _ if days == 0 => "today".to_owned(),
@@ -168,6 +175,9 @@ fn message(kind: Kind, days: i64, key: &str, due: NaiveDate, exemption: &Exempti
     match (kind, exemption) {
         (Kind::ExemptionEnding, Exemption::Valid { until, .. }) => {
             format!("The exemption of access {key} ends on {until}, {when}: rotate the key.")
+        }
+        (Kind::DueSoon, Exemption::Valid { until, .. }) if exemption.covers(id) => {
+            format!("Access {key} is due on {due}, {when}. It is exempt until {until}.")
         }
         (Kind::Overdue, Exemption::Void(why)) => {
             format!("Access {key} was due on {due}, {when}: rotate it. {}.", plain(why))
@@ -184,17 +194,7 @@ fn use_of(used: &LastUsed) -> Value {
     }
 }
 
-fn exempt(exemption: &Exemption) -> Option<Value> {
-    match exemption {
-        Exemption::Absent => None,
-        Exemption::Valid { until, owner, reason, .. } => Some(json!({
-            "state": "valid", "until": until.to_string(), "owner": plain(owner), "reason": reason.as_deref().map(plain),
-        })),
-        Exemption::Void(_) => Some(json!({ "state": "void", "until": null, "owner": null, "reason": null })),
-    }
-}
-
 /// Text that an input transformer may put between quotation marks, which it does not escape.
 fn plain(text: &str) -> String {
-    fit(&ascii(text).replace('"', "'").replace('\\', "/"), LONGEST_VALUE)
+    visible(text, LONGEST_VALUE).replace('"', "'").replace('\\', "/")
 }

@@ -1,9 +1,11 @@
 //! The outcome of the reads of an account: the users who could not be read, and the errors to raise.
 
+use super::user::Control;
 use crate::{
     aws::{
         account::Account,
-        calls::{CallError, Calls, Failure},
+        calls::{CallError, Failure},
+        iam::GET_ACCESS_KEY_LAST_USED,
     },
     error::Error,
     policy::text::{count, excerpt},
@@ -35,19 +37,30 @@ pub(crate) struct ReadOutcome {
     named: Vec<String>,
     /// By action: the users who could not be read because a policy denies it.
     denied: BTreeMap<&'static str, Denied>,
-    /// How many users have a key of unknown last use, and the reason for one of them.
+    /// How many users could not be read because IAM's answers about them do not agree yet.
+    not_yet_consistent: usize,
+    /// How many users have a key of unknown last use for reasons other than a denial, and one of the reasons.
     without_last_use: Option<(usize, CallError)>,
+    /// The same because a policy denies the action.
+    last_use_denied: Option<Denied>,
     time_up: bool,
     logged: usize,
 }
 
+/// Users for whom an action was denied.
 #[derive(Debug)]
 struct Denied {
     error: CallError,
     users: usize,
     named: Vec<String>,
-    /// Whether the action was also denied for users who had been read before.
-    controls: bool,
+    /// Whether it is granted for others.
+    control: Control,
+}
+
+impl Denied {
+    fn new(error: &CallError) -> Denied {
+        Denied { error: error.clone(), users: 0, named: Vec::new(), control: Control::Unknown }
+    }
 }
 
 impl ReadOutcome {
@@ -67,52 +80,70 @@ impl ReadOutcome {
 
     /// Records a user who could not be read.
     pub(crate) fn unread(&mut self, user_name: &str, error: &CallError) {
-        if self.logged < LOGGED {
-            warn!(user = user_name, %error, "user unknown");
-            self.logged += 1;
-        }
+        self.log(user_name, error, "user unknown");
         let named = match error.kind {
             Failure::Denied => {
-                let denied = Denied { error: error.clone(), users: 0, named: Vec::new(), controls: false };
-                let denied = self.denied.entry(error.action).or_insert(denied);
+                let denied = self.denied.entry(error.action).or_insert_with(|| Denied::new(error));
                 denied.users += 1;
                 &mut denied.named
             }
             kind => {
                 self.time_up |= kind == Failure::TimeUp;
+                self.not_yet_consistent += usize::from(kind == Failure::NotYetConsistent);
                 self.failed += 1;
                 &mut self.named
             }
         };
-        if named.len() < NAMED {
-            named.push(format!("{} ({error})", excerpt(user_name)));
+        name(named, user_name, error);
+    }
+
+    /// Records a user of whom it is not known whose keys were read, because the second listing broke off.
+    pub(crate) fn unconfirmed(&mut self, user_name: &str, broken_off: Option<&CallError>) {
+        self.failed += 1;
+        if let Some(error) = broken_off {
+            self.log(user_name, error, "user unknown");
+            name(&mut self.named, user_name, error);
         }
     }
 
     /// Records a user who has a key of unknown last use.
     pub(crate) fn without_last_use(&mut self, user_name: &str, error: &CallError) {
+        self.log(user_name, error, "last use unknown");
+        match error.kind {
+            Failure::Denied => self.last_use_denied.get_or_insert_with(|| Denied::new(error)).users += 1,
+            _ => self.without_last_use.get_or_insert_with(|| (0, error.clone())).0 += 1,
+        }
+    }
+
+    fn log(&mut self, user_name: &str, error: &CallError, what: &str) {
         if self.logged < LOGGED {
-            warn!(user = user_name, %error, "last use unknown");
+            warn!(user = user_name, %error, "{what}");
             self.logged += 1;
         }
-        let (users, _) = self.without_last_use.get_or_insert((0, error.clone()));
-        *users += 1;
     }
 
-    /// The actions that were denied for some users and granted for none so far.
-    pub(crate) fn denied_only(&self, calls: &Calls) -> Vec<&'static str> {
-        self.denied.keys().copied().filter(|action| !calls.granted(action)).collect()
+    /// The actions that were denied for some users.
+    pub(crate) fn denied(&self) -> Vec<&'static str> {
+        self.denied.keys().copied().chain(self.last_use_denied.iter().map(|denied| denied.error.action)).collect()
     }
 
-    /// Records that an action was also denied for users who had been read before.
-    pub(crate) fn denied_for_controls(&mut self, action: &str) {
-        if let Some(denied) = self.denied.get_mut(action) {
-            denied.controls = true;
+    /// Records whether a denied action is granted for users who could be read before.
+    pub(crate) fn control(&mut self, action: &str, control: Control) {
+        let denied = match action {
+            GET_ACCESS_KEY_LAST_USED => self.last_use_denied.as_mut(),
+            _ => self.denied.get_mut(action),
+        };
+        if let Some(denied) = denied {
+            denied.control = control;
         }
     }
 
-    /// How many users could not be read or were not reached.
+    /// How many users could not be read or were not reached. Those whom a retry is expected to settle do not count.
     pub(crate) fn users_unknown(&self) -> usize {
+        self.missing().saturating_sub(self.not_yet_consistent)
+    }
+
+    fn missing(&self) -> usize {
         self.listed.saturating_sub(self.evaluated)
     }
 
@@ -121,20 +152,21 @@ impl ReadOutcome {
     /// way.
     pub(crate) fn errors(self, account: &Account<'_>, shielded_too: bool) -> Vec<Error> {
         let mut errors = Vec::new();
-        let mut missing = self.users_unknown();
+        let mut missing = self.missing();
         let mut accounted_for = self.failed;
         let mut named = self.named;
         if let Some(error) = self.listing.iter().find(|error| error.kind == Failure::Denied) {
             errors.push(account.error(error));
         }
         for denied in self.denied.into_values() {
-            if account.calls.granted(denied.error.action) && !shielded_too {
+            if denied.control == Control::Granted && !shielded_too {
                 missing = missing.saturating_sub(denied.users);
                 continue;
             }
             accounted_for += denied.users;
             named.extend(denied.named);
-            if !account.calls.granted(denied.error.action) && (denied.users >= MANY || denied.controls) {
+            let to_all = denied.users >= MANY && !account.calls.granted(denied.error.action);
+            if denied.control == Control::Denied || denied.control == Control::Unknown && to_all {
                 errors.push(account.error(&denied.error));
             }
         }
@@ -151,21 +183,34 @@ impl ReadOutcome {
             named.sort();
             named.truncate(NAMED);
             let named = if named.is_empty() { String::new() } else { format!(": {}", named.join(", ")) };
-            errors.push(Error::Incomplete(format!("{missing} of {} users unknown{named}.", self.listed)));
+            let text = format!("{missing} of {} users unknown{named}.", self.listed);
+            errors.push(match missing > self.not_yet_consistent {
+                true => Error::Incomplete(text),
+                false => Error::NotYetConsistent(text),
+            });
         }
-        if let Some((users, error)) = self.without_last_use {
-            let denied = error.kind == Failure::Denied;
-            let granted = account.calls.granted(error.action);
-            if denied && !granted {
-                errors.push(account.error(&error));
-            }
-            if !denied || !granted || shielded_too {
-                let text =
-                    format!("The last use of keys is unknown for {} in violation: {error}.", count(users, "user"));
-                errors.push(Error::Incomplete(text));
-            }
+        let denied = self.last_use_denied.filter(|denied| denied.control != Control::Granted || shielded_too);
+        if let Some(denied) = &denied
+            && (denied.control == Control::Denied || !account.calls.granted(denied.error.action))
+        {
+            errors.push(account.error(&denied.error));
+        }
+        let (failed, denied) = (self.without_last_use, denied.map(|denied| (denied.users, denied.error)));
+        let users = failed.iter().chain(&denied).map(|(users, _)| users).sum();
+        if let Some((_, error)) = denied.or(failed) {
+            errors.push(Error::Incomplete(format!(
+                "The last use of keys is unknown for {} in violation: {error}.",
+                count(users, "user")
+            )));
         }
         errors
+    }
+}
+
+/// Adds a user to those whom an error names.
+fn name(named: &mut Vec<String>, user_name: &str, error: &CallError) {
+    if named.len() < NAMED {
+        named.push(format!("{} ({error})", excerpt(user_name)));
     }
 }
 

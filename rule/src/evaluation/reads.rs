@@ -2,12 +2,13 @@
 
 use super::{
     outcome::ReadOutcome,
-    user::{CONTROLS, Evaluated, Evaluator, Facts, elusive, is_granted_for_any},
+    reconcile::{Became, Known, reconcile},
+    user::{CONTROLS, Confirm, Evaluated, Evaluator, Facts, control, not_yet_consistent},
 };
 use crate::{
     aws::{
         calls::{CallError, Failure},
-        iam::{GET_ACCESS_KEY_LAST_USED, Listing, User, list_users},
+        iam::{GET_ACCESS_KEY_LAST_USED, GET_USER, LIST_ACCESS_KEYS, Listing, User, list_users},
     },
     config::results::HeldResult,
     lock,
@@ -15,7 +16,7 @@ use crate::{
 };
 use futures_util::{Stream, StreamExt, future::ready};
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     mem::take,
     sync::{
         Mutex, MutexGuard, PoisonError,
@@ -36,7 +37,7 @@ const LAST_USE_FAILURES: u32 = 16;
 
 /// A user to read.
 #[derive(Debug)]
-pub(crate) struct Suspect {
+pub(crate) struct Pending {
     pub(crate) user: User,
     /// The result that AWS Config holds, if it is known.
     pub(crate) held: Option<HeldResult>,
@@ -47,14 +48,27 @@ pub(crate) struct Reads<'a> {
     evaluator: Evaluator<'a>,
     outcome: Mutex<ReadOutcome>,
     /// Users who were listed but could not be found by their name a moment later.
-    vanished: Mutex<Vec<Suspect>>,
-    /// Users, by id, whose keys were read by name only: the keys may be those of another user.
-    by_name: Mutex<HashMap<String, User>>,
-    /// Names of users who could be read, now or earlier.
-    controls: Mutex<Vec<String>>,
+    vanished: Mutex<Vec<Pending>>,
+    /// Users whose keys were read by name only: the keys may be those of another user.
+    unconfirmed: Mutex<Vec<(Pending, Evaluated)>>,
+    /// By action: some for whom it was granted. See [`control`].
+    controls: Mutex<BTreeMap<&'static str, Vec<String>>>,
+    /// Names of some users who were read without a call of an action that others need, or who could be read earlier.
+    readable: Mutex<Vec<String>>,
     last_uses: Semaphore,
     last_use_failures: FailuresInARow,
     stop: Notify,
+}
+
+/// What a second listing of users showed.
+#[derive(Debug, Default)]
+pub(crate) struct Settled {
+    /// The evaluations that are now known to be about the right user.
+    pub(crate) confirmed: Vec<(Pending, Evaluated)>,
+    /// The users to read again.
+    pub(crate) again: Vec<Pending>,
+    /// The ids of users who are gone.
+    pub(crate) gone: Vec<String>,
 }
 
 /// How many users in violation in a row have a key whose last use could not be read.
@@ -82,8 +96,9 @@ impl<'a> Reads<'a> {
             evaluator,
             outcome: Mutex::default(),
             vanished: Mutex::default(),
-            by_name: Mutex::default(),
+            unconfirmed: Mutex::default(),
             controls: Mutex::default(),
+            readable: Mutex::default(),
             last_uses: Semaphore::new(LAST_USES_AT_A_TIME),
             last_use_failures: FailuresInARow::default(),
             stop: Notify::new(),
@@ -92,7 +107,8 @@ impl<'a> Reads<'a> {
 
     /// Lists the users, and starts the outcome with them.
     pub(crate) async fn list(&self) -> Listing {
-        let listing = list_users(self.evaluator.account).await;
+        let account = self.evaluator.account;
+        let listing = list_users(account, account.ends.reads).await;
         *self.outcome() = ReadOutcome::of_listing(listing.users.len(), listing.broken_off.clone());
         listing
     }
@@ -100,54 +116,64 @@ impl<'a> Reads<'a> {
     /// Counts a user who need not be read.
     pub(crate) fn cleared(&self, user: &User, verdict: &Verdict) {
         self.evaluated(verdict);
-        self.control(user);
+        some(&mut lock(&self.readable), &user.name);
     }
 
-    /// The evaluations as they arrive. A user without one is in the outcome, or is left to [`Reads::settle`].
+    /// The evaluations of users of whom it is known at once whose keys were read, as they arrive. With [`Confirm::Later`], most
+    /// users are left to [`Reads::settle`]. A user without an evaluation is in the outcome.
     pub(crate) fn evaluations(
         &self,
-        suspects: impl Stream<Item = Suspect>,
-    ) -> impl Stream<Item = (Suspect, Evaluated)> {
-        suspects
-            .map(|suspect| self.read(suspect))
+        pending: impl Stream<Item = Pending>,
+        confirm: Confirm,
+    ) -> impl Stream<Item = (Pending, Evaluated)> {
+        pending
+            .map(move |pending| self.read(pending, confirm))
             .buffer_unordered(READS_AT_A_TIME)
             .take_until(self.end_of_reads())
             .filter_map(ready)
-            .map(|(suspect, facts)| self.complete(suspect, facts))
+            .map(|(pending, facts)| self.complete(pending, facts))
             .buffer_unordered(usize::MAX)
             .filter_map(ready)
     }
 
-    async fn read(&self, suspect: Suspect) -> Option<(Suspect, Facts)> {
-        let User { name, id, .. } = &suspect.user;
-        match self.evaluator.read_listed(name, id).await {
-            Ok(Some(facts)) => return Some((suspect, facts)),
-            Ok(None) => lock(&self.vanished).push(suspect),
+    async fn read(&self, pending: Pending, confirm: Confirm) -> Option<(Pending, Facts)> {
+        let User { name, id, .. } = &pending.user;
+        match self.evaluator.read(name, id, confirm).await {
+            Ok(Some(facts)) => {
+                self.granted(LIST_ACCESS_KEYS, name);
+                if facts.are_confirmed() {
+                    self.granted(GET_USER, name);
+                }
+                return Some((pending, facts));
+            }
+            Ok(None) => lock(&self.vanished).push(pending),
             Err(error) => self.outcome().unread(name, &error),
         }
         None
     }
 
-    async fn complete(&self, suspect: Suspect, facts: Facts) -> Option<(Suspect, Evaluated)> {
-        if !facts.are_of_the_id() {
-            lock(&self.by_name).insert(suspect.user.id.clone(), suspect.user.clone());
-            self.control(&suspect.user);
-        }
-        let Some(evaluated) = self.with_last_use(&suspect.user, facts).await else {
-            lock(&self.vanished).push(suspect);
+    async fn complete(&self, pending: Pending, facts: Facts) -> Option<(Pending, Evaluated)> {
+        let Some(evaluated) = self.with_last_use(&pending.user, facts).await else {
+            lock(&self.vanished).push(pending);
             return None;
         };
-        if let Some(error) = &evaluated.unknown_use {
-            self.outcome().without_last_use(&suspect.user.name, error);
+        if evaluated.tags.is_none() {
+            some(&mut lock(&self.readable), &pending.user.name);
+            lock(&self.unconfirmed).push((pending, evaluated));
+            return None;
+        }
+        match &evaluated.unknown_use {
+            Some(error) => self.outcome().without_last_use(&pending.user.name, error),
+            None => evaluated.verdict.violations.iter().for_each(|key| self.granted(GET_ACCESS_KEY_LAST_USED, key)),
         }
         self.evaluated(&evaluated.verdict);
-        Some((suspect, evaluated))
+        Some((pending, evaluated))
     }
 
     async fn with_last_use(&self, user: &User, facts: Facts) -> Option<Evaluated> {
-        if !facts.are_of_the_id() {
+        if !facts.are_confirmed() {
             // No key is stale, so there is no last use to read and no permit to wait for.
-            return Box::pin(self.evaluator.complete(&user.name, &user.id, facts)).await;
+            return Box::pin(self.evaluator.complete(facts, user)).await;
         }
         let _permit = self.last_uses.acquire().await;
         let why = |kind, code: &str| CallError { action: GET_ACCESS_KEY_LAST_USED, kind, code: code.to_owned() };
@@ -155,69 +181,72 @@ impl<'a> Reads<'a> {
             let why = why(Failure::Other, "skipped after failures for other users");
             return Some(self.evaluator.without_last_use(facts, why));
         }
-        if Instant::now() >= self.evaluator.account.reads_end {
+        if Instant::now() >= self.evaluator.account.ends.reads {
             return Some(self.evaluator.without_last_use(facts, why(Failure::TimeUp, "no time left")));
         }
         // Boxed to keep the outer future small: thousands of users in violation may wait for a permit at once.
-        let evaluated = Box::pin(self.evaluator.complete(&user.name, &user.id, facts)).await?;
+        let evaluated = Box::pin(self.evaluator.complete(facts, user)).await?;
         self.last_use_failures.count(&evaluated);
         Some(evaluated)
     }
 
-    /// Lists the users again to find out which users are gone and which are renamed or new. It checks the users of `missing`
-    /// results, who were not listed, the users who could not be found by their name, and the users whose keys were read by name
-    /// only. Returns the users to evaluate again, and the ids of those who are gone.
-    pub(crate) async fn settle(&self, missing: Vec<HeldResult>) -> (Vec<Suspect>, Vec<String>) {
+    /// Lists the users again, in time of its own, to find out whose keys were read, who is renamed or new, and who is gone. `missing`
+    /// are results whose users were not listed.
+    pub(crate) async fn settle(&self, missing: Vec<HeldResult>) -> Settled {
+        let Evaluator { account, .. } = self.evaluator;
+        let unconfirmed = take(&mut *lock(&self.unconfirmed));
         let vanished = take(&mut *lock(&self.vanished));
-        let by_name = take(&mut *lock(&self.by_name));
-        let (mut again, mut gone) = (Vec::new(), Vec::new());
-        if missing.is_empty() && vanished.is_empty() && by_name.is_empty() {
-            return (again, gone);
+        let mut settled = Settled::default();
+        if missing.is_empty() && vanished.is_empty() && unconfirmed.is_empty() {
+            return settled;
         }
-        let Listing { users, broken_off } = list_users(self.evaluator.account).await;
+        let Listing { users, broken_off } = list_users(account, account.ends.confirmation).await;
         let mut found: HashMap<_, _> = users.into_iter().map(|user| (user.id.clone(), user)).collect();
+        let is_complete = broken_off.is_none();
         let mut outcome = self.outcome();
-        for Suspect { user, held } in vanished {
-            match (found.remove(&user.id), &broken_off) {
-                (Some(user), _) => again.push(Suspect { user, held }),
-                (None, None) => {
+        let read = unconfirmed.into_iter().map(|(pending, evaluated)| (pending, Some(evaluated)));
+        for (pending, evaluated) in read.chain(vanished.into_iter().map(|pending| (pending, None))) {
+            let Pending { user, held } = pending;
+            let is_new = self.evaluator.is_fresh(user.created);
+            let known = Known { read_under: evaluated.is_some().then_some(user.name.as_str()), is_new };
+            let became = reconcile(known, found.remove(&user.id), is_complete);
+            match (became, evaluated) {
+                (Became::Confirmed, Some(evaluated)) => {
                     outcome.evaluated += 1;
-                    gone.push(user.id);
+                    self.evaluator.metrics.verdict(&evaluated.verdict);
+                    settled.confirmed.push((Pending { user, held }, evaluated));
                 }
-                (None, Some(error)) => outcome.unread(&user.name, error),
+                (Became::Renamed(user), _) => settled.again.push(Pending { user, held }),
+                (Became::Gone, _) => {
+                    outcome.evaluated += 1;
+                    settled.gone.push(user.id);
+                }
+                (Became::NotYetConsistent, _) => outcome.unread(&user.name, &not_yet_consistent()),
+                // A user of whom nothing was read is never confirmed.
+                (Became::Unknown | Became::Confirmed, _) => outcome.unconfirmed(&user.name, broken_off.as_ref()),
             }
         }
         for held in missing {
-            match (found.remove(&held.user_id), &broken_off) {
-                (Some(user), _) => {
+            let is_new = held.recorded.is_some_and(|recorded| self.evaluator.is_fresh(recorded));
+            match reconcile(Known { read_under: None, is_new }, found.remove(&held.user_id), is_complete) {
+                Became::Renamed(user) => {
                     outcome.listed += 1;
-                    again.push(Suspect { user, held: Some(held) });
+                    settled.again.push(Pending { user, held: Some(held) });
                 }
-                (None, None) => gone.push(held.user_id),
-                (None, Some(_)) => {}
-            }
-        }
-        for (id, read) in by_name {
-            match (found.remove(&id), &broken_off) {
-                (Some(user), _) if user.name == read.name => {}
-                (Some(user), _) => {
-                    outcome.evaluated = outcome.evaluated.saturating_sub(1);
-                    // The held result comes from the keys of another user, so the new one is a change in any case.
-                    again.push(Suspect { user, held: None });
-                }
-                (None, None) => gone.push(id),
-                (None, Some(_)) => {}
+                Became::Gone => settled.gone.push(held.user_id),
+                // The result stays. The next sweep decides.
+                Became::NotYetConsistent | Became::Unknown | Became::Confirmed => {}
             }
         }
         if let Some(error) = broken_off {
             outcome.listing_broken_off(error);
         }
-        (again, gone)
+        settled
     }
 
     /// Ends when the time for reads is up, or when reads are stopped.
     async fn end_of_reads(&self) {
-        let _ = timeout_at(self.evaluator.account.reads_end, self.stop.notified()).await;
+        let _ = timeout_at(self.evaluator.account.ends.reads, self.stop.notified()).await;
     }
 
     /// Stops reads, because their results cannot be delivered.
@@ -230,14 +259,17 @@ impl<'a> Reads<'a> {
     pub(crate) async fn finish(self) -> ReadOutcome {
         let Evaluator { account, metrics, .. } = self.evaluator;
         let mut outcome = self.outcome.into_inner().unwrap_or_else(PoisonError::into_inner);
-        for Suspect { user, .. } in lock(&self.vanished).drain(..) {
-            outcome.unread(&user.name, &elusive());
+        for Pending { user, .. } in lock(&self.vanished).drain(..) {
+            outcome.unread(&user.name, &not_yet_consistent());
         }
-        let controls = take(&mut *lock(&self.controls));
-        for action in outcome.denied_only(account.calls) {
-            if !controls.is_empty() && !is_granted_for_any(account, action, &controls).await {
-                outcome.denied_for_controls(action);
-            }
+        let (mut granted, readable) = (take(&mut *lock(&self.controls)), take(&mut *lock(&self.readable)));
+        for action in outcome.denied() {
+            let subjects = granted.remove(action).unwrap_or_else(|| match action {
+                // It asks about keys.
+                GET_ACCESS_KEY_LAST_USED => Vec::new(),
+                _ => readable.clone(),
+            });
+            outcome.control(action, control(account, action, &subjects).await);
         }
         metrics.unknown(outcome.users_unknown());
         outcome
@@ -248,15 +280,19 @@ impl<'a> Reads<'a> {
         self.evaluator.metrics.verdict(verdict);
     }
 
-    fn control(&self, user: &User) {
-        let mut controls = lock(&self.controls);
-        if controls.len() < CONTROLS {
-            controls.push(user.name.clone());
-        }
+    fn granted(&self, action: &'static str, subject: &str) {
+        some(lock(&self.controls).entry(action).or_default(), subject);
     }
 
     fn outcome(&self) -> MutexGuard<'_, ReadOutcome> {
         lock(&self.outcome)
+    }
+}
+
+/// Keeps the first few.
+fn some(subjects: &mut Vec<String>, subject: &str) {
+    if subjects.len() < CONTROLS {
+        subjects.push(subject.to_owned());
     }
 }
 

@@ -1,13 +1,14 @@
 //! The sweep of an account: it lists all users, reads those who need it, and delivers the results as they arrive.
 //!
-//! Three tasks run at the same time. One reads the results that AWS Config holds. One sorts the users: those who are cleared by
-//! a held result or by their own age go straight to delivery, and the others are suspects. One reads the suspects and delivers
-//! their results.
+//! Four tasks run at the same time. One reads the results that AWS Config holds. One sorts the users: those who are cleared by
+//! a held result or by their own age go straight to delivery, and the others are read. One reads them. When all are read, a second
+//! listing confirms whose keys they were, and shows who is to be read again and who is gone. One delivers each batch as soon as it is
+//! full.
 
 use super::{
     notices::{Notices, Subject},
-    reads::{Reads, Suspect},
-    user::{Evaluated, Evaluator},
+    reads::{Pending, Reads, Settled},
+    user::{Confirm, Evaluated, Evaluator},
 };
 use crate::{
     aws::{
@@ -66,15 +67,8 @@ pub(crate) async fn sweep(
         deliveries: Semaphore::new(DELIVERIES_AT_A_TIME),
         delivered: Mutex::default(),
     };
-    let (held, sorted) = unbounded_channel();
-    let (suspects, read) = unbounded_channel();
-    let (unread, missing, ()) =
-        join3(sweep.read_held(held), sweep.sort(sorted, suspects), sweep.read_and_deliver(items(read))).await;
-    // These users are not necessarily gone: one may have been created, and evaluated, since the users were listed.
-    let missing = if unread.is_none() { missing } else { Vec::new() };
-    let (again, gone) = sweep.reads.settle(missing).await;
-    let gone = gone.into_iter().map(|id| Evaluation::of_user(&id, Verdict::not_applicable()));
-    join(sweep.read_and_deliver(stream::iter(again)), sweep.deliver_all(stream::iter(gone))).await;
+    let (evaluations, to_deliver) = unbounded_channel();
+    let (unread, ()) = join(sweep.evaluate(evaluations), sweep.deliver_all(items(to_deliver))).await;
     sweep.finish(unread).await
 }
 
@@ -97,21 +91,39 @@ struct Delivered {
 }
 
 impl Sweep<'_> {
+    /// Evaluates everybody. Returns the error if the results that AWS Config holds could not be read.
+    async fn evaluate(&self, evaluations: UnboundedSender<Evaluation>) -> Option<CallError> {
+        let (held, sorted) = unbounded_channel();
+        let (pending, read) = unbounded_channel();
+        let evaluated = self.reads.evaluations(items(read), Confirm::Later);
+        let (unread, missing, ()) =
+            join3(self.read_held(held), self.sort(sorted, pending), self.pass_on(evaluated, &evaluations)).await;
+        // These users are not necessarily gone: one may have been created, and evaluated, since the users were listed.
+        let missing = if unread.is_none() { missing } else { Vec::new() };
+        let Settled { confirmed, again, gone } = self.reads.settle(missing).await;
+        for id in gone {
+            drop(evaluations.send(Evaluation::of_user(&id, Verdict::not_applicable())));
+        }
+        let again = self.reads.evaluations(stream::iter(again), Confirm::Now);
+        self.pass_on(stream::iter(confirmed).chain(again), &evaluations).await;
+        unread
+    }
+
     /// Reads the results that AWS Config holds, and returns the error if that fails. The results spare reads and show which
     /// users may be gone, but no verdict needs them, so they get only a quarter of the time for reads.
     async fn read_held(&self, held: UnboundedSender<HeldResult>) -> Option<CallError> {
         let account = self.evaluator.account;
         let start = Instant::now();
-        let until = start + account.reads_end.saturating_duration_since(start) / 4;
+        let until = start + account.ends.reads.saturating_duration_since(start) / 4;
         let take = |result| drop(held.send(result));
         read_results(account, &self.event.rule_name, until, take).await.err()
     }
 
-    /// Separates the users who are cleared from the suspects. Returns the results whose users were not listed.
+    /// Separates the users who are cleared from the pending. Returns the results whose users were not listed.
     async fn sort(
         &self,
         mut held: UnboundedReceiver<HeldResult>,
-        suspects: UnboundedSender<Suspect>,
+        pending: UnboundedSender<Pending>,
     ) -> Vec<HeldResult> {
         let Listing { users, broken_off } = self.reads.list().await;
         let positions: HashMap<_, _> = users.iter().enumerate().map(|(n, user)| (user.id.clone(), n)).collect();
@@ -125,7 +137,7 @@ impl Sweep<'_> {
                     cleared.push(Evaluation::of_user(&user.id, verdict));
                 }
             }
-            None => drop(suspects.send(Suspect { user, held })),
+            None => drop(pending.send(Pending { user, held })),
         };
         while let Some(result) = held.recv().await {
             match positions.get(&result.user_id) {
@@ -138,7 +150,7 @@ impl Sweep<'_> {
             }
         }
         unsorted.into_iter().flatten().for_each(|user| sort(user, None));
-        drop(suspects);
+        drop(pending);
         self.deliver_all(stream::iter(cleared)).await;
         if broken_off.is_none() { missing } else { Vec::new() }
     }
@@ -159,33 +171,38 @@ impl Sweep<'_> {
         self.evaluator.parameters.deliver == Deliver::All || is_change(held, verdict)
     }
 
-    async fn read_and_deliver(&self, suspects: impl Stream<Item = Suspect>) {
-        let evaluated = self.reads.evaluations(suspects).chunks(USERS_TOLD_AT_A_TIME);
-        // No limit here either: a slow event bus must not keep the reads and their deadline from being polled.
-        let evaluations = evaluated.map(|users| self.tell(users)).buffer_unordered(usize::MAX).flat_map(stream::iter);
-        self.deliver_all(evaluations).await;
+    /// Passes on the results that are to be delivered, after the notices.
+    async fn pass_on(
+        &self,
+        evaluated: impl Stream<Item = (Pending, Evaluated)>,
+        evaluations: &UnboundedSender<Evaluation>,
+    ) {
+        // No limit here: a slow event bus must not keep the reads and their deadline from being polled.
+        let told = evaluated.chunks(USERS_TOLD_AT_A_TIME).map(|users| self.tell(users)).buffer_unordered(usize::MAX);
+        told.for_each(async |results| results.into_iter().for_each(|result| drop(evaluations.send(result)))).await;
     }
 
     /// Tells what there is to tell of these users, and returns the results to deliver.
-    async fn tell(&self, users: Vec<(Suspect, Evaluated)>) -> Vec<Evaluation> {
-        let subjects = users.iter().map(|(Suspect { user, held }, evaluated)| Subject {
-            name: &user.name,
-            id: &user.id,
-            arn: Some(&user.arn),
-            evaluated,
-            told: held.as_ref().and_then(|held| held.recorded),
-        });
+    async fn tell(&self, mut users: Vec<(Pending, Evaluated)>) -> Vec<Evaluation> {
         let told = match self.notices {
-            Some(notices) => notices.tell(&subjects.collect::<Vec<_>>()).await,
+            Some(notices) => {
+                let subjects = users.iter_mut();
+                let subjects = subjects.map(|(Pending { user, held }, evaluated)| Subject {
+                    user,
+                    evaluated,
+                    held: held.as_ref(),
+                });
+                notices.tell(&mut subjects.collect::<Vec<_>>()).await
+            }
             None => vec![false; users.len()],
         };
         users
             .into_iter()
             .zip(told)
-            .filter(|((Suspect { held, .. }, evaluated), told)| {
+            .filter(|((Pending { held, .. }, evaluated), told)| {
                 *told || self.is_wanted(held.as_ref(), &evaluated.verdict)
             })
-            .map(|((Suspect { user, .. }, evaluated), _)| Evaluation::of_user(&user.id, evaluated.verdict))
+            .map(|((Pending { user, .. }, evaluated), _)| Evaluation::of_user(&user.id, evaluated.verdict))
             .collect()
     }
 

@@ -85,6 +85,18 @@ pub(super) fn due_soon(due_soon: &[&AccessKey], limit: u16) -> String {
     whole(&format!("{text} (limit {}). Rotate {them} before then.", days(limit)))
 }
 
+const NOT_TOLD: &str = " Notice not sent yet.";
+
+/// Adds that the owner has not been told what there is to tell. AWS Config keeps it, so that the next evaluation tells it.
+pub fn not_told(annotation: &str) -> String {
+    format!("{}{NOT_TOLD}", fit(annotation, ANNOTATION_LIMIT - NOT_TOLD.len()))
+}
+
+/// Whether an annotation says that the owner has not been told.
+pub fn is_not_told(annotation: &str) -> bool {
+    annotation.ends_with(NOT_TOLD)
+}
+
 /// For a user with inactive or expired keys that are older than the limit.
 pub(super) fn outlived(outlived: &[&AccessKey], limit: u16) -> String {
     let each = |key: &&AccessKey| {

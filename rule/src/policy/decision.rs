@@ -60,6 +60,13 @@ impl Verdict {
         }
     }
 
+    /// Adds to the annotation that the owner has not been told what there is to tell.
+    pub fn not_told(&mut self) {
+        let annotation = self.annotation.take().unwrap_or_default();
+        self.annotation =
+            Some(if annotation::is_not_told(&annotation) { annotation } else { annotation::not_told(&annotation) });
+    }
+
     /// For a user without a stale key.
     pub fn compliant(annotation: String) -> Verdict {
         Verdict { compliance: Compliance::Compliant, annotation: Some(annotation), ..Verdict::not_applicable() }

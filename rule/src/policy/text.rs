@@ -12,6 +12,24 @@ pub(crate) fn ascii(text: &str) -> String {
     text.chars().map(printable).collect()
 }
 
+/// `text` in one line of at most `most` characters: white space becomes a space, and what nobody can see, or what changes the direction
+/// of the text, becomes `?`. Letters of all languages stay.
+pub(crate) fn visible(text: &str, most: usize) -> String {
+    let visible = |c: char| match c {
+        '\u{ad}'
+        | '\u{61c}'
+        | '\u{180e}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' => '?',
+        '\u{e000}'..='\u{f8ff}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{10ffff}' => '?',
+        c if c.is_whitespace() => ' ',
+        c if c.is_control() => '?',
+        c => c,
+    };
+    text.chars().map(visible).take(most).collect()
+}
+
 /// At most `most` bytes of an ASCII `text`, cut between words, with an ellipsis if anything was cut.
 pub(crate) fn fit(text: &str, most: usize) -> String {
     const ELLIPSIS: &str = "...";
@@ -59,6 +77,15 @@ mod tests {
     #[test]
     fn other_characters_become_spaces_or_question_marks() {
         assert_eq!(ascii("a\tb\nc\u{a0}d\u{7}\u{e9}~"), "a b c d??~");
+    }
+
+    #[test]
+    fn letters_of_all_languages_stay_visible() {
+        assert_eq!(
+            visible("J\u{fc}rgen\t\u{5c71}\u{7530}\u{a0}\u{7}\u{202e}x", 100),
+            "J\u{fc}rgen \u{5c71}\u{7530} ??x"
+        );
+        assert_eq!(visible("\u{e9}t\u{e9}", 2), "\u{e9}t");
     }
 
     proptest! {

@@ -82,14 +82,20 @@ impl Cell {
         }
         deployment.clear_calls();
         let (_, action) = self.action.split_once(':').unwrap();
-        if let Some(Fault { kind, timeout, .. }) = fault {
-            deployment.fault(Some(action), None, kind.clone());
-            deployment.rule.timeout = *timeout;
+        match fault {
+            Some(Fault { kind: Some(kind), timeout, .. }) => {
+                deployment.fault(Some(action), None, kind.clone());
+                deployment.rule.timeout = *timeout;
+            }
+            Some(Fault { kind: None, .. }) => deployment.aws.world().after_calls_of(action, 0, name_passes_on),
+            None => {}
         }
         let outcome = deployment.send(&event).await.0;
         let fitted = deployment.aws.world().faults.calls();
-        assert!(fault.is_none() || fitted > 0, "{self:?} {fault:?}: no call");
+        let is_aws = fault.is_some_and(|fault| fault.kind.is_some());
+        assert!(!is_aws || fitted > 0, "{self:?} {fault:?}: no call");
         deployment.aws.world().faults.clear();
+        assert_eq!(deployment.aws.world().forget_acts(), 0, "{self:?} {fault:?}: no call");
         let run = Run {
             calls: deployment.calls_of(action),
             error: outcome.as_ref().err().map(|error| error.error_type()),
@@ -103,6 +109,15 @@ impl Cell {
         }
         run
     }
+}
+
+/// The user whose key is stale since today gets another name, and a new user the old one.
+fn name_passes_on(world: &mut World) {
+    let account = world.account(MEMBER);
+    let name = if account.user("aged").is_some() { "aged" } else { "renamed" };
+    account.rename_user(name, "aged-old");
+    account.create_user(name, today());
+    account.create_key(name, today()).unwrap();
 }
 
 fn is_new(left: (Invocation, Results)) -> bool {
@@ -142,7 +157,7 @@ async fn start(invocation: Invocation) -> Deployment {
     account.set_key_status("inactive", &key, KeyStatus::Inactive);
     world.account(HUB).add_event_bus(BUS);
 
-    let aws = LocalAws::start(world).await.unwrap();
+    let aws = LocalAws::in_memory(world);
     let settings = client_settings(&aws, credentials).await.to_builder();
     let settings = settings.timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).build()).build();
     let bus = EventBus::new(&settings, BUS.to_owned());

@@ -128,8 +128,7 @@ impl Session {
     /// # Errors
     /// If the role cannot be assumed.
     pub(crate) async fn open<'a>(&self, id: &str, calls: &'a Calls) -> anyhow::Result<Account<'a>> {
-        let ends = (self.until, self.until);
-        Ok(self.accounts.open(id, &self.home, self.now, calls, ends).await?)
+        Ok(self.accounts.open(id, &self.home, self.now, calls, self.until.into()).await?)
     }
 }
 

@@ -133,8 +133,8 @@ async fn count(account: &Account<'_>, rule: &str) -> anyhow::Result<Users> {
             results.insert(result.user_id.clone(), result);
         }
     };
-    read_results(account, rule, account.reads_end, keep).await.map_err(|error| account.error(&error))?;
-    let listing = list_users(account).await;
+    read_results(account, rule, account.ends.reads, keep).await.map_err(|error| account.error(&error))?;
+    let listing = list_users(account, account.ends.reads).await;
     if let Some(error) = listing.broken_off {
         return Err(account.error(&error).into());
     }

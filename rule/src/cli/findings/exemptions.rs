@@ -46,7 +46,7 @@ pub(crate) async fn read_exemptions(
     parameters: &Parameters,
     now: DateTime<Utc>,
 ) -> (Vec<Exempted>, Vec<String>) {
-    let listing = list_users(account).await;
+    let listing = list_users(account, account.ends.reads).await;
     let mut errors: Vec<_> = listing.broken_off.iter().map(|error| account.error(error).to_string()).collect();
     let users = listing.users.len();
     let (today, most) = (now.date_naive(), parameters.max_exemption_days);
@@ -100,7 +100,7 @@ pub(crate) fn misspelled(tags: &Tags) -> Vec<&str> {
 /// The user's tags.
 async fn tags_of(account: &Account<'_>, user: &User) -> anyhow::Result<Tags> {
     match get_user(account, &user.name).await {
-        Ok((id, tags)) if id == user.id => Ok(tags),
+        Ok((found, tags)) if found.id == user.id => Ok(tags),
         Err(error) if error.kind != Failure::NotFound => Err(error.into()),
         _ => bail!("deleted or renamed in the meantime. Run this again"),
     }

@@ -79,6 +79,7 @@ async fn scan_account(
         now: session.now,
         metrics,
         uses_of_exempt_keys: true,
+        has_notices: false,
     };
     let scan = scan(evaluator).await;
     let findings = scan.findings.into_iter().map(|(user, found)| Finding::new(id, user, found, &scope.order, terms));

@@ -46,8 +46,7 @@ fn target(invoking_event: &Value) -> Target {
 }
 
 fn bot() -> Target {
-    let arn = Some("arn:aws:iam::123456789012:user/deploy-bot".to_owned());
-    Target::User { id: "AIDA2EXAMPLE3EXAMPLE4".to_owned(), name: "deploy-bot".to_owned(), arn }
+    Target::User { id: "AIDA2EXAMPLE3EXAMPLE4".to_owned(), name: "deploy-bot".to_owned() }
 }
 
 fn gone(resource_type: &str) -> Target {

@@ -26,7 +26,7 @@ impl Examiner<'_> {
     pub(super) async fn examine(&self, id: &str) -> Vec<Check> {
         let Session { accounts, home, now, until, .. } = self.session;
         let calls = self.session.calls();
-        let mut checks = match accounts.open(id, home, *now, &calls, (*until, *until)).await {
+        let mut checks = match accounts.open(id, home, *now, &calls, (*until).into()).await {
             Err(error) => vec![self.no_role(id, &error)],
             Ok(account) => self.inside(&account).await,
         };
@@ -96,7 +96,7 @@ async fn runbooks(account: &Account<'_>, caller: &Caller<'_>) -> Vec<Check> {
     let mut checks = Vec::new();
     for document in RUNBOOKS {
         let request = ssm.describe_document().name(document);
-        let answer = account.calls.call("ssm:DescribeDocument", account.reads_end, || request.clone().send()).await;
+        let answer = account.calls.call("ssm:DescribeDocument", account.ends.reads, || request.clone().send()).await;
         let check = match answer.map(|answer| answer.document.unwrap_or_else(|| DocumentDescription::builder().build()))
         {
             Ok(found) => match &found.status {

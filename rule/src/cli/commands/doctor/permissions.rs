@@ -2,14 +2,18 @@
 
 use super::{Check, is_denial};
 use crate::manual;
-use access_key_rotation::aws::{
-    account::Account,
-    calls::{CallError, Failure},
-    iam::{GET_ACCESS_KEY_LAST_USED, GET_USER, LIST_ACCESS_KEYS, LIST_USERS},
+use access_key_rotation::{
+    aws::{
+        account::Account,
+        calls::{CallError, Failure},
+        iam::{GET_ACCESS_KEY_LAST_USED, GET_USER, LIST_ACCESS_KEYS, LIST_USERS},
+    },
+    config::event::IAM_USER,
 };
 
 const NAME: &str = "permissions";
 const GET_RESULTS: &str = "config:GetComplianceDetailsByConfigRule";
+const GET_RESULT: &str = "config:GetComplianceDetailsByResource";
 const PUT_RESULTS: &str = "config:PutEvaluations";
 
 /// How many users to try: some may have no key, and policies may shield some.
@@ -31,21 +35,21 @@ struct Role<'a>(&'a str);
 
 impl Role<'_> {
     async fn on_users(&self, account: &Account<'_>) -> Vec<Check> {
-        let Account { iam, calls, reads_end, .. } = account;
+        let Account { iam, calls, ends, .. } = account;
         let (users, listed) = match some_users(account).await {
             Ok(users) => (users, Ok(())),
             Err(error) => (Vec::new(), Err(error)),
         };
         let keys = first(&users, async |name| {
             let request = iam.list_access_keys().user_name(name);
-            let answer = calls.call(LIST_ACCESS_KEYS, *reads_end, || request.clone().send()).await?;
+            let answer = calls.call(LIST_ACCESS_KEYS, ends.reads, || request.clone().send()).await?;
             let keys: Vec<_> = answer.access_key_metadata.into_iter().filter_map(|key| key.access_key_id).collect();
             Ok((!keys.is_empty(), keys))
         });
         let keys = keys.await;
         let user = first(&users, async |name| {
             let request = iam.get_user().user_name(name);
-            calls.call(GET_USER, *reads_end, || request.clone().send()).await.map(|_| (true, ()))
+            calls.call(GET_USER, ends.reads, || request.clone().send()).await.map(|_| (true, ()))
         });
         let user = user.await;
         let skip = |action, why: &str| Check::skipped(NAME, why).of(action);
@@ -57,7 +61,7 @@ impl Role<'_> {
         };
         let last_used = first(ids, async |id| {
             let request = iam.get_access_key_last_used().access_key_id(id);
-            calls.call(GET_ACCESS_KEY_LAST_USED, *reads_end, || request.clone().send()).await.map(|_| (true, ()))
+            calls.call(GET_ACCESS_KEY_LAST_USED, ends.reads, || request.clone().send()).await.map(|_| (true, ()))
         });
         let last_used = last_used.await.map_or_else(
             || skip(GET_ACCESS_KEY_LAST_USED, no_key),
@@ -72,16 +76,20 @@ impl Role<'_> {
     }
 
     async fn on_results(&self, account: &Account<'_>) -> Vec<Check> {
-        let Account { config, calls, reads_end, .. } = account;
+        let Account { config, calls, ends, .. } = account;
         // The pack gives the rule another name. Only AWS Config's error code matters here.
         let request = config.get_compliance_details_by_config_rule().config_rule_name("access-key-rotation").limit(1);
-        let read = calls.call(GET_RESULTS, *reads_end, || request.clone().send()).await;
+        let read = calls.call(GET_RESULTS, ends.reads, || request.clone().send()).await;
+        // No user has this id.
+        let request = config.get_compliance_details_by_resource().resource_type(IAM_USER).resource_id("AIDA");
+        let read_one = calls.call(GET_RESULT, ends.reads, || request.clone().send()).await;
         // According to AWS Config's API reference, a test run updates and sends nothing, and accepts any token. This one also
         // has no results.
         let request = config.put_evaluations().result_token("TESTMODE").test_mode(true);
-        let put = calls.call(PUT_RESULTS, *reads_end, || request.clone().send()).await;
+        let put = calls.call(PUT_RESULTS, ends.reads, || request.clone().send()).await;
         vec![
             self.check(GET_RESULTS, read, &["NoSuchConfigRuleException"]),
+            self.check(GET_RESULT, read_one, &["InvalidParameterValueException"]),
             self.check(
                 PUT_RESULTS,
                 put,
@@ -122,7 +130,7 @@ async fn some_users(account: &Account<'_>) -> Result<Vec<String>, CallError> {
     let mut marker = None;
     for _ in 0..MOST_PAGES {
         let request = account.iam.list_users().max_items(USERS_A_PAGE).set_marker(marker);
-        let page = account.calls.call(LIST_USERS, account.reads_end, || request.clone().send()).await?;
+        let page = account.calls.call(LIST_USERS, account.ends.reads, || request.clone().send()).await?;
         users.extend(page.users.into_iter().map(|user| user.user_name));
         marker = page.marker.filter(|_| page.is_truncated);
         if users.len() >= USERS || marker.is_none() {

@@ -16,10 +16,10 @@ const RESOURCE_COMPLIANCE: &str = "AWS::Config::ResourceCompliance";
 
 /// The recorder, and the compliance history that it records.
 pub(super) async fn check(account: &Account<'_>, region: &str, caller: &Caller<'_>) -> [Check; 2] {
-    let Account { config, calls, reads_end, .. } = account;
+    let Account { config, calls, ends, .. } = account;
     // Without a name, AWS Config returns the customer managed recorder, of which there is at most one.
     let answer = calls
-        .call("config:DescribeConfigurationRecorders", *reads_end, || config.describe_configuration_recorders().send());
+        .call("config:DescribeConfigurationRecorders", ends.reads, || config.describe_configuration_recorders().send());
     let recorders = match answer.await {
         Ok(answer) => answer.configuration_recorders.unwrap_or_default(),
         Err(error) => {
@@ -36,7 +36,7 @@ pub(super) async fn check(account: &Account<'_>, region: &str, caller: &Caller<'
         );
         return [Check::failed(NAME, &seen, remedy), Check::skipped(HISTORY, &seen)];
     };
-    let answer = calls.call("config:DescribeConfigurationRecorderStatus", *reads_end, || {
+    let answer = calls.call("config:DescribeConfigurationRecorderStatus", ends.reads, || {
         config.describe_configuration_recorder_status().send()
     });
     let statuses = answer.await.map(|answer| answer.configuration_recorders_status.unwrap_or_default());

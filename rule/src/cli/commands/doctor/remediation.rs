@@ -55,7 +55,7 @@ pub(super) async fn check(account: &Account<'_>, function_name: &str, caller: &C
 
 /// The ids of the users for whom the rule has an exception.
 async fn excepted(account: &Account<'_>, rule: &str) -> Result<Vec<String>, CallError> {
-    let Account { config, calls, reads_end, .. } = account;
+    let Account { config, calls, ends, .. } = account;
     let mut users = Vec::new();
     let mut pages = Pages::of(EXCEPTIONS);
     while pages.more() {
@@ -64,7 +64,7 @@ async fn excepted(account: &Account<'_>, rule: &str) -> Result<Vec<String>, Call
             .config_rule_name(rule)
             .limit(EXCEPTIONS_A_PAGE)
             .set_next_token(pages.next());
-        let page = calls.call(EXCEPTIONS, *reads_end, || request.clone().send()).await?;
+        let page = calls.call(EXCEPTIONS, ends.reads, || request.clone().send()).await?;
         users
             .extend(page.remediation_exceptions.unwrap_or_default().into_iter().map(|exception| exception.resource_id));
         pages.turn(page.next_token)?;

@@ -53,13 +53,20 @@ pub(super) async fn write(
     name: &str,
     new: Tags,
 ) -> anyhow::Result<()> {
-    let (id, tags) = get_user(account, name).await.map_err(|error| unread(account, name, &error))?;
+    let (user, tags) = get_user(account, name).await.map_err(|error| unread(account, name, &error))?;
     let (old, mut others): (Tags, Tags) = tags.into_iter().partition(|(name, _)| is_exemption_tag(name));
-    let target = Target { account, name, id: &id, old };
+    let target = Target { account, name, id: &user.id, old };
     target.check(&new).await?;
     others.extend(new.clone());
     let metrics = Metrics::default();
-    let evaluator = Evaluator { account, parameters, now: session.now, metrics: &metrics, uses_of_exempt_keys: false };
+    let evaluator = Evaluator {
+        account,
+        parameters,
+        now: session.now,
+        metrics: &metrics,
+        uses_of_exempt_keys: false,
+        has_notices: false,
+    };
     let evaluated = evaluator.with_tags(name, others).await.map_err(|error| account.error(&error))?;
     let verdict = evaluated
         .with_context(|| format!("{name} was deleted or renamed in the meantime. Nothing was written"))?
@@ -172,12 +179,13 @@ impl Target<'_> {
                 sleep((Duration::from_millis(100) * 2_u32.pow(look)).min(LONGEST_WAIT)).await;
             }
             let read = get_user(self.account, self.name).await;
-            let (id, mut tags) = read
+            let (user, mut tags) = read
                 .map_err(|error| anyhow!("written, but not confirmed: {}", unread(self.account, self.name, &error)))?;
-            if id != self.id {
+            if user.id != self.id {
                 bail!(
-                    "the name {} now belongs to another user, {id}. Check with exempt --list who is exempt",
-                    self.name
+                    "the name {} now belongs to another user, {}. Check with exempt --list who is exempt",
+                    self.name,
+                    user.id
                 );
             }
             tags.retain(|name, _| is_exemption_tag(name));

@@ -153,7 +153,6 @@ async fn organization() {
         "Arn": format!("arn:aws:organizations::{HUB}:account/o-exampleorgid/000000000001"),
         "Email": "000000000001@example.com",
         "Name": "left",
-        "Status": "SUSPENDED",
         "State": "CLOSED",
         "JoinedMethod": "CREATED",
         "JoinedTimestamp": 1_772_366_400.0,

@@ -6,15 +6,15 @@ use access_key_rotation::{
     coverage::check::{Check, Summary, check},
     error::Error,
 };
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use local_aws::{
-    Credentials, Fault, FaultKind, LocalAws, World,
+    Credentials, Fault, FaultKind, LocalAws, REGION, World,
     deployment::{self, InProcess, function_arn, organize},
     events,
     lambda::{Function, FunctionConfig},
 };
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 pub(crate) const COVERAGE_ROLE: &str = "access-key-rotation-coverage";
 
@@ -124,6 +124,118 @@ async fn without_the_list_of_accounts_nothing_is_said_of_coverage() {
     deny(&aws, None, "ListAccounts");
     let error = check(&check_of(&aws, &[]), &accounts(&aws, &credentials).await).await.unwrap_err();
     assert!(matches!(&error, Error::AccessDenied(text) if text.contains("delegated administrators")), "{error}");
+}
+
+#[tokio::test]
+async fn an_answer_without_accounts_is_no_organization_without_accounts() {
+    for (body, expected) in [
+        ("{}", "no list of accounts"),
+        (r#"{"Accounts":[]}"#, "a list without account 111122223333, which asks"),
+        (r#"{"Accounts":[{"Id":"200000000000","State":"ACTIVE"}]}"#, "a list without account 111122223333, which asks"),
+        (r#"{"Accounts":[{"State":"ACTIVE"}]}"#, "an account without id"),
+        ("", "unexpected answer"),
+    ] {
+        let mut world = World::new(today());
+        let (credentials, _) = organization(&mut world, 3);
+        let aws = LocalAws::start(world).await.unwrap();
+        let kind = FaultKind::Intercepted(body);
+        aws.world().faults.add(Fault { account: None, action: Some("ListAccounts".to_owned()), user: None, kind });
+        let error = check(&check_of(&aws, &[]), &accounts(&aws, &credentials).await).await.unwrap_err();
+        assert!(matches!(&error, Error::AwsError(text) if text.contains(expected)), "{body}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn if_no_account_is_left_to_check_nothing_is_said_of_coverage() {
+    let mut world = World::new(today());
+    let (credentials, ids) = organization(&mut world, 1);
+    let aws = LocalAws::start(world).await.unwrap();
+    let error = check(&check_of(&aws, &[&ids[0], HUB]), &accounts(&aws, &credentials).await).await.unwrap_err();
+    assert!(
+        matches!(&error, Error::AwsError(text) if text.contains("all 2 accounts are excluded or not open")),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn only_an_account_whose_state_says_so_is_left_out() {
+    for has_status in [false, true] {
+        let mut world = World::new(today());
+        let (credentials, ids) = organization(&mut world, 6);
+        let organization = world.organization(HUB);
+        let states = ["PENDING_ACTIVATION", "PENDING_CLOSURE", "SUSPENDED", "CLOSED", "STATE_OF_LATER"];
+        for (id, state) in ids.iter().zip(states) {
+            organization.add_account(id, state, state);
+        }
+        if has_status {
+            organization.answer_with_status();
+        }
+        let aws = LocalAws::start(world).await.unwrap();
+        let summary = check(&check_of(&aws, &[]), &accounts(&aws, &credentials).await).await.unwrap();
+        // `Status` had no word for an account that is not activated yet.
+        let expected = if has_status { 4 } else { 3 };
+        assert_eq!((summary.expected, summary.evaluated), (expected, expected));
+    }
+}
+
+#[tokio::test]
+async fn a_function_of_the_same_name_in_another_account_or_region_is_not_the_rules() {
+    let mut world = World::new(today());
+    let (credentials, ids) = organization(&mut world, 4);
+    let ours = function_arn(HUB);
+    world.account(&ids[0]).set_rule_function(RULE, &function_arn(&ids[0]));
+    world.account(&ids[1]).set_rule_function(RULE, &ours.replace(REGION, "ap-south-1"));
+    world.account(&ids[2]).set_rule_function(RULE, &ours.replace("arn:aws:", "arn:aws-cn:"));
+    world.account(&ids[3]).set_rule_function(RULE, &format!("{ours}:live"));
+    let aws = LocalAws::start(world).await.unwrap();
+    let summary = check(&check_of(&aws, &[]), &accounts(&aws, &credentials).await).await.unwrap();
+    assert_eq!((summary.expected, summary.evaluated, summary.without_rule), (5, 2, 3));
+}
+
+/// The accounts that a check reads if AWS Config stops to answer after sixteen of them, which are read at a time.
+async fn reached(aws: &LocalAws, credentials: &Credentials, now: DateTime<Utc>) -> BTreeSet<String> {
+    {
+        let mut world = aws.world();
+        world.clear_calls();
+        world.faults.clear();
+        let action = Some("DescribeConfigRules".to_owned());
+        let kind = FaultKind::SilentAfterCalls(16);
+        world.faults.add(Fault { account: None, action, user: None, kind });
+    }
+    let check_of = Check { now, remaining: Duration::from_secs(9), ..check_of(aws, &[]) };
+    let summary = check(&check_of, &accounts(aws, credentials).await).await.unwrap();
+    assert_eq!((summary.expected, summary.unreachable), (41, 25));
+    let calls = aws.world().calls().to_vec();
+    let read = calls.into_iter().filter(|call| call.action == "DescribeConfigRuleEvaluationStatus");
+    read.map(|call| call.account).collect()
+}
+
+#[tokio::test]
+async fn what_one_check_does_not_reach_the_next_reads_first() {
+    let mut world = World::new(today());
+    let (credentials, _) = organization(&mut world, 40);
+    let now = world.now();
+    let aws = LocalAws::start(world).await.unwrap();
+    let first = reached(&aws, &credentials, now).await;
+    let next = reached(&aws, &credentials, now + TimeDelta::hours(12)).await;
+    assert_eq!((first.len(), next.len()), (16, 16));
+    assert_eq!(first.intersection(&next).collect::<Vec<_>>(), Vec::<&String>::new());
+}
+
+#[tokio::test]
+async fn an_account_takes_as_many_calls_as_its_rules_take_pages() {
+    let mut world = World::new(today());
+    let (credentials, ids) = organization(&mut world, 4);
+    for id in ids.iter().map(String::as_str).chain([HUB]) {
+        for n in 1..400 {
+            world.account(id).set_rule_function(&format!("other-{n}"), &format!("{}-other", function_arn(HUB)));
+        }
+    }
+    let aws = LocalAws::start(world).await.unwrap();
+    let summary = check(&check_of(&aws, &[]), &accounts(&aws, &credentials).await).await.unwrap();
+    assert_eq!(summary.evaluated, 5);
+    // A role for each other account; 400 rules on 16 pages and one status for each account.
+    assert_eq!(aws.world().calls().len(), 1 + 4 + 5 * (16 + 1));
 }
 
 #[tokio::test]
@@ -245,7 +357,9 @@ async fn the_command_line_shows_each_accounts_last_evaluation_and_users() {
             "{overdue} (name of {overdue}): 0 users evaluated, 0 non-compliant, 0 exempt, overdue: "
         ))
     );
-    assert!(out.contains("0 exempt, no rule: no rule of AWS Config invokes the function"), "{out}");
+    let no_rule =
+        format!("0 exempt, no rule: no rule of AWS Config invokes access-key-rotation of account {HUB} in {REGION}");
+    assert!(out.contains(&no_rule), "{out}");
     assert!(out.contains("0 exempt, incomplete\n"), "{out}");
     let (_, page, _) = cli.run(&[&scan[..], &["--format", "html"]].concat()).await;
     for said in [

@@ -107,7 +107,7 @@ async fn the_page_and_the_data_answer_the_same_and_the_hash_can_be_recomputed() 
         json["leftOut"],
         json!([
             { "account": EXCLUDED, "name": "sandbox", "why": "excluded" },
-            { "account": CLOSED, "name": "old", "why": "closed or suspended" },
+            { "account": CLOSED, "name": "old", "why": "closed" },
         ])
     );
     assert_eq!(
@@ -216,9 +216,9 @@ async fn exemptions_of_the_whole_organization_are_listed_and_one_account_costs_n
     fill(&cli);
     let list = ["exempt", "--list", "--organization", "--exclude", EXCLUDED];
     let (status, out, error) = cli.run(&list).await;
-    assert_eq!((status, error.as_str()), (Some(0), ""));
+    assert_eq!(status, Some(0));
     let mut told = Transcript::by_the_clock().naming("a past day", "2026-02-28");
-    told.add("exempt --list --organization", &out, "");
+    told.add("exempt --list --organization", &out, &error);
     cli.deployment.aws.world().organization(HUB).add_account(NO_ROLE, "new", "ACTIVE");
     let (status, out, error) = cli.run(&list).await;
     assert_eq!(status, Some(1));

@@ -8,7 +8,7 @@ use crate::{
 };
 use chrono::Utc;
 use local_aws::{Account, FaultKind, REGION, World};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{fs, process::Stdio, time::Duration};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, BufReader},
@@ -59,7 +59,15 @@ async fn fifty_accounts_of_which_some_cannot_be_entered() {
     assert_eq!(status, Some(1), "{error}");
     let json: Value = serde_json::from_str(&out).unwrap();
     let accounts = json["accounts"].as_array().unwrap();
-    assert_eq!(accounts.len(), 49, "the hub, and all but the closed and the suspended one");
+    assert_eq!(accounts.len(), 48, "the hub, and all but the closed, the suspended and the leaving one");
+    assert_eq!(
+        json["leftOut"],
+        json!([
+            { "account": ids[3], "name": "closed", "why": "closed" },
+            { "account": ids[4], "name": "suspended", "why": "suspended" },
+            { "account": ids[5], "name": "leaving", "why": "pending closure" },
+        ])
+    );
     for account in accounts {
         let id = account["account"].as_str().unwrap();
         let entered = !not_trusting.iter().any(|other| other == id);
@@ -69,7 +77,7 @@ async fn fifty_accounts_of_which_some_cannot_be_entered() {
     }
     assert_eq!(accounts.iter().find(|account| account["account"] == *ids[7]).unwrap()["name"], "workload 7");
     let violations = json["users"].as_array().unwrap().iter().filter(|user| user["compliance"] == "NON_COMPLIANT");
-    assert_eq!(violations.count(), 45);
+    assert_eq!(violations.count(), 44);
     let mut told = Transcript::default();
     told.add("scan with three accounts that cannot be entered", "", &error);
 
@@ -78,12 +86,56 @@ async fn fifty_accounts_of_which_some_cannot_be_entered() {
     let (status, out, error) = cli.scan(&exclude.concat()).await;
     assert_eq!((status, error.as_str()), (Some(3), ""));
     let rows: Vec<_> = out.lines().take_while(|line| !line.contains("evaluated")).collect();
-    assert_eq!(rows.len(), 46);
+    assert_eq!(rows.len(), 45);
     let created = |age: i64| format!(" is stale: created {}", (midnight() - days(age)).date_naive());
-    assert!(rows[1].contains(&created(149)) && rows[45].contains(&created(100)), "{out}");
+    assert!(rows[1].contains(&created(149)) && rows[44].contains(&created(100)), "{out}");
     let line = out.lines().find(|line| line.contains("workload 7")).unwrap();
     told.add("the line of an account with a name", &format!("{line}\n"), "");
+    let (_, last) = out.trim_end().rsplit_once('\n').unwrap();
+    told.add("the line of the accounts that are left out", &format!("{last}\n"), "");
     insta::assert_snapshot!(told);
+}
+
+/// The states of accounts, as AWS answers since it retired `Status`.
+const STATES: [(&str, &str); 7] = [
+    ("111122221111", "ACTIVE"),
+    ("111122222222", "PENDING_ACTIVATION"),
+    ("111122224444", "PENDING_ACTIVATION"),
+    ("111122225555", "PENDING_CLOSURE"),
+    ("111122226666", "SUSPENDED"),
+    ("111122227777", "CLOSED"),
+    ("111122228888", "STATE_OF_LATER"),
+];
+
+#[tokio::test]
+async fn every_output_says_which_accounts_it_leaves_out_and_a_state_that_is_new_is_none_of_them() {
+    let mut world = World::live_clock();
+    for (id, state) in STATES {
+        world.organization(HUB).add_account(id, &state.to_lowercase(), state);
+        world.account(id).add_role(EVALUATION_ROLE, &format!("arn:aws:iam::{HUB}:role/{FUNCTION_ROLE}"));
+    }
+    let cli = Cli::start_in(world).await;
+    let line = "5 accounts left out: 111122222222 (pending_activation) pending activation, 111122224444 (pending_activation) pending \
+                activation, 111122225555 (pending_closure) pending closure, 111122226666 (suspended) suspended, 111122227777 (closed) closed";
+    let in_output: [&[&str]; 4] =
+        [&["scan"], &["scan", "--format", "html"], &["coverage"], &["doctor", "--role-name", EVALUATION_ROLE]];
+    let on_standard_error: [&[&str]; 3] = [&["scan", "--format", "csv"], &["plan"], &["exempt", "--list"]];
+    for (commands, in_output) in [(&in_output[..], true), (&on_standard_error[..], false)] {
+        for command in commands {
+            let (_, out, error) = cli.run(&[command, &["--organization"][..]].concat()).await;
+            let told = if in_output { &out } else { &error };
+            assert_eq!(told.matches(line).count(), 1, "{command:?}: {out}\n{error}");
+        }
+    }
+    for command in ["scan", "coverage", "doctor"] {
+        let (_, out, _) = cli.run(&[command, "--organization", "--format", "json"]).await;
+        let json: Value = serde_json::from_str(&out).unwrap();
+        let ids = |list: &str| {
+            json[list].as_array().unwrap().iter().map(|account| account["account"].clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(ids("accounts"), ["111122221111", "111122223333", "111122228888"], "{command}");
+        assert_eq!(ids("leftOut").len(), 5, "{command}");
+    }
 }
 
 #[tokio::test]
@@ -108,6 +160,13 @@ async fn an_organization_that_cannot_be_listed_is_no_organization_without_findin
     assert_eq!((status, out.as_str()), (Some(1), ""));
     told.add("scan --organization, and the accounts cannot be listed", &out, &error);
 
+    cli.deployment.aws.world().faults.clear();
+    cli.deployment.fault(Some("ListAccounts"), None, FaultKind::Intercepted("{}"));
+    let (status, out, error) = cli.scan(&["--organization"]).await;
+    assert_eq!((status, out.as_str()), (Some(1), ""));
+    told.add("scan --organization, and the answer has no accounts", &out, &error);
+
+    cli.deployment.aws.world().faults.clear();
     // A member may not list the accounts.
     let credentials = format!("AKIALOCAL{}", ids[0]);
     let mut command = cli.command(&["scan", "--organization"]);

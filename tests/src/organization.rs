@@ -14,6 +14,8 @@ pub struct Organization {
     pub(crate) members: BTreeMap<String, Member>,
     /// By the account that deployed them, and the Region.
     packs: BTreeMap<(String, String), Packs>,
+    /// Whether accounts have a `Status` instead of a `State`, as before AWS retired it.
+    pub(crate) has_status: bool,
     /// Whether the overall status of a pack stays in progress.
     pub(crate) pack_status_sticks: bool,
 }
@@ -40,6 +42,7 @@ impl Organization {
             administrators: BTreeSet::new(),
             members: BTreeMap::new(),
             packs: BTreeMap::new(),
+            has_status: false,
             pack_status_sticks: false,
         };
         organization.add_account(management, "management", "ACTIVE");
@@ -47,9 +50,19 @@ impl Organization {
     }
 
     /// Adds an account, or changes its name and state. The states are `PENDING_ACTIVATION`, `ACTIVE`, `SUSPENDED`,
-    /// `PENDING_CLOSURE` and `CLOSED`.
+    /// `PENDING_CLOSURE` and `CLOSED`; any other stands for one that AWS adds later.
     pub fn add_account(&mut self, id: &str, name: &str, state: &'static str) {
         self.members.insert(id.to_owned(), Member { name: name.to_owned(), state });
+    }
+
+    /// Removes an account from the list, whatever it is.
+    pub fn forget_account(&mut self, id: &str) {
+        self.members.remove(id);
+    }
+
+    /// Answers with the `Status` of accounts and without their `State`, as AWS did before September 2026.
+    pub fn answer_with_status(&mut self) {
+        self.has_status = true;
     }
 
     /// Registers a delegated administrator for every service that allows one.

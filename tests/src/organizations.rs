@@ -81,18 +81,18 @@ fn list(
 
 fn account_json(world: &World, organization: &Organization, id: &str, member: &Member) -> Value {
     // `Status`, which came before `State`, has fewer values.
-    let status = match member.state {
-        "PENDING_ACTIVATION" => "ACTIVE",
-        "CLOSED" => "SUSPENDED",
-        state => state,
+    let (name, state) = match (organization.has_status, member.state) {
+        (true, "PENDING_ACTIVATION") => ("Status", "ACTIVE"),
+        (true, "CLOSED") => ("Status", "SUSPENDED"),
+        (true, state) => ("Status", state),
+        (false, state) => ("State", state),
     };
     json!({
         "Id": id,
         "Arn": arn(organization, id),
         "Email": email(id),
         "Name": member.name,
-        "Status": status,
-        "State": member.state,
+        name: state,
         "JoinedMethod": if id == organization.management { "INVITED" } else { "CREATED" },
         "JoinedTimestamp": epoch_seconds(world.started()),
     })

@@ -26,6 +26,12 @@ impl Home {
             _ => Err(Error::InvalidEvent("the invoked function's ARN is not the ARN of a Lambda function".to_owned())),
         }
     }
+
+    /// The ARN of a function in this account and Region, without a qualifier.
+    pub fn function_arn(&self, name: &str) -> String {
+        let Home { partition, region, account } = self;
+        format!("arn:{partition}:lambda:{region}:{account}:function:{name}")
+    }
 }
 
 /// Whether the text is twelve digits.

@@ -5,6 +5,7 @@
 /// Options that several commands take.
 mod args {
     pub(crate) mod connection;
+    pub(crate) mod function;
     pub(crate) mod order;
     pub(crate) mod rule_options;
     pub(crate) mod scope;

@@ -71,13 +71,8 @@ impl Coverage {
     }
 
     /// Reads an account, which is unreachable if it cannot be read.
-    pub async fn read(
-        account: &Account<'_>,
-        name: Option<String>,
-        function_name: &str,
-        now: DateTime<Utc>,
-    ) -> Coverage {
-        match read(account, name.clone(), function_name, now).await {
+    pub async fn read(account: &Account<'_>, name: Option<String>, function: &str, now: DateTime<Utc>) -> Coverage {
+        match read(account, name.clone(), function, now).await {
             Ok(coverage) => coverage,
             Err(error) => Coverage::unreachable(account.id.clone(), name, account.error(&error).to_string()),
         }
@@ -89,22 +84,23 @@ impl Coverage {
     }
 }
 
-/// Reads when AWS Config last evaluated the rule in an account. `now` decides what is in time.
+/// Reads when AWS Config last evaluated the rule in an account. `function` is the ARN of the rule's function, without a qualifier. `now`
+/// decides what is in time.
 ///
 /// # Errors
 /// The call that failed: nothing is known of coverage then.
 pub async fn read(
     account: &Account<'_>,
     name: Option<String>,
-    function_name: &str,
+    function: &str,
     now: DateTime<Utc>,
 ) -> Result<Coverage, CallError> {
-    Ok(evaluate(account.id.clone(), name, rules(account, function_name).await?, now))
+    Ok(evaluate(account.id.clone(), name, rules(account, function).await?, function, now))
 }
 
-async fn rules(account: &Account<'_>, function_name: &str) -> Result<Vec<(Rule, EvaluationStatus)>, CallError> {
+async fn rules(account: &Account<'_>, function: &str) -> Result<Vec<(Rule, EvaluationStatus)>, CallError> {
     let mut rules = Vec::new();
-    for rule in rules_that_invoke(account, |arn| is_function(arn, function_name)).await? {
+    for rule in rules_that_invoke(account, |arn| is_function(arn, function)).await? {
         match evaluation_status(account, &rule.name).await {
             Ok(status) => rules.push((rule, status)),
             // Deleted meanwhile.
@@ -115,10 +111,19 @@ async fn rules(account: &Account<'_>, function_name: &str) -> Result<Vec<(Rule, 
     Ok(rules)
 }
 
-/// Whether it is the ARN of the function of that name, with or without a version: `arn:P:lambda:R:A:function:NAME`.
-pub fn is_function(arn: &str, name: &str) -> bool {
-    let parts: Vec<_> = arn.split(':').collect();
-    parts.get(5) == Some(&"function") && parts.get(6) == Some(&name)
+/// Whether it is the ARN of this function, with or without a qualifier, which is a version or an alias. Another account or Region may
+/// have a function of the same name.
+pub fn is_function(arn: &str, function: &str) -> bool {
+    let qualifier = |rest: &str| rest.strip_prefix(':').is_some_and(|qualifier| !qualifier.contains(':'));
+    arn.strip_prefix(function).is_some_and(|rest| rest.is_empty() || qualifier(rest))
+}
+
+/// The function of an ARN in words, which a page can break: `NAME of account A in R`.
+pub fn in_words(function: &str) -> String {
+    match function.split(':').collect::<Vec<_>>()[..] {
+        [_, _, _, region, account, _, name] => format!("{name} of account {account} in {region}"),
+        _ => function.to_owned(),
+    }
 }
 
 /// Goes by the rule that was evaluated last: an account may have one of its own beside the pack's.
@@ -126,10 +131,11 @@ fn evaluate(
     account: String,
     name: Option<String>,
     rules: Vec<(Rule, EvaluationStatus)>,
+    function: &str,
     now: DateTime<Utc>,
 ) -> Coverage {
     let Some((rule, status)) = rules.into_iter().max_by_key(|(_, status)| status.last_success) else {
-        let why = Some("no rule of AWS Config invokes the function".to_owned());
+        let why = Some(format!("no rule of AWS Config invokes {}", in_words(function)));
         return Coverage { account, name, state: State::NoRule, rule: None, last_evaluated: None, why };
     };
     if status == EvaluationStatus::default() {
@@ -160,6 +166,8 @@ fn evaluate(
 mod tests {
     use super::*;
 
+    const FUNCTION: &str = "arn:aws:lambda:eu-central-1:111122223333:function:access-key-rotation";
+
     fn now() -> DateTime<Utc> {
         "2026-03-01T12:00:00Z".parse().unwrap()
     }
@@ -176,7 +184,7 @@ mod tests {
             };
             (rule, status)
         });
-        let coverage = evaluate("111122223333".to_owned(), None, rules.collect(), now());
+        let coverage = evaluate("111122223333".to_owned(), None, rules.collect(), FUNCTION, now());
         (coverage.state, coverage.why)
     }
 
@@ -205,7 +213,7 @@ mod tests {
         assert_eq!((kind, why.unwrap().as_str()), (State::Overdue, "never evaluated; the last error: Denied: no"));
         assert_eq!(state(&[]).0, State::NoRule);
         let rule = Rule { name: "rule".to_owned(), frequency: None };
-        let without_status = evaluate(String::new(), None, vec![(rule, EvaluationStatus::default())], now());
+        let without_status = evaluate(String::new(), None, vec![(rule, EvaluationStatus::default())], FUNCTION, now());
         assert_eq!(without_status.state, State::Unknown);
     }
 
@@ -215,9 +223,22 @@ mod tests {
     }
 
     #[test]
-    fn a_rules_function_is_known_by_its_name() {
-        let arn = "arn:aws:lambda:eu-central-1:111122223333:function:access-key-rotation";
-        assert!(is_function(arn, "access-key-rotation") && is_function(&format!("{arn}:7"), "access-key-rotation"));
-        assert!(!is_function(arn, "access-key") && !is_function("ACCESS_KEYS_ROTATED", "access-key-rotation"));
+    fn a_rules_function_is_known_by_its_whole_arn() {
+        for (arn, expected) in [
+            (FUNCTION.to_owned(), true),
+            (format!("{FUNCTION}:7"), true),
+            (format!("{FUNCTION}:$LATEST"), true),
+            (format!("{FUNCTION}:live"), true),
+            (format!("{FUNCTION}:live:7"), false),
+            (format!("{FUNCTION}-coverage"), false),
+            (FUNCTION.replace("111122223333", "210987654321"), false),
+            (FUNCTION.replace("eu-central-1", "eu-west-1"), false),
+            (FUNCTION.replace("arn:aws:", "arn:aws-cn:"), false),
+            ("access-key-rotation".to_owned(), false),
+            ("ACCESS_KEYS_ROTATED".to_owned(), false),
+            (String::new(), false),
+        ] {
+            assert_eq!(is_function(&arn, FUNCTION), expected, "{arn}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use crate::{
         account::Accounts,
         calls::{CallError, Calls, Failure},
         home::Home,
-        organization::list_accounts,
+        organization::{LIST_ACCOUNTS, Member, list_accounts},
     },
     error::Error,
     metrics::embedded,
@@ -16,14 +16,20 @@ use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, time::Duration};
 use tokio::time::Instant;
-use tracing::warn;
+use tracing::{info, warn};
 
 /// How many accounts are read at a time.
 const ACCOUNTS_AT_A_TIME: usize = 16;
 /// What is left at the deadline for reporting the outcome.
 const FOR_THE_OUTCOME: Duration = Duration::from_secs(5);
-/// How many accounts the log names that are not covered; all are counted.
+/// How many accounts the log names that are not covered, and how many that are left out; all are counted.
 const LOGGED: usize = 100;
+/// The number of places at which the order of the accounts may begin. It has no divisor in common with the hours between two checks, 1
+/// to 12 (`CoverageSchedule`), so that no schedule comes back to the same place before it has been at all others.
+const PLACES: u64 = 13;
+/// How many places further a check begins that runs an hour later; twelve hours later, it is as many places back. Either is about half of
+/// the accounts, so that a check that reaches 7 of 13 leaves none to the third check.
+const PLACES_AN_HOUR: u64 = 6;
 
 /// What one check goes by.
 #[derive(Debug)]
@@ -34,7 +40,7 @@ pub struct Check {
     pub now: DateTime<Utc>,
     /// How long Lambda lets it run, from now on.
     pub remaining: Duration,
-    /// The name of the rule's function, in the same account.
+    /// The name of the rule's function, in the same account and Region.
     pub rule_function_name: String,
     /// Accounts that the conformance pack excludes.
     pub excluded: BTreeSet<String>,
@@ -60,22 +66,51 @@ pub struct Summary {
 /// Lists the organization's accounts, reads when AWS Config last evaluated the rule in each, and logs those that are not covered.
 ///
 /// # Errors
-/// [`Error`] if the accounts cannot be listed: then nothing is known of coverage.
+/// [`Error`] if the accounts cannot be listed, or none is left to check: then nothing is known of coverage.
 pub async fn check(check: &Check, accounts: &Accounts) -> Result<Summary, Error> {
     let until = Instant::now() + check.remaining - FOR_THE_OUTCOME.min(check.remaining / 3);
-    let members = list_accounts(accounts.own_settings(), &Calls::default(), until).await.map_err(listing_failed)?;
-    let open = members.into_iter().filter(|(id, member)| member.open && !check.excluded.contains(id));
-    let reads = open.map(|(id, member)| read(check, accounts, until, id, member.name));
+    let (settings, own) = (accounts.own_settings(), &check.home.account);
+    let members = list_accounts(settings, own, &Calls::default(), until).await.map_err(listing_failed)?;
+    let (mut expected, mut left_out) = (Vec::new(), Vec::new());
+    for (id, Member { name, not_open }) in members {
+        match check.excluded.contains(&id).then_some("excluded").or(not_open) {
+            Some(why) => left_out.push((id, why)),
+            None => expected.push((id, name)),
+        }
+    }
+    log_left_out(&left_out);
+    if expected.is_empty() {
+        let left_out = left_out.len();
+        return Err(Error::AwsError(format!("{LIST_ACCOUNTS}: all {left_out} accounts are excluded or not open.")));
+    }
+    let first = first_place(expected.len(), check.now);
+    expected.rotate_left(first);
+    let function = &check.home.function_arn(&check.rule_function_name);
+    let reads = expected.into_iter().map(|(id, name)| read(check, accounts, until, id, name, function));
     let mut coverage: Vec<_> = stream::iter(reads).buffer_unordered(ACCOUNTS_AT_A_TIME).collect().await;
     coverage.sort_by(|a, b| a.account.cmp(&b.account));
     log(&coverage);
     Ok(Summary::of(&coverage))
 }
 
-async fn read(check: &Check, accounts: &Accounts, until: Instant, id: String, name: Option<String>) -> Coverage {
+/// Where the order of so many accounts begins at `now`. A check that runs out of time misses the last ones, so each begins elsewhere.
+fn first_place(accounts: usize, now: DateTime<Utc>) -> usize {
+    let hours = u64::try_from(now.timestamp() / 3600).unwrap_or_default();
+    let place = hours % PLACES * PLACES_AN_HOUR % PLACES;
+    (accounts as u64 * place / PLACES) as usize
+}
+
+async fn read(
+    check: &Check,
+    accounts: &Accounts,
+    until: Instant,
+    id: String,
+    name: Option<String>,
+    function: &str,
+) -> Coverage {
     let calls = Calls::default();
     let coverage = match accounts.open(&id, &check.home, check.now, &calls, until.into()).await {
-        Ok(account) => Coverage::read(&account, name, &check.rule_function_name, check.now).await,
+        Ok(account) => Coverage::read(&account, name, function, check.now).await,
         Err(error) => Coverage::unreachable(id.clone(), name, error.to_string()),
     };
     // Nothing else will be asked of the account, and the clients of a thousand would fill the function's memory.
@@ -91,6 +126,15 @@ fn listing_failed(error: CallError) -> Error {
         )),
         Failure::TimeUp => Error::DeadlineExceeded(format!("no time left for {error}")),
         Failure::NotFound | Failure::NotYetConsistent | Failure::Other => Error::AwsError(format!("{error}.")),
+    }
+}
+
+fn log_left_out(left_out: &[(String, &str)]) {
+    for (account, why) in left_out.iter().take(LOGGED) {
+        info!(account, why, "account left out");
+    }
+    if !left_out.is_empty() {
+        info!(accounts = left_out.len(), "accounts left out");
     }
 }
 
@@ -140,5 +184,41 @@ impl Summary {
             ("CoverageCheckDuration", "Seconds", json!(took.as_secs_f64())),
         ];
         embedded(now, &metrics)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::TimeDelta;
+
+    /// The first `reached` of so many accounts, as a check at that hour reads them.
+    fn reached(accounts: usize, hour: i64, reached: usize) -> BTreeSet<usize> {
+        let now = DateTime::UNIX_EPOCH + TimeDelta::hours(500_000 + hour);
+        let mut order: Vec<_> = (0..accounts).collect();
+        order.rotate_left(first_place(accounts, now));
+        order.into_iter().take(reached).collect()
+    }
+
+    #[test]
+    fn what_one_check_misses_the_next_reaches() {
+        for hours in [1, 12] {
+            for first in 0..26 {
+                for accounts in [13_usize, 100, 5000] {
+                    let enough = (accounts * 7).div_ceil(13) + 1;
+                    let [one, next] = [first, first + hours].map(|hour| reached(accounts, hour, enough));
+                    assert_eq!(one.union(&next).count(), accounts, "{accounts} accounts, from hour {first}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_schedule_begins_everywhere() {
+        for hours in 1..=12 {
+            // A check that reaches hardly more than a thirteenth of the accounts.
+            let checks = (0..13).flat_map(|check| reached(5000, check * hours, 386));
+            assert_eq!(checks.collect::<BTreeSet<_>>().len(), 5000, "every {hours} hours");
+        }
     }
 }

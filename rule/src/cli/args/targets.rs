@@ -7,7 +7,10 @@ use access_key_rotation::aws::{
 };
 use anyhow::{anyhow, bail};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    io::{Write, stderr},
+};
 
 /// The current account by default.
 #[derive(Clone, Debug, clap::Args)]
@@ -40,6 +43,25 @@ pub(crate) struct LeftOut {
     pub(crate) why: &'static str,
 }
 
+/// How many accounts are left out, which, and why. `None` if there are none.
+pub(crate) fn left_out_line(left_out: &[LeftOut]) -> Option<String> {
+    let named = left_out.iter().map(|LeftOut { account, name, why }| {
+        let name = name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
+        format!("{account}{name} {why}")
+    });
+    let named: Vec<_> = named.collect();
+    let accounts = if named.len() == 1 { "account" } else { "accounts" };
+    (!named.is_empty()).then(|| format!("{} {accounts} left out: {}", named.len(), named.join(", ")))
+}
+
+/// Says on standard error which accounts are left out, for an output that has no place for it.
+pub(crate) fn tell_left_out(left_out: &[LeftOut]) {
+    if let Some(line) = left_out_line(left_out) {
+        // A closed standard error is no reason to fail.
+        let _ = writeln!(stderr(), "access-key-rotation: {line}");
+    }
+}
+
 impl Targets {
     /// Asks AWS Organizations for its accounts if they are all meant.
     ///
@@ -55,17 +77,11 @@ impl Targets {
             bail!("--exclude {id}: not an account of the organization");
         }
         let mut resolved = Resolved::default();
-        for (id, Member { name, open }) in accounts {
-            let why = match (self.exclude.contains(&id), open) {
-                (true, _) => "excluded",
-                // Nobody can work in it.
-                (false, false) => "closed or suspended",
-                (false, true) => {
-                    resolved.accounts.insert(id, name);
-                    continue;
-                }
-            };
-            resolved.left_out.push(LeftOut { account: id, name, why });
+        for (id, Member { name, not_open }) in accounts {
+            match self.exclude.contains(&id).then_some("excluded").or(not_open) {
+                Some(why) => resolved.left_out.push(LeftOut { account: id, name, why }),
+                None => _ = resolved.accounts.insert(id, name),
+            }
         }
         match resolved.accounts.is_empty() {
             true => bail!("--exclude leaves no accounts"),
@@ -75,7 +91,7 @@ impl Targets {
 }
 
 async fn organization(session: &Session) -> anyhow::Result<BTreeMap<String, Member>> {
-    list_accounts(&session.config, &session.calls(), session.until).await.map_err(|error| {
+    list_accounts(&session.config, &session.home.account, &session.calls(), session.until).await.map_err(|error| {
         let remedy = match error.kind {
             Failure::Denied => {
                 ". Run this in the management account or a delegated administrator account, or name accounts with --account"

@@ -3,9 +3,9 @@
 use crate::{
     args::{
         connection::{Connection, Session},
-        targets::Targets,
+        function::{function, function_arn},
+        targets::{LeftOut, Resolved, Targets, left_out_line},
     },
-    commands::doctor::function_name,
     findings::finding::Covered,
     outcome::Outcome,
     output::destination::Output,
@@ -37,8 +37,8 @@ use std::{
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  access-key-rotation coverage --profile security --organization")]
 pub(crate) struct Args {
-    /// The name of the rule's function
-    #[arg(long, value_name = "NAME", default_value = "access-key-rotation", value_parser = function_name)]
+    /// The rule's function: its name, if it is in the current account, or its ARN
+    #[arg(long, value_name = "NAME", default_value = "access-key-rotation", value_parser = function)]
     function_name: String,
     /// The output format
     #[arg(long, value_enum, default_value = "table")]
@@ -65,6 +65,7 @@ enum Format {
 struct OrganizationCoverage {
     checked_at: DateTime<Utc>,
     accounts: Vec<AccountCoverage>,
+    left_out: Vec<LeftOut>,
 }
 
 /// The coverage of an account, and its users.
@@ -97,18 +98,18 @@ struct Users {
 pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
     let output = Output::open(args.output.as_deref())?;
     let session = &args.connection.open().await?;
-    let function_name = &args.function_name;
-    let targets = args.targets.resolve(session).await?.accounts;
-    let reads = session.each_account(targets, |id, name| read(session, id, name, function_name));
+    let function = &function_arn(&session.home, &args.function_name);
+    let Resolved { accounts: targets, left_out } = args.targets.resolve(session).await?;
+    let reads = session.each_account(targets, |id, name| read(session, id, name, function));
     let mut accounts: Vec<_> = reads.collect().await;
     accounts.sort_by(|a, b| a.account.cmp(&b.account));
-    let coverage = OrganizationCoverage { checked_at: session.now, accounts };
+    let coverage = OrganizationCoverage { checked_at: session.now, accounts, left_out };
     let outcome = coverage.outcome();
     output.write(move |out| coverage.write(args.format, out)).await?;
     Ok(outcome)
 }
 
-async fn read(session: &Session, id: String, name: Option<String>, function_name: &str) -> AccountCoverage {
+async fn read(session: &Session, id: String, name: Option<String>, function: &str) -> AccountCoverage {
     let calls = session.calls();
     let account = match session.open(&id, &calls).await {
         Ok(account) => account,
@@ -117,7 +118,7 @@ async fn read(session: &Session, id: String, name: Option<String>, function_name
             return AccountCoverage { account: id, name, coverage: coverage.into(), users: None, error: None };
         }
     };
-    let coverage = Coverage::read(&account, name.clone(), function_name, session.now).await;
+    let coverage = Coverage::read(&account, name.clone(), function, session.now).await;
     let users = match &coverage.rule {
         Some(rule) => count(&account, rule).await.map(Some),
         None => Ok(None),
@@ -200,6 +201,7 @@ impl OrganizationCoverage {
             );
             writeln!(out, "{}", line.trim_end())?;
         }
-        writeln!(out, "{} of {} accounts covered", covered.len(), self.accounts.len())
+        writeln!(out, "{} of {} accounts covered", covered.len(), self.accounts.len())?;
+        left_out_line(&self.left_out).map_or(Ok(()), |line| writeln!(out, "{line}"))
     }
 }

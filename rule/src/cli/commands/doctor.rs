@@ -12,7 +12,11 @@ mod remediation;
 mod report;
 
 use crate::{
-    args::{connection::Connection, targets::Targets},
+    args::{
+        connection::Connection,
+        function::function_name,
+        targets::{Resolved, Targets},
+    },
     commands::pack::pack_name,
     manual,
     outcome::Outcome,
@@ -20,7 +24,6 @@ use crate::{
 };
 use access_key_rotation::aws::calls::{CallError, Failure};
 use account::Examiner;
-use anyhow::anyhow;
 use function::Function;
 use futures_util::{StreamExt, future::join3};
 use pack::Pack;
@@ -61,19 +64,10 @@ pub(crate) struct Args {
     connection: Connection,
 }
 
-/// Parses a function's name, as Lambda's reference of `CreateFunction` defines it.
-pub(crate) fn function_name(text: &str) -> anyhow::Result<String> {
-    let is_name =
-        (1..=64).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
-    let wrong =
-        "a function's name, without the rest of its ARN, has at most 64 letters, digits, hyphens and underscores";
-    if is_name { Ok(text.to_owned()) } else { Err(anyhow!(wrong)) }
-}
-
 pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
     let output = Output::open(args.output.as_deref())?;
     let session = args.connection.open().await?;
-    let targets = args.targets.resolve(&session).await?.accounts;
+    let Resolved { accounts: targets, left_out } = args.targets.resolve(&session).await?;
     let mut checks = vec![regions::check(&session.home)];
     let deployed = if args.before_rollout {
         None
@@ -101,6 +95,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
         current_account: session.home.account.clone(),
         checks,
         accounts,
+        left_out,
     };
     let outcome = report.outcome();
     output.write(move |out| args.format.write(&report, out)).await?;

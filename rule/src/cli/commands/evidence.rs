@@ -1,8 +1,7 @@
 //! `evidence`: one document for an auditor.
 
 use crate::{
-    args::scope::Scope,
-    commands::doctor::function_name,
+    args::{function::function, scope::Scope},
     findings::organization_scan::{Besides, scan_accounts},
     outcome::Outcome,
     output::{destination::Output, evidence::Evidence, html, json},
@@ -26,8 +25,8 @@ pub(crate) struct Args {
     /// works too
     #[arg(long, value_name = "EARLIER.json")]
     since: Option<PathBuf>,
-    /// The name of the rule's function, by which the rule is found in each account
-    #[arg(long, value_name = "NAME", default_value = "access-key-rotation", value_parser = function_name)]
+    /// The rule's function, by which the rule is found in each account: its name, if it is in the current account, or its ARN
+    #[arg(long, value_name = "NAME", default_value = "access-key-rotation", value_parser = function)]
     function_name: String,
     /// Print in this format
     #[arg(long, value_enum, default_value = "html")]

@@ -4,7 +4,7 @@ mod markdown;
 mod script;
 
 use crate::{
-    args::scope::Scope,
+    args::{scope::Scope, targets::tell_left_out},
     findings::{
         finding::{Finding, Key, Terms},
         organization_scan::{Besides, scan_accounts},
@@ -51,6 +51,7 @@ enum Format {
 pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
     let output = Output::open(args.output.as_deref())?;
     let result = scan_accounts(&args.scope.connection.open().await?, &args.scope, None, Besides::default()).await?;
+    tell_left_out(&result.left_out);
     let plan = Plan::new(&result, args.grace_days).context("cannot read a temporary file")?;
     let write = if args.format == Format::Markdown { markdown::write } else { script::write };
     output.write(move |out| write(&plan, out)).await?;

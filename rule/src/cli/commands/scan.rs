@@ -1,8 +1,7 @@
 //! `scan`: evaluates accounts now.
 
 use crate::{
-    args::scope::Scope,
-    commands::doctor::function_name,
+    args::{function::function, scope::Scope, targets::tell_left_out},
     findings::{
         organization_scan::{Besides, scan_accounts},
         report_scan::{LIMITS, scan_reports},
@@ -38,8 +37,8 @@ pub(crate) struct Args {
     /// Also read when AWS Config last evaluated the rule in each account
     #[arg(long, conflicts_with = "credential_report")]
     coverage: bool,
-    /// The name of the rule's function, for --coverage
-    #[arg(long, value_name = "NAME", default_value = "access-key-rotation", value_parser = function_name, requires = "coverage")]
+    /// The rule's function, for --coverage: its name, if it is in the current account, or its ARN
+    #[arg(long, value_name = "NAME", default_value = "access-key-rotation", value_parser = function, requires = "coverage")]
     function_name: String,
     /// Print in this format
     #[arg(long, value_enum, default_value = "table")]
@@ -62,6 +61,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
     if result.terms.credential_report && matches!(args.format, Format::Json | Format::Csv) {
         // JSON and CSV have no place for this note. A closed standard error is no reason to fail.
         let _ = writeln!(stderr(), "access-key-rotation: {LIMITS}");
+    }
+    if args.format == Format::Csv {
+        tell_left_out(&result.left_out);
     }
     let outcome = result.outcome();
     output.write(move |out| args.format.write(&result, out)).await?;

@@ -1,7 +1,7 @@
 //! Scans accounts side by side. If one fails, the others keep their findings.
 
 use crate::{
-    args::{connection::Session, scope::Scope, targets::Resolved},
+    args::{connection::Session, function::function_arn, scope::Scope, targets::Resolved},
     findings::{
         comparison::Earlier,
         exemptions::read_exemptions,
@@ -21,7 +21,7 @@ use std::{path::Path, pin::pin, sync::Arc};
 /// What to read besides the users who may be in violation.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Besides<'a> {
-    /// When AWS Config last evaluated the rule in each account. This is the name of the rule's function.
+    /// When AWS Config last evaluated the rule in each account. This is the rule's function, by name or ARN.
     pub(crate) coverage_of: Option<&'a str>,
     /// The exemption tags of all users, with one more call for each user.
     pub(crate) exemptions: bool,
@@ -86,7 +86,7 @@ async fn scan_account(
     let findings = findings.collect();
     let mut errors: Vec<_> = scan.outcome.err().map(|error| error.to_string()).into_iter().collect();
     let coverage = match besides.coverage_of {
-        Some(function_name) => match read(&account, None, function_name, session.now).await {
+        Some(function) => match read(&account, None, &function_arn(&session.home, function), session.now).await {
             Ok(coverage) => Some(Covered::from(coverage)),
             Err(error) => {
                 errors.push(account.error(&error).to_string());

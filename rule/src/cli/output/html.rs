@@ -13,6 +13,7 @@ mod totals;
 mod users;
 
 use crate::{
+    args::targets::left_out_line,
     findings::{
         finding::{AccountSummary, Terms},
         scan_result::ScanResult,
@@ -31,7 +32,7 @@ const SCRIPT: &str = include_str!("html/script.js");
 
 /// Writes the page of a scan, or an auditor's document about it.
 pub(crate) fn write(result: &ScanResult, evidence: Option<&Evidence>, out: &mut dyn Write) -> io::Result<()> {
-    let ScanResult { terms, accounts, comparison, findings, .. } = result;
+    let ScanResult { terms, accounts, comparison, findings, left_out, .. } = result;
     let mut totals = Totals::default();
     for finding in findings.ordered()? {
         totals.add(&finding?, terms);
@@ -45,6 +46,7 @@ pub(crate) fn write(result: &ScanResult, evidence: Option<&Evidence>, out: &mut 
         @if let Some(comparison) = comparison { (comparison::section(comparison)) }
         div.charts { (totals.ages(terms)) (totals.due(terms)) }
         (accounts::section(accounts))
+        @if evidence.is_none() && let Some(line) = left_out_line(left_out) { p { (Theirs(&line)) } }
         @if let Some(evidence) = evidence { (exemptions::section(evidence)) }
     };
     let title = format!(

@@ -2,6 +2,7 @@
 //! that both `jq` and `grep` work on them.
 
 use crate::{
+    args::targets::LeftOut,
     findings::{
         comparison::Comparison,
         finding::{AccountSummary, Terms},
@@ -20,6 +21,7 @@ struct Head<'a> {
     #[serde(flatten)]
     terms: &'a Terms,
     accounts: &'a [AccountSummary],
+    left_out: &'a [LeftOut],
     #[serde(skip_serializing_if = "Option::is_none")]
     since: Option<&'a Comparison>,
 }
@@ -33,7 +35,8 @@ struct Sealed<'a> {
 }
 
 pub(crate) fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> {
-    let head = Head { terms: &result.terms, accounts: &result.accounts, since: result.comparison.as_ref() };
+    let ScanResult { terms, accounts, left_out, comparison, .. } = result;
+    let head = Head { terms, accounts, left_out, since: comparison.as_ref() };
     write_document(&head, &result.findings, out)
 }
 

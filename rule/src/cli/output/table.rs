@@ -1,10 +1,13 @@
 //! Violations and accounts as text, for a terminal.
 
-use crate::findings::{
-    comparison::{Comparison, Violation},
-    finding::{Covered, Finding, Since},
-    report_scan::LIMITS,
-    scan_result::ScanResult,
+use crate::{
+    args::targets::left_out_line,
+    findings::{
+        comparison::{Comparison, Violation},
+        finding::{Covered, Finding, Since},
+        report_scan::LIMITS,
+        scan_result::ScanResult,
+    },
 };
 use access_key_rotation::coverage::account::State;
 use chrono::SecondsFormat;
@@ -37,6 +40,9 @@ pub(crate) fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> 
             account.users_non_compliant,
             account.coverage.as_ref().map(covered).unwrap_or_default()
         )?;
+    }
+    if let Some(line) = left_out_line(&result.left_out) {
+        writeln!(out, "{line}")?;
     }
     if result.terms.credential_report {
         writeln!(out, "{LIMITS}")?;

@@ -80,8 +80,14 @@ impl Examiner<'_> {
                 checks.extend(permissions::check(account, self.role_name).await);
             }
             checks.extend(runbooks(account, &caller).await);
-            checks.push(coverage::check(account, &function.name, self.session.now, &caller).await);
-            checks.push(remediation::check(account, &function.name, &caller).await);
+            match &function.arn {
+                Some(arn) => {
+                    checks.push(coverage::check(account, arn, self.session.now, &caller).await);
+                    checks.push(remediation::check(account, arn, &caller).await);
+                }
+                None => checks
+                    .extend(["coverage", "remediation"].map(|check| Check::skipped(check, "the function is unknown"))),
+            }
         }
         checks
     }

@@ -10,13 +10,8 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 const NAME: &str = "coverage";
 
-pub(super) async fn check(
-    account: &Account<'_>,
-    function_name: &str,
-    now: DateTime<Utc>,
-    caller: &Caller<'_>,
-) -> Check {
-    let Coverage { state, rule, last_evaluated, why, .. } = match read(account, None, function_name, now).await {
+pub(super) async fn check(account: &Account<'_>, function: &str, now: DateTime<Utc>, caller: &Caller<'_>) -> Check {
+    let Coverage { state, rule, last_evaluated, why, .. } = match read(account, None, function, now).await {
         Ok(coverage) => coverage,
         Err(error) => return Check::unknown(NAME, error.to_string(), caller.remedy(&error)),
     };

@@ -12,6 +12,8 @@ const CONFIG: &str = "config.amazonaws.com";
 /// The function in the current account.
 pub(super) struct Function {
     pub(super) name: String,
+    /// `None` if the current account has no such function, so that no rule can be known by it.
+    pub(super) arn: Option<String>,
     /// Its resource policy, or a check that says why it is unknown.
     pub(super) policy: Result<Invokers, Check>,
 }
@@ -28,8 +30,12 @@ pub(super) struct Invokers {
 
 impl Function {
     pub(super) async fn read(session: &Session, name: String) -> Function {
-        let policy = policy(session, &name).await;
-        Function { name, policy }
+        let (exists, policy) = match exists(session, &name).await {
+            Ok(true) => (true, policy(session, &name).await),
+            Ok(false) => (false, Err(missing(session, &name))),
+            Err(check) => (true, Err(check)),
+        };
+        Function { arn: exists.then(|| session.home.function_arn(&name)), name, policy }
     }
 
     pub(super) fn of_account(&self, id: &str) -> Check {
@@ -57,8 +63,7 @@ impl Function {
                 NAME,
                 format!("the policy of {name} does not allow AWS Config in this account to invoke it"),
                 format!(
-                    "Add the account to MemberAccounts (or MemberAccounts2, 3, 4), or leave them all empty, and deploy the function \
-                     again ({}).",
+                    "Add the account to MemberAccounts (or MemberAccounts2, 3, 4), and deploy the function again ({}).",
                     manual::FUNCTION
                 ),
             ),
@@ -66,24 +71,27 @@ impl Function {
     }
 }
 
+async fn exists(session: &Session, name: &str) -> Result<bool, Check> {
+    let lambda = aws_sdk_lambda::Client::new(&session.config);
+    let request = lambda.get_function_configuration().function_name(name);
+    let calls = session.calls();
+    match calls.call("lambda:GetFunctionConfiguration", session.until, || request.clone().send()).await {
+        Ok(_) => Ok(true),
+        Err(error) if error.code == "ResourceNotFoundException" => Ok(false),
+        Err(error) => Err(Check::unknown(NAME, error.to_string(), Caller::Current.remedy(&error))),
+    }
+}
+
+fn missing(session: &Session, name: &str) -> Check {
+    let Home { account, region, .. } = &session.home;
+    let seen = format!("account {account} has no function {name} in {region}");
+    Check::unknown(NAME, seen, "Run the doctor in the function's account, or pass --function-name.")
+}
+
 async fn policy(session: &Session, name: &str) -> Result<Invokers, Check> {
     let lambda = aws_sdk_lambda::Client::new(&session.config);
     let calls = session.calls();
     let unknown = |error: &CallError| Check::unknown(NAME, error.to_string(), Caller::Current.remedy(error));
-    let request = lambda.get_function_configuration().function_name(name);
-    match calls.call("lambda:GetFunctionConfiguration", session.until, || request.clone().send()).await {
-        Ok(_) => {}
-        Err(error) if error.code == "ResourceNotFoundException" => {
-            let Home { account, region, .. } = &session.home;
-            let seen = format!("account {account} has no function {name} in {region}");
-            return Err(Check::unknown(
-                NAME,
-                seen,
-                "Run the doctor in the function's account, or pass --function-name.",
-            ));
-        }
-        Err(error) => return Err(unknown(&error)),
-    }
     let request = lambda.get_policy().function_name(name);
     match calls.call("lambda:GetPolicy", session.until, || request.clone().send()).await {
         Ok(answer) => answer

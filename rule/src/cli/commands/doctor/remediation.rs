@@ -4,7 +4,7 @@ use super::{Caller, Check};
 use access_key_rotation::{
     aws::{account::Account, calls::CallError, pages::Pages},
     config::rules::rules_that_invoke,
-    coverage::account::is_function,
+    coverage::account::{in_words, is_function},
 };
 
 const NAME: &str = "remediation";
@@ -14,9 +14,9 @@ const EXCEPTIONS_A_PAGE: i32 = 100;
 /// How many users to name, and to put into the command. The count has all of them.
 const MOST_NAMED: usize = 20;
 
-pub(super) async fn check(account: &Account<'_>, function_name: &str, caller: &Caller<'_>) -> Check {
+pub(super) async fn check(account: &Account<'_>, function: &str, caller: &Caller<'_>) -> Check {
     let unknown = |error: &CallError| Check::unknown(NAME, error.to_string(), caller.remedy(error));
-    let rules = match rules_that_invoke(account, |arn| is_function(arn, function_name)).await {
+    let rules = match rules_that_invoke(account, |arn| is_function(arn, function)).await {
         Ok(rules) => rules.into_iter().map(|rule| rule.name).collect::<Vec<_>>(),
         Err(error) => return unknown(&error),
     };
@@ -30,7 +30,7 @@ pub(super) async fn check(account: &Account<'_>, function_name: &str, caller: &C
     }
     let Some((rule, users)) = found.first() else {
         return match rules.is_empty() {
-            true => Check::skipped(NAME, format!("no AWS Config rule in this account invokes {function_name}")),
+            true => Check::skipped(NAME, format!("no AWS Config rule in this account invokes {}", in_words(function))),
             false => Check::ok(NAME, format!("no remediation exceptions for {}", rules.join(", "))),
         };
     };

@@ -1,6 +1,9 @@
 //! The doctor's report, as a table or as JSON.
 
-use crate::Outcome;
+use crate::{
+    Outcome,
+    args::targets::{LeftOut, left_out_line},
+};
 use chrono::{DateTime, Utc};
 use clap::ValueEnum;
 use serde::Serialize;
@@ -92,6 +95,7 @@ pub(crate) struct Report {
     /// The checks that are not about a single account.
     pub(super) checks: Vec<Check>,
     pub(super) accounts: Vec<Examined>,
+    pub(super) left_out: Vec<LeftOut>,
 }
 
 impl Report {
@@ -139,7 +143,7 @@ fn table(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         let name = name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
         writeln!(out, "{account}{name}: {}", summary(checks))?;
     }
-    Ok(())
+    left_out_line(&report.left_out).map_or(Ok(()), |line| writeln!(out, "{line}"))
 }
 
 /// For example `6 ok, 1 failed`.

@@ -1,7 +1,10 @@
 //! Lists exemptions, valid or not.
 
 use crate::{
-    args::{connection::Session, targets::Targets},
+    args::{
+        connection::Session,
+        targets::{Resolved, Targets, tell_left_out},
+    },
     findings::exemptions::{Exempted, read_exemptions, sort},
     outcome::Outcome,
     output::destination,
@@ -25,7 +28,8 @@ pub(super) async fn list(
     parameters: &Parameters,
     format: Format,
 ) -> anyhow::Result<Outcome> {
-    let accounts = targets.resolve(session).await?.accounts;
+    let Resolved { accounts, left_out } = targets.resolve(session).await?;
+    tell_left_out(&left_out);
     let reads = session.each_account(accounts, |id, _| async move {
         let read = read(session, &id, parameters).await;
         (id, read)

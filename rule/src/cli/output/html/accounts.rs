@@ -49,7 +49,7 @@ fn row(summary: &AccountSummary, with_coverage: bool) -> Markup {
                 }
             }
             td { @if complete { "complete" } @else { span.mark.alert { "incomplete" } } }
-            @if with_coverage { td { (coverage.as_ref().map_or_else(|| html! { (UNKNOWN) }, covered)) } }
+            @if with_coverage { td.why { (coverage.as_ref().map_or_else(|| html! { (UNKNOWN) }, covered)) } }
         }
     }
 }

@@ -61,7 +61,7 @@ def test_the_check_is_the_functions_code_with_another_handler():
     assert hub["CoverageFunction"]["Properties"]["Architectures"] == rule["Architectures"]
     # The deployment fails if it has other code.
     assert found["CoverageVersion"] == {"FunctionName": FUNCTION, "CodeSha256": CODE["CodeSha256"]}
-    assert (check["MemorySize"], check["Timeout"]) == (128, 300)
+    assert (check["MemorySize"], check["Timeout"]) == (512, 900)
     assert check["Environment"]["Variables"] == {
         "EVALUATION_ROLE_NAME": "/access-key-rotation-evaluation",
         "RULE_FUNCTION_NAME": "access-key-rotation",

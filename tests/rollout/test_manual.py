@@ -144,7 +144,7 @@ def shell_blocks(title, *words):
 
 
 def names_and_upload():
-    return shell_blocks(ORGANIZATION, "BUCKET=", "RELEASE=")
+    return shell_blocks(ORGANIZATION, "BUCKET=", "RELEASE=", "MEMBERS=$(")
 
 
 def function_code(aws):
@@ -171,6 +171,52 @@ def test_the_deployment_and_its_removal(aws):
     assert stack_names(stacks) == set()
     with pytest.raises(aws.client("config").exceptions.NoSuchOrganizationConformancePackException):
         pack_parameters(aws)
+
+
+def with_members(script, accounts):
+    """Runs a block of the manual with this list of accounts, and with a command `aws` that prints its arguments."""
+    stub = "aws() { printf '%s\\n' \"$@\"; }\n"
+    names = "ROOT=r-exam BUCKET=b RELEASE=r/ SHA256=s ORGANIZATION=o-exampleorgid"
+    return subprocess.run(["bash", "-c", f"{stub}{names}\n{script}"], env={"MEMBERS": accounts}, capture_output=True, text=True)
+
+
+DEPLOYMENTS = [
+    ("Deploy it to an organization", "OrganizationalUnitIds="),
+    ("The parts one by one", "hub.yaml"),
+    ("Who may invoke the function, and how often", "MemberAccounts4"),
+]
+
+
+@pytest.mark.parametrize("title, word", DEPLOYMENTS)
+def test_no_command_goes_on_with_an_empty_list_of_accounts(title, word):
+    [block] = [block for block in blocks(section(title), "sh") if word in block]
+    refused = with_members(block, "")
+    assert "cloudformation" not in refused.stdout and "MEMBERS: lists no account" in refused.stderr
+    deployed = with_members(block, "111122223333,210987654321")
+    assert "MemberAccounts=111122223333,210987654321\n" in deployed.stdout, deployed
+
+
+@pytest.mark.parametrize("number", [1, 315, 316, 1260])
+def test_a_long_list_of_accounts_is_split(number):
+    accounts = [str(111122220000 + n) for n in range(number)]
+    [block] = [block for block in blocks(section(DEPLOYMENTS[2][0]), "sh") if "MemberAccounts4" in block]
+    given = dict(line.split("=") for line in with_members(block, ",".join(accounts)).stdout.split("\n") if line.startswith("MemberAccounts"))
+    lists = [given[f"MemberAccounts{part}"].split(",") for part in ("", "2", "3", "4")]
+    assert [account for part in lists for account in part if account] == accounts
+    assert all(len(part) <= 315 for part in lists)
+
+
+def test_the_list_of_accounts_has_the_open_ones_of_all_pages(aws):
+    """By `State`, and by `Status` only where there is no `State`. The others are shown."""
+    organizations = aws.client("organizations")
+    for n in range(25):
+        organizations.create_account(Email=f"{n}@example.com", AccountName=f"account {n}")
+    organizations.close_account(AccountId=aws.members[1])
+    open_ones = {account["Id"] for page in organizations.get_paginator("list_accounts").paginate() for account in page["Accounts"]}
+    [listing] = [block for block in blocks(section(ORGANIZATION), "sh") if "MEMBERS=$(" in block]
+    out = aws.shell(listing + 'echo "$MEMBERS"\n')
+    assert set(out.split("\n")[-2].split(",")) == open_ones - {aws.members[1]}
+    assert aws.members[1] in out.split("\n", 1)[1].rsplit("\n", 2)[0]
 
 
 def test_a_release_is_deployed_over_another_and_rolled_back(aws):

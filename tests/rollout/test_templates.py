@@ -86,7 +86,11 @@ ACCOUNTS = equals("aws:SourceAccount", [MEMBER, OTHER])
     [
         ({}, []),
         ({"MemberAccounts": MEMBER, "OrganizationMayInvoke": "true"}, []),
-        ({"OrganizationId": ORGANIZATION}, [None]),
+        # An empty list is nobody: see test_no_empty_list_is_deployed.
+        ({"OrganizationId": ORGANIZATION}, []),
+        ({"OrganizationId": ORGANIZATION, "AnyAccountMayInvoke": "true"}, [None]),
+        ({"OrganizationId": ORGANIZATION, "AnyAccountMayInvoke": "true", "MemberAccounts": MEMBER}, [None]),
+        ({"AnyAccountMayInvoke": "true"}, []),
         ({"OrganizationId": ORGANIZATION, "MemberAccounts": f"{MEMBER},{OTHER}"}, [ACCOUNTS]),
         ({"OrganizationId": ORGANIZATION, "MemberAccounts3": f"{MEMBER},{OTHER}"}, [ACCOUNTS]),
         ({"OrganizationId": ORGANIZATION, "OrganizationMayInvoke": "true"}, [equals("aws:SourceOrgID", ORGANIZATION)]),
@@ -100,6 +104,44 @@ def test_who_may_invoke_the_function(parameters, allowed):
     assert who_may_invoke(**parameters) == [THIS_ACCOUNT, *allowed]
 
 
+@pytest.mark.parametrize(
+    "given, is_deployed",
+    [
+        ({}, False),
+        ({"MemberAccounts": MEMBER}, True),
+        ({"MemberAccounts4": MEMBER}, True),
+        ({"OrganizationMayInvoke": "true"}, True),
+        ({"AnyAccountMayInvoke": "true"}, True),
+    ],
+)
+@pytest.mark.parametrize("name", ["hub.yaml", "organization.yaml"])
+def test_no_empty_list_is_deployed(name, given, is_deployed):
+    """CloudFormation checks the rules of a template before it touches a resource. No emulator does."""
+    text = template(name)
+    values = parameter_values(text, {"OrganizationId": ORGANIZATION, **given})
+    [rule] = text["Rules"].values()
+    [assertion] = rule["Assertions"]
+    assert resolved(rule.get("RuleCondition", {"Fn::Equals": ["", ""]}), values, {})
+    assert resolved(assertion["Assert"], values, {}) == is_deployed
+    assert "MemberAccounts is empty" in assertion["AssertDescription"]
+
+
+def test_without_an_organization_there_is_no_list():
+    [rule] = template("hub.yaml")["Rules"].values()
+    assert not resolved(rule["RuleCondition"], parameter_values(template("hub.yaml"), {}), {})
+
+
+@pytest.mark.parametrize(
+    "accounts, allowed",
+    [("", True), (MEMBER, True), (f"{MEMBER},{OTHER}", True), (f"{MEMBER}, {OTHER}", False), (f"{MEMBER},", False), ("None", False), (",", False)],
+)
+def test_a_list_of_accounts_has_accounts_only(accounts, allowed):
+    for name in ("hub.yaml", "organization.yaml"):
+        for number in ("", "2", "3", "4"):
+            pattern = template(name)["Parameters"][f"MemberAccounts{number}"]["AllowedPattern"]
+            assert bool(re.fullmatch(pattern, accounts)) == allowed
+
+
 def test_the_lists_and_the_policy_have_room_for_the_accounts_that_the_manual_says():
     account = 111122220000
     most = ",".join(str(account + n) for n in range(315))
@@ -111,17 +153,20 @@ def test_the_lists_and_the_policy_have_room_for_the_accounts_that_the_manual_say
 
 
 @pytest.mark.parametrize(
-    "region, organization, permissions",
+    "region, organization, anyone, permissions",
     [
-        (REGION, ORGANIZATION, []),
-        ("us-gov-west-1", ORGANIZATION, [HUB, None]),
-        ("us-gov-west-1", "", [HUB]),
-        ("cn-north-1", ORGANIZATION, [HUB, None]),
+        (REGION, ORGANIZATION, "true", []),
+        ("us-gov-west-1", ORGANIZATION, "true", [HUB, None]),
+        ("us-gov-west-1", ORGANIZATION, "false", [HUB]),
+        ("us-gov-west-1", "", "true", [HUB]),
+        ("cn-north-1", ORGANIZATION, "true", [HUB, None]),
+        ("cn-north-1", ORGANIZATION, "false", [HUB]),
     ],
 )
-def test_where_cloudformation_has_no_policy_for_functions_there_are_permissions(region, organization, permissions):
+def test_where_cloudformation_has_no_policy_for_functions_there_are_permissions(region, organization, anyone, permissions):
     hub = template("hub.yaml")
-    values = parameter_values(hub, {"OrganizationId": organization, "AWS::Region": region, "Function": "access-key-rotation"})
+    given = {"OrganizationId": organization, "AnyAccountMayInvoke": anyone, "MemberAccounts": MEMBER}
+    values = parameter_values(hub, {**given, "AWS::Region": region, "Function": "access-key-rotation"})
     holds = lambda resource: resolved({"Condition": resource["Condition"]}, values, hub["Conditions"])
     of_type = lambda kind: [r for r in hub["Resources"].values() if r["Type"] == f"AWS::Lambda::{kind}" and holds(r)]
     found = [resolved(permission["Properties"], values, hub["Conditions"]) for permission in of_type("Permission")]
@@ -282,16 +327,61 @@ def test_every_alarm_watches_something_and_tells_the_topic():
     resources = template("hub.yaml")["Resources"]
     alarms = [resource["Properties"] for name, resource in resources.items() if name.endswith("Alarm")]
     assert len(alarms) == 7
-    watched = {alarm["MetricName"] for alarm in alarms}
-    assert {"Errors", "Throttles", "AsyncEventAge", "AsyncEventsDropped", "DestinationDeliveryFailures"} <= watched
+    watched = {metric["MetricName"] for alarm in alarms for metric in metrics(alarm)}
+    assert {"Errors", "RetriesExpected", "Throttles", "AsyncEventAge", "AsyncEventsDropped", "DestinationDeliveryFailures"} <= watched
     manual = (ROOT / "templates/README.md").read_text()
     for alarm in alarms:
         assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}]
-        # The function's own metrics have no dimensions.
-        assert ("Dimensions" in alarm) == (alarm["Namespace"] != "AccessKeyRotation")
         # No news is good news of the function, which runs when there is something to do. Of the coverage check, it is bad news.
-        missing = "breaching" if alarm["MetricName"] == "AccountsNotCovered" else "notBreaching"
+        missing = "breaching" if alarm.get("MetricName") == "AccountsNotCovered" else "notBreaching"
         assert alarm["TreatMissingData"] == missing
-        # A count of what happened goes back to nothing; what lies in a queue stays.
-        assert alarm["Namespace"] != "AWS/SQS"
+        for metric in metrics(alarm):
+            # The function's own metrics have no dimensions.
+            assert ("Dimensions" in metric) == (metric["Namespace"] != "AccessKeyRotation")
+            # A count of what happened goes back to nothing; what lies in a queue stays.
+            assert metric["Namespace"] != "AWS/SQS"
         assert f"`{alarm['AlarmName']}`" in manual
+
+
+def metrics(alarm):
+    """What an alarm watches: one metric, or those of its expression."""
+    return [query["MetricStat"]["Metric"] for query in alarm["Metrics"] if "MetricStat" in query] if "Metrics" in alarm else [alarm]
+
+
+@pytest.mark.parametrize(
+    "errors, retries, fires",
+    [
+        (None, None, False),
+        (0, 0, False),
+        (1, 1, False),
+        (3, 2, True),
+        (1, 0, True),
+        # A function that ends before its line of metrics.
+        (1, None, True),
+        # The line came first.
+        (None, 1, False),
+    ],
+)
+def test_an_error_that_a_retry_heals_is_no_alarm(errors, retries, fires):
+    """The expression by its two functions: FILL gives 0 where there is no data."""
+    alarm = template("hub.yaml")["Resources"]["ErrorsAlarm"]["Properties"]
+    [expression] = [query for query in alarm["Metrics"] if "Expression" in query]
+    stats = {query["Id"]: query["MetricStat"] for query in alarm["Metrics"] if "MetricStat" in query}
+    assert [query["Id"] for query in alarm["Metrics"] if query["ReturnData"]] == [expression["Id"]]
+    assert {(stat["Stat"], stat["Period"]) for stat in stats.values()} == {("Sum", 300)}
+    named = {stats[name]["Metric"]["MetricName"]: name for name in stats}
+    data = {named["Errors"]: errors, named["RetriesExpected"]: retries}
+    fill = lambda value, other: other if value is None else value
+    value = eval(expression["Expression"], {"FILL": fill, **data})
+    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("GreaterThanThreshold", 0)
+    assert (value > 0) == fires
+
+
+def test_cloudwatch_takes_the_alarm_on_errors(account):
+    """As its API takes it, with the expression's metrics."""
+    account(HUB)
+    alarm = hub_resource("ErrorsAlarm", Function="access-key-rotation", AlarmTopic="arn:aws:sns:eu-central-1:111122220000:topic")
+    cloudwatch = boto3.client("cloudwatch")
+    cloudwatch.put_metric_alarm(**alarm)
+    [made] = cloudwatch.describe_alarms(AlarmNames=["access-key-rotation-errors"])["MetricAlarms"]
+    assert [query["Id"] for query in made["Metrics"]] == ["unexpected", "errors", "retries"]

@@ -55,11 +55,6 @@ impl Organization {
         self.members.insert(id.to_owned(), Member { name: name.to_owned(), state });
     }
 
-    /// Removes an account from the list, whatever it is.
-    pub fn forget_account(&mut self, id: &str) {
-        self.members.remove(id);
-    }
-
     /// Answers with the `Status` of accounts and without their `State`, as AWS did before September 2026.
     pub fn answer_with_status(&mut self) {
         self.has_status = true;

@@ -1,5 +1,6 @@
 //! Access keys and their last use, in IAM's words.
 
+use super::exemption::Tags;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -42,6 +43,17 @@ impl AccessKey {
     pub fn due(&self, limit: u16) -> DateTime<Utc> {
         self.created.checked_add_signed(TimeDelta::days(limit.into())).unwrap_or(DateTime::<Utc>::MAX_UTC)
     }
+
+    /// Whether the key is older than the limit, but not active: a key to delete once nothing needs it.
+    pub fn is_outlived(&self, limit: u16, now: DateTime<Utc>) -> bool {
+        self.status != KeyStatus::Active && now > self.due(limit)
+    }
+}
+
+/// The description of a user's access key, if it has one. IAM's console keeps it as a tag of the user whose key is the access key id
+/// ("Manage access keys for IAM users" in the IAM user guide). Whoever may tag the user writes it, so it is untrusted text.
+pub fn description<'a>(tags: &'a Tags, access_key_id: &str) -> Option<&'a str> {
+    tags.get(access_key_id).map(|description| description.trim()).filter(|description| !description.is_empty())
 }
 
 /// `GetAccessKeyLastUsed`.
@@ -61,4 +73,29 @@ pub type LastUses = BTreeMap<String, LastUsed>;
 /// The UTC day of a time, as annotations give it.
 pub(super) fn day(time: DateTime<Utc>) -> NaiveDate {
     time.date_naive()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_key_is_outlived_unless_it_is_active() {
+        let created = DateTime::from_timestamp(1_772_366_400, 0).unwrap();
+        let key = |status| AccessKey { id: "AKIAIOSFODNN7EXAMPLE".to_owned(), status, created };
+        let at = |seconds| created + TimeDelta::days(90) + TimeDelta::seconds(seconds);
+        for (status, outlived) in [(KeyStatus::Active, false), (KeyStatus::Inactive, true), (KeyStatus::Expired, true)]
+        {
+            assert!(!key(status).is_outlived(90, at(0)), "{status:?}");
+            assert_eq!(key(status).is_outlived(90, at(1)), outlived, "{status:?}");
+        }
+    }
+
+    #[test]
+    fn a_description_is_the_tag_named_like_the_key() {
+        let tags = [("AKIAONE", " mail relay "), ("AKIATWO", " "), ("team", "payments")];
+        let tags: Tags = tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        let described = ["AKIAONE", "AKIATWO", "AKIATHREE", "akiaone"].map(|key| description(&tags, key));
+        assert_eq!(described, [Some("mail relay"), None, None, None]);
+    }
 }

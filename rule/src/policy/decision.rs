@@ -113,7 +113,7 @@ fn without_stale_keys(keys: &[AccessKey], parameters: &Parameters, now: DateTime
     let limit = parameters.max_access_key_age;
     let due_soon = active_past(keys, i32::from(limit) - i32::from(parameters.warn_before_days), now);
     // Reactivating such a key makes the user non-compliant at once.
-    let outlived: Vec<_> = keys.iter().filter(|key| now > key.due(limit)).collect();
+    let outlived: Vec<_> = keys.iter().filter(|key| key.is_outlived(limit, now)).collect();
     let text = match (due_soon.is_empty(), outlived.is_empty()) {
         (true, true) => Clearance::of_keys(keys, parameters, now).annotation(),
         (true, false) => annotation::outlived(&outlived, limit),

@@ -2,7 +2,7 @@
 
 use crate::{support::*, transcript::Transcript};
 use local_aws::{
-    Credentials, FaultKind, World,
+    Credentials, FaultKind, KeyStatus, World,
     deployment::{self, build_command_line},
 };
 use serde_json::Value;
@@ -94,6 +94,57 @@ async fn the_table_has_the_violations_oldest_first() {
     $ scan --max-access-key-age 500
     111122223333: 3 users evaluated, 0 non-compliant, 0 exempt
     ");
+}
+
+#[tokio::test]
+async fn an_old_key_that_is_not_active_is_named_with_its_command_and_a_description_is_shown() {
+    let cli = Cli::start().await;
+    let (off, described, violating) = {
+        let mut world = cli.deployment.aws.world();
+        let account = world.account(HUB);
+        let (off, described) = (user_with_key(account, "-rf", 400), user_with_key(account, "described", 200));
+        let violating = user_with_key(account, "described", 300);
+        account.set_key_status("-rf", &off, KeyStatus::Inactive);
+        account.set_key_status("described", &described, KeyStatus::Inactive);
+        account.tag_user("described", &described, "=old_relay");
+        account.tag_user("described", &violating, "mail \u{202e}relay");
+        // Nobody reads the tags of a user without a stale key.
+        account.tag_user("-rf", &off, "unread");
+        user_with_key(account, "young", 10);
+        (off, described, violating)
+    };
+    cli.deployment.clear_calls();
+    let (_, out, error) = cli.scan(&[]).await;
+    assert_eq!(error, "");
+    let lines = [("-rf", &off, 400), ("described", &described, 200)].map(|(user, key, age)| {
+        format!("{HUB}  inactive  {}  aws iam delete-access-key --user-name={user} --access-key-id {key}\n", day(-age))
+    });
+    assert!(lines.iter().all(|line| out.contains(line)), "{out}");
+    assert!(out.ends_with(": 3 users evaluated, 1 non-compliant, 0 exempt, 2 old inactive keys\n"), "{out}");
+    assert_eq!(cli.deployment.calls_of("GetUser"), 1, "for the violation alone");
+
+    let (_, out, _) = cli.scan(&["--format", "json"]).await;
+    let json: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(json["accounts"][0]["oldInactiveKeys"], 2);
+    let user = |name: &str| json["users"].as_array().unwrap().iter().find(|user| user["userName"] == name).unwrap();
+    assert_eq!(user("described")["oldInactiveKeys"], Value::from(vec![described.as_str()]));
+    let keys = user("described")["accessKeys"].as_array().unwrap();
+    let description = |id: &String| &keys.iter().find(|key| key["accessKeyId"] == **id).unwrap()["description"];
+    assert_eq!(
+        (description(&described), description(&violating)),
+        (&"=old_relay".into(), &"mail \u{202e}relay".into())
+    );
+    assert!(user("-rf")["accessKeys"][0]["description"].is_null());
+
+    let (_, out, _) = cli.scan(&["--format", "csv"]).await;
+    let row = csv_rows(&out).into_iter().find(|row| row["user"] == "described").unwrap();
+    let mut descriptions: Vec<_> = row["description"].split(';').collect();
+    descriptions.sort_unstable();
+    let mut expected = [format!("{described} =old_relay"), format!("{violating} mail \u{fffd}relay")];
+    expected.sort_unstable();
+    assert_eq!(descriptions, expected);
+    let (_, page, _) = cli.scan(&["--format", "html"]).await;
+    assert!(page.contains("<bdi>mail \u{fffd}relay</bdi>") && page.contains("<bdi>=old_relay</bdi>"), "{page}");
 }
 
 #[tokio::test]

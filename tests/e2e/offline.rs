@@ -213,3 +213,115 @@ fn a_report_that_is_not_whole_or_none_is_an_error_and_costs_no_other() {
     }
     insta::assert_snapshot!(told);
 }
+
+#[test]
+fn the_root_users_access_key_is_named_though_the_rule_does_not_cover_it() {
+    let path = fixture("active-root-key.csv");
+    let report = fs::read_to_string(&path).unwrap();
+    let scan_as = |path: &str, format: &str| {
+        scan(&["--credential-report", path, "--as-of", "2026-11-28T00:00:00Z", "--format", format])
+    };
+    let sentence = "111122223333: the root user has an access key, which the rule does not cover (active, created or last activated \
+                    2015-01-01, last used 2026-11-20).";
+    for format in ["table", "json", "csv", "html"] {
+        let (status, out, error) = scan_as(path.to_str().unwrap(), format);
+        assert_eq!(status, Some(0), "it is no violation");
+        assert!(format!("{out}{error}").contains(sentence) || format == "json", "{format}: {out}{error}");
+        if format == "json" {
+            let json: Value = serde_json::from_str(&out).unwrap();
+            let key = &json["accounts"][0]["rootAccessKeys"][0];
+            assert_eq!((&key["status"], &key["lastUsed"]["serviceName"]), (&"Active".into(), &"s3".into()));
+        }
+    }
+    // Without a key there is nothing to name. Without the row, it is unknown.
+    let directory = TempDir::new().unwrap();
+    let without = report.replace(
+        "true,true,2015-01-01T00:00:00+00:00,2026-11-20T00:00:00+00:00,us-east-1,s3",
+        "true,false,N/A,N/A,N/A,N/A",
+    );
+    for (what, content, expected) in [
+        ("no key", without, Value::Array(Vec::new())),
+        (
+            "no row",
+            self::report().lines().filter(|line| !line.starts_with("<root")).collect::<Vec<_>>().join("\n"),
+            Value::Null,
+        ),
+    ] {
+        let (_, out, error) = scan_as(&file(&directory, "report.csv", content), "json");
+        let json: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(json["accounts"][0]["rootAccessKeys"], expected, "{what}");
+        assert!(!error.contains("root user"), "{what}: {error}");
+    }
+    // A row that cannot be read makes root unknown, not keyless.
+    let unreadable = file(&directory, "report.csv", report.replace("true,true,2015", "true,yes,2015"));
+    let (status, _, error) = scan_as(&unreadable, "table");
+    assert_eq!(status, Some(1));
+    assert!(
+        error.contains("1 of 1 users unknown: the root user (access_key_1_active is neither true nor false)"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_a_spreadsheet_saved_is_read_exactly_or_is_an_error_that_says_so() {
+    let directory = TempDir::new().unwrap();
+    let saved = fs::read_to_string(fixture("true-and-false-in-capitals.csv")).unwrap();
+    let capitals = saved.split_whitespace().collect::<Vec<_>>().join("\n");
+    let utf16: Vec<u8> = "\u{feff}user,arn".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let quoted =
+        capitals.lines().map(|line| format!("\"{}\"", line.replace(',', "\",\""))).collect::<Vec<_>>().join("\r\n");
+    let as_of = ["--as-of", "2026-03-01T12:00:00Z"];
+    for (what, content) in [
+        ("capitals", saved),
+        (
+            "a byte order mark, CRLF and an end of the last line",
+            format!("\u{feff}{}\r\n", capitals.replace('\n', "\r\n")),
+        ),
+        ("every field quoted", quoted),
+    ] {
+        let path = file(&directory, "report.csv", content);
+        let (status, out, error) = scan(&[&["--credential-report", &path], &as_of[..]].concat());
+        assert_eq!((status, error.as_str()), (Some(3), ""), "{what}: {out}");
+        assert!(
+            out.contains("111122223333  bot   idle                access key 1 is stale: created 2024-01-01"),
+            "{what}: {out}"
+        );
+    }
+    let date = |shown: &str| capitals.replace("TRUE,2024-01-01T00:00:00+00:00", &format!("TRUE,{shown}")).into_bytes();
+    for (content, expected) in [
+        (capitals.replace(',', ";").into_bytes(), "semicolons separate the fields, instead of commas"),
+        (capitals.replace(',', "\t").into_bytes(), "tabs separate the fields, instead of commas"),
+        (utf16, "this is UTF-16"),
+        (date("01/01/2024 00:00"), "access_key_1_last_rotated is not a time such as 2026-03-01T12:00:00+00:00"),
+        (date("45292"), "access_key_1_last_rotated is not a time such as 2026-03-01T12:00:00+00:00"),
+        (date("2024-01-01T00:00:00"), "access_key_1_last_rotated is not a time such as 2026-03-01T12:00:00+00:00"),
+        (capitals.replace("\nbot,", "\nBOT,").into_bytes(), "user and arn do not name the same IAM user"),
+        (format!("{capitals}\n{}", ",".repeat(21)).into_bytes(), "line 4 has only empty fields"),
+    ] {
+        let path = file(&directory, "report.csv", content);
+        let (status, out, error) = scan(&[&["--credential-report", &path], &as_of[..]].concat());
+        assert_eq!(status, Some(1), "{expected}: {out}");
+        assert!(
+            error.contains(&format!("{expected}. A spreadsheet may have changed it: pass the file as IAM wrote it")),
+            "{error}"
+        );
+        assert!(!out.contains(" bot "), "{expected}: {out}");
+    }
+}
+
+/// A user who only has an old key that is not active is compliant, but not forgotten.
+#[test]
+fn an_old_key_that_is_not_active_is_named_in_every_format() {
+    let report = fixture("credential-report.csv");
+    for format in ["table", "json", "csv", "html"] {
+        let arguments = ["--format", format, "--credential-report", report.to_str().unwrap()];
+        let (_, out, _) = scan(&[&arguments[..], &AS_OF].concat());
+        let expected = match format {
+            "table" => "111122223333  inactive  2024-01-01  aws iam list-access-keys --user-name=replaced\n",
+            "json" => "\"oldInactiveKeys\":[\"access key 1\"]",
+            "csv" => "111122223333,replaced,,COMPLIANT,false,,,,,access key 1,",
+            _ => ">aws iam list-access-keys --user-name=replaced<",
+        };
+        assert!(out.contains(expected), "{format}: {out}");
+    }
+}

@@ -1,18 +1,14 @@
-//! `plan` on a local AWS: what its script does when the real AWS CLI runs it.
+//! `plan` on a local AWS, and its commands in the real AWS CLI.
 
 use crate::{
-    cli::{Cli, said},
-    deployed::REPOSITORY,
+    cli::Cli,
+    deployed::{REPOSITORY, document},
     support::*,
     transcript::Transcript,
 };
-use chrono::Utc;
 use local_aws::{KeyStatus, REGION};
-use std::{collections::BTreeSet, fs, process::Stdio};
-use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
-    process::{Child, Command},
-};
+use std::{fs, process::Output};
+use tokio::process::Command;
 
 const WRITES: [&str; 3] = ["CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey"];
 
@@ -32,84 +28,6 @@ async fn start() -> (Cli, String) {
     (cli, in_the_way)
 }
 
-/// Ages and statuses of a user's keys.
-fn keys(cli: &Cli, user: &str) -> BTreeSet<(i64, String)> {
-    let mut world = cli.deployment.aws.world();
-    let user = world.account(HUB).user(user).unwrap();
-    user.keys.iter().map(|key| ((Utc::now() - key.created).num_days(), key.status.to_string())).collect()
-}
-
-/// Bash with the script, as the administrator of an account.
-fn bash(cli: &Cli, script: &str, account: &str) -> Child {
-    let path = std::env::var("PATH").unwrap();
-    Command::new("bash")
-        .args(["-c", script])
-        .env_clear()
-        .env("PATH", format!("{REPOSITORY}/target/venv/bin:{path}"))
-        .env("AWS_ENDPOINT_URL", cli.deployment.aws.endpoint())
-        .env("AWS_DEFAULT_REGION", REGION)
-        .env("AWS_ACCESS_KEY_ID", format!("AKIALOCAL{account}"))
-        .env("AWS_SECRET_ACCESS_KEY", "any")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
-}
-
-/// Gives these answers, and no more.
-async fn answer(mut bash: Child, answers: &str) -> (Option<i32>, String, String) {
-    // A script that stops early does not read all answers.
-    let _ = bash.stdin.take().unwrap().write_all(answers.as_bytes()).await;
-    said(bash.wait_with_output().await.unwrap())
-}
-
-async fn run(cli: &Cli, script: &str, account: &str, answers: &str) -> (Option<i32>, String, String) {
-    answer(bash(cli, script, account), answers).await
-}
-
-#[tokio::test]
-async fn the_script_rotates_what_it_is_told_to_and_deletes_nothing_that_is_active() {
-    let (cli, in_the_way) = start().await;
-    let (status, script, error) = cli.run(&["plan", "--format", "script"]).await;
-    assert_eq!((status, error.as_str()), (Some(3), ""));
-    let before = keys(&cli, "used");
-    let mut told = Transcript::by_the_clock();
-    told.add("plan --format script", &script, &error);
-
-    // Nobody answers; no; another account: nothing is changed.
-    cli.deployment.clear_calls();
-    let (status, out, error) = run(&cli, &script, HUB, "").await;
-    assert_eq!(status, Some(1), "{out}{error}");
-    told.add("bash, and nobody answers", &out, &error);
-    let (status, out, error) = run(&cli, &script, HUB, &"n\n".repeat(10)).await;
-    assert_eq!((status, error.as_str()), (Some(0), ""), "{out}");
-    told.add("bash, and every answer is no", &out, &error);
-    let (status, out, error) = run(&cli, &script, MEMBER, &"y\n".repeat(10)).await;
-    assert_eq!(status, Some(0));
-    told.add("bash with another account's credentials, and every answer is yes", &out, &error);
-    insta::assert_snapshot!(told);
-    assert_eq!(WRITES.map(|action| cli.deployment.calls_of(action)), [0; 3]);
-    assert_eq!(keys(&cli, "used"), before);
-
-    // The script shows how to delete, and never does: the key in the way may be in use again by now.
-    let deletions: Vec<_> = script.lines().filter(|line| line.contains("delete-access-key")).collect();
-    assert!(deletions.len() == 3 && deletions.iter().all(|line| line.starts_with("    later '")), "{script}");
-    let mut bash = bash(&cli, &script, HUB);
-    let mut out = BufReader::new(bash.stdout.take().unwrap()).lines();
-    while !out.next_line().await.unwrap().unwrap().starts_with("Continue only after ") {}
-    cli.deployment.aws.world().account(HUB).delete_key("used", &in_the_way);
-    bash.stdout = Some(out.into_inner().into_inner());
-    let (status, out, error) = answer(bash, "\ny\n\ny\ny\n").await;
-    assert_eq!((status, error.as_str()), (Some(0), ""), "{out}");
-    let expected = |keys: &[(i64, &str)]| keys.iter().map(|(age, status)| (*age, (*status).to_owned())).collect();
-    assert_eq!(keys(&cli, "used"), expected(&[(0, "Active"), (200, "Inactive")]));
-    assert_eq!(keys(&cli, "idle"), expected(&[(300, "Inactive")]));
-    assert_eq!(WRITES.map(|action| cli.deployment.calls_of(action)), [1, 2, 0]);
-    let (status, _, _) = cli.run(&["plan"]).await;
-    assert_eq!(status, Some(0), "nothing is in violation any more");
-}
-
 #[tokio::test]
 async fn the_checklist_is_for_owners_and_says_what_is_missing() {
     let (cli, _) = start().await;
@@ -124,6 +42,64 @@ async fn the_checklist_is_for_owners_and_says_what_is_missing() {
     insta::assert_snapshot!(told);
     let writes = ["create-access-key", "delete-access-key", "update-access-key"];
     let marked = text.lines().filter(|line| writes.iter().any(|write| line.contains(write)));
-    assert!(marked.clone().count() == 6 && marked.clone().all(|line| line.contains(" *changes*<br>")), "{text}");
+    assert!(marked.clone().count() == 7 && marked.clone().all(|line| line.contains(" *changes*<br>")), "{text}");
     assert!(cli.deployment.calls().keys().all(|action| !WRITES.contains(&action.as_str())));
+}
+
+/// Runs a command as the hub's administrator would.
+async fn sh(cli: &Cli, command: &str) -> Output {
+    let path = std::env::var("PATH").unwrap();
+    Command::new("sh")
+        .args(["-c", command])
+        .env_clear()
+        .env("PATH", format!("{REPOSITORY}/target/venv/bin:{path}"))
+        .env("AWS_ENDPOINT_URL", cli.deployment.aws.endpoint())
+        .env("AWS_DEFAULT_REGION", REGION)
+        .env("AWS_ACCESS_KEY_ID", format!("AKIALOCAL{HUB}"))
+        .env("AWS_SECRET_ACCESS_KEY", "any")
+        .output()
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn the_printed_commands_lead_to_no_old_key_whatever_the_user_is_called() {
+    let cli = Cli::start().await;
+    let (used, left) = {
+        let mut world = cli.deployment.aws.world();
+        let hub = world.account(HUB);
+        let (used, left) = (user_with_key(hub, "-rf", 200), user_with_key(hub, "left", 400));
+        hub.use_key(&used, midnight() - days(1), "eu-west-1", "ses-smtp");
+        hub.tag_user("-rf", &used, "mail_relay");
+        hub.set_key_status("left", &left, KeyStatus::Inactive);
+        (used, left)
+    };
+    let (status, plan, error) = cli.run(&["plan"]).await;
+    assert_eq!((status, error.as_str()), (Some(3), ""));
+    assert!(plan.contains(&format!("\nDescription of {used}: mail\\_relay\n")), "{plan}");
+    assert!(plan.contains("new secret access key for eu-west-1"), "{plan}");
+    assert!(plan.contains("\nOld inactive keys: 1.\n"), "{plan}");
+    assert!(plan.contains(&format!("`aws iam delete-access-key --user-name=left --access-key-id {left}`")), "{plan}");
+    let commands: Vec<_> = plan.split('`').skip(1).step_by(2).collect();
+    let (by_hand, runbooks): (Vec<_>, Vec<_>) =
+        commands.into_iter().partition(|command| command.starts_with("aws iam "));
+    for command in runbooks {
+        let words: Vec<_> = command.split(' ').collect();
+        let ["aws", "ssm", "start-automation-execution", "--document-name", name, "--parameters", given] = words[..]
+        else {
+            panic!("{command}")
+        };
+        let parameters = document(name)["parameters"].as_object().unwrap();
+        let names = given.split(',').map(|parameter| parameter.split_once('=').unwrap().0);
+        assert!(names.into_iter().all(|name| parameters.contains_key(name)), "{command}");
+    }
+    assert_eq!(by_hand.len(), 5, "create, look, deactivate, delete, and delete what was left: {plan}");
+    for command in by_hand {
+        let output = sh(&cli, command).await;
+        assert!(output.status.success(), "{command}: {output:?}");
+    }
+    let (status, plan, _) = cli.run(&["plan"]).await;
+    assert_eq!(status, Some(0), "{plan}");
+    assert!(plan.contains("\nOld inactive keys: 0.\n"), "{plan}");
+    assert_eq!(WRITES.map(|action| cli.deployment.calls_of(action)), [1, 1, 2]);
 }

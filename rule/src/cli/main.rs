@@ -40,6 +40,7 @@ mod findings {
 
 /// Output formats and destinations.
 mod output {
+    pub(crate) mod aws_cli;
     pub(crate) mod csv;
     pub(crate) mod destination;
     pub(crate) mod evidence;
@@ -48,6 +49,7 @@ mod output {
     pub(crate) mod json;
     pub(crate) mod shell;
     pub(crate) mod table;
+    pub(crate) mod visible;
 }
 
 mod manual;

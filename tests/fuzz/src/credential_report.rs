@@ -2,7 +2,7 @@
 
 use crate::{
     findings::{
-        finding::{Finding, Terms},
+        finding::{Finding, Key, Terms},
         report_scan::{CredentialReport, evaluate_report},
     },
     terms::{ORDER, assert_annotation, assert_error, scan},
@@ -39,7 +39,7 @@ fn evaluate(content: &[u8], terms: &Terms) -> Option<CredentialReport> {
 }
 
 fn assert_no_row_is_lost_or_misread(content: &[u8], report: &CredentialReport, terms: &Terms) {
-    let CredentialReport { account, findings, unknown } = report;
+    let CredentialReport { account, findings, root_access_keys, unknown } = report;
     let mut reader = ReaderBuilder::new().flexible(true).has_headers(false).from_reader(content);
     let mut records = reader.records().map(Result::unwrap);
     let header = records.next().unwrap();
@@ -51,8 +51,14 @@ fn assert_no_row_is_lost_or_misread(content: &[u8], report: &CredentialReport, t
     let column = |name: &str| header.iter().position(|column| column == name).unwrap();
     let (user, arn, created) = (column("user"), column("arn"), column("user_creation_time"));
     let whole: Vec<_> = rows.iter().filter(|row| row.len() == header.len()).collect();
-    let roots = whole.iter().filter(|row| is_root(&row[arn])).count();
-    assert_eq!(findings.len() + unknown.len() + roots, rows.len(), "{unknown:?}");
+    // A root user whose keys cannot be read is unknown.
+    let known = findings.len() + usize::from(root_access_keys.is_some());
+    assert_eq!(known + unknown.len(), rows.len(), "{unknown:?}");
+    if let Some(keys) = root_access_keys {
+        let roots: Vec<_> = whole.iter().filter(|row| is_root(&row[arn])).collect();
+        let [root] = roots[..] else { panic!("{} rows for the root user", roots.len()) };
+        assert_keys(keys, |name| root[column(name)].to_owned(), terms);
+    }
     unknown.iter().for_each(|why| assert_error(why));
 
     let mut arns = BTreeSet::new();
@@ -66,7 +72,7 @@ fn assert_no_row_is_lost_or_misread(content: &[u8], report: &CredentialReport, t
         };
         let row: Vec<_> = whole.iter().filter(is_it).collect();
         let [row] = row[..] else { panic!("{} rows for {}", row.len(), finding.arn) };
-        assert_read(finding, |name| row[column(name)].to_owned(), row, terms);
+        assert_read(finding, |name| row[column(name)].to_owned(), terms);
     }
 }
 
@@ -80,32 +86,39 @@ fn is_root(arn: &str) -> bool {
 }
 
 /// Whether the verdict is that of the keys in the row. Without an id, a tag or a page, there is neither an exemption nor more.
-fn assert_read(finding: &Finding, column: impl Fn(&str) -> String, row: &StringRecord, terms: &Terms) {
-    let mut keys = 0;
-    let mut violations = BTreeSet::new();
-    for number in [1, 2] {
-        let rotated = column(&format!("access_key_{number}_last_rotated"));
-        let is_active = match column(&format!("access_key_{number}_active")).as_str() {
-            "true" => true,
-            "false" if rotated == "N/A" => continue,
-            "false" => false,
-            _ => panic!("neither active nor not: {row:?}"),
-        };
-        keys += 1;
-        let rotated = DateTime::parse_from_rfc3339(&rotated).unwrap().to_utc();
-        let id = format!("access key {number}");
-        let key = finding.access_keys.iter().find(|key| key.access_key_id == id).unwrap();
-        assert!(key.create_date == rotated && (key.status == KeyStatus::Active) == is_active, "{key:?}");
-        if is_active && terms.scanned_at - rotated > TimeDelta::days(90) {
-            violations.insert(id);
-        }
-    }
-    assert_eq!(finding.access_keys.len(), keys);
-    assert_eq!(finding.violations.iter().cloned().collect::<BTreeSet<_>>(), violations);
+fn assert_read(finding: &Finding, column: impl Fn(&str) -> String, terms: &Terms) {
+    let [violations, outlived] = assert_keys(&finding.access_keys, column, terms);
+    let ids = |ids: &[String]| ids.iter().cloned().collect::<BTreeSet<_>>();
+    assert_eq!((ids(&finding.violations), ids(&finding.old_inactive_keys)), (violations.clone(), outlived));
     assert_eq!(finding.compliance == Compliance::NonCompliant, !violations.is_empty());
     assert_eq!(finding.compliance == Compliance::Compliant, violations.is_empty());
     assert!(finding.exempt != Some(true) && finding.owner.is_none() && finding.user_id.is_none());
     finding.annotation.iter().for_each(|annotation| assert_annotation(annotation));
+}
+
+/// Whether these are the keys in the row. Returns those that are older than the limit: the active ones, and the others.
+fn assert_keys(keys: &[Key], column: impl Fn(&str) -> String, terms: &Terms) -> [BTreeSet<String>; 2] {
+    let mut number_of_keys = 0;
+    let mut old = [BTreeSet::new(), BTreeSet::new()];
+    for number in [1, 2] {
+        let rotated = column(&format!("access_key_{number}_last_rotated"));
+        let is_active = match column(&format!("access_key_{number}_active")).to_ascii_lowercase().as_str() {
+            "true" => true,
+            "false" if rotated == "N/A" => continue,
+            "false" => false,
+            other => panic!("neither active nor not: {other}"),
+        };
+        number_of_keys += 1;
+        let rotated = DateTime::parse_from_rfc3339(&rotated).unwrap().to_utc();
+        let id = format!("access key {number}");
+        let key = keys.iter().find(|key| key.access_key_id == id).unwrap();
+        assert!(key.create_date == rotated && (key.status == KeyStatus::Active) == is_active, "{key:?}");
+        if terms.scanned_at - rotated > TimeDelta::days(90) {
+            old[usize::from(!is_active)].insert(id);
+        }
+    }
+    assert_eq!(keys.len(), number_of_keys);
+    old
 }
 
 /// A report of which the end is lost says the same of the users who are left. If it ends within a line, it says nothing of that user.
@@ -131,6 +144,7 @@ fn assert_no_verdict_depends_on_the_end(content: &[u8], whole: &CredentialReport
     for finding in &rest.findings {
         assert!(whole.findings.contains(finding), "cut off at {place}: {finding:?}");
     }
+    assert!(rest.root_access_keys.is_none() || rest.root_access_keys == whole.root_access_keys, "cut off at {place}");
     let is_between_lines = is_end(&content[place]) || is_end(&content[place - 1]);
     let last = String::from_utf8_lossy(lines.last().unwrap_or(first));
     let is_in_it = |finding: &Finding| last.split(',').any(|field| field.trim_matches('"') == finding.arn);

@@ -3,6 +3,7 @@
 use crate::{
     args::{function::function, scope::Scope, targets::tell_left_out},
     findings::{
+        finding::AccountSummary,
         organization_scan::{Besides, scan_accounts},
         report_scan::{LIMITS, scan_reports},
     },
@@ -61,6 +62,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
     if result.terms.credential_report && matches!(args.format, Format::Json | Format::Csv) {
         // JSON and CSV have no place for this note. A closed standard error is no reason to fail.
         let _ = writeln!(stderr(), "access-key-rotation: {LIMITS}");
+        for sentence in result.accounts.iter().flat_map(AccountSummary::root_sentences) {
+            let _ = writeln!(stderr(), "access-key-rotation: {sentence}");
+        }
     }
     if args.format == Format::Csv {
         tell_left_out(&result.left_out);

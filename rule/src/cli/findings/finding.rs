@@ -6,8 +6,9 @@ use access_key_rotation::{
     coverage::account::{Coverage, State},
     evaluation::user::Evaluated,
     policy::{
-        access_key::{AccessKey, KeyStatus, LastUsed},
+        access_key::{AccessKey, KeyStatus, LastUsed, description},
         decision::Compliance,
+        exemption::Tags,
         parameters::Parameters,
     },
 };
@@ -48,6 +49,8 @@ pub(crate) struct Finding {
     pub(crate) owner: Option<String>,
     /// Ids of the keys in violation, oldest first.
     pub(crate) violations: Vec<String>,
+    /// Ids of the keys that are older than the limit, but not active, oldest first. Somebody should delete them.
+    pub(crate) old_inactive_keys: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) since: Option<Since>,
     pub(crate) access_keys: Vec<Key>,
@@ -59,6 +62,9 @@ pub(crate) struct Finding {
 pub(crate) struct Key {
     /// `AKIA…`; `access key 1` or `2` from a credential report, which has no ids.
     pub(crate) access_key_id: String,
+    /// The user's own words, if there are any and the tags were read.
+    #[serde(default)]
+    pub(crate) description: Option<String>,
     pub(crate) status: KeyStatus,
     pub(crate) create_date: DateTime<Utc>,
     /// Whole days.
@@ -87,6 +93,13 @@ pub(crate) struct AccountSummary {
     pub(crate) users_non_compliant: usize,
     /// `None` for a credential report, which shows no exemptions.
     pub(crate) users_exempt: Option<usize>,
+    /// Keys of all users that are older than the limit, but not active.
+    #[serde(default)]
+    pub(crate) old_inactive_keys: usize,
+    /// The access keys of the root user, which the rule does not cover; `None` if they were not read. Only a credential report has
+    /// them.
+    #[serde(default)]
+    pub(crate) root_access_keys: Option<Vec<Key>>,
     /// The missing data, and the reason.
     pub(crate) error: Option<String>,
     /// When AWS Config last evaluated the rule, with `--coverage`.
@@ -154,6 +167,10 @@ impl Finding {
             uses.map(|(_, used)| used.as_ref().map(|used| used.at.is_some_and(|at| at >= recently))).collect();
         let is_known = !uses.is_empty() && !uses.contains(&None);
         let in_use = if uses.contains(&Some(true)) { Some(true) } else { is_known.then_some(false) };
+        let (limit, now) = (terms.max_access_key_age, terms.scanned_at);
+        let mut outlived: Vec<_> = keys.iter().map(|(key, _)| key).filter(|key| key.is_outlived(limit, now)).collect();
+        outlived.sort_by_key(|key| key.created);
+        let old_inactive_keys = outlived.into_iter().map(|key| key.id.clone()).collect();
         Finding {
             account: account.to_owned(),
             user_name: user.name,
@@ -167,8 +184,9 @@ impl Finding {
             in_use,
             owner: tags.as_ref().and_then(|tags| order.owner(tags)),
             violations: verdict.violations,
+            old_inactive_keys,
             since: None,
-            access_keys: keys.into_iter().map(|(key, used)| Key::new(key, used, terms.scanned_at)).collect(),
+            access_keys: keys.into_iter().map(|(key, used)| Key::new(key, used, tags.as_ref(), now)).collect(),
         }
     }
 
@@ -182,6 +200,12 @@ impl Finding {
             (false, Some(false)) => "idle",
             (false, None) => "in use?",
         }
+    }
+
+    /// The keys that are older than the limit, but not active, oldest first.
+    pub(crate) fn old_inactive_keys(&self) -> impl Iterator<Item = &Key> {
+        let key = |id: &String| self.access_keys.iter().find(|key| key.access_key_id == *id);
+        self.old_inactive_keys.iter().filter_map(key)
     }
 
     pub(crate) fn is_violation(&self) -> bool {
@@ -210,14 +234,48 @@ impl Finding {
 }
 
 impl Key {
-    fn new(key: AccessKey, used: Option<LastUsed>, now: DateTime<Utc>) -> Key {
+    /// `tags` are the user's, if they were read.
+    pub(crate) fn new(key: AccessKey, used: Option<LastUsed>, tags: Option<&Tags>, now: DateTime<Utc>) -> Key {
         Key {
+            description: tags.and_then(|tags| description(tags, &key.id)).map(str::to_owned),
             access_key_id: key.id,
             status: key.status,
             create_date: key.created,
             age_days: (now - key.created).num_days(),
             last_used: used.map(|used| Used { date: used.at, region: used.region, service_name: used.service }),
         }
+    }
+}
+
+impl AccountSummary {
+    /// One sentence about each access key of the root user.
+    pub(crate) fn root_sentences(&self) -> impl Iterator<Item = String> {
+        self.root_access_keys.iter().flatten().map(|key| {
+            let used = match key.last_used.as_ref().and_then(|used| used.date) {
+                Some(date) => format!("last used {}", date.date_naive()),
+                None => "no use on record".to_owned(),
+            };
+            format!(
+                "{}: the root user has an access key, which the rule does not cover ({}, created or last activated {}, {used}). \
+                 Replace it with a role, then delete it: sign in as the root user.",
+                self.account,
+                key.status.as_str().to_lowercase(),
+                key.create_date.date_naive()
+            )
+        })
+    }
+}
+
+impl Used {
+    /// What a rotation changes besides the key, if SES used it last. An SMTP password of SES is derived from the secret access key for
+    /// one Region ("Obtaining Amazon SES SMTP credentials" in the SES developer guide).
+    pub(crate) fn smtp_advice(&self) -> Option<String> {
+        self.date.filter(|_| ["ses", "ses-smtp"].contains(&self.service_name.as_str()))?;
+        let region = if self.region == "N/A" { "the Region that it sends in" } else { &self.region };
+        Some(format!(
+            "Amazon SES used it last. If something sends mail by SMTP with it, the SMTP password changes with the key: derive the new \
+             one from the new secret access key for {region}. The SMTP user name is the new access key id."
+        ))
     }
 }
 
@@ -237,6 +295,7 @@ pub(crate) fn compliant(user_name: &str, access_keys: Vec<Key>) -> Finding {
         in_use: Some(false),
         owner: None,
         violations: Vec::new(),
+        old_inactive_keys: Vec::new(),
         since: None,
         access_keys,
     }

@@ -8,7 +8,7 @@ use crate::{
     args::{order::Order, scope::Scope},
     findings::{
         comparison::Earlier,
-        finding::{Finding, Terms},
+        finding::{Finding, Key, Terms},
         scan_result::{AccountScan, ScanResult},
     },
 };
@@ -41,6 +41,9 @@ pub(crate) const LIMITS: &str = "This comes from credential reports, and is as o
 
 const NOT_A_REPORT: &str = "not a credential report";
 
+/// What to do about what a spreadsheet did to a report.
+const SPREADSHEET: &str = "A spreadsheet may have changed it: pass the file as IAM wrote it";
+
 /// How many unreadable rows to name.
 const NAMED: usize = 10;
 
@@ -51,6 +54,8 @@ const CLOCKS_DIFFER: TimeDelta = TimeDelta::minutes(5);
 pub(crate) struct CredentialReport {
     pub(crate) account: String,
     pub(crate) findings: Vec<Finding>,
+    /// The root user's keys; `None` if the report has no readable row for the root user.
+    pub(crate) root_access_keys: Option<Vec<Key>>,
     /// Unreadable rows, and the reasons.
     pub(crate) unknown: Vec<String>,
 }
@@ -72,9 +77,9 @@ pub(crate) fn scan_reports(
         let read = fs::read(path).map_err(anyhow::Error::from);
         match read.and_then(|content| evaluate_report(&content, &scope.rule.parameters, &scope.order, &terms)) {
             Ok(report) if !result.accounts.iter().any(|other| other.account == report.account) => {
-                let CredentialReport { account, findings, unknown } = report;
+                let CredentialReport { account, findings, root_access_keys, unknown } = report;
                 let error = named(&unknown, findings.len());
-                result.add(AccountScan { account, findings, error, ..AccountScan::default() })?;
+                result.add(AccountScan { account, findings, root_access_keys, error, ..AccountScan::default() })?;
             }
             Ok(report) => {
                 let error = format!("a second report for account {}. Pass one report for each account", report.account);
@@ -114,9 +119,13 @@ pub(crate) fn evaluate_report(
                     --output text | base64 --decode"
         );
     }
+    if content.starts_with(b"\xff\xfe") || content.starts_with(b"\xfe\xff") {
+        bail!("this is UTF-16. {SPREADSHEET}");
+    }
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(content);
     let columns = Columns::find(reader.headers().context(NOT_A_REPORT)?)?;
-    let mut report = CredentialReport { account: String::new(), findings: Vec::new(), unknown: Vec::new() };
+    let mut report =
+        CredentialReport { account: String::new(), findings: Vec::new(), root_access_keys: None, unknown: Vec::new() };
     let mut seen = BTreeSet::new();
     let mut additional_is_empty = true;
     for record in reader.records() {
@@ -124,6 +133,9 @@ pub(crate) fn evaluate_report(
         let line = record.position().map_or(0, |position| position.line());
         if record.iter().any(|field| field.contains(['\n', '\r'])) {
             bail!("line {line} has a field with several lines. A closing quotation mark may be missing");
+        }
+        if record.iter().all(str::is_empty) {
+            bail!("line {line} has only empty fields. {SPREADSHEET}");
         }
         if record.len() < columns.number || record.len() == columns.number && columns.is_cut_off(&record) {
             bail!("line {line} is cut off, so the report is incomplete");
@@ -149,17 +161,23 @@ pub(crate) fn evaluate_report(
         if !seen.insert(arn) {
             bail!("line {line} is a second line for the same user");
         }
-        let Some(user) = user else { continue };
         if let Some(column) = columns.after(&record, terms.scanned_at + CLOCKS_DIFFER) {
             let now = terms.scanned_at;
             bail!("line {line}: {column} is after {now}, the time of this evaluation. See --as-of");
         }
-        match columns.keys(&record, additional_is_empty) {
-            Ok(keys) => {
+        match (user, columns.keys(&record, additional_is_empty)) {
+            (Some(user), Ok(keys)) => {
                 let evaluated = evaluate(keys, parameters, terms.scanned_at);
                 report.findings.push(Finding::new(&report.account, user, evaluated, order, terms));
             }
-            Err(why) => report.unknown.push(format!("{} ({why})", user.name)),
+            (None, Ok(keys)) => {
+                let key = |(key, used)| Key::new(key, Some(used), None, terms.scanned_at);
+                report.root_access_keys = Some(keys.into_iter().map(key).collect());
+            }
+            (user, Err(why)) => {
+                let name = user.as_ref().map_or("the root user", |user| &user.name);
+                report.unknown.push(format!("{name} ({why})"));
+            }
         }
     }
     match seen.is_empty() {
@@ -194,6 +212,11 @@ struct Columns {
 
 impl Columns {
     fn find(header: &StringRecord) -> anyhow::Result<Columns> {
+        let first = header.get(0).unwrap_or_default();
+        if let Some((_, name)) = [(';', "semicolons"), ('\t', "tabs")].iter().find(|(other, _)| first.contains(*other))
+        {
+            bail!("{NOT_A_REPORT}: {name} separate the fields, instead of commas. {SPREADSHEET}");
+        }
         let find = |name: &str| header.iter().position(|column| column == name);
         let column = |name: &str| find(name).with_context(|| format!("{NOT_A_REPORT}: no column {name}"));
         let key = |number: u8| -> anyhow::Result<[usize; 5]> {
@@ -237,9 +260,9 @@ impl Columns {
         let is_name = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
         let names_the_user = resource.strip_prefix("user/").and_then(|path| path.rsplit('/').next()) == Some(name);
         if !names_the_user || !name.chars().all(is_name) || !(1..=64).contains(&name.len()) {
-            bail!("user or arn does not belong to an IAM user");
+            bail!("user and arn do not name the same IAM user. {SPREADSHEET}");
         }
-        let created = time(&record[self.user_created]).context("user_creation_time is not a time")?;
+        let created = time(&record[self.user_created]).with_context(|| not_a_time("user_creation_time"))?;
         Ok(Some(User { name: name.to_owned(), id: String::new(), arn: arn.to_owned(), created }))
     }
 
@@ -276,23 +299,28 @@ impl Columns {
         let mut keys = Vec::new();
         for (number, columns) in (1..).zip(self.keys) {
             let [active, last_rotated, used, region, service] = columns.map(|column| &record[column]);
-            let status = match (active, last_rotated) {
+            // Spreadsheets save TRUE and FALSE.
+            let status = match (active.to_ascii_lowercase().as_str(), last_rotated) {
                 ("false", "N/A") => continue,
                 ("true", _) => KeyStatus::Active,
                 ("false", _) => KeyStatus::Inactive,
                 _ => bail!("access_key_{number}_active is neither true nor false"),
             };
             let created =
-                time(last_rotated).with_context(|| format!("access_key_{number}_last_rotated is not a time"))?;
+                time(last_rotated).with_context(|| not_a_time(&format!("access_key_{number}_last_rotated")))?;
             let at = match used {
                 "N/A" => None,
-                date => Some(time(date).with_context(|| format!("access_key_{number}_last_used_date is not a time"))?),
+                date => Some(time(date).with_context(|| not_a_time(&format!("access_key_{number}_last_used_date")))?),
             };
             let used = LastUsed { at, region: region.to_owned(), service: service.to_owned() };
             keys.push((AccessKey { id: format!("access key {number}"), status, created }, used));
         }
         Ok(keys)
     }
+}
+
+fn not_a_time(column: &str) -> String {
+    format!("{column} is not a time such as 2026-03-01T12:00:00+00:00. {SPREADSHEET}")
 }
 
 /// Parses a time in a report; `None` if it is not one.

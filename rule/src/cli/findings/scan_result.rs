@@ -5,7 +5,7 @@ use crate::{
     findings::{
         comparison::{Comparison, Earlier},
         exemptions::{Exempted, sort},
-        finding::{AccountSummary, Covered, Finding, Terms},
+        finding::{AccountSummary, Covered, Finding, Key, Terms},
         finding_store::FindingStore,
     },
     outcome::Outcome,
@@ -33,6 +33,8 @@ pub(crate) struct AccountScan {
     pub(crate) findings: Vec<Finding>,
     pub(crate) exemptions: Vec<Exempted>,
     pub(crate) coverage: Option<Covered>,
+    /// The root user's keys, if they were read.
+    pub(crate) root_access_keys: Option<Vec<Key>>,
     /// The missing data, and the reason.
     pub(crate) error: Option<String>,
 }
@@ -60,7 +62,7 @@ impl ScanResult {
     /// # Errors
     /// If a temporary file cannot be written.
     pub(crate) fn add(&mut self, scan: AccountScan) -> anyhow::Result<()> {
-        let AccountScan { account, name, mut findings, exemptions, coverage, error } = scan;
+        let AccountScan { account, name, mut findings, exemptions, coverage, root_access_keys, error } = scan;
         let count = |counts: fn(&Finding) -> bool| findings.iter().filter(|finding| counts(finding)).count();
         let summary = AccountSummary {
             account,
@@ -68,6 +70,8 @@ impl ScanResult {
             users_evaluated: findings.len(),
             users_non_compliant: count(Finding::is_violation),
             users_exempt: (!self.terms.credential_report).then(|| count(|finding| finding.exempt == Some(true))),
+            old_inactive_keys: findings.iter().map(|finding| finding.old_inactive_keys.len()).sum(),
+            root_access_keys,
             error,
             coverage,
         };

@@ -1,15 +1,18 @@
 //! One line for each user, for spreadsheets.
 
-use crate::findings::{
-    finding::{Finding, Since},
-    scan_result::ScanResult,
+use crate::{
+    findings::{
+        finding::{Finding, Key, Since},
+        scan_result::ScanResult,
+    },
+    output::visible::visible,
 };
 use access_key_rotation::policy::decision::Compliance;
 use serde::Serialize;
 use std::io::{self, Write};
 
 /// The columns, which the header line has even without users.
-const COLUMNS: [&str; 11] = [
+const COLUMNS: [&str; 13] = [
     "account",
     "user",
     "user_id",
@@ -19,6 +22,8 @@ const COLUMNS: [&str; 11] = [
     "in_use",
     "owner",
     "violations",
+    "old_inactive_keys",
+    "description",
     "since",
     "annotation",
 ];
@@ -33,9 +38,14 @@ struct Row<'a> {
     exempt: Option<bool>,
     production: Option<bool>,
     in_use: Option<bool>,
-    owner: Option<&'a str>,
+    /// Visible text, as is the description.
+    owner: Option<String>,
     /// Access key ids, separated by semicolons.
     violations: String,
+    /// Access key ids, separated by semicolons.
+    old_inactive_keys: String,
+    /// The id and the description of each key that has one, separated by semicolons.
+    description: String,
     since: Option<Since>,
     annotation: Option<&'a str>,
 }
@@ -50,12 +60,19 @@ impl<'a> Row<'a> {
             exempt: finding.exempt,
             production: finding.production,
             in_use: finding.in_use,
-            owner: finding.owner.as_deref(),
+            owner: finding.owner.as_deref().map(visible),
             violations: finding.violations.join(";"),
+            old_inactive_keys: finding.old_inactive_keys.join(";"),
+            description: finding.access_keys.iter().filter_map(described).collect::<Vec<_>>().join(";"),
             since: finding.since,
             annotation: finding.annotation.as_deref(),
         }
     }
+}
+
+/// Begins with the key id, so that no spreadsheet takes it for a formula.
+fn described(key: &Key) -> Option<String> {
+    Some(format!("{} {}", key.access_key_id, visible(key.description.as_ref()?)))
 }
 
 pub(crate) fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> {
@@ -91,6 +108,8 @@ mod tests {
             in_use: None,
             owner: None,
             violations: String::new(),
+            old_inactive_keys: String::new(),
+            description: String::new(),
             since: None,
             annotation: None,
         };

@@ -8,6 +8,7 @@ mod chart;
 mod comparison;
 mod evidence;
 mod exemptions;
+mod old_keys;
 mod text;
 mod totals;
 mod users;
@@ -42,6 +43,7 @@ pub(crate) fn write(result: &ScanResult, evidence: Option<&Evidence>, out: &mut 
         (incomplete(&missing, accounts.len()))
         @if let Some(evidence) = evidence { (evidence::sections(evidence)) }
         @if terms.credential_report { (credential_report()) }
+        (root_keys(accounts))
         (totals.tiles(terms, accounts))
         @if let Some(comparison) = comparison { (comparison::section(comparison)) }
         div.charts { (totals.ages(terms)) (totals.due(terms)) }
@@ -58,8 +60,11 @@ pub(crate) fn write(result: &ScanResult, evidence: Option<&Evidence>, out: &mut 
     );
     // This opens and closes the elements by hand, since the users between them are written one by one.
     writeln!(out, "{}\n<html lang=\"en\">\n{}\n<body>", DOCTYPE.into_string(), head(&title).into_string())?;
-    writeln!(out, "{}\n<main>\n{}", header(terms, evidence.is_some()).into_string(), before.into_string())?;
+    let has_old_keys = accounts.iter().any(|account| account.old_inactive_keys > 0);
+    let header = header(terms, evidence.is_some(), has_old_keys);
+    writeln!(out, "{}\n<main>\n{}", header.into_string(), before.into_string())?;
     users::write(result, &totals, out)?;
+    old_keys::write(result, out)?;
     writeln!(out, "</main>\n{}\n</body>\n</html>", foot().into_string())
 }
 
@@ -86,7 +91,7 @@ fn hash(text: &str) -> String {
     format!("sha256-{}", BASE64_STANDARD.encode(Sha256::digest(text)))
 }
 
-fn header(terms: &Terms, is_evidence: bool) -> Markup {
+fn header(terms: &Terms, is_evidence: bool, has_old_keys: bool) -> Markup {
     let limit = number(terms.max_access_key_age, "day");
     html! {
         header {
@@ -97,12 +102,14 @@ fn header(terms: &Terms, is_evidence: bool) -> Markup {
                 @if terms.warn_before_days > 0 {
                     "Users with keys due within " (number(terms.warn_before_days, "day")) " are listed too. "
                 }
-                "A key in violation is in use if it was used within " (number(terms.quiet_days, "day")) " before the scan."
+                "A key in violation is in use if it was used within " (number(terms.quiet_days, "day")) " before the scan. "
+                "Access keys of the root user are not covered."
             }
             nav aria-label="On this page" {
                 a href="#accounts" { "Accounts" } " "
                 @if is_evidence { a href="#exemptions" { "Exemptions" } " " }
-                a href="#users" { "Users" }
+                a href="#users" { "Users" } " "
+                @if has_old_keys { a href="#old-keys" { "Old inactive keys" } }
             }
         }
     }
@@ -124,6 +131,19 @@ fn incomplete(missing: &[(&AccountSummary, &str)], accounts: usize) -> Markup {
                         }
                     }
                 }
+            }
+        }
+    }
+}
+
+/// The root users who have access keys, as far as that was read.
+fn root_keys(accounts: &[AccountSummary]) -> Markup {
+    let sentences: Vec<_> = accounts.iter().flat_map(AccountSummary::root_sentences).collect();
+    html! {
+        @if !sentences.is_empty() {
+            section.notice.alert aria-labelledby="root" {
+                h2 #root { "Root access keys: " (grouped(sentences.len())) }
+                ul { @for sentence in &sentences { li { (Theirs(sentence)) } } }
             }
         }
     }

@@ -4,10 +4,11 @@ use crate::{
     args::targets::left_out_line,
     findings::{
         comparison::{Comparison, Violation},
-        finding::{Covered, Finding, Since},
+        finding::{AccountSummary, Covered, Finding, Since},
         report_scan::LIMITS,
         scan_result::ScanResult,
     },
+    output::aws_cli::{before_deletion, delete_command},
 };
 use access_key_rotation::coverage::account::State;
 use chrono::SecondsFormat;
@@ -28,13 +29,19 @@ pub(crate) fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> 
         let what = annotation.as_deref().unwrap_or_default();
         writeln!(out, "{account:<12}  {user_name:<width$}  {:<18}  {new}{what}", finding.priority())?;
     }
+    old_inactive_keys(result, out)?;
     for account in &result.accounts {
         let name = account.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
         let exempt = account.users_exempt.map_or("exemptions unknown".to_owned(), |exempt| format!("{exempt} exempt"));
+        let old = match account.old_inactive_keys {
+            0 => String::new(),
+            1 => ", 1 old inactive key".to_owned(),
+            keys => format!(", {keys} old inactive keys"),
+        };
         let state = if account.error.is_some() { ", incomplete" } else { "" };
         writeln!(
             out,
-            "{}{name}: {} users evaluated, {} non-compliant, {exempt}{state}{}",
+            "{}{name}: {} users evaluated, {} non-compliant, {exempt}{old}{state}{}",
             account.account,
             account.users_evaluated,
             account.users_non_compliant,
@@ -44,10 +51,30 @@ pub(crate) fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> 
     if let Some(line) = left_out_line(&result.left_out) {
         writeln!(out, "{line}")?;
     }
+    for sentence in result.accounts.iter().flat_map(AccountSummary::root_sentences) {
+        writeln!(out, "{sentence}")?;
+    }
     if result.terms.credential_report {
         writeln!(out, "{LIMITS}")?;
     }
     result.comparison.as_ref().map_or(Ok(()), |comparison| since(comparison, out))
+}
+
+/// The keys that somebody should delete. Their users need not be in violation.
+fn old_inactive_keys(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> {
+    if result.accounts.iter().all(|account| account.old_inactive_keys == 0) {
+        return Ok(());
+    }
+    writeln!(out, "Old inactive keys. {}", before_deletion(&result.terms))?;
+    for finding in result.findings.ordered()? {
+        let finding = finding?;
+        for key in finding.old_inactive_keys() {
+            let (created, status) = (key.create_date.date_naive(), key.status.as_str().to_lowercase());
+            let delete = delete_command(&finding.user_name, key, &result.terms);
+            writeln!(out, "{:<12}  {:<8}  {created}  {delete}", finding.account, status)?;
+        }
+    }
+    Ok(())
 }
 
 fn covered(coverage: &Covered) -> String {

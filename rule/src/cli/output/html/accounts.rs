@@ -18,6 +18,7 @@ pub(super) fn section(accounts: &[AccountSummary]) -> Markup {
                     th.number scope="col" { "Evaluated" }
                     th.number scope="col" { "Non-compliant" }
                     th.number scope="col" { "Exempt" }
+                    th.number scope="col" { "Old inactive keys" }
                     th scope="col" { "State" }
                     @if with_coverage { th scope="col" { "Evaluated by AWS Config" } }
                 }
@@ -34,7 +35,8 @@ pub(super) fn section(accounts: &[AccountSummary]) -> Markup {
 }
 
 fn row(summary: &AccountSummary, with_coverage: bool) -> Markup {
-    let AccountSummary { account, name, users_evaluated, users_non_compliant, users_exempt, error, coverage } = summary;
+    let AccountSummary { account, name, users_evaluated, users_non_compliant, users_exempt, error, coverage, .. } =
+        summary;
     let complete = error.is_none();
     html! {
         tr {
@@ -48,6 +50,7 @@ fn row(summary: &AccountSummary, with_coverage: bool) -> Markup {
                     None => (UNKNOWN),
                 }
             }
+            td.number { (known(summary.old_inactive_keys, complete)) }
             td { @if complete { "complete" } @else { span.mark.alert { "incomplete" } } }
             @if with_coverage { td.why { (coverage.as_ref().map_or_else(|| html! { (UNKNOWN) }, covered)) } }
         }

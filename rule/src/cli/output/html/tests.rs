@@ -33,6 +33,7 @@ fn terms() -> Terms {
 fn finding(name: &str, seconds: &[i64]) -> Finding {
     let key = |(number, seconds): (usize, &i64)| Key {
         access_key_id: format!("AKIA{name}{number}"),
+        description: None,
         status: KeyStatus::Active,
         create_date: terms().scanned_at - TimeDelta::seconds(*seconds),
         age_days: seconds / 86_400,
@@ -97,16 +98,19 @@ fn untrusted_text_never_becomes_markup() {
     let used = Used { date: Some(terms().scanned_at), region: h(), service_name: h() };
     let key = Key {
         access_key_id: h(),
-        status: KeyStatus::Active,
+        description: Some(h()),
+        status: KeyStatus::Inactive,
         create_date: terms().scanned_at,
         age_days: 0,
         last_used: Some(used),
     };
+    let root = finding("root", &[0]).access_keys.remove(0);
     let finding = Finding {
         account: h(),
         annotation: Some(h()),
         owner: Some(h()),
         violations: vec![h()],
+        old_inactive_keys: vec![h()],
         access_keys: vec![key],
         ..violation(hostile, 91)
     };
@@ -122,6 +126,7 @@ fn untrusted_text_never_becomes_markup() {
             name: Some(h()),
             findings: vec![finding],
             coverage: Some(hostile_coverage),
+            root_access_keys: Some(vec![root]),
             error: Some(h()),
             ..AccountScan::default()
         })
@@ -138,8 +143,10 @@ fn untrusted_text_never_becomes_markup() {
     let page = page_of(result);
     assert!(!page.contains("alert(1)</") && !page.contains(['\u{202e}', '\u{7}', '\r']), "{page}");
     assert_eq!(page.matches("<script>").count(), 1, "the page's own");
-    // Notice, account, coverage, user and key, new accounts, and three each for four lists.
-    assert_eq!(page.matches(shown).count(), 3 + 2 + 1 + 9 + 1 + 12, "{page}");
+    // Notice, account, coverage, user and key, new accounts, three each for four lists, the old key and its command, and the root user.
+    let command = "aws iam delete-access-key '--user-name=";
+    assert!(page.contains(command), "{page}");
+    assert_eq!(page.matches(shown).count(), 3 + 2 + 1 + 10 + 1 + 12 + 4 + 1, "{page}");
 }
 
 #[test]
@@ -204,7 +211,7 @@ fn users_are_listed_with_the_most_urgent_first() {
         &[
             "2 other users are compliant and not listed.",
             "5 users: violations",
-            "Users non-compliant 3 Users exempt 1 Users with keys due soon 1 Users evaluated 7",
+            "Users non-compliant 3 Users exempt 1 Users with keys due soon 1 Old inactive keys 0 Users evaluated 7",
         ],
     );
 }
@@ -237,7 +244,7 @@ fn an_incomplete_page_says_so_first_and_does_not_look_like_a_clean_one() {
                 "Incomplete: 1 of 1 account ",
                 "111122223333 ( R&amp;D ): sts:AssumeRole is denied",
                 &format!("Users non-compliant {violations} Users exempt unknown"),
-                &format!("111122223333 R&amp;D {evaluated} {violations} unknown incomplete"),
+                &format!("111122223333 R&amp;D {evaluated} {violations} unknown unknown incomplete"),
                 "More users are unknown, since the scan is incomplete.",
             ],
         );
@@ -312,7 +319,7 @@ fn keys_fall_due_on_the_day_that_the_annotation_names() {
 fn a_credential_report_knows_neither_exemptions_nor_owners() {
     let terms = Terms { credential_report: true, ..terms() };
     let page = page_by(terms, vec![violation("bot", 91)], None);
-    assert_says(&page, &["From a credential report alone", "Users exempt unknown", "1 1 unknown complete"]);
+    assert_says(&page, &["From a credential report alone", "Users exempt unknown", "1 1 unknown 0 complete"]);
     assert!(!text(&page).contains("whom the credential report cleared"));
 }
 

@@ -1,29 +1,18 @@
 //! Words and numbers on the page.
 
+use crate::output::visible::visible;
 use maud::Render;
 use std::fmt::Display;
 
 /// Stands for an unknown number.
 pub(super) const UNKNOWN: &str = "unknown";
 
-/// Untrusted text. The templates escape HTML; this also replaces invisible characters, including those that reverse the
-/// direction of the text.
+/// Untrusted text. The templates escape HTML; this also replaces invisible characters.
 pub(super) struct Theirs<'a>(pub(super) &'a str);
 
 impl Render for Theirs<'_> {
     fn render_to(&self, page: &mut String) {
-        let shown: String = self.0.chars().map(visible).collect();
-        shown.render_to(page);
-    }
-}
-
-fn visible(c: char) -> char {
-    match c {
-        '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => {
-            char::REPLACEMENT_CHARACTER
-        }
-        c if c.is_control() && c != '\n' => char::REPLACEMENT_CHARACTER,
-        c => c,
+        visible(self.0).render_to(page);
     }
 }
 

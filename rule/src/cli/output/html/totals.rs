@@ -91,6 +91,7 @@ impl Totals {
 
     pub(super) fn tiles(&self, terms: &Terms, accounts: &[AccountSummary]) -> Markup {
         let missing = accounts.iter().filter(|account| account.error.is_some()).count();
+        let old_inactive_keys: usize = accounts.iter().map(|account| account.old_inactive_keys).sum();
         let known = |count| known(count, missing == 0);
         let exempt = if terms.credential_report {
             html! { small { (UNKNOWN) } }
@@ -106,6 +107,7 @@ impl Totals {
                     (tile("Users non-compliant", &known(self.non_compliant), style(self.non_compliant, "alert")))
                     (tile("Users exempt", &exempt, ""))
                     (tile("Users with keys due soon", &known(self.due_soon), style(self.due_soon, "warn")))
+                    (tile("Old inactive keys", &known(old_inactive_keys), style(old_inactive_keys, "warn")))
                     (tile("Users evaluated", &plain(self.listed() + self.compliant), ""))
                     (tile("Accounts", &plain(accounts.len()), ""))
                     (tile("Accounts incomplete", &plain(missing), style(missing, "alert")))

@@ -9,6 +9,7 @@ use crate::findings::{
     finding::{Finding, Key, Since, Terms, Used},
     scan_result::ScanResult,
 };
+use access_key_rotation::policy::access_key::KeyStatus;
 use chrono::{DateTime, Utc};
 use maud::{Markup, PreEscaped, html};
 use std::{
@@ -129,6 +130,10 @@ fn user(finding: &Finding, state: State, account_name: Option<&str>, terms: &Ter
     let used = uses.map(|used| used.date.map_or(0, |date| date.timestamp())).max();
     let sorted = |value: Option<i64>| value.map(|value| value.to_string()).unwrap_or_default();
     let rows = finding.access_keys.len();
+    let to_rotate = finding.access_keys.iter().filter(|key| key.status == KeyStatus::Active && state != State::Exempt);
+    let uses = to_rotate.filter_map(|key| Some((key, key.last_used.as_ref()?)));
+    let smtp: Vec<_> =
+        uses.filter_map(|(key, used)| Some(format!("{}: {}", key.access_key_id, used.smtp_advice()?))).collect();
     html! {
         tbody data-account=(Theirs(&finding.account)) data-state={ (state.name()) @if is_new { " new" } } data-priority=(priority)
             data-age=(sorted(age)) data-used=(sorted(used)) {
@@ -149,7 +154,10 @@ fn user(finding: &Finding, state: State, account_name: Option<&str>, terms: &Ter
                     }
                     (access_key(key, finding.violations.contains(&key.access_key_id)))
                     @if number == 0 {
-                        td rowspan=(rows) { bdi { (Theirs(finding.annotation.as_deref().unwrap_or_default())) } }
+                        td rowspan=(rows) {
+                            bdi { (Theirs(finding.annotation.as_deref().unwrap_or_default())) }
+                            @for advice in &smtp { p { (Theirs(advice)) } }
+                        }
                     }
                 }
             }
@@ -171,7 +179,10 @@ fn owner(finding: &Finding) -> Markup {
 /// Id and status, age, and last use.
 fn access_key(key: &Key, in_violation: bool) -> Markup {
     html! {
-        td { span.id { (Theirs(&key.access_key_id)) } br; (key.status.as_str()) }
+        td {
+            span.id { (Theirs(&key.access_key_id)) } br; (key.status.as_str())
+            @if let Some(description) = &key.description { br; bdi { (Theirs(description)) } }
+        }
         td class={ "age" @if in_violation { " stale" } } { (number(key.age_days, "day")) }
         td {
             @match &key.last_used {

@@ -15,8 +15,12 @@ pub(crate) const CREDENTIAL_REPORT: &[&str] = &["GenerateCredentialReport", "Get
 pub(crate) const REMEDIATION: &[&str] =
     &["DescribeConfigRuleEvaluationStatus", "DescribeConfigRules", "DescribeRemediationExceptions"];
 pub(crate) const ROLES: &[&str] = &["AssumeRole", "GetCallerIdentity"];
-pub(crate) const CONFIG_RESULTS: &[&str] =
-    &["PutEvaluations", "GetComplianceDetailsByConfigRule", "DescribeComplianceByConfigRule"];
+pub(crate) const CONFIG_RESULTS: &[&str] = &[
+    "PutEvaluations",
+    "GetComplianceDetailsByConfigRule",
+    "GetComplianceDetailsByResource",
+    "DescribeComplianceByConfigRule",
+];
 pub(crate) const ORGANIZATION: &[&str] = &["ListAccounts", "DescribeOrganization"];
 pub(crate) const RECORDER: &[&str] = &["DescribeConfigurationRecorders", "DescribeConfigurationRecorderStatus"];
 pub(crate) const ORGANIZATION_PACKS: &[&str] = &[

@@ -76,6 +76,15 @@ async fn config_results() {
     let stray = cli.run(&format!("{details} --next-token stray")).await;
     assert_error(stray, "InvalidNextTokenException", "GetComplianceDetailsByConfigRule");
 
+    let of_one = format!(
+        "configservice get-compliance-details-by-resource --resource-type AWS::IAM::User --resource-id AIDA{:017}",
+        1
+    );
+    let found = cli.run(&of_one).await.unwrap()["EvaluationResults"].take();
+    assert_eq!(found, json!([all[1]]), "of the one rule of 28 that has a result");
+    let compliant = cli.run(&format!("{of_one} --compliance-types COMPLIANT")).await.unwrap();
+    assert_eq!(compliant["EvaluationResults"], json!([]));
+
     let rules = cli.run(describe).await.unwrap()["ComplianceByConfigRules"].take();
     assert_eq!(rules.as_array().unwrap().len(), 28);
     assert_eq!(cli.calls_of("DescribeComplianceByConfigRule"), 2);

@@ -91,6 +91,7 @@ async fn a_notice_says_whose_key_it_is_and_what_to_do() {
     let key = deployment.user_with_key_of("bot", days(92));
     let id = deployment.member(|account| {
         account.use_key(&key, today() - days(2), "us-east-1", "s3");
+        account.tag_user("bot", &key, "CI of the \"shop\"");
         account.tag_user("bot", "team", "the \"A\\B\" team\n\u{e9}");
         account.tag_user("bot", "access-key-rotation:exempt-until", "2026-02-01");
         account.tag_user("bot", "access-key-rotation:exempt-owner", "a \"quoted\" owner");
@@ -111,6 +112,7 @@ async fn a_notice_says_whose_key_it_is_and_what_to_do() {
         "userId": id,
         "owner": "the 'A/B' team \u{e9}",
         "accessKeyId": key,
+        "description": "CI of the 'shop'",
         "created": "2025-11-29T12:00:00Z",
         "due": "2026-02-27",
         "compliance": "NON_COMPLIANT",

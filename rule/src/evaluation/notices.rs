@@ -16,7 +16,7 @@ use crate::{
     error::Error,
     lock,
     policy::{
-        access_key::{AccessKey, LastUsed},
+        access_key::{AccessKey, LastUsed, description},
         annotation::is_not_told,
         exemption::{EXEMPT_OWNER, EXEMPT_REASON, Exemption, Tags},
         notice::{Kind, Milestone, reached},
@@ -151,6 +151,7 @@ impl<'a> Notices<'a> {
             "userId": user.id,
             "owner": tag(&self.settings.owner_tag),
             "accessKeyId": key.id,
+            "description": evaluated.tags.as_ref().and_then(|tags| description(tags, &key.id)).map(plain),
             "created": seconds(key.created),
             "due": due.to_string(),
             "compliance": evaluated.verdict.compliance.as_str(),

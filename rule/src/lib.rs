@@ -25,6 +25,7 @@ pub mod aws {
     pub mod calls;
     pub mod event_bus;
     pub mod home;
+    mod http;
     pub mod iam;
     pub mod organization;
     pub mod pages;

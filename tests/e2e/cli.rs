@@ -6,7 +6,7 @@ use local_aws::{
     deployment::{self, build_command_line},
 };
 use serde_json::Value;
-use std::{collections::BTreeMap, path::PathBuf, process::Output, sync::OnceLock};
+use std::{collections::BTreeMap, net::TcpListener, path::PathBuf, process::Output, sync::OnceLock};
 use tokio::process::Command;
 
 pub(crate) fn command_line() -> PathBuf {
@@ -241,4 +241,36 @@ async fn wrong_usage_and_wrong_credentials_say_what_is_allowed() {
     assert_eq!((status, out.as_str()), (Some(1), ""));
     told.add("scan with credentials that AWS does not know", &out, &error);
     insta::assert_snapshot!(told);
+}
+
+#[tokio::test]
+async fn a_refused_connection_names_the_endpoint_and_the_variable_that_set_it() {
+    let cli = Cli::start().await;
+    // Nothing listens here any more.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let refused = format!("http://127.0.0.1:{port}");
+    for (name, value, expected) in [
+        (
+            "AWS_ENDPOINT_URL",
+            refused.clone(),
+            "sts:GetCallerIdentity: no connection to [refused] (from AWS_ENDPOINT_URL)",
+        ),
+        (
+            "AWS_ENDPOINT_URL_STS",
+            format!("{refused}/"),
+            "sts:GetCallerIdentity: no connection to [refused] (from AWS_ENDPOINT_URL_STS)",
+        ),
+        (
+            "AWS_ENDPOINT_URL_IAM",
+            format!("http://somebody:secret@127.0.0.1:{port}/path"),
+            "account 111122223333: The list of users is incomplete: iam:ListUsers: no connection to [refused] (from AWS_ENDPOINT_URL_IAM)",
+        ),
+    ] {
+        let (status, _, error) = said(cli.command(&["scan"]).env(name, value).output().await.unwrap());
+        assert_eq!(status, Some(1));
+        let error = error.replace(&refused, "[refused]");
+        let expected = format!("access-key-rotation: {expected}: Connection refused (os error ");
+        assert!(error.starts_with(&expected), "{error}");
+        assert!(!error.contains("credentials") && !error.contains("secret"), "{error}");
+    }
 }

@@ -3,19 +3,12 @@
 use super::{
     calls::{CallError, Calls, Failure},
     home::Home,
+    http::http_client,
     whole_answers::WholeAnswers,
 };
 use crate::{error::Error, lock};
 use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_iam::config::{Credentials, SharedCredentialsProvider};
-use aws_smithy_http_client::{
-    Connector,
-    proxy::ProxyConfig,
-    tls::{self, rustls_provider::CryptoMode},
-};
-use aws_smithy_runtime_api::client::http::{
-    HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
-};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::{collections::HashMap, sync::Mutex, time::Duration};
 use tokio::time::Instant;
@@ -114,19 +107,6 @@ pub fn settings() -> ConfigLoader {
         .retry_config(RetryConfig::disabled())
         .http_client(http_client())
         .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(20)).build())
-}
-
-/// One connection pool and one store of root certificates for all clients. By default, each client has its own, and a function
-/// that serves hundreds of accounts would repeat the TLS handshake and read the certificates for each of them.
-fn http_client() -> SharedHttpClient {
-    let settings = HttpConnectorSettings::builder().connect_timeout(Duration::from_secs(3)).build();
-    let connector = Connector::builder()
-        .connector_settings(settings)
-        .proxy_config(ProxyConfig::from_env())
-        .tls_provider(tls::Provider::Rustls(CryptoMode::AwsLc))
-        .build();
-    let connector = SharedHttpConnector::new(connector);
-    http_client_fn(move |_, _| connector.clone())
 }
 
 impl Accounts {

@@ -4,6 +4,7 @@
 //! for them. Under throttling, a sweep must slow down for as long as there is time, and lose no user: if 60 % of the calls are
 //! throttled, ten attempts lose six users in a thousand.
 
+use super::http::NoConnection;
 use crate::lock;
 use aws_sdk_iam::{config::http::HttpResponse, error::ProvideErrorMetadata, error::SdkError};
 use std::{
@@ -91,6 +92,13 @@ pub enum Failure {
     NotYetConsistent,
     /// Anything else.
     Other,
+}
+
+impl CallError {
+    /// Whether AWS answered: its codes are words, the descriptions of other failures are not.
+    pub fn is_answer(&self) -> bool {
+        !self.code.contains(' ')
+    }
 }
 
 impl fmt::Display for CallError {
@@ -213,7 +221,10 @@ fn classify<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> (Natu
     let code = match (error.as_service_error().and_then(ProvideErrorMetadata::code), error) {
         (Some(code), _) => code.to_owned(),
         (None, SdkError::TimeoutError(_)) => "no answer in time".to_owned(),
-        (None, SdkError::DispatchFailure(_)) => "no connection or no credentials".to_owned(),
+        (None, SdkError::DispatchFailure(failure)) => failure
+            .as_connector_error()
+            .and_then(|error| NoConnection::among(error))
+            .map_or_else(|| "no connection or no credentials".to_owned(), NoConnection::to_string),
         (None, SdkError::ConstructionFailure(_)) => "the request could not be built".to_owned(),
         (None, _) if status >= 400 => format!("HTTP status {status}"),
         (None, _) => "unexpected answer".to_owned(),

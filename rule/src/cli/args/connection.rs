@@ -79,7 +79,10 @@ impl Connection {
         let identity = Calls::default()
             .call("sts:GetCallerIdentity", until, || sts.get_caller_identity().send())
             .await
-            .map_err(|error| anyhow!("{error}. Check your credentials with: aws sts get-caller-identity"))?;
+            .map_err(|error| match error.is_answer() {
+                true => anyhow!("{error}. Check your credentials with: aws sts get-caller-identity"),
+                false => anyhow!("{error}"),
+            })?;
         let partition = identity.arn.as_deref().and_then(|arn| arn.split(':').nth(1)).map(str::to_owned);
         let (Some(partition), Some(caller), Some(account)) = (partition, identity.arn, identity.account) else {
             bail!("sts:GetCallerIdentity: cannot understand the response");

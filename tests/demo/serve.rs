@@ -61,7 +61,10 @@ pub(crate) async fn serve(aws: &LocalAws, organization: &Organization, held: &Re
          See when AWS Config last evaluated the rule in each account:\n  \
            access-key-rotation coverage --organization\n\
          Find out where the rule cannot work. The demo has just stopped AWS Config's recorder in account {last}:\n  \
-           access-key-rotation doctor --organization",
+           access-key-rotation doctor --organization\n\
+         When you have finished, paste this line. Otherwise, your AWS CLI goes on to ask the demo:\n  \
+           unset AWS_ENDPOINT_URL AWS_REGION AWS_DEFAULT_REGION AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY; \
+           unalias access-key-rotation",
         aws.endpoint()
     );
     tokio::signal::ctrl_c().await

@@ -68,7 +68,7 @@ impl Served {
         let mut served = Served { demo, commands: Vec::new() };
         for line in said.skip_while(|line| !line.starts_with("AWS is up")) {
             served.commands.extend(line.strip_prefix("  ").map(str::to_owned));
-            if line.ends_with(" doctor --organization") {
+            if line.starts_with("  unset ") {
                 return served;
             }
         }
@@ -103,7 +103,7 @@ fn the_commands_that_it_prints_while_it_serves_work_from_another_terminal() {
             .unwrap();
         said(output)
     };
-    let [aws, scan, page, plan, exempt, exempted, coverage, doctor] = commands else { panic!("{commands:?}") };
+    let [aws, scan, page, plan, exempt, exempted, coverage, doctor, unset] = commands else { panic!("{commands:?}") };
     let user = exempt.split_whitespace().nth(2).unwrap();
 
     let (status, out, error) = run(aws);
@@ -151,12 +151,16 @@ fn the_commands_that_it_prints_while_it_serves_work_from_another_terminal() {
     assert_eq!((status, error.as_str()), (Some(3), ""));
     assert!(out.contains("  recorder     failed   default is stopped\n"), "{out}");
     assert!(out.ends_with(" (security): 10 ok, 1 skipped\n111122222222 (payments): 15 ok, 1 failed\n"), "{out}");
+
+    // The last line takes back what the first ones set: nothing leads the terminal's next command to the demo.
+    let (status, out, error) = run(&format!("{alias}\n{unset}\nalias; env | grep ^AWS_ || echo no variable"));
+    assert_eq!((status, out.as_str(), error.as_str()), (Some(0), "no variable\n", ""));
 }
 
 #[test]
 fn an_organization_without_a_violation_has_nobody_to_exempt() {
     let served = Served::start(&["--accounts", "1", "--users", "1", "--non-compliant", "0"]);
-    assert_eq!(served.commands.len(), 9, "{:?}", served.commands);
+    assert_eq!(served.commands.len(), 10, "{:?}", served.commands);
     assert!(served.commands.iter().all(|command| !command.contains("exempt")), "{:?}", served.commands);
 }
 

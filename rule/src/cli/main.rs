@@ -7,6 +7,7 @@ mod args {
     pub(crate) mod connection;
     pub(crate) mod function;
     pub(crate) mod order;
+    mod profile;
     pub(crate) mod rule_options;
     pub(crate) mod scope;
     pub(crate) mod targets;

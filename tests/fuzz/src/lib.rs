@@ -35,6 +35,7 @@ pub const TARGETS: [(&str, Target); 6] = [
 mod args {
     pub(crate) mod connection;
     pub(crate) mod order;
+    mod profile;
     pub(crate) mod rule_options;
     pub(crate) mod scope;
     pub(crate) mod targets;

@@ -1,5 +1,6 @@
 //! The credentials, the Region, and the role in other accounts.
 
+use super::profile::Profile;
 use access_key_rotation::aws::{
     account::{Account, Accounts, settings},
     calls::Calls,
@@ -7,7 +8,7 @@ use access_key_rotation::aws::{
 };
 use anyhow::{Context, anyhow, bail};
 use aws_config::{Region, SdkConfig};
-use aws_sdk_sts::config::ProvideCredentials;
+use aws_sdk_sts::config::{ProvideCredentials, SharedCredentialsProvider};
 use chrono::{DateTime, Utc};
 use clap::value_parser;
 use futures_util::{Stream, StreamExt, stream};
@@ -26,7 +27,7 @@ const NO_CREDENTIALS: &str = "no AWS credentials (pass --profile NAME, or run aw
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Connection")]
 pub(crate) struct Connection {
-    /// Use this profile from your AWS CLI configuration
+    /// Use this profile from your AWS CLI configuration, whatever credentials the environment has
     #[arg(long)]
     pub(crate) profile: Option<String>,
     /// Use this Region: your home Region, where AWS Config records IAM users
@@ -35,8 +36,8 @@ pub(crate) struct Connection {
     /// Assume this role in accounts other than the current one. If it has a path, put the path in front: /security/NAME
     #[arg(long, value_name = "NAME", default_value = "access-key-rotation-evaluation")]
     pub(crate) role_name: String,
-    /// Make at most this number of calls a second in each account (5 to 1000). A lower number leaves more of IAM's limits to
-    /// others, but a role's session ends after an hour
+    /// Make at most this number of calls a second in each account (5 to 1000). Lower it if other tools are throttled. At 5, a scan
+    /// reads at most 18,000 users in a role's session of one hour
     #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = value_parser!(u32).range(5..=1000))]
     pub(crate) calls_per_second: u32,
 }
@@ -62,19 +63,31 @@ impl Connection {
     /// If a setting is missing, or AWS rejects the credentials.
     pub(crate) async fn open(&self) -> anyhow::Result<Session> {
         let until = Instant::now() + LONGEST;
+        let profile = Profile::named(self.profile.as_deref()).await?;
         let mut loader = settings();
-        if let Some(profile) = &self.profile {
-            loader = loader.profile_name(profile);
+        if let Some(profile) = &profile {
+            loader = loader.profile_name(&profile.name);
         }
         if let Some(region) = &self.region {
             loader = loader.region(Region::new(region.clone()));
         }
-        let config = loader.load().await;
+        let mut config = loader.load().await;
+        let explicit = profile.filter(|profile| profile.is_explicit);
+        if let Some(profile) = &explicit {
+            let credentials = SharedCredentialsProvider::new(profile.credentials(&config));
+            config = config.to_builder().credentials_provider(credentials).build();
+        }
         let region =
             config.region().context("no Region. Pass --region, or set AWS_REGION or the profile's region")?.to_string();
         // One attempt: without credentials, a retry does not help.
-        let provider = config.credentials_provider().context(NO_CREDENTIALS)?;
-        provider.provide_credentials().await.context(NO_CREDENTIALS)?;
+        let missing = || match &explicit {
+            Some(Profile { name, .. }) => format!(
+                "--profile {name}: no credentials (run aws sso login --profile {name} or aws configure --profile {name})"
+            ),
+            None => NO_CREDENTIALS.to_owned(),
+        };
+        let provider = config.credentials_provider().with_context(missing)?;
+        provider.provide_credentials().await.with_context(missing)?;
         let sts = aws_sdk_sts::Client::new(&config);
         let identity = Calls::default()
             .call("sts:GetCallerIdentity", until, || sts.get_caller_identity().send())

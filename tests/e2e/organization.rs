@@ -7,7 +7,7 @@ use crate::{
     transcript::Transcript,
 };
 use chrono::Utc;
-use local_aws::{Account, FaultKind, REGION, World};
+use local_aws::{Account, FaultKind, LocalAws, REGION, World};
 use serde_json::{Value, json};
 use std::{fs, process::Stdio, time::Duration};
 use tokio::{
@@ -136,6 +136,59 @@ async fn every_output_says_which_accounts_it_leaves_out_and_a_state_that_is_new_
         assert_eq!(ids("accounts"), ["111122221111", "111122223333", "111122228888"], "{command}");
         assert_eq!(ids("leftOut").len(), 5, "{command}");
     }
+}
+
+#[tokio::test]
+async fn an_organization_without_a_deployment_is_scanned_with_the_role_that_the_error_names() {
+    let mut world = World::live_clock();
+    let role = "OrganizationAccountAccessRole";
+    world.account(HUB);
+    world.organization(HUB);
+    for (id, name) in [(MEMBER, "payments"), (OTHER_MEMBER, "invited")] {
+        world.organization(HUB).add_account(id, name, "ACTIVE");
+        user_with_key(world.account(id), "old", 100);
+    }
+    world.account(MEMBER).add_role(role, &format!("arn:aws:iam::{HUB}:root"));
+    let aws = LocalAws::start(world).await.unwrap();
+    let scan = async |arguments: &[&str]| {
+        let mut command = Command::new(command_line());
+        command
+            .args([&["scan", "--organization"], arguments].concat())
+            .env_clear()
+            .env("AWS_ENDPOINT_URL", aws.endpoint())
+            .env("AWS_REGION", REGION)
+            .env("AWS_ACCESS_KEY_ID", format!("AKIALOCAL{HUB}"))
+            .env("AWS_SECRET_ACCESS_KEY", "any");
+        said(command.output().await.unwrap())
+    };
+    let mut told = Transcript::by_the_clock();
+    for arguments in [&[][..], &["--role-name", role]] {
+        let (status, out, error) = scan(arguments).await;
+        assert_eq!(status, Some(1));
+        told.add(format!("scan --organization {}", arguments.join(" ")), &out, &error);
+    }
+    let (status, out, error) = scan(&["--role-name", role, "--exclude", OTHER_MEMBER]).await;
+    assert_eq!((status, error.as_str()), (Some(3), ""), "{out}");
+    insta::assert_snapshot!(told);
+}
+
+#[tokio::test]
+async fn the_advice_on_a_denial_is_for_whoever_sees_it() {
+    let cli = Cli::start().await;
+    let mut told = Transcript::default();
+    cli.deployment.fault(Some("AssumeRole"), None, FaultKind::AccessDenied);
+    let (function, _) = cli.deployment.sweep_with(&[]).await;
+    told.add("the function without the role", "", &function.unwrap_err().to_string());
+    cli.deployment.aws.world().faults.clear();
+    cli.deployment.fault(Some("ListUsers"), None, FaultKind::AccessDenied);
+    let (function, _) = cli.deployment.sweep_with(&[]).await;
+    told.add("the function without iam:ListUsers", "", &function.unwrap_err().to_string());
+    for (what, arguments) in [("another account", &["--account", MEMBER][..]), ("the current account", &[])] {
+        let (status, _, error) = cli.scan(arguments).await;
+        assert_eq!(status, Some(1));
+        told.add(format!("scan of {what} without iam:ListUsers"), "", &error);
+    }
+    insta::assert_snapshot!(told);
 }
 
 #[tokio::test]

@@ -22,6 +22,12 @@ const FOR_EXTRAS: Duration = Duration::from_secs(60);
 /// A warm function keeps clients for at most this many accounts, at some 40 kB each.
 const CACHED_ACCOUNTS: usize = 200;
 
+/// What helps the function if a call is denied.
+const DEPLOY: &str = "Deploy the current template there";
+/// The administrators' role that AWS Organizations creates with an account, and that trusts the management account ("Accessing
+/// member accounts" in its user guide). An account that was invited does not have it.
+const ORGANIZATION_ROLE: &str = "OrganizationAccountAccessRole";
+
 /// One account, with clients that act in it, for one invocation.
 #[derive(Debug)]
 pub struct Account<'a> {
@@ -37,7 +43,10 @@ pub struct Account<'a> {
     pub calls: &'a Calls,
     /// When its work ends.
     pub ends: Ends,
+    /// Whose calls these are, as an error names them.
     principal: String,
+    /// What helps if one is denied.
+    remedy: &'static str,
 }
 
 /// When each phase of the work on an account ends, one after the other.
@@ -69,9 +78,9 @@ impl Account<'_> {
     pub fn error(&self, error: &CallError) -> Error {
         match error.kind {
             Failure::Denied => Error::AccessDenied(format!(
-                "{} may not call {} in account {} ({}). Deploy the current template there, and check that no service \
-                 control policy or permissions boundary denies it.",
-                self.principal, error.action, self.id, error.code
+                "{} may not call {} in account {} ({}). {}, and check that no service control policy or permissions \
+                 boundary denies it.",
+                self.principal, error.action, self.id, error.code, self.remedy
             )),
             Failure::TimeUp => Error::DeadlineExceeded(format!("Time ran out in account {}: {error}.", self.id)),
             Failure::NotFound | Failure::NotYetConsistent | Failure::Other => {
@@ -88,6 +97,8 @@ pub struct Accounts {
     sts: aws_sdk_sts::Client,
     /// With its path, without a slash in front.
     evaluation_role: Option<String>,
+    /// The ARN of the person at the command line; `None` for the function.
+    person: Option<String>,
     cache: Mutex<HashMap<String, Clients>>,
 }
 
@@ -130,7 +141,13 @@ impl Accounts {
         }
         let sts = aws_sdk_sts::config::Builder::from(&shared).interceptor(WholeAnswers).build();
         let sts = aws_sdk_sts::Client::from_conf(sts);
-        Ok(Accounts { shared, sts, evaluation_role, cache: Mutex::default() })
+        Ok(Accounts { shared, sts, evaluation_role, person: None, cache: Mutex::default() })
+    }
+
+    /// Errors advise this person, by the ARN of their user or their role's session, instead of those who deploy the function.
+    #[must_use]
+    pub fn of_person(self, arn: String) -> Accounts {
+        Accounts { person: Some(arn), ..self }
     }
 
     /// The settings for clients with the function's own credentials.
@@ -161,12 +178,14 @@ impl Accounts {
                 self.keep(id, self.clients(credentials), now)
             }
         };
-        let principal = role_arn.map_or_else(
-            || "The caller (for the function, its role in templates/hub.yaml)".to_owned(),
-            |arn| format!("The role {arn} (in templates/member.yaml)"),
-        );
+        let (principal, remedy) = match (&self.person, role_arn) {
+            (None, Some(role)) => (format!("The role {role} (in templates/member.yaml)"), DEPLOY),
+            (None, None) => ("The function's role (in templates/hub.yaml)".to_owned(), DEPLOY),
+            (Some(_), Some(role)) => (format!("The role {role}"), "Allow it, or pass another role with --role-name"),
+            (Some(person), None) => (person.clone(), "Allow it, or use other credentials"),
+        };
         let Clients { iam, config, settings, .. } = clients;
-        Ok(Account { id: id.to_owned(), iam, config, settings, calls, ends, principal })
+        Ok(Account { id: id.to_owned(), iam, config, settings, calls, ends, principal, remedy })
     }
 
     fn role_arn(&self, account: &str, home: &Home) -> Result<Option<String>, Error> {
@@ -197,11 +216,9 @@ impl Accounts {
         let answer =
             calls.call("sts:AssumeRole", until, || request.clone().send()).await.map_err(|error| match error.kind {
                 // Not an error of the caller's own credentials, such as their expiry.
-                Failure::Denied if error.code == "AccessDenied" => Error::AccessDenied(format!(
-                    "sts:AssumeRole on {role_arn} is denied ({}): the role does not exist or does not trust the caller. Deploy \
-                     templates/member.yaml in account {account}. If you run the command line, set CommandLineRoleArn there.",
-                    error.code
-                )),
+                Failure::Denied if error.code == "AccessDenied" => {
+                    Error::AccessDenied(self.not_assumed(role_arn, account, &error.code))
+                }
                 Failure::TimeUp => Error::DeadlineExceeded(format!("Time ran out: {error} on {role_arn}.")),
                 _ => Error::AwsError(format!("{error} on {role_arn}.")),
             })?;
@@ -217,6 +234,26 @@ impl Accounts {
             "evaluation role",
         );
         Ok((credentials, expires))
+    }
+
+    fn not_assumed(&self, role_arn: &str, account: &str, code: &str) -> String {
+        let Some(person) = &self.person else {
+            return format!(
+                "sts:AssumeRole on {role_arn} is denied ({code}): the role does not exist or does not trust the function's role. \
+                 Deploy templates/member.yaml in account {account}."
+            );
+        };
+        let advice = match self.evaluation_role.as_deref() {
+            Some(ORGANIZATION_ROLE) => format!(
+                "Only accounts that AWS Organizations created have {ORGANIZATION_ROLE}, and only the management account may \
+                 assume it there. Pass --role-name with another role"
+            ),
+            _ => format!(
+                "Pass --role-name with a role that you may assume there (from the management account: --role-name \
+                 {ORGANIZATION_ROLE})"
+            ),
+        };
+        format!("Cannot assume {role_arn} ({code}): it does not exist, or does not trust {person}. {advice}.")
     }
 
     fn clients(&self, credentials: Option<(Credentials, DateTime<Utc>)>) -> Clients {

@@ -33,7 +33,8 @@ pub(crate) struct Connection {
     /// Use this Region: your home Region, where AWS Config records IAM users
     #[arg(long)]
     pub(crate) region: Option<String>,
-    /// Assume this role in accounts other than the current one. If it has a path, put the path in front: /security/NAME
+    /// Assume this role in accounts other than the current one. In the management account, OrganizationAccountAccessRole needs no
+    /// deployment. If the role has a path, put the path in front: /security/NAME
     #[arg(long, value_name = "NAME", default_value = "access-key-rotation-evaluation")]
     pub(crate) role_name: String,
     /// Make at most this number of calls a second in each account (5 to 1000). Lower it if other tools are throttled. At 5, a scan
@@ -101,9 +102,11 @@ impl Connection {
             bail!("sts:GetCallerIdentity: cannot understand the response");
         };
         Ok(Session {
-            accounts: Accounts::new(config.clone(), Some(self.role_name.clone())).map_err(|_| {
-                anyhow!("--role-name {}: not the name of an IAM role, such as NAME or /PATH/NAME", self.role_name)
-            })?,
+            accounts: Accounts::new(config.clone(), Some(self.role_name.clone()))
+                .map_err(|_| {
+                    anyhow!("--role-name {}: not the name of an IAM role, such as NAME or /PATH/NAME", self.role_name)
+                })?
+                .of_person(caller.clone()),
             config,
             home: Home { partition, region, account },
             caller,

@@ -21,9 +21,9 @@ use std::{
 ///
 /// Exit status: 0 - no violations; 1 - failed or incomplete; 2 - wrong usage; 3 - violations found.
 #[derive(clap::Args)]
-#[command(
-    after_help = "Example:\n  access-key-rotation scan --profile security --organization --format html --output keys.html"
-)]
+#[command(after_help = "Example:\n  \
+        access-key-rotation scan --profile management --organization --role-name OrganizationAccountAccessRole\n  \
+        access-key-rotation scan --profile security --organization --format html --output keys.html")]
 pub(crate) struct Args {
     /// Evaluate these credential reports offline. A report shows no exemptions and no key ids, a key that was switched off and
     /// on again looks new in it, and the results are as old as the report

@@ -60,7 +60,8 @@ impl Examiner<'_> {
                 );
             }
         };
-        let seen = format!("{name} in account {id} cannot be assumed: it does not exist, or does not trust you");
+        let caller = &self.session.caller;
+        let seen = format!("{name} in account {id} cannot be assumed: it does not exist, or does not trust {caller}");
         Check::failed("role", seen, remedy)
     }
 

@@ -75,6 +75,57 @@ fn the_help_of_each_command_has_an_example() {
     }
 }
 
+/// The help at a terminal's width.
+fn help(arguments: &[&str], columns: &str) -> String {
+    let output = Command::new(command_line()).args(arguments).env_clear().env("COLUMNS", columns).output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn the_examples_can_be_pasted_at_any_width() {
+    let commands = commands();
+    let asked = commands.iter().flat_map(|command| [[command.as_str(), "--help"], [command, "-h"], ["help", command]]);
+    for asked in asked {
+        let [narrow, usual, wide] = ["30", "80", "500"].map(|columns| help(&asked, columns));
+        assert!(narrow.lines().count() > wide.lines().count(), "the width counts: {narrow}");
+        let example = |help: &str| help.split_once("\nExample:\n").unwrap().1.to_owned();
+        let (example, [narrow, usual]) = (example(&wide), [narrow, usual].map(|help| example(&help)));
+        assert_eq!((&narrow, &usual), (&example, &example), "{asked:?}");
+        // A line is a command, or it goes on with the one before, which says so.
+        let mut goes_on = false;
+        for line in example.lines() {
+            assert_eq!(line.starts_with("  access-key-rotation "), !goes_on, "{example}");
+            goes_on = line.ends_with(" \\");
+        }
+        assert!(!goes_on, "{example}");
+    }
+    let start = "\n\nStart with a scan of your account:\n  access-key-rotation scan\n";
+    assert!(help(&["--help"], "20").ends_with(start));
+}
+
+#[test]
+fn the_examples_in_the_manual_pages_are_whole() {
+    for command in commands() {
+        let page = printed(&["man", &command]);
+        let (_, example) = page.split_once("\n.SH EXTRA\n.nf\n").unwrap();
+        let (example, _) = example.split_once("\n.fi\n.SH VERSION\n").unwrap();
+        let example = example.replace("\\-", "-").replace("\\*(Aq", "'").replace("\\\\", "\\");
+        let help = help(&[&command, "--help"], "500");
+        assert!(help.ends_with(&format!("\n{example}\n")), "{page}\n{help}");
+    }
+}
+
+#[test]
+fn each_format_says_what_it_is() {
+    for command in commands() {
+        let help = help(&[&command, "--help"], "500");
+        let formats = help.lines().filter(|line| line.trim_start().starts_with("- "));
+        assert_eq!(formats.filter(|line| line.contains("same as")).count(), 0, "{help}");
+    }
+    assert!(help(&["coverage", "--help"], "500").contains("- json:  One object for each account\n"));
+}
+
 #[test]
 fn a_closed_pipe_is_no_error() {
     let function = "arn:aws:lambda:us-east-1:111122223333:function:x";

@@ -53,10 +53,11 @@ mod output {
     pub(crate) mod visible;
 }
 
+mod help;
 mod manual;
 mod outcome;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use commands::{completions, coverage, doctor, evaluate, evidence, exempt, man, pack, plan, scan};
 use outcome::Outcome;
 use std::{io::Write, process::ExitCode};
@@ -91,7 +92,9 @@ enum Command {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let Cli { command } = Cli::parse();
+    let mut program = help::with_whole_examples(Cli::command());
+    let arguments = program.get_matches_mut();
+    let Cli { command } = Cli::from_arg_matches(&arguments).unwrap_or_else(|error| error.format(&mut program).exit());
     let run = async {
         match command {
             Command::Scan(args) => scan::run(args).await,

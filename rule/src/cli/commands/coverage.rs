@@ -56,7 +56,7 @@ pub(crate) struct Args {
 enum Format {
     /// A line for each account
     Table,
-    /// The same as JSON
+    /// One object for each account
     Json,
 }
 

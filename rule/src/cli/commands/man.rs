@@ -24,7 +24,11 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
     };
     let mut page = Vec::new();
     Man::new(command).render(&mut page)?;
-    destination::print(String::from_utf8_lossy(&page).into_owned()).await?;
+    // roff fills paragraphs, which would break the examples.
+    let page = String::from_utf8_lossy(&page)
+        .replace(".SH EXTRA\n", ".SH EXTRA\n.nf\n")
+        .replace(".SH VERSION\n", ".fi\n.SH VERSION\n");
+    destination::print(page).await?;
     Ok(Outcome::default())
 }
 

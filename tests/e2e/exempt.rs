@@ -130,7 +130,9 @@ async fn what_the_rule_or_iam_would_not_take_is_refused_before_anything_is_writt
         (&[&[USER, "--until", &past][..], &owner].concat()[..], 1),
         (&[&[USER, "--until", &far][..], &owner].concat(), 1),
         (&[&[USER, "--until", &later, "--max-exemption-days", "30"][..], &owner].concat(), 1),
-        (&[&[USER, "--until", "2027-1-31"][..], &owner].concat(), 1),
+        (&[&[USER, "--until", "2027-1-31"][..], &owner].concat(), 2),
+        (&[&[USER, "--until", "2027-02-29"][..], &owner].concat(), 2),
+        (&[&[USER, "--until", " "][..], &owner].concat(), 2),
         (&[&[USER, "--until", &until, "--key", "AKIAOFSOMEBODYELSE00"][..], &owner].concat(), 1),
         (&["nobody", "--until", &until, "--owner", &most], 1),
         (&[USER, "--until", &until, "--owner", &more], 2),
@@ -323,6 +325,30 @@ async fn a_list_says_how_many_users_are_unknown_and_any_number_of_them_costs_no_
 }
 
 #[tokio::test]
+async fn a_user_without_keys_is_said_to_have_none() {
+    let (cli, [first, second]) = start().await;
+    cli.deployment.member(|account| {
+        for key in [&first, &second] {
+            account.delete_key(USER, key);
+        }
+        account.create_user("young", Utc::now());
+        account.create_key("young", Utc::now()).unwrap();
+    });
+    let (_, out, _) = cli.exempt(&["young", "--until", &day(1), "--owner", "finance"]).await;
+    assert_eq!(out.lines().count(), 2, "{out}");
+    let mut told = Transcript::by_the_clock();
+    let (status, out, error) = cli.exempt(&[USER, "--until", &day(1), "--owner", "finance"]).await;
+    assert_eq!(status, Some(0), "{error}");
+    told.add("exempt", &out, &error);
+    insta::assert_snapshot!(told, @"
+    $ exempt
+    Verdict for billing-export in account 444455556666 with the exemption: COMPLIANT: The user had no access key on [today+0]. None becomes stale before [today+89] (limit 90 days).
+    billing-export has no access key: the exemption covers nothing until somebody creates or activates one.
+    Set: IAM holds it.
+    ");
+}
+
+#[tokio::test]
 async fn a_key_that_is_off_can_be_exempted_before_it_is_switched_on() {
     let (cli, [first, second]) = start().await;
     cli.deployment.member(|account| {
@@ -336,6 +362,7 @@ async fn a_key_that_is_off_can_be_exempted_before_it_is_switched_on() {
     insta::assert_snapshot!(told, @"
     $ exempt --key AKIAMVOTA5VCXDFD2M75
     Verdict for billing-export in account 444455556666 with the exemption: COMPLIANT: Delete AKIAMVOTA5VCXDFD2M75 (inactive, created [today-400]) once nothing needs it. It is older than 90 days.
+    billing-export has no active access key: the exemption covers nothing until somebody creates or activates one.
     Set: IAM holds it.
     ");
 }

@@ -51,9 +51,12 @@ impl Exemption {
         let Some(until) = until else {
             return Exemption::Void(format!("Exemption void: no {EXEMPT_UNTIL}"));
         };
-        let Some(until) = date(until) else {
-            let given = fit(&ascii(until), 24);
-            return Exemption::Void(format!("Exemption void: exempt-until {given:?} is not YYYY-MM-DD"));
+        let until = match day(until) {
+            Ok(until) => until,
+            Err(why) => {
+                let given = fit(&ascii(until), 24);
+                return Exemption::Void(format!("Exemption void: exempt-until {given:?} is {why}"));
+            }
         };
         let Some(owner) = owner else {
             return Exemption::Void(format!("Exemption until {until} void: no {EXEMPT_OWNER}"));
@@ -85,13 +88,19 @@ fn short(owner: &str) -> String {
 }
 
 /// Reads `YYYY-MM-DD` and no other format: chrono alone would also accept `+2026-1-5`.
-fn date(text: &str) -> Option<NaiveDate> {
+///
+/// # Errors
+/// What the text is instead of a day.
+pub fn day(text: &str) -> Result<NaiveDate, &'static str> {
     let shape = text.len() == 10
         && text
             .bytes()
             .enumerate()
             .all(|(at, byte)| if at == 4 || at == 7 { byte == b'-' } else { byte.is_ascii_digit() });
-    if shape { NaiveDate::parse_from_str(text, "%Y-%m-%d").ok() } else { None }
+    if !shape {
+        return Err("not YYYY-MM-DD");
+    }
+    NaiveDate::parse_from_str(text, "%Y-%m-%d").map_err(|_| "no such day")
 }
 
 #[cfg(test)]
@@ -102,7 +111,7 @@ mod tests {
 
     fn read(tags: &[(&str, &str)]) -> Exemption {
         let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        Exemption::read(&tags, date("2026-03-01").unwrap(), MAX_DAYS)
+        Exemption::read(&tags, day("2026-03-01").unwrap(), MAX_DAYS)
     }
 
     fn until(day: &str) -> Exemption {
@@ -156,11 +165,12 @@ mod tests {
 
     #[test]
     fn only_one_date_format_is_accepted() {
-        for text in
-            ["2026-3-02", "2026-02-30", "20260302", "02-03-2026", "2026/03/02", "+026-03-02", "2026-03-02T00:00:00Z"]
-        {
+        for text in ["2026-3-02", "20260302", "02-03-2026", "2026/03/02", "+026-03-02", "2026-03-02T00:00:00Z"] {
             let Exemption::Void(why) = until(text) else { panic!("{text}") };
             assert!(why.ends_with("is not YYYY-MM-DD"), "{text}: {why}");
+        }
+        for text in ["2026-02-30", "2027-02-29", "2026-13-01", "2026-00-10", "2026-04-31"] {
+            assert_eq!(until(text), Exemption::Void(format!("Exemption void: exempt-until \"{text}\" is no such day")));
         }
     }
 

@@ -11,8 +11,8 @@ use crate::{
     },
     outcome::Outcome,
 };
-use access_key_rotation::policy::exemption::{EXEMPTION_TAGS, Exemption, Tags};
-use anyhow::bail;
+use access_key_rotation::policy::exemption::{EXEMPTION_TAGS, Exemption, Tags, day};
+use anyhow::{anyhow, bail};
 use chrono::{NaiveDate, TimeDelta, Utc};
 use clap::ArgGroup;
 
@@ -38,7 +38,7 @@ pub(crate) struct Args {
     #[arg(required_unless_present = "list")]
     user: Option<String>,
     /// Exempt the user until the end of this day, in UTC
-    #[arg(long, value_name = "YYYY-MM-DD", requires = "owner", value_parser = tag_value)]
+    #[arg(long, value_name = "YYYY-MM-DD", requires = "owner", value_parser = last_day_given)]
     until: Option<String>,
     /// The person or team responsible for the exemption
     #[arg(long, value_name = "WHO", requires = "until", value_parser = tag_value)]
@@ -105,6 +105,12 @@ fn exemption_tags(args: &Args) -> anyhow::Result<Tags> {
 
 fn last_day(today: NaiveDate, most: u16) -> NaiveDate {
     today.checked_add_signed(TimeDelta::days(most.into())).unwrap_or(NaiveDate::MAX)
+}
+
+/// Parses the last day of an exemption. Whether the rule would accept it depends on other options.
+fn last_day_given(text: &str) -> anyhow::Result<String> {
+    let text = text.trim();
+    day(text).map(|_| text.to_owned()).map_err(|why| anyhow!(why))
 }
 
 /// Parses a tag value that IAM accepts: `[\p{L}\p{Z}\p{N}_.:/=+\-@]*` ("Tag" in the IAM API reference).

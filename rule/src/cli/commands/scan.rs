@@ -11,7 +11,7 @@ use crate::{
     output::{destination::Output, format::Format},
 };
 use anyhow::bail;
-use chrono::{DateTime, Datelike, Utc};
+use chrono::{DateTime, Datelike, Utc, format::ParseErrorKind};
 use std::{
     io::{Write, stderr},
     path::PathBuf,
@@ -79,6 +79,8 @@ fn time(text: &str) -> anyhow::Result<DateTime<Utc>> {
     match DateTime::parse_from_rfc3339(text) {
         Ok(time) if time > Utc::now() => bail!("the time is in the future"),
         Ok(time) if time.year() >= 2000 => Ok(time.to_utc()),
+        // The form is right, so this is 30 February or 25 o'clock.
+        Err(error) if error.kind() == ParseErrorKind::OutOfRange => bail!("no such day or time"),
         _ => bail!("write the time as in 2026-03-01T12:00:00+00:00"),
     }
 }

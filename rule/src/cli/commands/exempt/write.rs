@@ -11,9 +11,10 @@ use access_key_rotation::{
         calls::{CallError, Failure},
         iam::{get_user, list_access_keys},
     },
-    evaluation::user::Evaluator,
+    evaluation::user::{Evaluated, Evaluator},
     metrics::Metrics,
     policy::{
+        access_key::{AccessKey, KeyStatus, LastUsed},
         exemption::{EXEMPT_KEY, Tags},
         parameters::Parameters,
     },
@@ -68,17 +69,30 @@ pub(super) async fn write(
         has_notices: false,
     };
     let evaluated = evaluator.with_tags(name, others).await.map_err(|error| account.error(&error))?;
-    let verdict = evaluated
-        .with_context(|| format!("{name} was deleted or renamed in the meantime. Nothing was written"))?
-        .verdict;
+    let Evaluated { verdict, keys, .. } =
+        evaluated.with_context(|| format!("{name} was deleted or renamed in the meantime. Nothing was written"))?;
     let compliance = verdict.compliance.as_str();
     let with = if new.is_empty() { "without the exemption" } else { "with the exemption" };
     let why = verdict.annotation.map(|annotation| format!(": {annotation}")).unwrap_or_default();
     destination::print(format!("Verdict for {name} in account {} {with}: {compliance}{why}\n", account.id)).await?;
+    if let Some(without) = without_keys(&keys).filter(|_| !new.is_empty()) {
+        let note =
+            format!("{name} has {without}: the exemption covers nothing until somebody creates or activates one.\n");
+        destination::print(note).await?;
+    }
     target.replace(&new).await?;
     let done =
         if new.is_empty() { "Removed: IAM holds no exemption tags for this user.\n" } else { "Set: IAM holds it.\n" };
     destination::print(done.to_owned()).await
+}
+
+/// Says so if there is nothing to exempt: no key, or none that is active.
+fn without_keys(keys: &[(AccessKey, Option<LastUsed>)]) -> Option<&'static str> {
+    match keys {
+        [] => Some("no access key"),
+        _ if keys.iter().any(|(key, _)| key.status == KeyStatus::Active) => None,
+        _ => Some("no active access key"),
+    }
 }
 
 impl Target<'_> {

@@ -343,10 +343,17 @@ async fn the_command_line_shows_each_accounts_last_evaluation_and_users() {
     );
     assert!(out.ends_with("2 of 5 accounts covered\n"), "{out}");
     let first = out.lines().nth(1).unwrap();
-    assert!(first.starts_with(&format!("{overdue}  overdue      ")), "what needs attention comes first: {out}");
+    let row = format!("{overdue}  name of {overdue}  overdue      ");
+    assert!(first.starts_with(&row), "what needs attention comes first: {out}");
+    let header = out.lines().next().unwrap();
+    assert_eq!(header.find("State"), first.find("overdue"), "{out}");
+    let (_, why) = first.split_at(header.find("Why").unwrap());
+    assert!(why.starts_with("last evaluated on "), "{out}");
 
+    // Without AWS Organizations, nobody knows names.
     let (status, out, _) = cli.run(&["coverage", "--account", HUB]).await;
     assert_eq!(status, Some(0), "{out}");
+    assert!(out.starts_with("Account       State        Last evaluated  "), "{out}");
 
     // A scan shows the same beside its own findings. An account whose coverage cannot be read is incomplete.
     let scan = ["scan", "--organization", "--coverage", "--calls-per-second", "1000"];

@@ -177,20 +177,32 @@ impl OrganizationCoverage {
 
     /// Accounts that are not covered come first.
     fn table(&self, out: &mut dyn Write) -> io::Result<()> {
+        // Only AWS Organizations tells names.
+        let names = self.accounts.iter().filter_map(|account| account.name.as_deref());
+        let width = names.map(|name| name.chars().count().max("Name".len())).max();
+        let name = |name: &str| width.map_or_else(String::new, |width| format!("{name:<width$}  "));
         writeln!(
             out,
-            "{:<12}  {:<11}  {:<20}  {:>6}  {:>13}  {:>6}  {:>7}  Why",
-            "Account", "State", "Last evaluated", "Users", "Non-compliant", "Exempt", "Unknown"
+            "{:<12}  {}{:<11}  {:<20}  {:>6}  {:>13}  {:>6}  {:>7}  Why",
+            "Account",
+            name("Name"),
+            "State",
+            "Last evaluated",
+            "Users",
+            "Non-compliant",
+            "Exempt",
+            "Unknown"
         )?;
         let (covered, not_covered): (Vec<_>, Vec<_>) = self.accounts.iter().partition(|account| is_covered(account));
-        for AccountCoverage { account, name, coverage, users, .. } in not_covered.iter().chain(&covered) {
+        for account in not_covered.iter().chain(&covered) {
+            let AccountCoverage { account: id, name: named, coverage, users, .. } = account;
             let at = coverage.last_evaluated.map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true));
             let number =
                 |number: fn(&Users) -> usize| users.as_ref().map_or("-".to_owned(), |users| number(users).to_string());
-            let name = name.as_ref().map(|name| format!("({name}) ")).unwrap_or_default();
             let line = format!(
-                "{:<12}  {:<11}  {:<20}  {:>6}  {:>13}  {:>6}  {:>7}  {name}{}",
-                account,
+                "{:<12}  {}{:<11}  {:<20}  {:>6}  {:>13}  {:>6}  {:>7}  {}",
+                id,
+                name(named.as_deref().unwrap_or("-")),
                 coverage.state.name(),
                 at.as_deref().unwrap_or("-"),
                 number(|users| users.users),

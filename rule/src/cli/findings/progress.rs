@@ -1,7 +1,7 @@
 //! The progress of a scan: a bar on a terminal, nothing elsewhere.
 
 use access_key_rotation::metrics::Metrics;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use std::{
     collections::BTreeMap,
     future::Future,
@@ -28,10 +28,9 @@ struct State {
 impl Progress {
     /// The progress of a scan of this number of accounts.
     pub(crate) fn of(accounts: usize) -> Progress {
-        // The time left is an estimate from finished accounts. With one account, there is nothing to estimate from.
         let template = match accounts {
             1 => "{spinner} {elapsed}, {msg}",
-            _ => "{bar:30} {pos} of {len} accounts, {msg}, {eta} left",
+            _ => "{bar:30} {pos} of {len} accounts, {msg}",
         };
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = ProgressBar::new(accounts as u64).with_style(style);
@@ -78,6 +77,26 @@ impl Progress {
         let state = self.state();
         let users = state.users + state.running.values().map(|metrics| metrics.evaluated()).sum::<u64>();
         let failed = if state.failed > 0 { format!(", {} incomplete", state.failed) } else { String::new() };
-        format!("{users} users evaluated{failed}")
+        // An estimate from finished accounts. Before the first one, and with one account, there is nothing to estimate from.
+        let left = match self.bar.position() {
+            0 => String::new(),
+            _ => format!(", {:#} left", HumanDuration(self.bar.eta())),
+        };
+        format!("{users} users evaluated{failed}{left}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_left_is_said_from_the_first_finished_account_on() {
+        let progress = Progress::of(3);
+        progress.started("111122223333", &Arc::default());
+        assert_eq!(progress.message(), "0 users evaluated");
+        progress.done("111122223333", 7, true);
+        let message = progress.message();
+        assert!(message.starts_with("7 users evaluated, 1 incomplete, ") && message.ends_with(" left"), "{message}");
     }
 }

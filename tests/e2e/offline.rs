@@ -203,6 +203,7 @@ fn a_report_that_is_not_whole_or_none_is_an_error_and_costs_no_other() {
         (&["--credential-report", "missing.csv"][..], 1),
         (&["--credential-report", &good, "--organization"], 2),
         (&AS_OF, 2),
+        (&["--credential-report", "missing.csv", "--format", "csv"], 1),
         (&["--credential-report", &good, "--as-of", "yesterday"], 2),
         (&["--credential-report", &good, "--as-of", "2026-02-29T12:00:00Z"], 2),
         (&["--credential-report", &good, "--as-of", "2026-02-28T25:00:00Z"], 2),

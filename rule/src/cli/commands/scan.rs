@@ -59,7 +59,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
         true => scan_accounts(&args.scope.connection.open().await?, &args.scope, since, besides).await?,
         false => scan_reports(&reports, args.as_of.unwrap_or_else(Utc::now), &args.scope, since)?,
     };
-    if result.terms.credential_report && matches!(args.format, Format::Json | Format::Csv) {
+    if result.is_from_reports() && matches!(args.format, Format::Json | Format::Csv) {
         // JSON and CSV have no place for this note. A closed standard error is no reason to fail.
         let _ = writeln!(stderr(), "access-key-rotation: {LIMITS}");
         for sentence in result.accounts.iter().flat_map(AccountSummary::root_sentences) {

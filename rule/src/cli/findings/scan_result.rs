@@ -99,6 +99,12 @@ impl ScanResult {
         Outcome { errors: self.accounts.iter().filter_map(error).collect(), violations: self.has_violations() }
     }
 
+    /// Whether it says anything from a credential report. A report that cannot be used says nothing.
+    pub(crate) fn is_from_reports(&self) -> bool {
+        let says = |account: &AccountSummary| account.error.is_none() || account.users_evaluated > 0;
+        self.terms.credential_report && self.accounts.iter().any(says)
+    }
+
     pub(crate) fn has_violations(&self) -> bool {
         self.accounts.iter().any(|account| account.users_non_compliant > 0)
     }

@@ -15,6 +15,10 @@ use chrono::SecondsFormat;
 use std::io::{self, Write};
 
 pub(crate) fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> {
+    if result.terms.credential_report && !result.is_from_reports() && result.comparison.is_none() {
+        // Nothing was evaluated: the errors say it all.
+        return Ok(());
+    }
     let mut width = "User".len();
     for finding in result.findings.violations()? {
         width = width.max(finding?.user_name.chars().count());
@@ -54,7 +58,7 @@ pub(crate) fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> 
     for sentence in result.accounts.iter().flat_map(AccountSummary::root_sentences) {
         writeln!(out, "{sentence}")?;
     }
-    if result.terms.credential_report {
+    if result.is_from_reports() {
         writeln!(out, "{LIMITS}")?;
     }
     result.comparison.as_ref().map_or(Ok(()), |comparison| since(comparison, out))

@@ -9,6 +9,11 @@ use local_aws::{
     Recorder, World,
     deployment::{RUNBOOKS, function_arn},
 };
+use serde_json::json;
+
+fn control_towers(recorder: Recorder) -> Recorder {
+    Recorder { name: "aws-controltower-BaselineConfigRecorder", ..recorder }
+}
 
 type Case = (&'static str, fn(&mut World), i32);
 
@@ -24,6 +29,30 @@ const DEFECTS: &[Case] = &[
         "a recorder that fails",
         |world| {
             world.account(MEMBER).set_recorder(Some(Recorder { last_status: "Failure", ..Recorder::of_everything() }))
+        },
+        3,
+    ),
+    (
+        "a recorder of AWS Control Tower that fails",
+        |world| {
+            let recorder = Recorder { last_status: "Failure", ..control_towers(Recorder::of_everything()) };
+            world.account(MEMBER).set_recorder(Some(recorder));
+        },
+        3,
+    ),
+    (
+        "a recorder of AWS Control Tower that does not record users, as in a Region other than its home",
+        |world| {
+            let group = json!({ "allSupported": true, "includeGlobalResourceTypes": false });
+            world.account(MEMBER).set_recorder(Some(control_towers(Recorder::of(group))));
+        },
+        3,
+    ),
+    (
+        "a recorder of AWS Control Tower that is stopped",
+        |world| {
+            let recorder = Recorder { recording: false, ..control_towers(Recorder::of_everything()) };
+            world.account(MEMBER).set_recorder(Some(recorder));
         },
         3,
     ),

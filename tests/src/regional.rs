@@ -37,9 +37,11 @@ pub(crate) struct Document {
     pub(crate) latest_version: u32,
 }
 
-/// The configuration recorder of AWS Config, named `default`.
+/// The configuration recorder of AWS Config.
 #[derive(Clone, Debug)]
 pub struct Recorder {
+    /// `default`, unless somebody else than AWS Config's console created it.
+    pub name: &'static str,
     /// The recorded types, as `DescribeConfigurationRecorders` returns them.
     pub recording_group: Value,
     /// The frequency, as `DescribeConfigurationRecorders` returns it.
@@ -54,6 +56,7 @@ impl Recorder {
     /// A running recorder with that recording group.
     pub fn of(recording_group: Value) -> Recorder {
         Recorder {
+            name: "default",
             recording_group,
             recording_mode: json!({ "recordingFrequency": "CONTINUOUS" }),
             recording: true,

@@ -8,15 +8,13 @@ use crate::error::AwsError;
 use crate::json::{epoch_seconds, strings};
 use crate::regional::Recorder;
 
-const NAME: &str = "default";
-
 pub(super) fn describe(cx: &Context<'_>) -> Result<Value> {
     let recorders = recorders(cx)?;
     let id = cx.account.id();
     let recorders = recorders.map(|recorder| {
         json!({
-            "arn": arn(cx),
-            "name": NAME,
+            "arn": arn(cx, recorder),
+            "name": recorder.name,
             "roleARN": format!("arn:aws:iam::{id}:role/aws-service-role/config.amazonaws.com/AWSServiceRoleForConfig"),
             "recordingGroup": recorder.recording_group,
             "recordingMode": recorder.recording_mode,
@@ -31,8 +29,8 @@ pub(super) fn status(cx: &Context<'_>) -> Result<Value> {
     let since = epoch_seconds(cx.account.created());
     let recorders = recorders.map(|recorder| {
         let mut status = json!({
-            "arn": arn(cx),
-            "name": NAME,
+            "arn": arn(cx, recorder),
+            "name": recorder.name,
             "lastStartTime": since,
             "recording": recorder.recording,
             "lastStatus": recorder.last_status,
@@ -49,8 +47,8 @@ pub(super) fn status(cx: &Context<'_>) -> Result<Value> {
 
 fn recorders<'a>(cx: &'a Context<'_>) -> Result<impl Iterator<Item = &'a Recorder>> {
     let recorder = cx.account.regional.recorder.as_ref().filter(|_| cx.home);
-    match strings(cx.input, "ConfigurationRecorderNames")?.into_iter().find(|name| *name != NAME || recorder.is_none())
-    {
+    let is_unknown = |name: &&str| recorder.is_none_or(|recorder| recorder.name != *name);
+    match strings(cx.input, "ConfigurationRecorderNames")?.into_iter().find(is_unknown) {
         None => Ok(recorder.into_iter()),
         Some(name) => {
             let message = format!("Cannot find configuration recorder with the specified name '{name}'.");
@@ -59,6 +57,6 @@ fn recorders<'a>(cx: &'a Context<'_>) -> Result<impl Iterator<Item = &'a Recorde
     }
 }
 
-fn arn(cx: &Context<'_>) -> String {
-    format!("arn:aws:config:{REGION}:{}:configuration-recorder/{NAME}/local", cx.account.id())
+fn arn(cx: &Context<'_>, recorder: &Recorder) -> String {
+    format!("arn:aws:config:{REGION}:{}:configuration-recorder/{}/local", cx.account.id(), recorder.name)
 }

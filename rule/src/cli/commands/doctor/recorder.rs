@@ -14,6 +14,15 @@ const HISTORY: &str = "history";
 /// supported types includes it.
 const RESOURCE_COMPLIANCE: &str = "AWS::Config::ResourceCompliance";
 
+/// How AWS Control Tower names its recorder ("AWS Control Tower shared resources" in its user guide). Its control
+/// AWS-GR_CONFIG_CHANGE_PROHIBITED denies PutConfigurationRecorder, PutDeliveryChannel and the like to everybody but its own
+/// role, but not StartConfigurationRecorder.
+const CONTROL_TOWER: &str = "aws-controltower-";
+/// How to change what that control protects.
+const AS_CONTROL_TOWER: &str = "AWS Control Tower denies this change to all but its role AWSControlTowerExecution: assume that role \
+    from the management account. If Control Tower sets the recorder back when it updates the account, use \
+    https://github.com/aws-samples/aws-control-tower-config-customization.";
+
 /// The recorder, and the compliance history that it records.
 pub(super) async fn check(account: &Account<'_>, region: &str, caller: &Caller<'_>) -> [Check; 2] {
     let Account { config, calls, ends, .. } = account;
@@ -30,8 +39,8 @@ pub(super) async fn check(account: &Account<'_>, region: &str, caller: &Caller<'
     let Some(recorder) = recorders.into_iter().find(|recorder| recorder.service_principal.is_none()) else {
         let seen = format!("there is no configuration recorder in {region}");
         let remedy = format!(
-            "Turn on AWS Config in this account and record {IAM_USER}, or exclude the account from the pack with \
-             --excluded-accounts ({}).",
+            "Turn on AWS Config in this account and record {IAM_USER} (with AWS Control Tower: enroll or update the account), \
+             or exclude the account from the pack with --excluded-accounts ({}).",
             manual::PACK
         );
         return [Check::failed(NAME, &seen, remedy), Check::skipped(HISTORY, &seen)];
@@ -61,8 +70,11 @@ fn history(recorder: &ConfigurationRecorder, region: &str) -> Check {
         Some(false) => Check::advice(
             HISTORY,
             format!("{name} does not record {RESOURCE_COMPLIANCE}, the compliance history that auditors ask for"),
-            "Include this resource type in this account's AWS Config settings (aws configservice \
-             put-configuration-recorder). AWS Config bills each item that it records.",
+            changed(
+                recorder,
+                "Include this resource type in this account's AWS Config settings (aws configservice \
+                 put-configuration-recorder). AWS Config bills each item that it records.",
+            ),
         ),
         None => not_understood(HISTORY, name, RESOURCE_COMPLIANCE, region),
     }
@@ -82,6 +94,15 @@ fn name(recorder: &ConfigurationRecorder) -> &str {
     recorder.name.as_deref().unwrap_or("default")
 }
 
+fn is_control_towers(recorder: &ConfigurationRecorder) -> bool {
+    name(recorder).starts_with(CONTROL_TOWER)
+}
+
+/// The remedy, and who may apply it.
+fn changed(recorder: &ConfigurationRecorder, remedy: &str) -> String {
+    if is_control_towers(recorder) { format!("{remedy} {AS_CONTROL_TOWER}") } else { remedy.to_owned() }
+}
+
 fn evaluate(recorder: &ConfigurationRecorder, status: &ConfigurationRecorderStatus, region: &str) -> Check {
     let name = name(recorder);
     let Some(records_users) = records(recorder, IAM_USER) else {
@@ -91,8 +112,19 @@ fn evaluate(recorder: &ConfigurationRecorder, status: &ConfigurationRecorderStat
         return Check::failed(
             NAME,
             format!("{name} does not record {IAM_USER}"),
-            "Include the globally recorded resource types, or this one, in this account's AWS Config settings (aws \
-             configservice put-configuration-recorder).",
+            match is_control_towers(recorder) {
+                // It sets `includeGlobalResourceTypes` in its home Region only.
+                true => format!(
+                    "AWS Control Tower's recorder records IAM users in its home Region only. If {region} is another Region, \
+                     deploy the rule to the home Region, and pass it with --region. Otherwise include {IAM_USER} (aws \
+                     configservice put-configuration-recorder). {AS_CONTROL_TOWER}"
+                ),
+                false => {
+                    "Include the globally recorded resource types, or this one, in this account's AWS Config settings \
+                          (aws configservice put-configuration-recorder)."
+                        .to_owned()
+                }
+            },
         );
     }
     if !status.recording {
@@ -110,7 +142,7 @@ fn evaluate(recorder: &ConfigurationRecorder, status: &ConfigurationRecorderStat
         return Check::failed(
             NAME,
             format!("{name} fails to record: {code} {message}").trim_end().to_owned(),
-            "Fix what AWS Config names, often the recorder's role or its delivery channel.",
+            changed(recorder, "Fix what AWS Config names, often the recorder's role or its delivery channel."),
         );
     }
     let daily = if recorder.recording_mode.as_ref().is_some_and(is_daily) { ", once a day" } else { "" };

@@ -52,8 +52,8 @@ impl Day {
             let member = world.account(MEMBER);
             // The results are of yesterday, half of them are lost, and half of the stale keys have been replaced.
             let mut number = 0;
-            member.results_mut(RULE).unwrap().retain(|_, result| {
-                result.result_recorded_time -= days(1);
+            age_results(member, days(1));
+            member.results_mut(RULE).unwrap().retain(|_, _| {
                 number += 1;
                 number % 2 == 0
             });

@@ -102,6 +102,7 @@ async fn other_parameters_are_rehearsed_by_the_rules_whole_flow() {
     let gone = cli.deployment.member(|account| {
         let id = account.user("user-0001").unwrap().id.clone();
         account.delete_user("user-0001");
+        age_results(account, days(1));
         id
     });
     cli.deployment.clear_calls();

@@ -146,6 +146,7 @@ async fn a_schedule_has_the_same_results_also_for_those_who_are_gone() {
     beside.deployment.member(|account| user_with_key(account, "gone", 10));
     beside.deployment.sweep(&[]).await;
     beside.deployment.member(|account| account.delete_user("gone"));
+    beside.deployment.member(|account| age_results(account, days(1)));
     let before = beside.exchange(Held::new());
     // rdklib delivers everything each time.
     let event = beside.event("scheduled", "stale");

@@ -198,6 +198,14 @@ fn is_exempt(user: &User, key: &AccessKey, now: DateTime<Utc>) -> bool {
     holds && tag("owner").is_some_and(|owner| !owner.is_empty()) && tag("key").is_none_or(|only| only == key.id)
 }
 
+/// Makes the results so much older: whoever has had one for a moment only may not be listed everywhere yet.
+pub(crate) fn age_results(account: &mut Account, by: TimeDelta) {
+    for result in account.results_mut(RULE).unwrap().values_mut() {
+        result.result_recorded_time -= by;
+        result.config_rule_invoked_time -= by;
+    }
+}
+
 /// A key that became so many days old at midnight, of a user who is made if need be, older than any limit.
 pub(crate) fn user_with_key(account: &mut Account, user: &str, age: i64) -> String {
     account.create_user(user, midnight() - days(1000));

@@ -16,7 +16,7 @@ use crate::{
 };
 use futures_util::{Stream, StreamExt, future::ready};
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     mem::take,
     sync::{
         Mutex, MutexGuard, PoisonError,
@@ -87,6 +87,22 @@ impl FailuresInARow {
 
     fn are_too_many(&self) -> bool {
         self.0.load(Relaxed) >= LAST_USE_FAILURES
+    }
+}
+
+impl Settled {
+    /// Adds a user whose keys are not known.
+    fn add(&mut self, pending: Pending, became: Became, outcome: &mut ReadOutcome, broken_off: Option<&CallError>) {
+        let Pending { user, held } = pending;
+        match became {
+            Became::Renamed(user) => self.again.push(Pending { user, held }),
+            Became::Gone => {
+                outcome.evaluated += 1;
+                self.gone.push(user.id);
+            }
+            Became::NotYetConsistent => outcome.unread(&user.name, &not_yet_consistent()),
+            Became::Unknown | Became::Confirmed => outcome.unconfirmed(&user.name, broken_off),
+        }
     }
 }
 
@@ -200,35 +216,32 @@ impl<'a> Reads<'a> {
         if missing.is_empty() && vanished.is_empty() && unconfirmed.is_empty() {
             return settled;
         }
-        let Listing { users, broken_off } = list_users(account, account.ends.confirmation).await;
-        let mut found: HashMap<_, _> = users.into_iter().map(|user| (user.id.clone(), user)).collect();
+        let Listing { mut users, broken_off } = list_users(account, account.ends.confirmation).await;
+        // Sorted, since a map of thousands would take as much memory again.
+        users.sort_unstable_by(|one, other| one.id.cmp(&other.id));
+        let found = |id: &str| users.binary_search_by(|user| user.id.as_str().cmp(id)).ok().map(|at| &users[at]);
         let is_complete = broken_off.is_none();
         let mut outcome = self.outcome();
-        let read = unconfirmed.into_iter().map(|(pending, evaluated)| (pending, Some(evaluated)));
-        for (pending, evaluated) in read.chain(vanished.into_iter().map(|pending| (pending, None))) {
-            let Pending { user, held } = pending;
-            let is_new = self.evaluator.is_fresh(user.created);
-            let known = Known { read_under: evaluated.is_some().then_some(user.name.as_str()), is_new };
-            let became = reconcile(known, found.remove(&user.id), is_complete);
-            match (became, evaluated) {
-                (Became::Confirmed, Some(evaluated)) => {
+        for read in unconfirmed {
+            let (Pending { user, .. }, evaluated) = &read;
+            let known = Known { read_under: Some(&user.name), is_new: self.evaluator.is_fresh(user.created) };
+            match reconcile(known, found(&user.id), is_complete) {
+                Became::Confirmed => {
                     outcome.evaluated += 1;
                     self.evaluator.metrics.verdict(&evaluated.verdict);
-                    settled.confirmed.push((Pending { user, held }, evaluated));
+                    settled.confirmed.push(read);
                 }
-                (Became::Renamed(user), _) => settled.again.push(Pending { user, held }),
-                (Became::Gone, _) => {
-                    outcome.evaluated += 1;
-                    settled.gone.push(user.id);
-                }
-                (Became::NotYetConsistent, _) => outcome.unread(&user.name, &not_yet_consistent()),
-                // A user of whom nothing was read is never confirmed.
-                (Became::Unknown | Became::Confirmed, _) => outcome.unconfirmed(&user.name, broken_off.as_ref()),
+                became => settled.add(read.0, became, &mut outcome, broken_off.as_ref()),
             }
+        }
+        for pending in vanished {
+            let known = Known { read_under: None, is_new: self.evaluator.is_fresh(pending.user.created) };
+            let became = reconcile(known, found(&pending.user.id), is_complete);
+            settled.add(pending, became, &mut outcome, broken_off.as_ref());
         }
         for held in missing {
             let is_new = held.recorded.is_some_and(|recorded| self.evaluator.is_fresh(recorded));
-            match reconcile(Known { read_under: None, is_new }, found.remove(&held.user_id), is_complete) {
+            match reconcile(Known { read_under: None, is_new }, found(&held.user_id), is_complete) {
                 Became::Renamed(user) => {
                     outcome.listed += 1;
                     settled.again.push(Pending { user, held: Some(held) });

@@ -31,10 +31,10 @@ pub(super) enum Became {
 }
 
 /// Decides what becomes of a user. `found` is the user with this id in the second listing, which may have broken off.
-pub(super) fn reconcile(known: Known<'_>, found: Option<User>, is_complete: bool) -> Became {
+pub(super) fn reconcile(known: Known<'_>, found: Option<&User>, is_complete: bool) -> Became {
     match found {
         Some(user) if known.read_under == Some(&user.name) => Became::Confirmed,
-        Some(user) => Became::Renamed(user),
+        Some(user) => Became::Renamed(user.clone()),
         None if !is_complete => Became::Unknown,
         None if known.is_new => Became::NotYetConsistent,
         None => Became::Gone,
@@ -72,7 +72,8 @@ mod tests {
             (unread(false), None, false, Became::Unknown),
             (unread(true), None, true, Became::NotYetConsistent),
         ] {
-            assert_eq!(reconcile(known, found.map(user), is_complete), expected, "{known:?}, {found:?}, {is_complete}");
+            let became = reconcile(known, found.map(user).as_ref(), is_complete);
+            assert_eq!(became, expected, "{known:?}, {found:?}, {is_complete}");
         }
     }
 }

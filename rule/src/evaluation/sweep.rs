@@ -192,7 +192,8 @@ impl Sweep<'_> {
                     evaluated,
                     held: held.as_ref(),
                 });
-                notices.tell(&mut subjects.collect::<Vec<_>>()).await
+                // Boxed, because thousands of these futures may wait for their turn, and most have nothing to tell.
+                Box::pin(notices.tell(&mut subjects.collect::<Vec<_>>())).await
             }
             None => vec![false; users.len()],
         };
@@ -208,8 +209,7 @@ impl Sweep<'_> {
 
     /// Delivers each batch as soon as it is full.
     async fn deliver_all(&self, evaluations: impl Stream<Item = Evaluation>) {
-        // No limit here: with one, slow deliveries would keep the reads and their deadline from being polled.
-        evaluations.chunks(BATCH).for_each_concurrent(None, |batch| self.deliver(batch)).await;
+        evaluations.chunks(BATCH).for_each_concurrent(DELIVERIES_AT_A_TIME, |batch| self.deliver(batch)).await;
     }
 
     async fn deliver(&self, batch: Vec<Evaluation>) {

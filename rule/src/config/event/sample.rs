@@ -3,11 +3,14 @@
 //! They follow "Example Events for AWS Config Rules" in the AWS Config developer guide.
 
 use crate::{aws::home::Home, policy::parameters::PARAMETERS};
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::{Map, Value};
 
 /// The event around `invokingEvent`, and an `invokingEvent` for each kind: account 123456789012 in us-east-1 on 2026-03-01.
 const SAMPLES: &str = include_str!("samples.json");
+
+/// AWS Config captures an item some minutes before it sends the event.
+const CAPTURED_BEFORE: TimeDelta = TimeDelta::minutes(10);
 
 /// An event that is not put together yet.
 #[derive(Debug)]
@@ -27,11 +30,13 @@ impl Sample {
 
     /// An event of this kind for the rule in the account of `home`, sent at `now`. `None` if there is no such kind.
     pub fn new(kind: &str, home: &Home, now: DateTime<Utc>) -> Option<Sample> {
+        let time = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Millis, true);
         let text = SAMPLES
             .replace("123456789012", &home.account)
             .replace("us-east-1", &home.region)
             .replace("arn:aws:", &format!("arn:{}:", home.partition))
-            .replace("2026-03-01T12:00:00.000Z", &now.to_rfc3339_opts(SecondsFormat::Millis, true));
+            .replace("2026-03-01T12:00:00.000Z", &time(now))
+            .replace("2026-03-01T11:50:00.000Z", &time(now - CAPTURED_BEFORE));
         let mut samples = parts(&text);
         let invoking_event = samples["invokingEvents"].get_mut(kind)?.take();
         let mut event = samples["event"].take();

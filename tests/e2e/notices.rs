@@ -236,9 +236,12 @@ async fn a_key_due_soon_with_a_valid_exemption_is_told_with_it() {
     let deployment = with_bus().await;
     let key = deployment.user_with_key_of("exempt", days(80));
     let other = deployment.member(|account| account.create_key("exempt", today() - days(79)).unwrap());
+    let short = deployment.user_with_key_of("short", days(80));
     deployment.member(|account| {
-        account.tag_user("exempt", "access-key-rotation:exempt-until", "2026-06-10");
-        account.tag_user("exempt", "access-key-rotation:exempt-owner", "J\u{fc}rgen");
+        for (user, until) in [("exempt", "2026-06-10"), ("short", "2026-03-10")] {
+            account.tag_user(user, "access-key-rotation:exempt-until", until);
+            account.tag_user(user, "access-key-rotation:exempt-owner", "J\u{fc}rgen");
+        }
         account.tag_user("exempt", "access-key-rotation:exempt-key", &key);
     });
     deployment.sweep(&[]).await;
@@ -248,13 +251,17 @@ async fn a_key_due_soon_with_a_valid_exemption_is_told_with_it() {
         .map(|notice| ["accessKeyId", "exemption", "message"].map(|field| notice["detail"][field].clone()))
         .map(|[key, exemption, message]| (key.as_str().unwrap().to_owned(), (exemption, message)))
         .collect();
-    let valid = json!({ "state": "valid", "until": "2026-06-10", "owner": "J\u{fc}rgen", "reason": null });
-    let exempt = format!(
-        "Access key {key} of user exempt in account {MEMBER} is due on 2026-03-11, in 10 days. It is exempt until 2026-06-10."
-    );
-    let due =
-        format!("Access key {other} of user exempt in account {MEMBER} is due on 2026-03-12, in 11 days: rotate it.");
-    assert_eq!(said, BTreeMap::from([(key, (valid, json!(exempt))), (other, (Value::Null, json!(due)))]));
+    let valid = |until: &str| json!({ "state": "valid", "until": until, "owner": "J\u{fc}rgen", "reason": null });
+    let due = |key: &str, user: &str, rest: &str| {
+        json!(format!("Access key {key} of user {user} in account {MEMBER} is due on {rest}"))
+    };
+    let expected = [
+        (valid("2026-06-10"), due(&key, "exempt", "2026-03-11, in 10 days. It is exempt until 2026-06-10.")),
+        (Value::Null, due(&other, "exempt", "2026-03-12, in 11 days: rotate it.")),
+        // The exemption ends the day before.
+        (valid("2026-03-10"), due(&short, "short", "2026-03-11, in 10 days: rotate it.")),
+    ];
+    assert_eq!(said, [key, other, short].into_iter().zip(expected).collect());
 }
 
 /// Whatever users call themselves and their owners, the notices are as templates/notices/schema.json says.

@@ -177,7 +177,8 @@ fn message(kind: Kind, days: i64, (id, key): (&str, &str), due: NaiveDate, exemp
         (Kind::ExemptionEnding, Exemption::Valid { until, .. }) => {
             format!("The exemption of access {key} ends on {until}, {when}: rotate the key.")
         }
-        (Kind::DueSoon, Exemption::Valid { until, .. }) if exemption.covers(id) => {
+        // An exemption that ends earlier is of no use.
+        (Kind::DueSoon, Exemption::Valid { until, .. }) if exemption.covers(id) && *until >= due => {
             format!("Access {key} is due on {due}, {when}. It is exempt until {until}.")
         }
         (Kind::Overdue, Exemption::Void(why)) => {

@@ -98,7 +98,7 @@ impl Evaluator<'_> {
     /// Reads the facts about a user whose name and id were listed together. Returns `None` if no user has this name and id now.
     ///
     /// # Errors
-    /// The error of the read that failed. The user is then unknown, neither compliant nor gone.
+    /// As for [`Evaluator::of_item`].
     pub(crate) async fn read(&self, name: &str, id: &str, confirm: Confirm) -> Result<Option<Facts>, CallError> {
         let keys = match list_access_keys(self.account, name).await {
             Err(error) if error.kind == Failure::NotFound => return Ok(None),
@@ -127,7 +127,7 @@ impl Evaluator<'_> {
     /// the user may have another name. Returns the user too, as IAM names it now, unless the user is gone.
     ///
     /// # Errors
-    /// As for [`Evaluator::read`].
+    /// The error of the read that failed. The user is then unknown, neither compliant nor gone.
     pub async fn of_item(
         &self,
         name: &str,

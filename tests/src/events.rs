@@ -92,7 +92,13 @@ pub fn deleted(
 #[expect(clippy::expect_used, reason = "the kinds are those of this module")]
 fn sample(world: &World, kind: &str, account: &str) -> Sample {
     let home = Home { partition: "aws".into(), region: REGION.into(), account: account.into() };
-    Sample::new(kind, &home, world.now()).expect("a sample of this kind")
+    let mut sample = Sample::new(kind, &home, world.now()).expect("a sample of this kind");
+    for item in ["configurationItem", "configurationItemSummary"] {
+        if let Some(item) = sample.invoking_event.get_mut(item) {
+            item["configurationItemCaptureTime"] = time(world.now()).into();
+        }
+    }
+    sample
 }
 
 /// Sets what a configuration item and its summary say of the user.

@@ -22,7 +22,7 @@ pub async fn scan(evaluator: Evaluator<'_>) -> Scan {
     let users = reads.list().await.users.into_iter().map(|user| Pending { user, held: None });
     let mut evaluated: Vec<_> = reads.evaluations(stream::iter(users), Confirm::Later).collect().await;
     let Settled { confirmed, again, .. } = reads.settle(Vec::new()).await;
-    evaluated.extend(confirmed);
+    evaluated.extend(confirmed.into_iter().map(|read| *read));
     evaluated.extend(reads.evaluations(stream::iter(again), Confirm::Now).collect::<Vec<_>>().await);
     let errors = reads.finish().await.errors(evaluator.account, true);
     let findings = evaluated.into_iter().map(|(pending, evaluated)| (pending.user, evaluated)).collect();

@@ -39,8 +39,8 @@ const LAST_USE_FAILURES: u32 = 16;
 #[derive(Debug)]
 pub(crate) struct Pending {
     pub(crate) user: User,
-    /// The result that AWS Config holds, if it is known.
-    pub(crate) held: Option<HeldResult>,
+    /// The result that AWS Config holds, if it is known. Boxed, since most of thousands have none in a first sweep.
+    pub(crate) held: Option<Box<HeldResult>>,
 }
 
 /// Reads of one account.
@@ -50,7 +50,8 @@ pub(crate) struct Reads<'a> {
     /// Users who were listed but could not be found by their name a moment later.
     vanished: Mutex<Vec<Pending>>,
     /// Users whose keys were read by name only: the keys may be those of another user.
-    unconfirmed: Mutex<Vec<(Pending, Evaluated)>>,
+    #[expect(clippy::vec_box, reason = "thousands of them are freed one by one as they are delivered")]
+    unconfirmed: Mutex<Vec<Box<(Pending, Evaluated)>>>,
     /// By action: some for whom it was granted. See [`control`].
     controls: Mutex<BTreeMap<&'static str, Vec<String>>>,
     /// Names of some users who were read without a call of an action that others need, or who could be read earlier.
@@ -64,7 +65,8 @@ pub(crate) struct Reads<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Settled {
     /// The evaluations that are now known to be about the right user.
-    pub(crate) confirmed: Vec<(Pending, Evaluated)>,
+    #[expect(clippy::vec_box, reason = "as above")]
+    pub(crate) confirmed: Vec<Box<(Pending, Evaluated)>>,
     /// The users to read again.
     pub(crate) again: Vec<Pending>,
     /// The ids of users who are gone.
@@ -175,7 +177,7 @@ impl<'a> Reads<'a> {
         };
         if evaluated.tags.is_none() {
             some(&mut lock(&self.readable), &pending.user.name);
-            lock(&self.unconfirmed).push((pending, evaluated));
+            lock(&self.unconfirmed).push(Box::new((pending, evaluated)));
             return None;
         }
         match &evaluated.unknown_use {
@@ -223,7 +225,7 @@ impl<'a> Reads<'a> {
         let is_complete = broken_off.is_none();
         let mut outcome = self.outcome();
         for read in unconfirmed {
-            let (Pending { user, .. }, evaluated) = &read;
+            let (Pending { user, .. }, evaluated) = &*read;
             let known = Known { read_under: Some(&user.name), is_new: self.evaluator.is_fresh(user.created) };
             match reconcile(known, found(&user.id), is_complete) {
                 Became::Confirmed => {
@@ -244,7 +246,7 @@ impl<'a> Reads<'a> {
             match reconcile(Known { read_under: None, is_new }, found(&held.user_id), is_complete) {
                 Became::Renamed(user) => {
                     outcome.listed += 1;
-                    settled.again.push(Pending { user, held: Some(held) });
+                    settled.again.push(Pending { user, held: Some(Box::new(held)) });
                 }
                 Became::Gone => settled.gone.push(held.user_id),
                 // The result stays. The next sweep decides.

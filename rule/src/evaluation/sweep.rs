@@ -105,7 +105,7 @@ impl Sweep<'_> {
             drop(evaluations.send(Evaluation::of_user(&id, Verdict::not_applicable())));
         }
         let again = self.reads.evaluations(stream::iter(again), Confirm::Now);
-        self.pass_on(stream::iter(confirmed).chain(again), &evaluations).await;
+        self.pass_on(stream::iter(confirmed).map(|read| *read).chain(again), &evaluations).await;
         unread
     }
 
@@ -137,7 +137,7 @@ impl Sweep<'_> {
                     cleared.push(Evaluation::of_user(&user.id, verdict));
                 }
             }
-            None => drop(pending.send(Pending { user, held })),
+            None => drop(pending.send(Pending { user, held: held.map(Box::new) })),
         };
         while let Some(result) = held.recv().await {
             match positions.get(&result.user_id) {
@@ -190,7 +190,7 @@ impl Sweep<'_> {
                 let subjects = subjects.map(|(Pending { user, held }, evaluated)| Subject {
                     user,
                     evaluated,
-                    held: held.as_ref(),
+                    held: held.as_deref(),
                 });
                 // Boxed, because thousands of these futures may wait for their turn, and most have nothing to tell.
                 Box::pin(notices.tell(&mut subjects.collect::<Vec<_>>())).await
@@ -201,7 +201,7 @@ impl Sweep<'_> {
             .into_iter()
             .zip(told)
             .filter(|((Pending { held, .. }, evaluated), told)| {
-                *told || self.is_wanted(held.as_ref(), &evaluated.verdict)
+                *told || self.is_wanted(held.as_deref(), &evaluated.verdict)
             })
             .map(|((Pending { user, .. }, evaluated), _)| Evaluation::of_user(&user.id, evaluated.verdict))
             .collect()

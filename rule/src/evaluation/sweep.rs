@@ -44,7 +44,7 @@ use tokio::{
 use tracing::warn;
 
 /// How many batches are delivered at a time.
-const DELIVERIES_AT_A_TIME: usize = 4;
+const DELIVERIES_AT_A_TIME: usize = 8;
 /// How many users' notices are put together: each user has two keys at most, as a rule.
 const USERS_TOLD_AT_A_TIME: usize = 5;
 

@@ -1,5 +1,5 @@
-//! The rule against AWS on loopback: its handler in process where a test needs its own clock, the real `bootstrap` where
-//! the process itself matters.
+//! The rule against a local AWS: its handler in process, in memory and on paused time, where a test needs its own clock; the real
+//! programs, over HTTP, where the process itself matters.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

@@ -35,6 +35,7 @@ mod html;
 mod memory;
 mod ministack;
 mod notices;
+mod notices_failing;
 mod offline;
 mod organization;
 mod pack;

@@ -97,7 +97,7 @@ impl Settled {
     fn add(&mut self, pending: Pending, became: Became, outcome: &mut ReadOutcome, broken_off: Option<&CallError>) {
         let Pending { user, held } = pending;
         match became {
-            Became::Renamed(user) => self.again.push(Pending { user, held }),
+            Became::ReadAgain(user) => self.again.push(Pending { user, held }),
             Became::Gone => {
                 outcome.evaluated += 1;
                 self.gone.push(user.id);
@@ -244,7 +244,7 @@ impl<'a> Reads<'a> {
         for held in missing {
             let is_new = held.recorded.is_some_and(|recorded| self.evaluator.is_fresh(recorded));
             match reconcile(Known { read_under: None, is_new }, found(&held.user_id), is_complete) {
-                Became::Renamed(user) => {
+                Became::ReadAgain(user) => {
                     outcome.listed += 1;
                     settled.again.push(Pending { user, held: Some(Box::new(held)) });
                 }

@@ -21,7 +21,7 @@ pub(super) enum Became {
     /// The keys that were read are the user's.
     Confirmed,
     /// To be read again, under this name.
-    Renamed(User),
+    ReadAgain(User),
     /// The user is gone.
     Gone,
     /// IAM's answers do not agree: the user is new, and was listed only once.
@@ -34,7 +34,7 @@ pub(super) enum Became {
 pub(super) fn reconcile(known: Known<'_>, found: Option<&User>, is_complete: bool) -> Became {
     match found {
         Some(user) if known.read_under == Some(&user.name) => Became::Confirmed,
-        Some(user) => Became::Renamed(user.clone()),
+        Some(user) => Became::ReadAgain(user.clone()),
         None if !is_complete => Became::Unknown,
         None if known.is_new => Became::NotYetConsistent,
         None => Became::Gone,
@@ -55,19 +55,19 @@ mod tests {
     fn a_read_is_confirmed_by_the_same_name_alone_and_only_a_complete_listing_shows_who_is_gone() {
         let read = |is_new| Known { read_under: Some("app"), is_new };
         let unread = |is_new| Known { read_under: None, is_new };
-        let renamed = |name| Became::Renamed(user(name));
+        let read_again = |name| Became::ReadAgain(user(name));
         for (known, found, is_complete, expected) in [
             (read(false), Some("app"), true, Became::Confirmed),
             (read(false), Some("app"), false, Became::Confirmed),
             (read(true), Some("app"), true, Became::Confirmed),
-            (read(false), Some("app-old"), true, renamed("app-old")),
-            (read(false), Some("app-old"), false, renamed("app-old")),
+            (read(false), Some("app-old"), true, read_again("app-old")),
+            (read(false), Some("app-old"), false, read_again("app-old")),
             (read(false), None, true, Became::Gone),
             (read(false), None, false, Became::Unknown),
             (read(true), None, true, Became::NotYetConsistent),
             (read(true), None, false, Became::Unknown),
-            (unread(false), Some("app"), true, renamed("app")),
-            (unread(false), Some("app-old"), false, renamed("app-old")),
+            (unread(false), Some("app"), true, read_again("app")),
+            (unread(false), Some("app-old"), false, read_again("app-old")),
             (unread(false), None, true, Became::Gone),
             (unread(false), None, false, Became::Unknown),
             (unread(true), None, true, Became::NotYetConsistent),

@@ -1,8 +1,8 @@
 //! The errors of an invocation. Each kind has a stable `errorType`, by which alarms and failure destinations can tell it from
 //! the others.
 
-use crate::policy::parameters;
 use lambda_runtime::Diagnostic;
+use policy::parameters;
 use thiserror::Error;
 
 /// The error of one invocation. Its text is the `errorMessage` that Lambda reports. It says what to do, and never contains the

@@ -19,10 +19,10 @@ use crate::{
         user::{CONTROLS, Control, Evaluator, control},
     },
     metrics::Metrics,
-    policy::{decision::Verdict, parameters::Parameters, text::excerpt},
 };
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
+use policy::{decision::Verdict, parameters::Parameters, text::excerpt};
 use serde_json::Value;
 use std::time::Duration;
 use tokio::time::Instant;

@@ -1,23 +1,11 @@
 //! An AWS Config custom rule that reports IAM users whose access keys are too old and says what to do about them.
 //!
-//! Five layers, each built on the ones before it: [`policy`] decides and knows nothing of AWS, [`aws`] makes calls and reads
+//! Four layers above [`policy`], which decides and knows nothing of AWS, each built on the ones before it: [`aws`] makes calls and reads
 //! IAM, [`config`] speaks AWS Config's protocol, [`evaluation`] applies the policy to what was read, for one user or for a whole
 //! account, and [`coverage`] finds accounts in which AWS Config does not evaluate the rule. [`handler`] runs the phases of an invocation in order. Times are arguments: no code here asks the system
 //! clock for the date.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
-
-/// What the rule decides, and why, without any AWS call.
-pub mod policy {
-    pub mod access_key;
-    pub mod annotation;
-    pub mod clearance;
-    pub mod decision;
-    pub mod exemption;
-    pub mod notice;
-    pub mod parameters;
-    pub(crate) mod text;
-}
 
 /// Credentials and clients for each account, the AWS calls, and the reads of IAM.
 pub mod aws {

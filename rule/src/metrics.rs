@@ -3,11 +3,9 @@
 //! The account is a property, not a dimension: each value of a dimension would be billed as a metric of its own. Source:
 //! "Specification: Embedded metric format" in the Amazon CloudWatch user guide.
 
-use crate::{
-    aws::calls::Calls,
-    policy::decision::{Compliance, Verdict},
-};
+use crate::aws::calls::Calls;
 use chrono::{DateTime, Utc};
+use policy::decision::{Compliance, Verdict};
 use serde_json::{Value, json};
 use std::{
     sync::{

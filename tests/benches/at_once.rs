@@ -11,10 +11,9 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use chrono::Utc;
+use deployment::{RULE, build, deploy, start};
 use local_aws::{
-    Fault, FaultKind, LocalAws, Outcome, World,
-    deployment::{RULE, build, deploy, start},
-    events,
+    Fault, FaultKind, LocalAws, Outcome, World, events,
     lambda::{
         Function,
         asynchronous::{AsyncInvocation, AsyncMetrics, Waiting, run, simulate},

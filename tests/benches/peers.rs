@@ -8,10 +8,9 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use chrono::{TimeDelta, Utc};
+use deployment::{RULE, build, deploy, function_arn, start};
 use local_aws::{
-    Credentials, Fault, FaultKind, KeyStatus, LocalAws, REGION, World,
-    deployment::{RULE, build, deploy, function_arn, start},
-    events,
+    Credentials, Fault, FaultKind, KeyStatus, LocalAws, REGION, World, events,
     lambda::{Function, FunctionConfig},
 };
 use serde_json::Value;

@@ -9,11 +9,8 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use chrono::Utc;
-use local_aws::{
-    LocalAws, World,
-    deployment::{RULE, build, deploy, roots_in_one_file, start},
-    events,
-};
+use deployment::{RULE, build, deploy, roots_in_one_file, start};
+use local_aws::{LocalAws, World, events};
 use std::{env, fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
 const HUB: &str = "111122223333";

@@ -5,10 +5,8 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use chrono::Utc;
-use local_aws::{
-    Fault, FaultKind, LocalAws, REGION, World,
-    deployment::{build_command_line, deploy},
-};
+use deployment::{build_command_line, deploy};
+use local_aws::{Fault, FaultKind, LocalAws, REGION, World};
 use std::time::{Duration, Instant};
 use tokio::process::Command;
 

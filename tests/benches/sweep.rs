@@ -5,12 +5,8 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use chrono::{TimeDelta, Utc};
-use local_aws::{
-    Account, Fault, FaultKind, LocalAws, World,
-    deployment::{InProcess, RULE, build, deploy, roots_in_one_file, start},
-    events,
-    lambda::Function,
-};
+use deployment::{InProcess, RULE, build, deploy, roots_in_one_file, start};
+use local_aws::{Account, Fault, FaultKind, LocalAws, World, events, lambda::Function};
 use std::time::{Duration, Instant};
 
 const HUB: &str = "111122223333";

@@ -25,7 +25,7 @@ const html = readFileSync(file, "utf8");
 for (const element of ["style", "script"]) {
   const [, text] = html.match(new RegExp(`<${element}>(.*?)</${element}>`, "s"));
   const hash = `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
-  assert(html.includes(`${element}-src ${hash}`), `rule/src/cli/output/html.rs: the hash of the ${element} is ${hash}`);
+  assert(html.includes(`${element}-src ${hash}`), `rule/cli/src/output/html.rs: the hash of the ${element} is ${hash}`);
 }
 
 // Each launch has a new directory of its own for the user's data.

@@ -7,11 +7,8 @@ mod serve;
 
 use chrono::{DateTime, TimeDelta};
 use clap::Parser;
-use local_aws::{
-    LocalAws, World,
-    deployment::{InProcess, RULE, deploy},
-    events,
-};
+use deployment::{InProcess, RULE, deploy};
+use local_aws::{LocalAws, World, events};
 use organization::Organization;
 use report::{Report, Sweep};
 use std::{

@@ -1,9 +1,10 @@
 //! The output: compliance as the AWS Config console shows it, and the changes.
 
 use crate::organization::Organization;
-use access_key_rotation::policy::clearance::is_routine;
 use comfy_table::{ContentArrangement, Table, presets};
-use local_aws::{ComplianceType, LocalAws, deployment::RULE};
+use deployment::RULE;
+use local_aws::{ComplianceType, LocalAws};
+use policy::clearance::is_routine;
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,

@@ -2,10 +2,8 @@
 
 use crate::{organization::Organization, report::Results};
 use chrono::TimeDelta;
-use local_aws::{
-    ComplianceType, LocalAws, REGION, Recorder, World,
-    deployment::{RULE, organize},
-};
+use deployment::{RULE, organize};
+use local_aws::{ComplianceType, LocalAws, REGION, Recorder, World};
 use std::io;
 
 /// The names of the first accounts. The others get numbers.

@@ -10,15 +10,12 @@ use access_key_rotation::{
     },
     handler::{Invocation, handle},
     metrics::Metrics,
-    policy::{
-        exemption::{EXEMPT_OWNER, EXEMPT_UNTIL, Tags},
-        parameters::Parameters,
-    },
 };
-use local_aws::{
-    Account, FaultKind,
-    deployment::{accounts, function_arn},
-    events,
+use deployment::{accounts, function_arn};
+use local_aws::{Account, FaultKind, events};
+use policy::{
+    exemption::{EXEMPT_OWNER, EXEMPT_UNTIL, Tags},
+    parameters::Parameters,
 };
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 use tokio::time::Instant;

@@ -2,11 +2,10 @@
 
 use crate::{function::bootstrap, support::*};
 use chrono::Utc;
+use deployment::{self, InProcess};
 use local_aws::{
     ComplianceType::{self, NotApplicable},
-    Credentials, Fault, FaultKind, LocalAws, World,
-    deployment::{self, InProcess},
-    events,
+    Credentials, Fault, FaultKind, LocalAws, World, events,
     lambda::Function,
 };
 use serde_json::Value;

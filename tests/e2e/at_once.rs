@@ -3,7 +3,7 @@
 
 use crate::{function::bootstrap, support::*};
 use local_aws::{
-    Failing, Fault, FaultKind, LocalAws, Outcome, World, deployment, events,
+    Failing, Fault, FaultKind, LocalAws, Outcome, World, events,
     lambda::asynchronous::{AsyncInvocation, AsyncMetrics, Waiting, run},
 };
 use std::time::Duration;

@@ -171,7 +171,7 @@ async fn organization_packs() {
     );
     let operation = "PutOrganizationConformancePack";
     assert_error(run(&put).await, "OrganizationConformancePackTemplateValidationException", operation);
-    let put = format!("{put} --template-body Resources:");
+    let put = format!("{put} --template-body TargetId:Missing-Runbook");
     let arn = run(&put).await.unwrap()["OrganizationConformancePackArn"].to_string();
     assert!(arn.contains(":organization-conformance-pack/rotation-"), "{arn}");
     let failed = run(details).await.unwrap()["OrganizationConformancePackDetailedStatuses"].take();

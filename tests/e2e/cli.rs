@@ -1,10 +1,8 @@
 //! The command line on a local AWS.
 
 use crate::{support::*, transcript::Transcript};
-use local_aws::{
-    Credentials, FaultKind, KeyStatus, World,
-    deployment::{self, build_command_line},
-};
+use deployment::{self, build_command_line};
+use local_aws::{Credentials, FaultKind, KeyStatus, World};
 use serde_json::Value;
 use std::{collections::BTreeMap, net::TcpListener, path::PathBuf, process::Output, sync::OnceLock};
 use tokio::process::Command;

@@ -7,10 +7,9 @@ use access_key_rotation::{
     error::Error,
 };
 use chrono::{DateTime, TimeDelta, Utc};
+use deployment::{self, InProcess, function_arn, organize};
 use local_aws::{
-    Credentials, Fault, FaultKind, LocalAws, REGION, World,
-    deployment::{self, InProcess, function_arn, organize},
-    events,
+    Credentials, Fault, FaultKind, LocalAws, REGION, World, events,
     lambda::{Function, FunctionConfig},
 };
 use serde_json::{Value, json};

@@ -2,7 +2,8 @@
 
 use crate::support::*;
 use chrono::TimeDelta;
-use local_aws::{ComplianceType::*, Credentials, FaultKind, deployment::InProcess, events};
+use deployment::InProcess;
+use local_aws::{ComplianceType::*, Credentials, FaultKind, events};
 
 #[tokio::test(start_paused = true)]
 async fn the_functions_own_account_needs_no_role() {

@@ -7,7 +7,8 @@ use crate::{
     transcript::Transcript,
 };
 use chrono::Utc;
-use local_aws::{Credentials, Fault, FaultKind, LocalAws, Outcome, REGION, World, deployment::organize};
+use deployment::organize;
+use local_aws::{Credentials, Fault, FaultKind, LocalAws, Outcome, REGION, World};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use tokio::process::Command;

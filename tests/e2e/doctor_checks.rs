@@ -7,10 +7,8 @@ use crate::{
     transcript::Transcript,
 };
 use chrono::Utc;
-use local_aws::{
-    Credentials, FaultKind, Recorder,
-    deployment::{RUNBOOKS, function_arn},
-};
+use deployment::{RUNBOOKS, function_arn};
+use local_aws::{Credentials, FaultKind, Recorder};
 use serde_json::{Value, json};
 
 #[tokio::test]

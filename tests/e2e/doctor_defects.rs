@@ -5,10 +5,8 @@ use crate::{
     support::*,
     transcript::Transcript,
 };
-use local_aws::{
-    Recorder, World,
-    deployment::{RUNBOOKS, function_arn},
-};
+use deployment::{RUNBOOKS, function_arn};
+use local_aws::{Recorder, World};
 use serde_json::json;
 
 fn control_towers(recorder: Recorder) -> Recorder {

@@ -7,9 +7,10 @@ use crate::{
     support::*,
     transcript::Transcript,
 };
-use access_key_rotation::policy::exemption::{EXEMPT_KEY, EXEMPT_OWNER, EXEMPT_REASON, EXEMPT_UNTIL};
 use chrono::TimeDelta;
-use local_aws::{FaultKind, KeyStatus, World, deployment::organize};
+use deployment::organize;
+use local_aws::{FaultKind, KeyStatus, World};
+use policy::exemption::{EXEMPT_KEY, EXEMPT_OWNER, EXEMPT_REASON, EXEMPT_UNTIL};
 use serde_json::{Value, json};
 use std::{fs, path::Path};
 use tokio::process::Command;
@@ -64,7 +65,7 @@ fn parsed(path: &Path) -> Value {
 
 /// The hash of the data, by the command in the manual.
 async fn recomputed(directory: &Path) -> String {
-    let manual = include_str!("../../rule/src/cli/README.md");
+    let manual = include_str!("../../rule/cli/README.md");
     let command = manual.lines().find_map(|line| line.strip_prefix("$ jq -cS ")).unwrap();
     let output = Command::new("bash").arg("-c").arg(format!("jq -cS {command}")).current_dir(directory).output();
     let output = output.await.unwrap();

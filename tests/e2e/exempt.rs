@@ -5,9 +5,9 @@ use crate::{
     support::*,
     transcript::Transcript,
 };
-use access_key_rotation::policy::exemption::{EXEMPT_KEY, EXEMPT_OWNER, EXEMPT_REASON, EXEMPT_UNTIL};
 use chrono::Utc;
 use local_aws::{ComplianceType, FaultKind, KeyStatus};
+use policy::exemption::{EXEMPT_KEY, EXEMPT_OWNER, EXEMPT_REASON, EXEMPT_UNTIL};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, process::Stdio, time::Duration};
 use tokio::{process::Command, time::sleep};

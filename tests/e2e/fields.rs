@@ -2,13 +2,14 @@
 
 use crate::{cli::Cli, support::*};
 use chrono::Utc;
-use local_aws::{FaultKind, deployment::function_arn};
+use deployment::function_arn;
+use local_aws::FaultKind;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// The names in the tables of a section of the manual, in order.
 fn documented(section: &str) -> Vec<&'static str> {
-    let manual = include_str!("../../rule/src/cli/README.md");
+    let manual = include_str!("../../rule/cli/README.md");
     let (_, rest) = manual.split_once(&format!("\n### `{section}`\n")).unwrap();
     let section = rest.split("\n### ").next().unwrap().split("\n## ").next().unwrap();
     let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));

@@ -2,11 +2,10 @@
 
 use crate::support::*;
 use chrono::Utc;
+use deployment::{self, function_arn};
 use local_aws::{
     ComplianceType::NonCompliant,
-    Credentials, FaultKind, LocalAws, World,
-    deployment::{self, function_arn},
-    events,
+    Credentials, FaultKind, LocalAws, World, events,
     lambda::{Function, FunctionConfig, FunctionError},
 };
 use serde_json::{Value, json};

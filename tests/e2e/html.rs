@@ -1,10 +1,10 @@
 //! The page of `scan --format html`, in a browser.
 
 use crate::{cli::Cli, deployed::REPOSITORY, support::*, transcript::Transcript};
-use access_key_rotation::policy::exemption::{EXEMPT_OWNER, EXEMPT_UNTIL};
 use chrono::Utc;
 use fastrand::Rng;
 use local_aws::{Account, KeyStatus, World};
+use policy::exemption::{EXEMPT_OWNER, EXEMPT_UNTIL};
 use serde_json::{Value, json};
 use std::{fs, path::Path};
 use tokio::process::Command;

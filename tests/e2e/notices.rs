@@ -3,7 +3,8 @@
 use crate::{python, support::*};
 use access_key_rotation::{aws::event_bus::EventBus, evaluation::notices::NoticeSettings};
 use chrono::TimeDelta;
-use local_aws::{FaultKind, REGION, deployment::client_settings, events};
+use deployment::client_settings;
+use local_aws::{FaultKind, REGION, events};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! What the conformance pack hands to the rule, the rule takes, and the manual says so.
 
 use crate::deployed::python;
-use access_key_rotation::policy::parameters::{PARAMETERS, Parameters, Takes};
+use policy::parameters::{PARAMETERS, Parameters, Takes};
 use serde_json::{Map, Value};
 
 #[test]

@@ -5,7 +5,7 @@ use crate::{
     deployed::python,
     transcript::Transcript,
 };
-use access_key_rotation::policy::parameters::{PARAMETERS, Takes};
+use policy::parameters::{PARAMETERS, Takes};
 use serde_json::{Value, json};
 use std::{fs, path::Path, process::Command};
 use tempfile::TempDir;

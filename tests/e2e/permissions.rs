@@ -8,7 +8,8 @@ use crate::{
     support::*,
 };
 use access_key_rotation::coverage::check::check;
-use local_aws::{deployment::function_arn, events};
+use deployment::function_arn;
+use local_aws::events;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -99,7 +100,7 @@ async fn the_manual_lists_what_the_doctor_calls_in_the_hub_and_nothing_else() {
     let calls = world.calls().iter().filter(|call| call.principal.contains(":assumed-role/security/"));
     let used: BTreeSet<_> = calls.map(|call| format!("{}:{}", call.service, call.action)).collect();
 
-    let manual = include_str!("../../rule/src/cli/README.md");
+    let manual = include_str!("../../rule/cli/README.md");
     let (_, rest) = manual.split_once("\nsecurity account, you also need ").unwrap();
     let listed = rest.split("\n\n").next().unwrap().split('`').skip(1).step_by(2).map(str::to_owned);
     // Step 3 of the manual grants the first, and AWS the second to everybody.

@@ -22,7 +22,7 @@ pub(crate) const REACTIVATE: &str = "AccessKeyRotation-ReactivateKey";
 pub(crate) const DELETE: &str = "AccessKeyRotation-DeleteDeactivatedKeys";
 pub(crate) const FOR_REAL: &[(&str, &str)] = &[("DryRun", "false")];
 
-pub(crate) use access_key_rotation::policy::exemption::{EXEMPT_KEY, EXEMPT_OWNER, EXEMPT_UNTIL};
+pub(crate) use policy::exemption::{EXEMPT_KEY, EXEMPT_OWNER, EXEMPT_UNTIL};
 
 /// A deployment by the system's clock, which the runbooks go by.
 pub(crate) async fn start() -> Deployment {

@@ -1,9 +1,9 @@
 //! `scan --since`: what became of an earlier scan's violations.
 
 use crate::{cli::Cli, support::*, transcript::Transcript};
-use access_key_rotation::policy::exemption::{EXEMPT_OWNER, EXEMPT_UNTIL};
 use chrono::Utc;
 use local_aws::{FaultKind, KeyStatus};
+use policy::exemption::{EXEMPT_OWNER, EXEMPT_UNTIL};
 use serde_json::{Value, json};
 use std::fs;
 

@@ -6,11 +6,9 @@ use crate::{
     shell::{commands, printed},
     support::*,
 };
-use access_key_rotation::{
-    metrics::Metrics,
-    policy::parameters::{PARAMETERS, Takes},
-};
-use local_aws::deployment::RUNBOOKS;
+use access_key_rotation::metrics::Metrics;
+use deployment::RUNBOOKS;
+use policy::parameters::{PARAMETERS, Takes};
 use serde_json::Value;
 use std::{collections::BTreeSet, time::Duration};
 
@@ -93,7 +91,7 @@ fn nothing_that_others_rely_on_changes_unseen() {
         let parameters = document(name)["parameters"].as_object().unwrap().iter();
         list(name, parameters.map(|(name, parameter)| format!("{name} = {}", parameter["default"])).collect());
     }
-    let page = "rule/src/cli/README.md";
+    let page = "rule/cli/README.md";
     for command in commands() {
         list(&format!("option of {command}"), options(&command).into_iter().collect());
     }

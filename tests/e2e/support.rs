@@ -3,16 +3,15 @@
 
 use access_key_rotation::{error::Error, metrics::Metrics};
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
+use deployment::{self, InProcess};
 use local_aws::{
-    AccessKey, Account, ComplianceType, Credentials, Fault, FaultKind, KeyStatus, LocalAws, REGION, User, World,
-    deployment::{self, InProcess},
-    events,
+    AccessKey, Account, ComplianceType, Credentials, Fault, FaultKind, KeyStatus, LocalAws, REGION, User, World, events,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
 use tokio::sync::oneshot;
 
-pub(crate) use local_aws::deployment::{EVALUATION_ROLE, FUNCTION_ROLE, RULE};
+pub(crate) use deployment::{EVALUATION_ROLE, FUNCTION_ROLE, RULE};
 
 pub(crate) const HUB: &str = "111122223333";
 pub(crate) const MEMBER: &str = "444455556666";

@@ -2,7 +2,7 @@
 
 use crate::{function::bootstrap, support::*};
 use chrono::Utc;
-use local_aws::{LocalAws, World, deployment, events};
+use local_aws::{LocalAws, World, events};
 use std::{io::Write, sync::Arc};
 use tokio::{
     io::copy_bidirectional,

@@ -17,7 +17,7 @@ from moto.server import ThreadedMotoServer
 from deployed import REGION, reduced, template
 
 ROOT = pathlib.Path(__file__).parents[2]
-PAGES = ("README.md", "SECURITY.md", "templates/README.md", "templates/RUNBOOKS.md", "templates/AUDIT.md", "rule/README.md", "rule/src/cli/README.md", "CONTRIBUTING.md")
+PAGES = ("README.md", "SECURITY.md", "templates/README.md", "templates/RUNBOOKS.md", "templates/AUDIT.md", "rule/README.md", "rule/cli/README.md", "CONTRIBUTING.md")
 MANUAL = {page: (ROOT / page).read_text() for page in PAGES}
 AWS = ROOT / "target/venv/bin/aws"
 

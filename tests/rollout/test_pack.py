@@ -65,7 +65,7 @@ def test_the_rule():
 
 
 def test_every_parameter_of_the_rule_is_one_of_the_pack():
-    source = (ROOT / "rule/src/policy/parameters.rs").read_text()
+    source = (ROOT / "rule/policy/src/parameters.rs").read_text()
     table = source[source.index("pub static PARAMETERS") : source.index("\n];")]
     known = re.findall(r'^        name: "(.*)",$', table, re.MULTILINE)
     inputs = PACK["Resources"]["Rule"]["Properties"]["InputParameters"]

@@ -385,7 +385,7 @@ def test_it_holds_in_other_partitions(partition):
 
 
 def test_the_exemption_tags_are_the_ones_that_the_rule_knows():
-    source = (ROOT / "rule/src/policy/exemption.rs").read_text()
+    source = (ROOT / "rule/policy/src/exemption.rs").read_text()
     known = re.findall(r'^pub const EXEMPT_\w+: &str = "(.*)";$', source, re.MULTILINE)
     condition = statements()["ExemptionTags"]["Condition"]["ForAnyValue:StringEqualsIgnoreCase"]
     assert sorted(condition["aws:TagKeys"]) == sorted(known)

@@ -1,9 +1,5 @@
 //! The rule, deployed to a world: roles and the rule in each account, and the function in a process of its own or in this one.
 
-use crate::{
-    Credentials, LocalAws, REGION, Recorder, World,
-    lambda::{Function, FunctionConfig},
-};
 use access_key_rotation::{
     aws::{
         account::{Accounts, settings},
@@ -17,6 +13,10 @@ use access_key_rotation::{
 };
 use aws_config::SdkConfig;
 use chrono::{DateTime, Utc};
+use local_aws::{
+    Credentials, LocalAws, REGION, Recorder, World,
+    lambda::{Function, FunctionConfig},
+};
 use serde_json::Value;
 use std::{io, path::PathBuf, process::Command, time::Duration};
 
@@ -73,7 +73,7 @@ pub fn function_arn(hub: &str) -> String {
 /// # Errors
 /// If cargo fails, with its output.
 pub fn build() -> io::Result<PathBuf> {
-    cargo_build("bootstrap", &["--release", "--package", "access-key-rotation", "--no-default-features"])
+    cargo_build("bootstrap", &["--release", "--package", "access-key-rotation"])
 }
 
 /// Builds the command line, unless it is up to date. Returns its path.

@@ -5,12 +5,12 @@ use super::{
     calls::{CallError, Failure},
     pages::Pages,
 };
-use crate::policy::{
+use aws_sdk_iam::{primitives::DateTime as AwsDateTime, types::StatusType};
+use chrono::{DateTime, Utc};
+use policy::{
     access_key::{AccessKey, KeyStatus, LastUsed},
     exemption::Tags,
 };
-use aws_sdk_iam::{primitives::DateTime as AwsDateTime, types::StatusType};
-use chrono::{DateTime, Utc};
 use std::collections::HashMap;
 use tokio::time::Instant;
 

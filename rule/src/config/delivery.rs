@@ -8,9 +8,9 @@ use crate::{
     },
     error::Error,
     lock,
-    policy::{decision::Verdict, text::count},
 };
 use aws_sdk_config::{primitives::DateTime as AwsDateTime, types::Evaluation as ConfigEvaluation};
+use policy::{decision::Verdict, text::count};
 use std::{
     collections::HashSet,
     fmt,

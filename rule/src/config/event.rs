@@ -13,8 +13,6 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use std::fmt;
 
-#[cfg(any(test, feature = "cli"))]
-pub mod sample;
 #[cfg(test)]
 mod tests;
 

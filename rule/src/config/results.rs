@@ -1,13 +1,10 @@
 //! The results that AWS Config holds for the rule. They spare the sweep reads, and show which users may be gone.
 
 use super::event::IAM_USER;
-use crate::{
-    aws::{
-        account::Account,
-        calls::{CallError, Failure},
-        pages::Pages,
-    },
-    policy::decision::{Compliance, Verdict},
+use crate::aws::{
+    account::Account,
+    calls::{CallError, Failure},
+    pages::Pages,
 };
 use aws_sdk_config::{
     primitives::DateTime as AwsDateTime,
@@ -15,6 +12,7 @@ use aws_sdk_config::{
 };
 use chrono::{DateTime, Utc};
 use futures_util::future::join;
+use policy::decision::{Compliance, Verdict};
 use tokio::time::Instant;
 
 /// The most results on a page of `GetComplianceDetailsByConfigRule`.

@@ -3,9 +3,9 @@
 use crate::{
     aws::{account::Account, calls::CallError},
     config::rules::{EvaluationStatus, Rule, evaluation_status, rules_that_invoke},
-    policy::text::{ascii, fit, seconds},
 };
 use chrono::{DateTime, TimeDelta, Utc};
+use policy::text::{ascii, fit, seconds};
 use serde::{Deserialize, Serialize};
 
 /// An evaluation may be this late and yet come: Lambda keeps an event that it cannot deliver for six hours ("Asynchronous

@@ -15,16 +15,16 @@ use crate::{
     config::results::HeldResult,
     error::Error,
     lock,
-    policy::{
-        access_key::{AccessKey, LastUsed, description},
-        annotation::is_not_told,
-        exemption::{EXEMPT_OWNER, EXEMPT_REASON, Exemption, Tags},
-        notice::{Kind, Milestone, reached},
-        text::{count, seconds, visible},
-    },
 };
 use chrono::{DateTime, NaiveDate, Utc};
 use futures_util::future::join_all;
+use policy::{
+    access_key::{AccessKey, LastUsed, description},
+    annotation::is_not_told,
+    exemption::{EXEMPT_OWNER, EXEMPT_REASON, Exemption, Tags},
+    notice::{Kind, Milestone, reached},
+    text::{count, seconds, visible},
+};
 use serde_json::{Value, json};
 use std::sync::Mutex;
 

@@ -8,8 +8,8 @@ use crate::{
         iam::GET_ACCESS_KEY_LAST_USED,
     },
     error::Error,
-    policy::text::{count, excerpt},
 };
+use policy::text::{count, excerpt};
 use std::collections::BTreeMap;
 use tracing::warn;
 

@@ -12,9 +12,9 @@ use crate::{
     },
     config::results::HeldResult,
     lock,
-    policy::decision::Verdict,
 };
 use futures_util::{Stream, StreamExt, future::ready};
+use policy::decision::Verdict;
 use std::{
     collections::BTreeMap,
     mem::take,

@@ -22,16 +22,16 @@ use crate::{
     },
     error::Error,
     lock,
-    policy::{
-        clearance::Clearance,
-        decision::{Compliance, Verdict},
-        parameters::Deliver,
-    },
 };
 use futures_util::{
     Stream, StreamExt,
     future::{join, join3},
     stream,
+};
+use policy::{
+    clearance::Clearance,
+    decision::{Compliance, Verdict},
+    parameters::Deliver,
 };
 use std::{collections::HashMap, sync::Mutex};
 use tokio::{

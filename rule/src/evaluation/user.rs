@@ -10,16 +10,16 @@ use crate::{
         },
     },
     metrics::Metrics,
-    policy::{
-        access_key::{AccessKey, KeyStatus, LastUsed, LastUses},
-        decision::{Verdict, decide, stale_keys},
-        exemption::{Exemption, Tags},
-        notice::reached,
-        parameters::Parameters,
-    },
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
+use policy::{
+    access_key::{AccessKey, KeyStatus, LastUsed, LastUses},
+    decision::{Verdict, decide, stale_keys},
+    exemption::{Exemption, Tags},
+    notice::reached,
+    parameters::Parameters,
+};
 use std::time::Duration;
 use tokio::time::sleep;
 

@@ -5,11 +5,8 @@ use crate::support::*;
 use access_key_rotation::{aws::event_bus::EventBus, evaluation::notices::NoticeSettings};
 use aws_config::timeout::TimeoutConfig;
 use chrono::TimeDelta;
-use local_aws::{
-    Account, ComplianceType, EvaluationResult, KeyStatus, LocalAws, World,
-    deployment::{InProcess, client_settings},
-    events,
-};
+use deployment::{InProcess, client_settings};
+use local_aws::{Account, ComplianceType, EvaluationResult, KeyStatus, LocalAws, World, events};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Mutex,

@@ -2,14 +2,14 @@
 //! what they like.
 
 use crate::terms::{assert_annotation, parameters, time};
-use access_key_rotation::policy::{
+use chrono::{DateTime, TimeDelta, Timelike, Utc};
+use policy::{
     access_key::{AccessKey, KeyStatus, LastUses},
     clearance::{Clearance, is_routine},
     decision::{Compliance, decide},
     exemption::Tags,
     parameters::Parameters,
 };
-use chrono::{DateTime, TimeDelta, Timelike, Utc};
 use std::slice;
 
 /// The input is a line with the time when AWS Config recorded the annotation, the time now, `maxAccessKeyAge` and

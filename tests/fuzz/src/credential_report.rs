@@ -7,9 +7,9 @@ use crate::{
     },
     terms::{ORDER, assert_annotation, assert_error, scan},
 };
-use access_key_rotation::policy::{access_key::KeyStatus, decision::Compliance, parameters::Parameters};
 use chrono::{DateTime, TimeDelta};
 use csv::{ReaderBuilder, StringRecord};
+use policy::{access_key::KeyStatus, decision::Compliance, parameters::Parameters};
 use std::collections::BTreeSet;
 
 /// The columns as IAM writes them; a newer report has one more.

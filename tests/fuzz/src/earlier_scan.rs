@@ -7,8 +7,8 @@ use crate::{
     },
     terms::{assert_error, scan},
 };
-use access_key_rotation::policy::decision::Compliance;
 use chrono::{DateTime, Utc};
+use policy::decision::Compliance;
 use serde::Deserialize;
 use serde_json::Value;
 use std::{collections::BTreeSet, sync::LazyLock};

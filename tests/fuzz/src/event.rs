@@ -4,9 +4,9 @@ use crate::terms::assert_error;
 use access_key_rotation::{
     aws::home::Home,
     config::event::{Event, IAM_USER, Target},
-    policy::parameters::Parameters,
 };
 use chrono::{DateTime, Utc};
+use policy::parameters::Parameters;
 use serde_json::{Deserializer, Value};
 
 /// Not part of any other text.

@@ -31,7 +31,7 @@ pub const TARGETS: [(&str, Target); 6] = [
 // The command line is a program, not a library, so these are its own modules: those that read files, and those that they need.
 
 #[allow(dead_code)]
-#[path = "../../../rule/src/cli/args"]
+#[path = "../../../rule/cli/src/args"]
 mod args {
     pub(crate) mod connection;
     pub(crate) mod order;
@@ -42,7 +42,7 @@ mod args {
 }
 
 #[allow(dead_code)]
-#[path = "../../../rule/src/cli/findings"]
+#[path = "../../../rule/cli/src/findings"]
 mod findings {
     pub(crate) mod comparison;
     pub(crate) mod exemptions;
@@ -53,5 +53,5 @@ mod findings {
 }
 
 #[allow(dead_code)]
-#[path = "../../../rule/src/cli/outcome.rs"]
+#[path = "../../../rule/cli/src/outcome.rs"]
 mod outcome;

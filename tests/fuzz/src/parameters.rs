@@ -1,7 +1,7 @@
 //! `ruleParameters`, which the rule's owner writes.
 
 use crate::terms::assert_error;
-use access_key_rotation::policy::parameters::{Deliver, PARAMETERS, Parameter, Parameters, Takes};
+use policy::parameters::{Deliver, PARAMETERS, Parameter, Parameters, Takes};
 use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, Visitor},

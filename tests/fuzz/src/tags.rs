@@ -1,7 +1,8 @@
 //! The tags of a user, with which whoever may tag them can ask for an exemption.
 
 use crate::terms::{assert_annotation, parameters, time};
-use access_key_rotation::policy::{
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
+use policy::{
     access_key::{AccessKey, KeyStatus, LastUsed, LastUses},
     annotation::is_exemption,
     clearance::Clearance,
@@ -9,7 +10,6 @@ use access_key_rotation::policy::{
     exemption::{EXEMPT_KEY, EXEMPT_OWNER, EXEMPT_UNTIL, EXEMPTION_TAGS, Exemption, Tags},
     parameters::Parameters,
 };
-use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 
 /// The input is a line with the time now, `maxAccessKeyAge`, `warnBeforeDays` and `maxExemptionDays`, a line for each access key
 /// (status, creation and, if it is known, last use or `never`), an empty line, and a line for each tag (`NAME=VALUE`).

@@ -1,9 +1,9 @@
 //! What several targets share: the terms of an evaluation, and what every text must keep to.
 
 use crate::{args::order::Order, findings::finding::Terms};
-use access_key_rotation::policy::parameters::Parameters;
 use chrono::{DateTime, Datelike, Utc};
 use clap::Parser;
+use policy::parameters::Parameters;
 use std::sync::LazyLock;
 
 /// Now, where the input does not say it.

@@ -1,0 +1,219 @@
+//! `coverage`: in which accounts AWS Config evaluated the rule in time, and what the results there say.
+
+use crate::{
+    args::{
+        connection::{Connection, Session},
+        function::{function, function_arn},
+        targets::{LeftOut, Resolved, Targets, left_out_line},
+    },
+    findings::finding::Covered,
+    outcome::Outcome,
+    output::destination::Output,
+};
+use access_key_rotation::{
+    aws::{account::Account, iam::list_users},
+    config::results::{HeldResult, read_results},
+    coverage::account::{Coverage, State},
+};
+use chrono::{DateTime, SecondsFormat, Utc};
+use clap::ValueEnum;
+use futures_util::StreamExt;
+use policy::{annotation::is_exemption, decision::Compliance};
+use serde::Serialize;
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+    path::PathBuf,
+    sync::Mutex,
+};
+
+/// Shows when AWS Config last evaluated the rule in each account, and which accounts are not covered.
+///
+/// An account is covered if the rule's last evaluation is no older than its frequency and six hours. The hub makes the same check
+/// twice a day (templates/hub.yaml).
+///
+/// Exit status: 0 - every account is covered; 1 - failed, or something could not be read; 2 - wrong usage; 3 - an account is not
+/// covered.
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  access-key-rotation coverage --profile security --organization")]
+pub(crate) struct Args {
+    /// The rule's function: its name, if it is in the current account, or its ARN
+    #[arg(long, value_name = "NAME", default_value = "access-key-rotation", value_parser = function)]
+    function_name: String,
+    /// The output format
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+    /// Write to this file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    targets: Targets,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// A line for each account
+    Table,
+    /// One object for each account
+    Json,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OrganizationCoverage {
+    checked_at: DateTime<Utc>,
+    accounts: Vec<AccountCoverage>,
+    left_out: Vec<LeftOut>,
+}
+
+/// The coverage of an account, and its users.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AccountCoverage {
+    account: String,
+    name: Option<String>,
+    #[serde(flatten)]
+    coverage: Covered,
+    /// `None`: there is no rule, or they could not be counted.
+    #[serde(flatten)]
+    users: Option<Users>,
+    /// Why the users could not be counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// The account's IAM users, by the results that AWS Config holds.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Users {
+    users: usize,
+    users_non_compliant: usize,
+    users_exempt: usize,
+    /// Users without a result.
+    users_unknown: usize,
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
+    let output = Output::open(args.output.as_deref())?;
+    let session = &args.connection.open().await?;
+    let function = &function_arn(&session.home, &args.function_name);
+    let Resolved { accounts: targets, left_out } = args.targets.resolve(session).await?;
+    let reads = session.each_account(targets, |id, name| read(session, id, name, function));
+    let mut accounts: Vec<_> = reads.collect().await;
+    accounts.sort_by(|a, b| a.account.cmp(&b.account));
+    let coverage = OrganizationCoverage { checked_at: session.now, accounts, left_out };
+    let outcome = coverage.outcome();
+    output.write(move |out| coverage.write(args.format, out)).await?;
+    Ok(outcome)
+}
+
+async fn read(session: &Session, id: String, name: Option<String>, function: &str) -> AccountCoverage {
+    let calls = session.calls();
+    let account = match session.open(&id, &calls).await {
+        Ok(account) => account,
+        Err(error) => {
+            let coverage = Coverage::unreachable(id.clone(), name.clone(), error.to_string());
+            return AccountCoverage { account: id, name, coverage: coverage.into(), users: None, error: None };
+        }
+    };
+    let coverage = Coverage::read(&account, name.clone(), function, session.now).await;
+    let users = match &coverage.rule {
+        Some(rule) => count(&account, rule).await.map(Some),
+        None => Ok(None),
+    };
+    let error = users.as_ref().err().map(|error| format!("{error:#}"));
+    AccountCoverage { account: id, name, coverage: coverage.into(), users: users.unwrap_or_default(), error }
+}
+
+async fn count(account: &Account<'_>, rule: &str) -> anyhow::Result<Users> {
+    let results = Mutex::new(BTreeMap::new());
+    let keep = |result: HeldResult| {
+        if let Ok(mut results) = results.lock() {
+            results.insert(result.user_id.clone(), result);
+        }
+    };
+    read_results(account, rule, account.ends.reads, keep).await.map_err(|error| account.error(&error))?;
+    let listing = list_users(account, account.ends.reads).await;
+    if let Some(error) = listing.broken_off {
+        return Err(account.error(&error).into());
+    }
+    let results = results.into_inner().unwrap_or_default();
+    let held: Vec<_> = listing.users.iter().filter_map(|user| results.get(&user.id)).collect();
+    let count = |counts: fn(&HeldResult) -> bool| held.iter().filter(|result| counts(result)).count();
+    Ok(Users {
+        users: listing.users.len(),
+        users_non_compliant: count(|result| result.compliance == Compliance::NonCompliant),
+        users_exempt: count(|result| result.compliance == Compliance::Compliant && is_exemption(&result.annotation)),
+        users_unknown: listing.users.len() - held.len(),
+    })
+}
+
+fn is_covered(account: &AccountCoverage) -> bool {
+    account.coverage.state == State::Evaluated
+}
+
+impl OrganizationCoverage {
+    fn outcome(&self) -> Outcome {
+        let unread = self.accounts.iter().filter_map(|account| {
+            let AccountCoverage { coverage, error, .. } = account;
+            let unread = [State::Unreachable, State::Unknown].contains(&coverage.state);
+            let why = if unread { &coverage.why } else { error };
+            Some(format!("account {}: {}", account.account, why.as_ref()?))
+        });
+        Outcome { errors: unread.collect(), violations: self.accounts.iter().any(|account| !is_covered(account)) }
+    }
+
+    fn write(&self, format: Format, out: &mut dyn Write) -> io::Result<()> {
+        match format {
+            Format::Table => self.table(out),
+            Format::Json => {
+                serde_json::to_writer_pretty(&mut *out, self)?;
+                writeln!(out)
+            }
+        }
+    }
+
+    /// Accounts that are not covered come first.
+    fn table(&self, out: &mut dyn Write) -> io::Result<()> {
+        // Only AWS Organizations tells names.
+        let names = self.accounts.iter().filter_map(|account| account.name.as_deref());
+        let width = names.map(|name| name.chars().count().max("Name".len())).max();
+        let name = |name: &str| width.map_or_else(String::new, |width| format!("{name:<width$}  "));
+        writeln!(
+            out,
+            "{:<12}  {}{:<11}  {:<20}  {:>6}  {:>13}  {:>6}  {:>7}  Why",
+            "Account",
+            name("Name"),
+            "State",
+            "Last evaluated",
+            "Users",
+            "Non-compliant",
+            "Exempt",
+            "Unknown"
+        )?;
+        let (covered, not_covered): (Vec<_>, Vec<_>) = self.accounts.iter().partition(|account| is_covered(account));
+        for account in not_covered.iter().chain(&covered) {
+            let AccountCoverage { account: id, name: named, coverage, users, .. } = account;
+            let at = coverage.last_evaluated.map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true));
+            let number =
+                |number: fn(&Users) -> usize| users.as_ref().map_or("-".to_owned(), |users| number(users).to_string());
+            let line = format!(
+                "{:<12}  {}{:<11}  {:<20}  {:>6}  {:>13}  {:>6}  {:>7}  {}",
+                id,
+                name(named.as_deref().unwrap_or("-")),
+                coverage.state.name(),
+                at.as_deref().unwrap_or("-"),
+                number(|users| users.users),
+                number(|users| users.users_non_compliant),
+                number(|users| users.users_exempt),
+                number(|users| users.users_unknown),
+                coverage.why.as_deref().unwrap_or_default(),
+            );
+            writeln!(out, "{}", line.trim_end())?;
+        }
+        writeln!(out, "{} of {} accounts covered", covered.len(), self.accounts.len())?;
+        left_out_line(&self.left_out).map_or(Ok(()), |line| writeln!(out, "{line}"))
+    }
+}

@@ -1,0 +1,227 @@
+//! `evaluate`: runs one event through the rule's own handler, as a rehearsal by default.
+
+mod sample;
+
+use crate::{
+    args::connection::{Connection, Session},
+    outcome::Outcome,
+    output::destination,
+};
+use access_key_rotation::{
+    config::{delivery::Destination, event::Event},
+    handler::{Invocation, handle},
+    metrics::Metrics,
+};
+use anyhow::{Context, anyhow, bail};
+use aws_sdk_config::types::{ComplianceType, Evaluation};
+use chrono::{DateTime, SecondsFormat};
+use clap::{ValueEnum, builder::PossibleValuesParser};
+use policy::clearance::is_routine;
+use serde::Serialize;
+use serde_json::Value;
+use std::{
+    fmt::Write as _,
+    fs::File,
+    io::{self, Read},
+    path::Path,
+    time::Duration,
+};
+use tokio::task::spawn_blocking;
+
+/// Lambda's longest timeout, which templates/hub.yaml sets for the function.
+const LONGEST: Duration = Duration::from_secs(15 * 60);
+/// The largest event that Lambda accepts, in bytes ("Lambda quotas" in its developer guide).
+const LARGEST_EVENT: u64 = 6 * 1024 * 1024;
+
+/// Rehearse one event from AWS Config: run it through the rule's own handler and print the evaluations.
+///
+/// Nothing is written unless you pass --put. The event must come from this Region. If the event comes from another account, the
+/// command assumes --role-name there. A scheduled event also reads the results that AWS Config holds for the rule in
+/// configRuleName: put the name of your rule there.
+///
+/// Exit status: 0 - evaluated; 1 - failed or incomplete, after the successful evaluations were printed, or delivered with --put;
+/// 2 - wrong usage.
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  \
+    access-key-rotation evaluate --sample scheduled > event.json\n  \
+    access-key-rotation evaluate event.json --rule-parameters '{\"maxAccessKeyAge\":\"60\"}'")]
+pub(crate) struct Args {
+    /// The event as the Lambda function receives it, or - for standard input
+    #[arg(value_name = "EVENT.json", required_unless_present = "sample")]
+    event: Option<String>,
+    /// Print a sample event for you to edit, with the current account and Region and the result token TESTMODE
+    #[arg(long, value_name = "KIND", value_parser = PossibleValuesParser::new(sample::Sample::kinds()), conflicts_with_all = ["event", "put", "rule_parameters", "format"])]
+    sample: Option<String>,
+    /// Deliver the evaluations to AWS Config with the event's result token. If it is TESTMODE, AWS Config checks them but keeps
+    /// none
+    #[arg(long, conflicts_with = "format")]
+    put: bool,
+    /// Evaluate with these rule parameters instead of the event's
+    #[arg(long, value_name = "JSON")]
+    rule_parameters: Option<String>,
+    /// Print in this format
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// Violations, then other noteworthy results, and a summary
+    Table,
+    /// Every evaluation, as the list that `aws configservice put-evaluations --evaluations` takes
+    Json,
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
+    if let Some(kind) = args.sample {
+        let session = args.connection.open().await?;
+        let sample = sample::Sample::new(&kind, &session.home, session.now).context("no such kind of event")?;
+        destination::print(serde_json::to_string_pretty(&sample.put_together())? + "\n").await?;
+        return Ok(Outcome::default());
+    }
+    let name = args.event.unwrap_or_default();
+    let mut event = spawn_blocking(move || read(&name).context(name)).await??;
+    if let Some(parameters) = args.rule_parameters {
+        event["ruleParameters"] = Value::String(parameters);
+    }
+    let session = args.connection.open().await?;
+    match args.put {
+        true => put(&event, &session).await,
+        false => rehearse(&event, &session, args.format).await,
+    }
+}
+
+async fn put(event: &Value, session: &Session) -> anyhow::Result<Outcome> {
+    invoke(event, session, Destination::Config).await.0?;
+    let text = match Event::parse(event, &session.home) {
+        Ok(event) if event.result_token.is_test() => {
+            "AWS Config checked the evaluations but kept none, since the result token is TESTMODE.\n"
+        }
+        _ => "The evaluations were delivered to AWS Config.\n",
+    };
+    destination::print(text.to_owned()).await?;
+    Ok(Outcome::default())
+}
+
+async fn rehearse(event: &Value, session: &Session, format: Format) -> anyhow::Result<Outcome> {
+    let (outcome, results) = invoke(event, session, Destination::List(Default::default())).await;
+    let mut evaluations: Vec<_> = results.into_list().into_iter().map(Line::new).collect();
+    evaluations.sort_by(|a, b| a.rank().cmp(&b.rank()));
+    // An error before the first evaluation needs no table. A program always gets a list.
+    match format {
+        Format::Table if evaluations.is_empty() && outcome.is_err() => {}
+        Format::Table => destination::print(table(&evaluations)).await?,
+        Format::Json => {
+            let json = serde_json::to_string_pretty(&evaluations)?;
+            destination::print(json + "\n").await?;
+        }
+    }
+    Ok(Outcome { errors: outcome.err().iter().map(|error| format!("{error:#}")).collect(), violations: false })
+}
+
+async fn invoke(event: &Value, session: &Session, results: Destination) -> (anyhow::Result<()>, Destination) {
+    let metrics = Metrics::with_calls(session.calls());
+    let invocation =
+        Invocation { home: session.home.clone(), now: session.now, remaining: LONGEST, results, notices: None };
+    let outcome = handle(event, &invocation, &session.accounts, &metrics).await;
+    let outcome = match (outcome, metrics.users_unknown()) {
+        (Err(error), _) => Err(error.into()),
+        (Ok(()), 0) => Ok(()),
+        // For the function, this is not an error: it counts these users, and an alarm watches the count.
+        (Ok(()), unknown) => Err(anyhow!(
+            "users unknown: {unknown}. A policy shields them from the rule. To see their names, run access-key-rotation scan"
+        )),
+    };
+    (outcome, invocation.results)
+}
+
+/// Reads the event. Errors give the position of a mistake, but never quote the event, which holds a token.
+fn read(name: &str) -> anyhow::Result<Value> {
+    let mut text = Vec::new();
+    let most = LARGEST_EVENT + 1;
+    match name {
+        "-" => io::stdin().lock().take(most).read_to_end(&mut text)?,
+        _ => File::open(Path::new(name))?.take(most).read_to_end(&mut text)?,
+    };
+    if text.len() as u64 > LARGEST_EVENT {
+        bail!("larger than 6 MB, Lambda's limit for an event");
+    }
+    let event: Value = serde_json::from_slice(&text).map_err(|error| {
+        anyhow!(
+            "not JSON (line {}, column {}). For an example, run evaluate --sample scheduled",
+            error.line(),
+            error.column()
+        )
+    })?;
+    match event.is_object() {
+        true => Ok(event),
+        false => bail!("not a JSON object. For an example, run evaluate --sample scheduled"),
+    }
+}
+
+/// An evaluation, with the field names of AWS Config's service model.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Line {
+    compliance_resource_type: String,
+    compliance_resource_id: String,
+    compliance_type: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    annotation: Option<String>,
+    ordering_timestamp: Option<String>,
+}
+
+impl Line {
+    fn new(evaluation: Evaluation) -> Line {
+        let ordered = DateTime::from_timestamp(
+            evaluation.ordering_timestamp.secs(),
+            evaluation.ordering_timestamp.subsec_nanos(),
+        );
+        Line {
+            compliance_resource_type: evaluation.compliance_resource_type,
+            compliance_resource_id: evaluation.compliance_resource_id,
+            compliance_type: evaluation.compliance_type.as_str().to_owned(),
+            annotation: evaluation.annotation,
+            ordering_timestamp: ordered.map(|time| time.to_rfc3339_opts(SecondsFormat::Millis, true)),
+        }
+    }
+
+    fn is(&self, compliance: &ComplianceType) -> bool {
+        self.compliance_type == compliance.as_str()
+    }
+
+    /// Whether the annotation says more than that there is nothing to do.
+    fn is_noteworthy(&self) -> bool {
+        self.annotation.as_deref().is_some_and(|annotation| !is_routine(annotation))
+    }
+
+    /// Violations come first, then other noteworthy results.
+    fn rank(&self) -> (bool, bool, &str) {
+        (!self.is(&ComplianceType::NonCompliant), !self.is_noteworthy(), &self.compliance_resource_id)
+    }
+}
+
+fn table(evaluations: &[Line]) -> String {
+    let shown = || evaluations.iter().filter(|line| !line.is(&ComplianceType::Compliant) || line.is_noteworthy());
+    let width = shown().map(|line| line.compliance_resource_id.len()).max().unwrap_or(0).max(10);
+    let mut text = String::new();
+    if shown().next().is_some() {
+        let _ = writeln!(text, "{:<14}  {:<width$}  Annotation", "Compliance", "ResourceId");
+    }
+    for Line { compliance_type, compliance_resource_id, annotation, .. } in shown() {
+        let annotation = annotation.as_deref().unwrap_or("-");
+        let _ = writeln!(text, "{compliance_type:<14}  {compliance_resource_id:<width$}  {annotation}");
+    }
+    let count = |compliance| evaluations.iter().filter(|line| line.is(&compliance)).count();
+    let _ = writeln!(
+        text,
+        "{} evaluations: {} NON_COMPLIANT, {} COMPLIANT, {} NOT_APPLICABLE. Nothing was delivered to AWS Config.",
+        evaluations.len(),
+        count(ComplianceType::NonCompliant),
+        count(ComplianceType::Compliant),
+        count(ComplianceType::NotApplicable),
+    );
+    text
+}

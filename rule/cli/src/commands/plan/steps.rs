@@ -1,0 +1,182 @@
+//! The steps for one user: create, switch, watch the last use, deactivate, wait, delete, or fewer if fewer are enough.
+//!
+//! No step takes a user's last key that is in use before another one took its place: a key that was ever used is only retired after a
+//! step that replaces it, and a last use that is unknown ends the steps.
+
+use super::Plan;
+use crate::{
+    findings::finding::{Finding, Key},
+    output::aws_cli::iam,
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use policy::access_key::KeyStatus;
+
+/// The days for which a key must be unused before it is deactivated.
+const SETTLE_DAYS: u16 = 7;
+
+/// What to do, with the AWS CLI's arguments if a command does it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Step {
+    pub(super) what: String,
+    /// Starts a runbook that does it.
+    pub(super) runbook: Option<Vec<String>>,
+    pub(super) command: Option<Vec<String>>,
+    pub(super) changes: bool,
+}
+
+impl Step {
+    /// A person does it, or waits for it.
+    fn person(what: impl Into<String>) -> Step {
+        Step { what: what.into(), ..Step::default() }
+    }
+
+    /// Changes nothing.
+    fn look(what: impl Into<String>, key: &str) -> Step {
+        let command = ["iam", "get-access-key-last-used", "--access-key-id", key].map(str::to_owned).to_vec();
+        Step { command: Some(command), ..Step::person(what) }
+    }
+
+    fn change(what: impl Into<String>, command: Vec<String>) -> Step {
+        Step { command: Some(command), changes: true, ..Step::person(what) }
+    }
+}
+
+/// The steps for a user in violation. A user has at most two keys (a quota that AWS does not raise).
+pub(super) fn steps(finding: &Finding, plan: &Plan) -> Vec<Step> {
+    let (mut stale, others): (Vec<_>, Vec<_>) =
+        finding.access_keys.iter().partition(|key| finding.violations.contains(&key.access_key_id));
+    // Unused keys go first, then the key whose last use is longest ago.
+    stale.sort_by_key(|key| (last_use(key), key.create_date));
+    let Some((last, first)) = stale.split_last() else {
+        return Vec::new();
+    };
+    let unknown: Vec<_> = stale.iter().filter(|key| key.last_used.is_none()).collect();
+    if !unknown.is_empty() {
+        let look_at = |key: &&&Key| {
+            let id = &key.access_key_id;
+            Step::look(format!("Find out when {id} was last used. This plan could not read it."), id)
+        };
+        let again = Step::person("Then run plan again. The key may be in use.");
+        return unknown.iter().map(look_at).chain([again]).collect();
+    }
+    // The runbook deactivates every stale key that is not in use now. That may be the key that the user still needs.
+    let is_safe = first.is_empty() || last_use(last).is_none();
+    let user_id = finding.user_id.as_deref().filter(|_| is_safe);
+    let retire = |key: &Key| retire(&finding.user_name, user_id, key, plan);
+    if last_use(last).is_none() {
+        return stale.into_iter().flat_map(retire).collect();
+    }
+    let mut steps = Vec::new();
+    let id = &last.access_key_id;
+    if let [first] = first {
+        let other = &first.access_key_id;
+        if last_use(first).is_some() {
+            steps.push(switch(format!("Switch everything that uses {other} to {id} for now."), first));
+        }
+        steps.extend(retire(first));
+        steps.push(Step::person(format!(
+            "After {other} is deleted, run plan again for {id}: then there is room for a new key."
+        )));
+        return steps;
+    }
+    match others.first().map(|other| (*other, &other.access_key_id)) {
+        Some((other, other_id)) if other.status == KeyStatus::Active => {
+            let limit = TimeDelta::days(plan.terms.max_access_key_age.into());
+            let what = match plan.terms.scanned_at - other.create_date > limit {
+                true => format!(
+                    "Move everything that uses {id} to a role. There is no room for a new key, since {other_id} is exempt."
+                ),
+                false => format!("Switch everything that uses {id} to {other_id}, which the user already has."),
+            };
+            steps.push(switch(what, last));
+        }
+        other => {
+            if let Some((other, other_id)) = other {
+                steps.extend(make_room(&finding.user_name, other, other_id, plan.grace_days));
+            }
+            let create = iam("create-access-key", &finding.user_name, None);
+            steps.push(Step::change("Create a new key. AWS shows its secret only this once.", create));
+            steps.push(switch(format!("Switch everything that uses {id} to the new key."), last));
+        }
+    }
+    steps.extend(retire(last));
+    steps
+}
+
+fn last_use(key: &Key) -> Option<DateTime<Utc>> {
+    key.last_used.as_ref()?.date
+}
+
+/// Switching from a key, with what changes besides the key.
+fn switch(what: String, from: &Key) -> Step {
+    let advice = from.last_used.as_ref().and_then(|used| used.smtp_advice());
+    Step::person(advice.map_or(what.clone(), |advice| format!("{what} {advice}")))
+}
+
+/// Deletes a key that is not active, since a user has room for two.
+fn make_room(user: &str, key: &Key, id: &str, grace_days: u16) -> [Step; 3] {
+    let status = key.status.as_str().to_lowercase();
+    [
+        Step::look(format!("Check that nobody needs {id} any more. It is {status}."), id),
+        Step::change(
+            format!("If {id} has been {status} for {grace_days} days and is not exempt, delete it to make room."),
+            iam("delete-access-key", user, Some(id)),
+        ),
+        Step::person(format!("Continue only after {id} is deleted.")),
+    ]
+}
+
+/// Watch, deactivate, wait, delete. With a user id, the runbooks can do it.
+fn retire(user: &str, user_id: Option<&str>, key: &Key, plan: &Plan) -> Vec<Step> {
+    let id = &key.access_key_id;
+    let look = match key.last_used.as_ref().and_then(|used| Some((used.date?, used))) {
+        Some((date, used)) => {
+            // IAM returns `N/A` for what it does not know.
+            let known =
+                [("by", &used.service_name), ("in", &used.region)].into_iter().filter(|(_, text)| *text != "N/A");
+            let known: String = known.map(|(word, text)| format!(" {word} {text}")).collect();
+            format!(
+                "Check that nothing uses {id} any more (last used on {}{known}). Go on only if it was not used for {SETTLE_DAYS} days, or longer if a job runs less often.",
+                date.date_naive()
+            )
+        }
+        None => format!(
+            "Check that nothing uses {id} (no use on record). Go on only if there is still none. Otherwise, run plan again."
+        ),
+    };
+    let grace_days = plan.grace_days;
+    let day = (plan.terms.scanned_at + TimeDelta::days(grace_days.into())).date_naive();
+    let age = plan.terms.max_access_key_age;
+    let deactivate =
+        iam("update-access-key", user, Some(id)).into_iter().chain(["--status", "Inactive"].map(str::to_owned));
+    vec![
+        Step::look(look, id),
+        Step {
+            runbook: user_id.map(|user_id| {
+                let options = format!("MaxAccessKeyAge={age},QuietDays={SETTLE_DAYS}");
+                runbook("DeactivateStaleKeys", user_id, &options)
+            }),
+            ..Step::change(format!("Deactivate {id}."), deactivate.collect())
+        },
+        Step {
+            runbook: user_id.map(|user_id| {
+                runbook("DeleteDeactivatedKeys", user_id, &format!("GraceDays={grace_days},DryRun=false"))
+            }),
+            ..Step::change(
+                format!(
+                    "{grace_days} days after that, on {day} at the earliest, delete {id} if nothing broke and it is still inactive."
+                ),
+                iam("delete-access-key", user, Some(id)),
+            )
+        },
+    ]
+}
+
+/// Starts a runbook for one user.
+fn runbook(name: &str, user_id: &str, options: &str) -> Vec<String> {
+    let document = format!("AccessKeyRotation-{name}");
+    let parameters = format!("ResourceId={user_id},{options}");
+    ["ssm", "start-automation-execution", "--document-name", &document, "--parameters", &parameters]
+        .map(str::to_owned)
+        .to_vec()
+}

@@ -1,0 +1,258 @@
+//! The expected plans are in `tests/fixtures/plan`.
+
+use super::{
+    steps::{Step, steps},
+    *,
+};
+use crate::findings::finding::{Used, compliant};
+use chrono::TimeDelta;
+use policy::{
+    access_key::KeyStatus::{self, Active, Expired, Inactive},
+    decision::Compliance,
+};
+
+fn terms() -> Terms {
+    Terms {
+        scanned_at: "2026-03-01T12:00:00Z".parse().unwrap(),
+        max_access_key_age: 90,
+        warn_before_days: 14,
+        quiet_days: 45,
+        credential_report: false,
+    }
+}
+
+/// An access key: id, status, age in days, and how many days ago it was used; `None`: not read.
+type Spec<'a> = (&'a str, KeyStatus, i64, Option<Option<i64>>);
+
+fn finding(user: &str, keys: &[Spec<'_>], violations: &[&str]) -> Finding {
+    let now = terms().scanned_at;
+    let key = |(id, status, age, used): &Spec<'_>| Key {
+        access_key_id: (*id).to_owned(),
+        description: None,
+        status: *status,
+        create_date: now - TimeDelta::days(*age),
+        age_days: *age,
+        last_used: used.map(|ago| Used {
+            date: ago.map(|ago| now - TimeDelta::days(ago)),
+            region: "eu-west-1".to_owned(),
+            service_name: "s3".to_owned(),
+        }),
+    };
+    Finding {
+        compliance: Compliance::NonCompliant,
+        annotation: Some(format!("{} is old.", violations.join(" and "))),
+        production: Some(false),
+        violations: violations.iter().map(|id| (*id).to_owned()).collect(),
+        ..compliant(user, keys.iter().map(key).collect())
+    }
+}
+
+/// The action and the key of each step.
+fn outline(finding: &Finding) -> Vec<String> {
+    let step = |step: &Step| {
+        let Some(arguments) = &step.command else { return "people".to_owned() };
+        let key = arguments.iter().position(|argument| argument == "--access-key-id").map(|at| &arguments[at + 1]);
+        let verb = arguments[1].split('-').next().unwrap();
+        let status = arguments.last().filter(|last| *last == "Inactive").map_or("", |_| " off");
+        assert_eq!(step.changes, verb != "get", "{step:?}");
+        format!("{verb}{status} {}", key.map_or("", String::as_str)).trim_end().to_owned()
+    };
+    steps(finding, &plan()).iter().map(step).collect()
+}
+
+#[test]
+fn no_more_steps_than_the_keys_need_and_none_out_of_order() {
+    let used = Some(Some(1));
+    let never = Some(None);
+    let retire = ["get A", "update off A", "delete A"];
+    for (what, keys, violations, expected) in [
+        ("not used", &[("A", Active, 100, never)][..], &["A"][..], retire.to_vec()),
+        (
+            "neither used",
+            &[("A", Active, 100, never), ("B", Active, 200, never)],
+            &["B", "A"],
+            [&["get B", "update off B", "delete B"], &retire[..]].concat(),
+        ),
+        (
+            "used, and room for another",
+            &[("A", Active, 100, used)],
+            &["A"],
+            [&["create", "people"], &retire[..]].concat(),
+        ),
+        (
+            "used, and an inactive one in the way",
+            &[("A", Active, 100, used), ("B", Inactive, 300, None)],
+            &["A"],
+            [&["get B", "delete B", "people", "create", "people"], &retire[..]].concat(),
+        ),
+        (
+            "used, and an expired one in the way",
+            &[("A", Active, 100, used), ("B", Expired, 300, None)],
+            &["A"],
+            [&["get B", "delete B", "people", "create", "people"], &retire[..]].concat(),
+        ),
+        (
+            "used, and a new one there",
+            &[("A", Active, 100, used), ("B", Active, 5, None)],
+            &["A"],
+            [&["people"], &retire[..]].concat(),
+        ),
+        (
+            "used, and an exempt one there",
+            &[("A", Active, 100, used), ("B", Active, 300, used)],
+            &["A"],
+            [&["people"], &retire[..]].concat(),
+        ),
+        (
+            "both used: the one whose last use is longer ago goes first, and makes room",
+            &[("B", Active, 300, used), ("A", Active, 100, Some(Some(40)))],
+            &["B", "A"],
+            [&["people"], &retire[..], &["people"]].concat(),
+        ),
+        (
+            "one used: the other goes first, and makes room",
+            &[("A", Active, 100, never), ("B", Active, 300, used)],
+            &["B", "A"],
+            [&retire[..], &["people"]].concat(),
+        ),
+    ] {
+        assert_eq!(outline(&finding("bot", keys, violations)), expected, "{what}");
+    }
+}
+
+#[test]
+fn nothing_is_switched_to_an_exempt_key() {
+    let text = |other| {
+        let keys = [("A", Active, 100, Some(Some(1))), ("B", Active, other, None)];
+        steps(&finding("bot", &keys, &["A"]), &plan()).remove(0).what
+    };
+    assert!(text(5).contains("Switch everything that uses A to B"));
+    assert!(text(91).contains("to a role"));
+    assert!(text(90).contains("Switch everything that uses A to B"), "not older than the limit");
+}
+
+fn plan() -> Plan {
+    let used = Some(Some(10));
+    let mut violations = vec![
+        finding("billing-export", &[("AKIAONE", Active, 400, used)], &["AKIAONE"]),
+        finding("it's", &[("AKIATWO", Active, 200, Some(None))], &["AKIATWO"]),
+        finding("blocked", &[("AKIAFIVE", Active, 95, used), ("AKIASIX", Inactive, 300, None)], &["AKIAFIVE"]),
+        finding("backup", &[("AKIATHREE", Active, 100, used), ("AKIAFOUR", Active, 3, None)], &["AKIATHREE"]),
+    ];
+    violations[0].production = Some(true);
+    violations[0].in_use = Some(true);
+    violations[0].owner = Some("payments".to_owned());
+    violations[1].owner = Some("<b>plat_form</b>\n# `x`".to_owned());
+    violations[3].owner = Some("payments".to_owned());
+    let smtp = violations[3].access_keys[0].last_used.as_mut().unwrap();
+    smtp.service_name = "ses-smtp".to_owned();
+    violations[3].access_keys[0].description = Some("<i>mail</i> \u{202e}relay\n# `x`".to_owned());
+    let old = |user: &str, status| {
+        let key = finding(user, &[("AKIASIX", status, 300, None)], &[]).access_keys.remove(0);
+        ("111122223333".to_owned(), user.to_owned(), key)
+    };
+    let mut old_inactive_keys = vec![old("blocked", Inactive), old("-rf", Expired)];
+    old_inactive_keys[1].2.description = Some("*relay*".to_owned());
+    let incomplete = vec!["444455556666".to_owned()];
+    Plan { terms: terms(), violations, old_inactive_keys, incomplete, grace_days: 30 }
+}
+
+fn written(plan: &Plan) -> String {
+    let mut out = Vec::new();
+    markdown::write(plan, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn unknown_parts_of_a_last_use_are_left_out() {
+    let mut finding = finding("bot", &[("A", Active, 100, Some(Some(10)))], &["A"]);
+    for key in &mut finding.access_keys {
+        key.last_used.as_mut().unwrap().region = "N/A".to_owned();
+    }
+    let plan = Plan { violations: vec![finding], ..plan() };
+    assert!(written(&plan).contains("(last used on 2026-02-19 by s3)"));
+}
+
+#[test]
+fn the_checklist_matches_the_fixture() {
+    let expected = include_str!("../../../../../tests/fixtures/plan/plan.md");
+    assert_eq!(written(&plan()), expected);
+}
+
+#[test]
+fn a_plan_without_violations_says_so_and_names_incomplete_accounts() {
+    let plan = Plan { violations: Vec::new(), ..plan() };
+    let text = written(&plan);
+    assert!(
+        text.contains(
+            "Users in violation on 2026-03-01: 0.\nOld inactive keys: 2.\n**Account 444455556666 is incomplete"
+        ),
+        "{text}"
+    );
+    assert!(!text.contains("## No owner") && text.contains("\n## Old inactive keys\n"), "{text}");
+    let none = written(&Plan { old_inactive_keys: Vec::new(), ..plan });
+    assert!(none.contains("Old inactive keys: 0.\n") && !none.contains("\n## "), "{none}");
+}
+
+/// The runbook deactivates each stale key that is not in use now, so it is no way for one of two keys that are needed.
+#[test]
+fn a_runbook_is_named_only_where_it_leaves_the_user_a_key() {
+    let (used, long_ago, never) = (Some(Some(1)), Some(Some(40)), Some(None));
+    for (keys, violations, expected) in [
+        (&[("A", Active, 100, used)][..], &["A"][..], 2),
+        (&[("A", Active, 100, used), ("B", Active, 5, None)], &["A"], 2),
+        (&[("A", Active, 100, never), ("B", Active, 200, never)], &["B", "A"], 4),
+        (&[("A", Active, 100, long_ago), ("B", Active, 300, used)], &["B", "A"], 0),
+        (&[("A", Active, 100, never), ("B", Active, 300, long_ago)], &["B", "A"], 0),
+    ] {
+        let steps = steps(&finding("bot", keys, violations), &plan());
+        assert_eq!(steps.iter().filter(|step| step.runbook.is_some()).count(), expected, "{keys:?}");
+    }
+}
+
+/// Whatever the two keys of a user are, no key that was ever used is switched off or deleted before a step that replaces it.
+#[test]
+fn no_key_that_was_used_goes_before_another_took_its_place() {
+    let mut plans = 0;
+    for status in [Active, Inactive, Expired] {
+        for [age_a, age_b] in [[100, 300], [300, 100], [100, 5]] {
+            for [used_a, used_b] in [None, Some(None), Some(Some(1)), Some(Some(60))]
+                .into_iter()
+                .flat_map(|a| [None, Some(None), Some(Some(1)), Some(Some(60))].map(|b| [a, b]))
+            {
+                let keys = [("A", Active, age_a, used_a), ("B", status, age_b, used_b)];
+                let violations: &[&str] = if status == Active && age_b > 90 { &["A", "B"] } else { &["A"] };
+                let outline = outline(&finding("bot", &keys, violations));
+                plans += 1;
+                for (id, used) in [("A", used_a), ("B", used_b)] {
+                    let place = |action: &str| outline.iter().position(|step| *step == format!("{action} {id}"));
+                    let Some(off) = place("update off") else {
+                        let is_off = id == "B" && status != Active;
+                        assert!(place("delete").is_none() || is_off, "{keys:?}: {outline:?}");
+                        continue;
+                    };
+                    assert!(place("get") < Some(off) && Some(off) < place("delete"), "{keys:?}: {outline:?}");
+                    assert!(used.is_some(), "the last use is unknown: {keys:?}: {outline:?}");
+                    let is_replaced = off >= 2 && outline[off - 2] == "people";
+                    assert!(used == Some(None) || is_replaced, "{keys:?}: {outline:?}");
+                }
+            }
+        }
+    }
+    assert_eq!(plans, 3 * 3 * 16);
+}
+
+#[test]
+fn a_key_that_ses_used_is_told_to_change_the_smtp_password_for_its_region() {
+    let advice = |service: &str, region: &str| {
+        let mut finding = finding("bot", &[("A", Active, 100, Some(Some(1)))], &["A"]);
+        let used = finding.access_keys[0].last_used.as_mut().unwrap();
+        (used.service_name, used.region) = (service.to_owned(), region.to_owned());
+        steps(&finding, &plan()).into_iter().map(|step| step.what).find(|what| what.contains("SMTP password"))
+    };
+    for service in ["ses", "ses-smtp"] {
+        assert!(advice(service, "eu-west-1").unwrap().contains("new secret access key for eu-west-1."), "{service}");
+        assert!(advice(service, "N/A").unwrap().contains("for the Region that it sends in."), "{service}");
+    }
+    assert_eq!(advice("s3", "eu-west-1"), None);
+}

@@ -1,0 +1,302 @@
+//! The findings of a scan for each user and account: the document that `--format json` prints and `--since` reads.
+
+use crate::args::order::Order;
+use access_key_rotation::{
+    aws::iam::User,
+    coverage::account::{Coverage, State},
+    evaluation::user::Evaluated,
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use policy::{
+    access_key::{AccessKey, KeyStatus, LastUsed, description},
+    decision::Compliance,
+    exemption::Tags,
+    parameters::Parameters,
+};
+use serde::{Deserialize, Serialize};
+
+/// A user's state since an earlier scan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Since {
+    /// A key is newly in violation.
+    New,
+    /// All keys in violation were already in violation before.
+    Open,
+}
+
+/// One user. Times are in UTC.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Finding {
+    /// Twelve digits.
+    pub(crate) account: String,
+    pub(crate) user_name: String,
+    /// `AIDA…`; a credential report has none.
+    pub(crate) user_id: Option<String>,
+    pub(crate) arn: String,
+    pub(crate) compliance: Compliance,
+    pub(crate) annotation: Option<String>,
+    /// Whether an exemption makes the user compliant; `None` for a violation in a credential report, which shows no exemptions.
+    pub(crate) exempt: Option<bool>,
+    /// Whether a key of a compliant user is due soon (`--warn-before-days`).
+    pub(crate) due_soon: bool,
+    /// Whether the user has the production tag; `None` if the tags were not read, since no key is stale.
+    pub(crate) production: Option<bool>,
+    /// Whether a key in violation, or a stale key of an exempt user, was used within `--quiet-days`; `None` if that is unknown.
+    pub(crate) in_use: Option<bool>,
+    /// The value of the owner tag, if the user has one and the tags were read.
+    pub(crate) owner: Option<String>,
+    /// Ids of the keys in violation, oldest first.
+    pub(crate) violations: Vec<String>,
+    /// Ids of the keys that are older than the limit, but not active, oldest first. Somebody should delete them.
+    pub(crate) old_inactive_keys: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) since: Option<Since>,
+    pub(crate) access_keys: Vec<Key>,
+}
+
+/// An access key of a [`Finding`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Key {
+    /// `AKIA…`; `access key 1` or `2` from a credential report, which has no ids.
+    pub(crate) access_key_id: String,
+    /// The user's own words, if there are any and the tags were read.
+    #[serde(default)]
+    pub(crate) description: Option<String>,
+    pub(crate) status: KeyStatus,
+    pub(crate) create_date: DateTime<Utc>,
+    /// Whole days.
+    pub(crate) age_days: i64,
+    /// `None` if it was not read, since the key is not stale.
+    pub(crate) last_used: Option<Used>,
+}
+
+/// The last use of a key. Without a date, IAM has no use on record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Used {
+    pub(crate) date: Option<DateTime<Utc>>,
+    pub(crate) region: String,
+    pub(crate) service_name: String,
+}
+
+/// One account.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AccountSummary {
+    pub(crate) account: String,
+    /// The name in AWS Organizations, with `--organization`.
+    pub(crate) name: Option<String>,
+    pub(crate) users_evaluated: usize,
+    pub(crate) users_non_compliant: usize,
+    /// `None` for a credential report, which shows no exemptions.
+    pub(crate) users_exempt: Option<usize>,
+    /// Keys of all users that are older than the limit, but not active.
+    #[serde(default)]
+    pub(crate) old_inactive_keys: usize,
+    /// The access keys of the root user, which the rule does not cover; `None` if they were not read. Only a credential report has
+    /// them.
+    #[serde(default)]
+    pub(crate) root_access_keys: Option<Vec<Key>>,
+    /// The missing data, and the reason.
+    pub(crate) error: Option<String>,
+    /// When AWS Config last evaluated the rule, with `--coverage`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) coverage: Option<Covered>,
+}
+
+/// The coverage of an account.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Covered {
+    pub(crate) state: State,
+    pub(crate) rule: Option<String>,
+    pub(crate) last_evaluated: Option<DateTime<Utc>>,
+    /// Why the account is not covered.
+    pub(crate) why: Option<String>,
+}
+
+impl From<Coverage> for Covered {
+    fn from(coverage: Coverage) -> Covered {
+        let Coverage { state, rule, last_evaluated, why, .. } = coverage;
+        Covered { state, rule, last_evaluated, why }
+    }
+}
+
+/// The time and the limits of a scan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Terms {
+    pub(crate) scanned_at: DateTime<Utc>,
+    /// Days, as are the next two.
+    pub(crate) max_access_key_age: u16,
+    pub(crate) warn_before_days: u16,
+    pub(crate) quiet_days: u16,
+    /// Whether the scan evaluated credential reports, which have no key ids, no tags and so no exemptions.
+    pub(crate) credential_report: bool,
+}
+
+impl Terms {
+    pub(crate) fn new(parameters: &Parameters, order: &Order, now: DateTime<Utc>) -> Terms {
+        Terms {
+            scanned_at: now,
+            max_access_key_age: parameters.max_access_key_age,
+            warn_before_days: parameters.warn_before_days,
+            quiet_days: order.quiet_days,
+            credential_report: false,
+        }
+    }
+}
+
+/// Sorts findings; see [`Finding::rank`].
+pub(crate) type Rank = (bool, bool, bool, bool, DateTime<Utc>, String, String);
+
+impl Finding {
+    pub(crate) fn new(account: &str, user: User, evaluated: Evaluated, order: &Order, terms: &Terms) -> Finding {
+        let Evaluated { verdict, keys, tags, .. } = evaluated;
+        let recently = terms.scanned_at - TimeDelta::days(terms.quiet_days.into());
+        // The keys that the verdict is about: those in violation or, if there are none, those that are stale but exempt.
+        let matters = |key: &AccessKey| match verdict.violations.is_empty() {
+            true => key.status == KeyStatus::Active && terms.scanned_at > key.due(terms.max_access_key_age),
+            false => verdict.violations.contains(&key.id),
+        };
+        let uses = keys.iter().filter(|(key, _)| matters(key));
+        let uses: Vec<_> =
+            uses.map(|(_, used)| used.as_ref().map(|used| used.at.is_some_and(|at| at >= recently))).collect();
+        let is_known = !uses.is_empty() && !uses.contains(&None);
+        let in_use = if uses.contains(&Some(true)) { Some(true) } else { is_known.then_some(false) };
+        let (limit, now) = (terms.max_access_key_age, terms.scanned_at);
+        let mut outlived: Vec<_> = keys.iter().map(|(key, _)| key).filter(|key| key.is_outlived(limit, now)).collect();
+        outlived.sort_by_key(|key| key.created);
+        let old_inactive_keys = outlived.into_iter().map(|key| key.id.clone()).collect();
+        Finding {
+            account: account.to_owned(),
+            user_name: user.name,
+            user_id: Some(user.id).filter(|id| !id.is_empty()),
+            arn: user.arn,
+            compliance: verdict.compliance,
+            annotation: verdict.annotation,
+            exempt: (!terms.credential_report || verdict.violations.is_empty()).then_some(verdict.exempt),
+            due_soon: verdict.due_soon,
+            production: tags.as_ref().map(|tags| order.is_production(tags)),
+            in_use,
+            owner: tags.as_ref().and_then(|tags| order.owner(tags)),
+            violations: verdict.violations,
+            old_inactive_keys,
+            since: None,
+            access_keys: keys.into_iter().map(|(key, used)| Key::new(key, used, tags.as_ref(), now)).collect(),
+        }
+    }
+
+    /// The priority of a violation, in words.
+    pub(crate) fn priority(&self) -> &'static str {
+        match (self.production == Some(true), self.in_use) {
+            (true, Some(true)) => "production, in use",
+            (true, Some(false)) => "production",
+            (true, None) => "production, in use?",
+            (false, Some(true)) => "in use",
+            (false, Some(false)) => "idle",
+            (false, None) => "in use?",
+        }
+    }
+
+    /// The keys that are older than the limit, but not active, oldest first.
+    pub(crate) fn old_inactive_keys(&self) -> impl Iterator<Item = &Key> {
+        let key = |id: &String| self.access_keys.iter().find(|key| key.access_key_id == *id);
+        self.old_inactive_keys.iter().filter_map(key)
+    }
+
+    pub(crate) fn is_violation(&self) -> bool {
+        self.compliance == Compliance::NonCompliant
+    }
+
+    /// The most urgent first: violations, then exemptions and keys due soon. Among them, production comes first, then keys that
+    /// are or may be in use, then idle keys, and older keys before younger ones.
+    pub(crate) fn rank(&self) -> Rank {
+        let matters = |key: &&Key| match self.violations.is_empty() {
+            true => key.status == KeyStatus::Active,
+            false => self.violations.contains(&key.access_key_id),
+        };
+        let oldest = self.access_keys.iter().filter(matters).map(|key| key.create_date).min();
+        (
+            !self.is_violation(),
+            self.exempt != Some(true) && !self.due_soon,
+            self.production != Some(true),
+            // An unknown use counts as a use only for a violation.
+            self.in_use == Some(false) || self.in_use.is_none() && !self.is_violation(),
+            oldest.unwrap_or(DateTime::<Utc>::MAX_UTC),
+            self.account.clone(),
+            self.user_name.clone(),
+        )
+    }
+}
+
+impl Key {
+    /// `tags` are the user's, if they were read.
+    pub(crate) fn new(key: AccessKey, used: Option<LastUsed>, tags: Option<&Tags>, now: DateTime<Utc>) -> Key {
+        Key {
+            description: tags.and_then(|tags| description(tags, &key.id)).map(str::to_owned),
+            access_key_id: key.id,
+            status: key.status,
+            create_date: key.created,
+            age_days: (now - key.created).num_days(),
+            last_used: used.map(|used| Used { date: used.at, region: used.region, service_name: used.service }),
+        }
+    }
+}
+
+impl AccountSummary {
+    /// One sentence about each access key of the root user.
+    pub(crate) fn root_sentences(&self) -> impl Iterator<Item = String> {
+        self.root_access_keys.iter().flatten().map(|key| {
+            let used = match key.last_used.as_ref().and_then(|used| used.date) {
+                Some(date) => format!("last used {}", date.date_naive()),
+                None => "no use on record".to_owned(),
+            };
+            format!(
+                "{}: the root user has an access key, which the rule does not cover ({}, created or last activated {}, {used}). \
+                 Replace it with a role, then delete it: sign in as the root user.",
+                self.account,
+                key.status.as_str().to_lowercase(),
+                key.create_date.date_naive()
+            )
+        })
+    }
+}
+
+impl Used {
+    /// What a rotation changes besides the key, if SES used it last. An SMTP password of SES is derived from the secret access key for
+    /// one Region ("Obtaining Amazon SES SMTP credentials" in the SES developer guide).
+    pub(crate) fn smtp_advice(&self) -> Option<String> {
+        self.date.filter(|_| ["ses", "ses-smtp"].contains(&self.service_name.as_str()))?;
+        let region = if self.region == "N/A" { "the Region that it sends in" } else { &self.region };
+        Some(format!(
+            "Amazon SES used it last. If something sends mail by SMTP with it, the SMTP password changes with the key: derive the new \
+             one from the new secret access key for {region}. The SMTP user name is the new access key id."
+        ))
+    }
+}
+
+/// A compliant user with these keys.
+#[cfg(test)]
+pub(crate) fn compliant(user_name: &str, access_keys: Vec<Key>) -> Finding {
+    Finding {
+        account: "111122223333".to_owned(),
+        user_name: user_name.to_owned(),
+        user_id: Some(format!("AIDA{user_name}")),
+        arn: format!("arn:aws:iam::111122223333:user/{user_name}"),
+        compliance: Compliance::Compliant,
+        annotation: None,
+        exempt: Some(false),
+        due_soon: false,
+        production: None,
+        in_use: Some(false),
+        owner: None,
+        violations: Vec::new(),
+        old_inactive_keys: Vec::new(),
+        since: None,
+        access_keys,
+    }
+}

@@ -1,0 +1,209 @@
+//! The page's list of users: violations, exemptions and keys due soon, each with the keys and what to do about them.
+
+use super::{
+    heads, scrolling,
+    text::{Theirs, number},
+    totals::{State, Totals},
+};
+use crate::findings::{
+    finding::{Finding, Key, Since, Terms, Used},
+    scan_result::ScanResult,
+};
+use chrono::{DateTime, Utc};
+use maud::{Markup, PreEscaped, html};
+use policy::access_key::KeyStatus;
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+};
+
+/// Marks the place of the users in the markup around them.
+const USERS: &str = "<!-- users -->";
+
+/// Writes the listed users, the most urgent first. Holds one at a time.
+pub(super) fn write(result: &ScanResult, totals: &Totals, out: &mut dyn Write) -> io::Result<()> {
+    let around = section(result, totals).into_string();
+    let (before, after) = around.split_once(USERS).unwrap_or((&around, ""));
+    writeln!(out, "{before}")?;
+    let accounts: BTreeMap<_, _> =
+        result.accounts.iter().map(|account| (account.account.as_str(), account.name.as_deref())).collect();
+    for finding in result.findings.ordered()? {
+        let finding = finding?;
+        // Users who are not listed come last.
+        let Some(state) = State::of(&finding) else { break };
+        let account_name = accounts.get(finding.account.as_str()).copied().flatten();
+        writeln!(out, "{}", user(&finding, state, account_name, &result.terms).into_string())?;
+    }
+    writeln!(out, "{after}")
+}
+
+fn section(result: &ScanResult, totals: &Totals) -> Markup {
+    let complete = result.accounts.iter().all(|account| account.error.is_none());
+    let table = html! {
+        table #findings {
+            caption { (number(totals.listed(), "user")) ": violations, exemptions, keys due soon" }
+            thead {
+                tr {
+                    (heads(&["Account", "User", "State", "Priority", "Owner", "Access key"]))
+                    th scope="col" data-sort="age" { "Age" }
+                    th scope="col" data-sort="used" { "Last used" }
+                    th scope="col" { "What to do" }
+                }
+            }
+            (PreEscaped(USERS))
+        }
+    };
+    html! {
+        section aria-labelledby="users" {
+            h2 #users { "Users" }
+            p {
+                (compliant(totals))
+                @if !complete { " More users are unknown, since the scan is incomplete." }
+            }
+            @if totals.listed() > 0 {
+                p {
+                    "Violations come first. Among them, production comes first, then keys in use, then idle keys, and older \
+                     keys before younger ones."
+                }
+                (controls(result.comparison.is_some()))
+                (scrolling("Users", &table))
+            }
+        }
+    }
+}
+
+/// The text about users who are not listed.
+fn compliant(totals: &Totals) -> String {
+    match (totals.listed(), totals.compliant) {
+        (0, 0) => "No users were evaluated.".to_owned(),
+        (0, 1) => "The only user who was evaluated is compliant, and no key is due soon.".to_owned(),
+        (0, others) => {
+            format!("All {} who were evaluated are compliant, and no key is due soon.", number(others, "user"))
+        }
+        (_, 1) => "1 other user is compliant and not listed.".to_owned(),
+        (_, others) => format!("{} are compliant and not listed.", number(others, "other user")),
+    }
+}
+
+/// The controls are hidden until the script shows them and adds the accounts.
+fn controls(compared: bool) -> Markup {
+    let states = [State::NonCompliant, State::Exempt, State::DueSoon].map(State::name);
+    let new: &[&str] = if compared { &["new"] } else { &[] };
+    let choices = [
+        ("account", "Account", Vec::new()),
+        ("state", "State", [&states, new].concat()),
+        ("priority", "Priority", vec!["production", "in use", "in use?", "idle"]),
+    ];
+    html! {
+        search #controls hidden {
+            form {
+                div { label for="search" { "Search" } input #search type="search" autocomplete="off" spellcheck="false"; }
+                @for (name, label, options) in choices {
+                    div {
+                        label for={ "by-" (name) } { (label) }
+                        select id={ "by-" (name) } name=(name) {
+                            option value="" { "all" }
+                            @for option in options { option { (option) } }
+                        }
+                    }
+                }
+                button type="reset" { "Show all" }
+            }
+        }
+        p #shown role="status" {}
+    }
+}
+
+/// A user, with a row for each access key.
+fn user(finding: &Finding, state: State, account_name: Option<&str>, terms: &Terms) -> Markup {
+    let is_new = finding.since == Some(Since::New);
+    let priority = match state {
+        State::NonCompliant => finding.priority(),
+        // A scan does not check whether other keys are in use.
+        _ if finding.production == Some(true) => "production",
+        _ => "–",
+    };
+    let (.., oldest, _, _) = finding.rank();
+    let age = (oldest < DateTime::<Utc>::MAX_UTC).then(|| (terms.scanned_at - oldest).num_seconds());
+    // The latest use. A key without a use on record sorts before all others.
+    let uses = finding.access_keys.iter().filter_map(|key| key.last_used.as_ref());
+    let used = uses.map(|used| used.date.map_or(0, |date| date.timestamp())).max();
+    let sorted = |value: Option<i64>| value.map(|value| value.to_string()).unwrap_or_default();
+    let rows = finding.access_keys.len();
+    let to_rotate = finding.access_keys.iter().filter(|key| key.status == KeyStatus::Active && state != State::Exempt);
+    let uses = to_rotate.filter_map(|key| Some((key, key.last_used.as_ref()?)));
+    let smtp: Vec<_> =
+        uses.filter_map(|(key, used)| Some(format!("{}: {}", key.access_key_id, used.smtp_advice()?))).collect();
+    html! {
+        tbody data-account=(Theirs(&finding.account)) data-state={ (state.name()) @if is_new { " new" } } data-priority=(priority)
+            data-age=(sorted(age)) data-used=(sorted(used)) {
+            @for (number, key) in finding.access_keys.iter().enumerate() {
+                tr {
+                    @if number == 0 {
+                        td rowspan=(rows) {
+                            (Theirs(&finding.account))
+                            @if let Some(name) = account_name { " " br; bdi { (Theirs(name)) } }
+                        }
+                        th scope="rowgroup" rowspan=(rows) {
+                            bdi { (Theirs(&finding.user_name)) }
+                            @if is_new { " " span.mark.alert { "new" } }
+                        }
+                        td rowspan=(rows) { span class={ "mark " (state.style()) } { (state.name()) } }
+                        td rowspan=(rows) { (priority) }
+                        td rowspan=(rows) { (owner(finding)) }
+                    }
+                    (access_key(key, finding.violations.contains(&key.access_key_id)))
+                    @if number == 0 {
+                        td rowspan=(rows) {
+                            bdi { (Theirs(finding.annotation.as_deref().unwrap_or_default())) }
+                            @for advice in &smtp { p { (Theirs(advice)) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn owner(finding: &Finding) -> Markup {
+    html! {
+        @match (&finding.owner, finding.production) {
+            (Some(owner), _) => bdi { (Theirs(owner)) },
+            // The tags were read, but name no owner.
+            (None, Some(_)) => "–",
+            (None, None) => span.faint { "not read" },
+        }
+    }
+}
+
+/// Id and status, age, and last use.
+fn access_key(key: &Key, in_violation: bool) -> Markup {
+    html! {
+        td {
+            span.id { (Theirs(&key.access_key_id)) } br; (key.status.as_str())
+            @if let Some(description) = &key.description { br; bdi { (Theirs(description)) } }
+        }
+        td class={ "age" @if in_violation { " stale" } } { (number(key.age_days, "day")) }
+        td {
+            @match &key.last_used {
+                None => span.faint { "not read" },
+                Some(Used { date: None, .. }) => "no use on record",
+                Some(Used { date: Some(date), service_name, region }) => {
+                    (date.date_naive()) br;
+                    (known_parts(&[service_name, region]))
+                },
+            }
+        }
+    }
+}
+
+/// The service and the Region of a key's last use, as far as IAM knows them.
+fn known_parts(parts: &[&String]) -> Markup {
+    let known = parts.iter().filter(|text| !text.is_empty() && **text != "N/A");
+    html! {
+        @for (number, part) in known.enumerate() {
+            @if number > 0 { ", " }
+            bdi.whole { (Theirs(part)) }
+        }
+    }
+}

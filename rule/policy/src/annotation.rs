@@ -1,0 +1,172 @@
+//! Annotations: the text that an operator reads next to a finding, most important first.
+//!
+//! They give dates, never ages, so an annotation stays true until the facts change.
+
+use super::{
+    access_key::{AccessKey, KeyStatus, LastUsed, LastUses, day},
+    exemption::Exemption,
+    text::{ascii, count, fit},
+};
+use chrono::{DateTime, NaiveDate, Utc};
+
+/// The longest annotation that `PutEvaluations` takes, in characters (the service model's `StringWithCharLimit256`).
+pub const ANNOTATION_LIMIT: usize = 256;
+
+/// For a violation: the keys, why no exemption covers them, and what to do.
+pub(crate) fn violation(
+    violations: &[&AccessKey],
+    keys: &[AccessKey],
+    last_uses: &LastUses,
+    exemption: &Exemption,
+    limit: u16,
+    now: DateTime<Utc>,
+) -> String {
+    let mut text = String::new();
+    for (number, key) in violations.iter().enumerate() {
+        let used = last_uses.get(&key.id);
+        let created = day(key.created);
+        text += &match number {
+            0 => {
+                let due = day(key.due(limit));
+                let use_of = use_of(used, true);
+                format!("{} is stale: created {created}, due {due} (limit {}), {use_of}", key.id, days(limit))
+            }
+            number => {
+                let join = if number == 1 { "; also stale: " } else { ", " };
+                format!("{join}{} (created {created}, {})", key.id, use_of(used, false))
+            }
+        };
+    }
+    text += ".";
+    match exemption {
+        Exemption::Absent => {}
+        Exemption::Void(why) => text += &format!(" {why}."),
+        Exemption::Valid { key, .. } => {
+            text += &format!(" The exemption covers only {}.", key.as_deref().unwrap_or_default());
+        }
+    }
+    text += " ";
+    text += advice(violations, keys, last_uses, limit, now);
+    whole(&text)
+}
+
+const EXEMPT: &str = "Exempt until ";
+
+/// Whether an annotation says that an exemption makes its user compliant.
+pub fn is_exemption(annotation: &str) -> bool {
+    annotation.starts_with(EXEMPT)
+}
+
+/// For a user whose stale keys are all exempt. It leaves out their last use, which changes every day: AWS Config would record
+/// each change as another result.
+pub(crate) fn exempt(until: NaiveDate, owner: &str, reason: Option<&str>, stale: &[&AccessKey], limit: u16) -> String {
+    let mut text = format!("{EXEMPT}{until} (owner: {owner}): ");
+    for (number, key) in stale.iter().enumerate() {
+        let (created, due) = (day(key.created), day(key.due(limit)));
+        text += &match number {
+            0 => format!("{} was created {created}, due {due} (limit {})", key.id, days(limit)),
+            _ => format!(", {} {created}", key.id),
+        };
+    }
+    if let Some(reason) = reason {
+        text += &format!(". Reason: {reason}");
+    }
+    whole(&text)
+}
+
+/// For a user whose keys fall due soon.
+pub(crate) fn due_soon(due_soon: &[&AccessKey], limit: u16) -> String {
+    let mut text = String::new();
+    for (number, key) in due_soon.iter().enumerate() {
+        let (join, is_due) = if number == 0 { ("", "is due on") } else { (", ", "on") };
+        text += &format!("{join}{} (created {}) {is_due} {}", key.id, day(key.created), day(key.due(limit)));
+    }
+    let them = if due_soon.len() == 1 { "it" } else { "them" };
+    whole(&format!("{text} (limit {}). Rotate {them} before then.", days(limit)))
+}
+
+const NOT_TOLD: &str = " Notice not sent yet.";
+
+/// Adds that the owner has not been told what there is to tell. AWS Config keeps it, so that the next evaluation tells it.
+pub fn not_told(annotation: &str) -> String {
+    format!("{}{NOT_TOLD}", fit(annotation, ANNOTATION_LIMIT - NOT_TOLD.len()))
+}
+
+/// Whether an annotation says that the owner has not been told.
+pub fn is_not_told(annotation: &str) -> bool {
+    annotation.ends_with(NOT_TOLD)
+}
+
+/// For a user with inactive or expired keys that are older than the limit.
+pub(crate) fn outlived(outlived: &[&AccessKey], limit: u16) -> String {
+    let each = |key: &&AccessKey| {
+        let status = if key.status == KeyStatus::Expired { "expired" } else { "inactive" };
+        format!("{} ({status}, created {})", key.id, day(key.created))
+    };
+    let keys: Vec<_> = outlived.iter().map(each).collect();
+    let (them, they_are) = if outlived.len() == 1 { ("it", "It is") } else { ("them", "They are") };
+    let keys = keys.join(" and ");
+    whole(&format!("Delete {keys} once nothing needs {them}. {they_are} older than {}.", days(limit)))
+}
+
+/// Two annotations in one.
+pub(crate) fn join(first: &str, second: &str) -> String {
+    whole(&format!("{first} {second}"))
+}
+
+/// What to do. IAM's quota is two keys per user, so there is not always room for a new one. A key whose last use is unknown may
+/// be in use.
+fn advice(
+    violations: &[&AccessKey],
+    keys: &[AccessKey],
+    last_uses: &LastUses,
+    limit: u16,
+    now: DateTime<Utc>,
+) -> &'static str {
+    let uses: Vec<_> = violations.iter().map(|key| last_uses.get(&key.id)).collect();
+    let is_unused = |used: &&Option<&LastUsed>| used.is_some_and(|used| used.at.is_none());
+    let unused = uses.iter().filter(is_unused).count();
+    let [stale] = violations else {
+        // Two keys and their last use leave about 40 characters.
+        return match unused {
+            all if all == uses.len() => "Deactivate them, then delete them.",
+            _ if uses.contains(&None) => "Find out first which of them are in use.",
+            0 => "Stop using one, then rotate the other.",
+            _ => "Deactivate what is unused, rotate the rest.",
+        };
+    };
+    if unused == 1 {
+        return "Deactivate it, then delete it.";
+    }
+    match keys.iter().find(|key| key.id != stale.id) {
+        None => "Create a new key, switch to it, deactivate this one.",
+        Some(other) if other.status != KeyStatus::Active => {
+            "Delete the inactive key, create a new one, switch to it, deactivate this one."
+        }
+        // This key is exempt, or it would be among the violations.
+        Some(other) if now > other.due(limit) => "Deactivate it as soon as nothing uses it.",
+        Some(_) => "Switch to the newer key, deactivate this one.",
+    }
+}
+
+/// The last use of a key, with service and Region if `in_full`.
+fn use_of(used: Option<&LastUsed>, in_full: bool) -> String {
+    let Some(used) = used else { return "last use unknown".to_owned() };
+    let Some(at) = used.at else { return "no use on record".to_owned() };
+    let mut text = format!("last used {}", day(at));
+    if in_full && used.service != "N/A" {
+        text += &format!(" by {}", used.service);
+        if used.region != "N/A" {
+            text += &format!(" in {}", used.region);
+        }
+    }
+    text
+}
+
+pub(crate) fn days(number: u16) -> String {
+    count(number.into(), "day")
+}
+
+fn whole(text: &str) -> String {
+    fit(&ascii(text), ANNOTATION_LIMIT)
+}

@@ -1,0 +1,387 @@
+use super::*;
+use crate::{
+    access_key::LastUsed,
+    annotation::{ANNOTATION_LIMIT, is_exemption},
+    exemption::{EXEMPT_KEY, EXEMPT_OWNER, EXEMPT_REASON, EXEMPT_UNTIL},
+};
+use proptest::prelude::*;
+use serde_json::Value;
+
+const FIRST: &str = "AKIAIOSFODNN7EXAMPLE";
+const SECOND: &str = "AKIAI44QH8DHBEXAMPLE";
+
+fn now() -> DateTime<Utc> {
+    at("2026-03-01T12:00:00Z")
+}
+
+fn at(time: &str) -> DateTime<Utc> {
+    DateTime::parse_from_rfc3339(time).unwrap().to_utc()
+}
+
+fn key(id: &str, status: KeyStatus, age: TimeDelta) -> AccessKey {
+    AccessKey { id: id.to_owned(), status, created: now() - age }
+}
+
+fn active(id: &str, days: i64) -> AccessKey {
+    key(id, KeyStatus::Active, TimeDelta::days(days))
+}
+
+fn inactive(id: &str, days: i64) -> AccessKey {
+    key(id, KeyStatus::Inactive, TimeDelta::days(days))
+}
+
+fn used(day: &str) -> LastUsed {
+    LastUsed { at: Some(at(day)), region: "us-east-1".to_owned(), service: "s3".to_owned() }
+}
+
+fn unused() -> LastUsed {
+    LastUsed { at: None, region: "N/A".to_owned(), service: "N/A".to_owned() }
+}
+
+fn tags(tags: &[(&str, &str)]) -> Tags {
+    tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+fn uses(uses: &[(&str, LastUsed)]) -> LastUses {
+    uses.iter().map(|(id, used)| ((*id).to_owned(), used.clone())).collect()
+}
+
+fn of(keys: &[AccessKey], last_uses: &[(&str, LastUsed)], given: &[(&str, &str)]) -> Verdict {
+    decide(keys, &uses(last_uses), &tags(given), &Parameters::default(), now())
+}
+
+/// Checks the compliance and returns the annotation.
+fn says(compliance: Compliance, verdict: &Verdict) -> &str {
+    assert_eq!(verdict.compliance, compliance, "{verdict:?}");
+    let text = verdict.annotation.as_deref().unwrap();
+    assert_eq!(is_exemption(text), verdict.exempt, "{text}");
+    text
+}
+
+#[test]
+fn json_has_the_words_of_iam_and_of_aws_config() {
+    let json = |value: Value| value.as_str().unwrap().to_owned();
+    for status in [KeyStatus::Active, KeyStatus::Inactive, KeyStatus::Expired] {
+        assert_eq!(json(serde_json::to_value(status).unwrap()), status.as_str());
+    }
+    for compliance in [Compliance::Compliant, Compliance::NonCompliant, Compliance::NotApplicable] {
+        assert_eq!(json(serde_json::to_value(compliance).unwrap()), compliance.as_str());
+    }
+}
+
+/// The runbooks in templates/member.yaml decide the same cases: see tests/rollout/test_decisions.py.
+#[test]
+fn the_rule_decides_as_the_runbooks_do() {
+    let shared: Value = serde_json::from_str(include_str!("../../../../tests/decisions.json")).unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let now = at(&text(&shared["now"]));
+    for case in shared["verdicts"].as_array().unwrap() {
+        let number = |name: &str| {
+            let value = case["parameters"].get(name).unwrap_or(&shared["parameters"][name]);
+            u16::try_from(value.as_u64().unwrap()).unwrap()
+        };
+        let parameters = Parameters {
+            max_access_key_age: number("maxAccessKeyAge"),
+            max_exemption_days: number("maxExemptionDays"),
+            ..Parameters::default()
+        };
+        let keys: Vec<_> = case["keys"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|key| {
+                let status = match key[1].as_str().unwrap() {
+                    "Active" => KeyStatus::Active,
+                    "Inactive" => KeyStatus::Inactive,
+                    other => {
+                        assert_eq!(other, "Expired");
+                        KeyStatus::Expired
+                    }
+                };
+                AccessKey { id: text(&key[0]), status, created: at(&text(&key[2])) }
+            })
+            .collect();
+        let tags =
+            case["tags"].as_object().into_iter().flatten().map(|(key, value)| (key.clone(), text(value))).collect();
+        let verdict = decide(&keys, &LastUses::new(), &tags, &parameters, now);
+        let mut expected: Vec<_> = case["stale"].as_array().unwrap().iter().map(text).collect();
+        let mut violations = verdict.violations.clone();
+        expected.sort();
+        violations.sort();
+        assert_eq!(violations, expected, "{}", case["name"]);
+        assert_eq!(verdict.compliance == Compliance::NonCompliant, !expected.is_empty(), "{}", case["name"]);
+    }
+}
+
+#[test]
+fn a_key_is_stale_from_the_first_second_beyond_the_limit() {
+    let day = TimeDelta::days;
+    let second = TimeDelta::seconds;
+    for (limit, age, status, is_stale) in [
+        (90, day(90) - second(1), KeyStatus::Active, false),
+        (90, day(90), KeyStatus::Active, false),
+        (90, day(90) + second(1), KeyStatus::Active, true),
+        (90, day(90) + second(1), KeyStatus::Inactive, false),
+        (90, day(90) + second(1), KeyStatus::Expired, false),
+        (90, day(4000), KeyStatus::Active, true),
+        (90, second(-1), KeyStatus::Active, false),
+        (1, day(1), KeyStatus::Active, false),
+        (1, day(1) + second(1), KeyStatus::Active, true),
+        (3650, day(3650), KeyStatus::Active, false),
+        (3650, day(3650) + second(1), KeyStatus::Active, true),
+    ] {
+        let parameters = Parameters { max_access_key_age: limit, ..Parameters::default() };
+        let keys = [key(FIRST, status, age)];
+        let verdict = decide(&keys, &LastUses::new(), &Tags::new(), &parameters, now());
+        let expected = if is_stale { Compliance::NonCompliant } else { Compliance::Compliant };
+        assert_eq!(verdict.compliance, expected, "{status:?} key of {age} with a limit of {limit} days");
+        assert_eq!(!stale_keys(&keys, &parameters, now()).is_empty(), is_stale);
+    }
+}
+
+#[test]
+fn stale_keys_come_oldest_first() {
+    let verdict = of(&[active(FIRST, 91), active("AKIAYOUNG", 10), active(SECOND, 400)], &[], &[]);
+    assert_eq!(verdict.violations, [SECOND, FIRST]);
+}
+
+#[test]
+fn a_compliant_users_annotation_says_what_comes_next() {
+    let outlived = |what: &str| format!("Delete {what}");
+    for (keys, due_soon, expected) in [
+        (
+            vec![],
+            false,
+            "The user had no access key on 2026-03-01. None becomes stale before 2026-05-29 (limit 90 days).".to_owned(),
+        ),
+        (vec![active(FIRST, 76)], false, "No access key becomes stale before 2026-03-14 (limit 90 days).".to_owned()),
+        (
+            vec![active(FIRST, 3), inactive(SECOND, 80)],
+            false,
+            "No access key becomes stale before 2026-03-10 (limit 90 days).".to_owned(),
+        ),
+        (vec![inactive(FIRST, 90)], false, "No access key becomes stale before 2026-02-28 (limit 90 days).".to_owned()),
+        (
+            vec![key(FIRST, KeyStatus::Active, TimeDelta::days(76) + TimeDelta::seconds(1))],
+            true,
+            "AKIAIOSFODNN7EXAMPLE (created 2025-12-15) is due on 2026-03-15 (limit 90 days). Rotate it before then.".to_owned(),
+        ),
+        (
+            vec![active(FIRST, 80), active(SECOND, 88), active("AKIAYOUNG", 3)],
+            true,
+            "AKIAI44QH8DHBEXAMPLE (created 2025-12-03) is due on 2026-03-03, AKIAIOSFODNN7EXAMPLE (created 2025-12-11) on \
+             2026-03-11 (limit 90 days). Rotate them before then."
+                .to_owned(),
+        ),
+        (
+            vec![active(FIRST, 3), inactive(SECOND, 400)],
+            false,
+            outlived("AKIAI44QH8DHBEXAMPLE (inactive, created 2025-01-25) once nothing needs it. It is older than 90 days."),
+        ),
+        (
+            vec![inactive(FIRST, 91), key(SECOND, KeyStatus::Expired, TimeDelta::days(400))],
+            false,
+            outlived(
+                "AKIAIOSFODNN7EXAMPLE (inactive, created 2025-11-30) and AKIAI44QH8DHBEXAMPLE (expired, created 2025-01-25) \
+                 once nothing needs them. They are older than 90 days.",
+            ),
+        ),
+        (
+            vec![active(FIRST, 80), inactive(SECOND, 400)],
+            true,
+            "AKIAIOSFODNN7EXAMPLE (created 2025-12-11) is due on 2026-03-11 (limit 90 days). Rotate it before then. Delete \
+             AKIAI44QH8DHBEXAMPLE (inactive, created 2025-01-25) once nothing needs it. It is older than 90 days."
+                .to_owned(),
+        ),
+    ] {
+        let verdict = of(&keys, &[], &[]);
+        assert_eq!(says(Compliance::Compliant, &verdict), expected);
+        assert_eq!(verdict.due_soon, due_soon, "{expected}");
+    }
+}
+
+#[test]
+fn a_violation_says_which_key_its_dates_its_last_use_and_what_to_do() {
+    let one = [active(FIRST, 134)];
+    let both = [active(SECOND, 400), active(FIRST, 134)];
+    let nowhere = LastUsed { at: Some(now()), ..unused() };
+    for (keys, last_uses, expected) in [
+        (
+            &one[..],
+            vec![(FIRST, used("2026-02-27T08:00:00Z"))],
+            "AKIAIOSFODNN7EXAMPLE is stale: created 2025-10-18, due 2026-01-16 (limit 90 days), last used 2026-02-27 by s3 in \
+             us-east-1. Create a new key, switch to it, deactivate this one.",
+        ),
+        (
+            &one[..],
+            vec![(FIRST, unused())],
+            "AKIAIOSFODNN7EXAMPLE is stale: created 2025-10-18, due 2026-01-16 (limit 90 days), no use on record. Deactivate it, \
+             then delete it.",
+        ),
+        (
+            &one[..],
+            vec![(FIRST, nowhere)],
+            "AKIAIOSFODNN7EXAMPLE is stale: created 2025-10-18, due 2026-01-16 (limit 90 days), last used 2026-03-01. Create a \
+             new key, switch to it, deactivate this one.",
+        ),
+        (
+            &one[..],
+            vec![],
+            "AKIAIOSFODNN7EXAMPLE is stale: created 2025-10-18, due 2026-01-16 (limit 90 days), last use unknown. Create a new \
+             key, switch to it, deactivate this one.",
+        ),
+        (
+            &both[..],
+            vec![(SECOND, used("2025-12-01T00:00:00Z")), (FIRST, unused())],
+            "AKIAI44QH8DHBEXAMPLE is stale: created 2025-01-25, due 2025-04-25 (limit 90 days), last used 2025-12-01 by s3 in \
+             us-east-1; also stale: AKIAIOSFODNN7EXAMPLE (created 2025-10-18, no use on record). Deactivate what is unused, rotate \
+             the rest.",
+        ),
+    ] {
+        assert_eq!(says(Compliance::NonCompliant, &of(keys, &last_uses, &[])), expected);
+    }
+}
+
+#[test]
+fn the_advice_fits_the_users_keys_and_their_last_use() {
+    let old = || active(FIRST, 134);
+    let other = || active(SECOND, 400);
+    let recently = || used("2026-02-27T08:00:00Z");
+    let unknown = vec![];
+    for (keys, last_uses, expected) in [
+        (vec![old()], vec![(FIRST, recently())], "Create a new key, switch to it, deactivate this one."),
+        (vec![old()], unknown.clone(), "Create a new key, switch to it, deactivate this one."),
+        (vec![old(), active(SECOND, 3)], vec![(FIRST, recently())], "Switch to the newer key, deactivate this one."),
+        (vec![old(), active(SECOND, 3)], unknown.clone(), "Switch to the newer key, deactivate this one."),
+        (vec![old(), active(SECOND, 90)], unknown.clone(), "Switch to the newer key, deactivate this one."),
+        (
+            vec![old(), inactive(SECOND, 400)],
+            vec![(FIRST, recently())],
+            "Delete the inactive key, create a new one, switch to it, deactivate this one.",
+        ),
+        (vec![old(), inactive(SECOND, 400)], vec![(FIRST, unused())], "Deactivate it, then delete it."),
+        (vec![other(), old()], vec![(SECOND, unused()), (FIRST, unused())], "Deactivate them, then delete them."),
+        (
+            vec![other(), old()],
+            vec![(SECOND, recently()), (FIRST, recently())],
+            "Stop using one, then rotate the other.",
+        ),
+        (vec![other(), old()], unknown, "Find out first which of them are in use."),
+        (vec![other(), old()], vec![(SECOND, unused())], "Find out first which of them are in use."),
+    ] {
+        let verdict = of(&keys, &last_uses, &[]);
+        let text = says(Compliance::NonCompliant, &verdict);
+        assert!(text.ends_with(expected), "{expected}: {text}");
+    }
+    let exempt = [(EXEMPT_UNTIL, "2026-06-01"), (EXEMPT_OWNER, "x"), (EXEMPT_KEY, SECOND)];
+    let verdict = of(&[other(), old()], &[(FIRST, recently())], &exempt);
+    let text = says(Compliance::NonCompliant, &verdict);
+    assert!(text.ends_with("Deactivate it as soon as nothing uses it."), "{text}");
+}
+
+#[test]
+fn the_advice_on_two_keys_is_not_cut() {
+    // Most services and Regions have shorter names.
+    let used = || LastUsed { at: Some(now()), region: "eu-central-1".to_owned(), service: "secretsmanager".to_owned() };
+    for last_uses in
+        [vec![(SECOND, used()), (FIRST, used())], vec![(SECOND, used()), (FIRST, unused())], vec![(SECOND, used())]]
+    {
+        let verdict = of(&[active(SECOND, 400), active(FIRST, 134)], &last_uses, &[]);
+        let text = says(Compliance::NonCompliant, &verdict);
+        assert!(!text.ends_with("..."), "{text}");
+    }
+}
+
+#[test]
+fn no_advice_begins_with_deactivation_while_the_last_use_is_unknown() {
+    for keys in [vec![active(FIRST, 134)], vec![active(FIRST, 134), active(SECOND, 400)]] {
+        let verdict = of(&keys, &[], &[]);
+        let text = says(Compliance::NonCompliant, &verdict);
+        assert!(text.contains("last use unknown") && !text.contains("Deactivate"), "{text}");
+    }
+}
+
+#[test]
+fn an_exempt_user_is_compliant_and_the_annotation_says_why() {
+    let given = [(EXEMPT_UNTIL, "2026-06-01"), (EXEMPT_OWNER, "payments"), (EXEMPT_REASON, "vendor migration")];
+    let verdict = of(&[active(FIRST, 134)], &[], &given);
+    assert!(verdict.exempt && verdict.violations.is_empty());
+    assert_eq!(
+        says(Compliance::Compliant, &verdict),
+        "Exempt until 2026-06-01 (owner: payments): AKIAIOSFODNN7EXAMPLE was created 2025-10-18, due 2026-01-16 (limit 90 \
+         days). Reason: vendor migration"
+    );
+    let both = of(&[active(FIRST, 134), active(SECOND, 400)], &[], &given[..2]);
+    assert_eq!(
+        says(Compliance::Compliant, &both),
+        "Exempt until 2026-06-01 (owner: payments): AKIAI44QH8DHBEXAMPLE was created 2025-01-25, due 2025-04-25 (limit 90 \
+         days), AKIAIOSFODNN7EXAMPLE 2025-10-18"
+    );
+}
+
+#[test]
+fn an_exemption_that_does_not_hold_is_explained() {
+    let given = [(EXEMPT_UNTIL, "2026-02-28"), (EXEMPT_OWNER, "payments")];
+    assert_eq!(
+        says(Compliance::NonCompliant, &of(&[active(FIRST, 134)], &[(FIRST, unused())], &given)),
+        "AKIAIOSFODNN7EXAMPLE is stale: created 2025-10-18, due 2026-01-16 (limit 90 days), no use on record. Exemption expired \
+         on 2026-02-28 (owner: payments). Deactivate it, then delete it."
+    );
+}
+
+#[test]
+fn an_exemption_for_one_key_does_not_cover_the_other() {
+    let given = [(EXEMPT_UNTIL, "2026-06-01"), (EXEMPT_OWNER, "payments"), (EXEMPT_KEY, SECOND)];
+    let verdict = of(&[active(SECOND, 400), active(FIRST, 134)], &[(FIRST, unused())], &given);
+    assert_eq!(verdict.violations, [FIRST]);
+    let text = says(Compliance::NonCompliant, &verdict);
+    assert!(text.starts_with("AKIAIOSFODNN7EXAMPLE is stale: created 2025-10-18"), "{text}");
+    assert!(text.contains("The exemption covers only AKIAI44QH8DHBEXAMPLE."), "{text}");
+    assert!(of(&[active(SECOND, 400)], &[], &given).exempt);
+}
+
+#[test]
+fn days_end_at_midnight_utc() {
+    let given = tags(&[(EXEMPT_UNTIL, "2026-03-01"), (EXEMPT_OWNER, "payments")]);
+    for (time, exempt) in
+        [("2026-03-01T00:00:00Z", true), ("2026-03-01T23:59:59Z", true), ("2026-03-02T00:00:00Z", false)]
+    {
+        let verdict = decide(&[active(FIRST, 134)], &LastUses::new(), &given, &Parameters::default(), at(time));
+        assert_eq!(verdict.exempt, exempt, "{time}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn an_annotation_is_1_to_256_printable_ascii_characters_and_names_the_oldest_key(
+        tag_values in proptest::collection::vec(proptest::option::of(any::<String>()), 4),
+        until in "20[0-9]{2}-[01][0-9]-[0-3][0-9]",
+        ages in proptest::collection::vec((0i64..200_000, 0usize..4), 0..4),
+        service in any::<String>(),
+        region in any::<String>(),
+        was_used in proptest::option::of(any::<bool>()),
+        max_access_key_age in 1u16..3651,
+        warn_before_days in 0u16..366,
+    ) {
+        let parameters = Parameters { max_access_key_age, warn_before_days, ..Parameters::default() };
+        let names = [EXEMPT_OWNER, EXEMPT_REASON, EXEMPT_KEY, EXEMPT_UNTIL];
+        let mut given: Tags = names.iter().zip(tag_values)
+            .filter_map(|(name, value)| Some(((*name).to_owned(), value?))).collect();
+        if given.contains_key(EXEMPT_UNTIL) {
+            given.insert(EXEMPT_UNTIL.to_owned(), until);
+        }
+        let statuses = [KeyStatus::Active, KeyStatus::Active, KeyStatus::Inactive, KeyStatus::Expired];
+        let keys: Vec<_> = ages.iter().enumerate()
+            .map(|(n, (days, status))| key(&format!("AKIAIOSFODNN7EXAMPL{n}"), statuses[*status], TimeDelta::days(*days)))
+            .collect();
+        let used = was_used.map(|was_used| LastUsed { at: was_used.then(now), region, service });
+        let last_uses = keys.iter().filter_map(|key| Some((key.id.clone(), used.clone()?))).collect();
+        let verdict = decide(&keys, &last_uses, &given, &parameters, now());
+        let text = verdict.annotation.unwrap();
+        prop_assert!((1..=ANNOTATION_LIMIT).contains(&text.len()), "{} characters", text.len());
+        prop_assert!(text.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{text:?}");
+        if let Some(oldest) = verdict.violations.first() {
+            prop_assert!(text.starts_with(oldest.as_str()));
+        }
+    }
+}

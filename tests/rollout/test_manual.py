@@ -348,7 +348,7 @@ def commands(block):
 
 def test_every_test_that_the_threat_model_names_exists():
     named = set(re.findall(r"`([a-z]+(?:_[a-z0-9]+){3,})`", MANUAL["SECURITY.md"]))
-    sources = [path.read_text() for room in ("rule/src", "tests") for path in (ROOT / room).rglob("*") if path.suffix in (".rs", ".py")]
+    sources = [path.read_text() for room in ("rule", "tests") for path in (ROOT / room).rglob("*") if path.suffix in (".rs", ".py")]
     defined = {name for source in sources for name in re.findall(r"\b(?:fn|def) (\w+)", source)}
     assert len(named) > 15 and named - defined == set()
 

@@ -1,14 +1,14 @@
 """What the rule costs in a month, for the table in rule/README.md: run it to print the table.
 
-Only what grows with accounts and users. The hub's alarms, metrics, dashboard and log are not in it, nor is the automation of the runbooks.
+Only what grows with accounts and users. The hub's alarms, metrics, dashboard and log are not in it, nor is the
+automation of the runbooks.
 """
 
 from decimal import Decimal
 
-# US dollars in US East (N. Virginia).
-# https://aws.amazon.com/config/pricing/, July 2026: an evaluation by a rule of a conformance pack is a conformance pack evaluation. Rule
-# evaluations and conformance pack evaluations have the same prices, each in tiers of their own. With consolidated billing, the tiers are
-# those of all accounts together.
+# US dollars in US East (N. Virginia). https://aws.amazon.com/config/pricing/, July 2026: an evaluation by a rule of a
+# conformance pack is a conformance pack evaluation. Rule evaluations and conformance pack evaluations have the same
+# prices, each in tiers of their own. With consolidated billing, the tiers are those of all accounts together.
 EVALUATIONS = [(100_000, Decimal("0.001")), (400_000, Decimal("0.0008")), (None, Decimal("0.0005"))]
 # Ditto, with continuous recording.
 CONFIGURATION_ITEM = Decimal("0.003")
@@ -21,8 +21,8 @@ USERS = 20
 DAYS = 30
 # Of all users.
 IN_VIOLATION = Decimal("0.01")
-# Every user has a key and rotates it this often. Three results then differ from the last one: the warning that the key is due, and those
-# after the old key was deactivated and deleted.
+# Every user has a key and rotates it this often. Three results then differ from the last one: the warning that the key
+# is due, and those after the old key was deactivated and deleted.
 ROTATION_DAYS = 85
 RESULTS_OF_A_ROTATION = 3
 # Changes of a user that AWS Config records, per user and month. Rotations are not among them.
@@ -73,7 +73,10 @@ def shown(name, value):
 
 def table():
     months = [month(accounts) for accounts in ACCOUNTS]
-    lines = ["| A month | " + " | ".join(f"{accounts:,} accounts" for accounts in ACCOUNTS) + " |", "|---|" + "---|" * len(ACCOUNTS)]
+    lines = [
+        "| A month | " + " | ".join(f"{accounts:,} accounts" for accounts in ACCOUNTS) + " |",
+        "|---|" + "---|" * len(ACCOUNTS),
+    ]
     for name in months[0]:
         lines.append(f"| {name} | " + " | ".join(shown(name, figures[name]) for figures in months) + " |")
     return "\n".join(lines) + "\n"

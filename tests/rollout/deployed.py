@@ -1,7 +1,7 @@
 """What the templates deploy: creates their stacks in moto and prints roles and documents as JSON.
 
-{"roles": {name: {"arn": ARN, "trust": policy document, "policy": policy document of all its statements}}, "documents": {name: document},
-"commandLine": as "roles", those of a member whose CommandLineRoleArn is given}
+{"roles": {name: {"arn": ARN, "trust": policy document, "policy": policy document of all its statements}},
+"documents": {name: document}, "commandLine": as "roles", those of a member whose CommandLineRoleArn is given}
 """
 
 import ast
@@ -58,7 +58,9 @@ def resolved(node, values, conditions):
         case {"Fn::GetAtt": name}:
             return values[name if isinstance(name, str) else ".".join(name)]
         case {"Fn::Sub": [text, more]}:
-            return resolved({"Fn::Sub": text}, values | {name: resolve(value) for name, value in more.items()}, conditions)
+            return resolved(
+                {"Fn::Sub": text}, values | {name: resolve(value) for name, value in more.items()}, conditions
+            )
         case {"Fn::Sub": text}:
             return re.sub(r"\$\{([\w:.]+)\}", lambda found: values[found[1]], text)
         case {"Fn::FindInMap": _}:
@@ -150,7 +152,12 @@ def main():
         ("roles", MEMBER, "member.yaml", {"HubAccountId": HUB}),
         ("commandLine", MEMBER, "member.yaml", {"HubAccountId": HUB, "CommandLineRoleArn": COMMAND_LINE}),
     ):
-        session = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": REGION, "MOTO_ACCOUNT_ID": account}
+        session = {
+            "AWS_ACCESS_KEY_ID": "x",
+            "AWS_SECRET_ACCESS_KEY": "x",
+            "AWS_DEFAULT_REGION": REGION,
+            "MOTO_ACCOUNT_ID": account,
+        }
         os.environ.update(session)
         with mock_aws():
             upload_code(boto3.client("s3"))

@@ -1,8 +1,8 @@
-"""IAM in memory, for the runbooks' script as it is: of one account, with the access keys of its users, in the place of boto3. And what
-EventBridge takes of notices.
+"""IAM in memory, for the runbooks' script as it is: of one account, with the access keys of its users, in the place of
+boto3. And what EventBridge takes of notices.
 
-Each call takes a second of the calendar, and of the run's time what a test says. `before` is called before each call of the script,
-and may change what IAM holds or end the run.
+Each call takes a second of the calendar, and of the run's time what a test says. `before` is called before each call of
+the script, and may change what IAM holds or end the run.
 """
 
 import json
@@ -80,7 +80,10 @@ class Events:
 
     def told(self):
         """(key's id, kind) of each notice, in the order of the runs."""
-        return [(json.loads(entry["Detail"])["accessKeyId"], entry["DetailType"].split()[-1].lower()) for entry in self.taken]
+        return [
+            (json.loads(entry["Detail"])["accessKeyId"], entry["DetailType"].split()[-1].lower())
+            for entry in self.taken
+        ]
 
 
 class Iam:
@@ -94,7 +97,8 @@ class Iam:
         self.calls = []
         # What was switched on, or made, so long ago is not yet in the credential report.
         self.report_age = timedelta(0)
-        # "on": the report's date is that of the last switch-on (Trusted Advisor's reference); "any": of any change (IAM's guide).
+        # "on": the report's date is that of the last switch-on (Trusted Advisor's reference); "any": of any change
+        # (IAM's guide).
         self.report_dates = "on"
         self.before = lambda action, parameters: None
         self.seconds = self.latency = 0
@@ -172,7 +176,11 @@ class Iam:
         for user in self.users.values():
             if AccessKeyId in user.keys:
                 used = user.keys[AccessKeyId].last_used
-                date = {"LastUsedDate": used, "ServiceName": "s3", "Region": REGION} if used else {"ServiceName": "N/A", "Region": "N/A"}
+                date = (
+                    {"LastUsedDate": used, "ServiceName": "s3", "Region": REGION}
+                    if used
+                    else {"ServiceName": "N/A", "Region": "N/A"}
+                )
                 return {"UserName": user.name, "AccessKeyLastUsed": date}
         raise NoSuchEntity(f"NoSuchEntity: the access key {AccessKeyId}")
 
@@ -207,19 +215,29 @@ class Iam:
     def get_credential_report(self):
         self._call("GetCredentialReport")
         at = self.now - self.report_age
-        rows = ["user,arn,access_key_1_last_rotated,access_key_2_last_rotated", "<root_account>,arn:aws:iam::111122223333:root,N/A,N/A"]
+        rows = [
+            "user,arn,access_key_1_last_rotated,access_key_2_last_rotated",
+            "<root_account>,arn:aws:iam::111122223333:root,N/A,N/A",
+        ]
         for user in self.users.values():
             # A key that was switched on after the report still has its older date in it.
-            dates = [min(key.switched_on, key.created) if key.switched_on > at else key.switched_on for key in user.keys.values()]
+            dates = [
+                min(key.switched_on, key.created) if key.switched_on > at else key.switched_on
+                for key in user.keys.values()
+            ]
             texts = [date.isoformat() if date <= at else "N/A" for date in dates[:2]]
-            rows.append(",".join([user.name, f"arn:aws:iam::111122223333:user/{user.name}", *(texts + ["N/A", "N/A"])[:2]]))
+            rows.append(
+                ",".join([user.name, f"arn:aws:iam::111122223333:user/{user.name}", *(texts + ["N/A", "N/A"])[:2]])
+            )
         return {"Content": "\n".join(rows).encode(), "GeneratedTime": at}
 
     def run(self, handler, user_id, **parameters):
         """A run of a runbook. Raises what it raises."""
         clock = type("Clock", (datetime,), {"now": classmethod(lambda cls, zone=None: self.now)})
         script = load()
-        script["boto3"] = types.SimpleNamespace(client=lambda service, **settings: {"iam": self, "events": self.events}[service])
+        script["boto3"] = types.SimpleNamespace(
+            client=lambda service, **settings: {"iam": self, "events": self.events}[service]
+        )
         script["datetime"] = clock
         script["time"] = types.SimpleNamespace(sleep=self.sleep, monotonic=lambda: self.seconds)
         return script[handler]({**PARAMETERS[handler], "ResourceId": user_id, **parameters}, {})

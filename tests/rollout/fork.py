@@ -1,9 +1,10 @@
-"""Runs Python programs, each in a fork of this process: what takes them long, to import boto3 and the AWS CLI, is done once.
+"""Runs Python programs, each in a fork of this process: what takes them long, to import boto3 and the AWS CLI, is done
+once.
 
 fork.py SOCKET
 
-A request is a line of JSON: arguments (the first is the program's path), environment and input. So is the answer: status, output
-and error. It ends when its standard input does, and so with the tests that started it.
+A request is a line of JSON: arguments (the first is the program's path), environment and input. So is the answer:
+status, output and error. It ends when its standard input does, and so with the tests that started it.
 """
 
 import json

@@ -54,7 +54,8 @@ def changed(kind, **fields):
 
 
 def resources(name, account, **parameters):
-    """The properties of a template's resources, with references as names, without those whose condition does not hold."""
+    """The properties of a template's resources, with references as names, without those whose condition does not
+    hold."""
     text = template(name)
     names = {logical_id: logical_id for logical_id in text["Resources"]}
     arns = {f"{logical_id}.Arn": f"arn:{logical_id}" for logical_id in text["Resources"]} | {"EventBus.Arn": BUS}
@@ -62,7 +63,9 @@ def resources(name, account, **parameters):
     resolve = lambda node: resolved(node, values, text["Conditions"])
     found = text["Resources"].items()
     chosen = {name: one for name, one in found if "Condition" not in one or resolve({"Condition": one["Condition"]})}
-    return {name: resolve(one["Properties"]) for name, one in chosen.items() if one["Type"] != "AWS::CloudWatch::Dashboard"}
+    return {
+        name: resolve(one["Properties"]) for name, one in chosen.items() if one["Type"] != "AWS::CloudWatch::Dashboard"
+    }
 
 
 def hub(**parameters):

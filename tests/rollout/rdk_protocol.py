@@ -1,5 +1,5 @@
-"""A rule's protocol as AWS's own tools for custom rules have it: rdk's samples in the events that rdklib makes for tests, and a rule on
-rdklib, that of the measurements (tests/benches/peers/rule.py).
+"""A rule's protocol as AWS's own tools for custom rules have it: rdk's samples in the events that rdklib makes for
+tests, and a rule on rdklib, that of the measurements (tests/benches/peers/rule.py).
 
 rdk_protocol.py events          prints the events, by name
 rdk_protocol.py handle < EVENT  runs the rule, and prints on the last line what it returns

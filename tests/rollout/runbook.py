@@ -2,8 +2,8 @@
 
 runbook.py INPUTS < DOCUMENT
 
-INPUTS is a JSON object of the document's parameters. Prints what the step puts out; a failure is a traceback and exit status 1.
-`simulate.mjs` takes the same and runs the whole document, step by step, but takes seconds.
+INPUTS is a JSON object of the document's parameters. Prints what the step puts out; a failure is a traceback and exit
+status 1. `simulate.mjs` takes the same and runs the whole document, step by step, but takes seconds.
 """
 
 import json

@@ -25,7 +25,12 @@ STARTER = "AccessKeyRotation-RunInAccount"
 @functools.cache
 def deployed_in(account, path="/"):
     """The roles and documents of an account with both templates, and this path of the roles."""
-    session = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION, "MOTO_ACCOUNT_ID": account}
+    session = {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": REGION,
+        "MOTO_ACCOUNT_ID": account,
+    }
     with unittest.mock.patch.dict(os.environ, session), mock_aws():
         create("member.yaml", HubAccountId=HUB, RolePath=path)
         create("automation.yaml", HubAccountId=HUB, RolePath=path)
@@ -89,17 +94,32 @@ def test_who_gets_the_roles():
     [
         (True, "ssm:StartAutomationExecution", ssm(f"document/{STARTER}"), {}),
         (True, "ssm:StartAutomationExecution", ssm("document/AccessKeyRotation-DeactivateStaleKeys"), {}),
-        (True, "ssm:StartAutomationExecution", ssm("automation-definition/AccessKeyRotation-DeleteDeactivatedKeys:$DEFAULT"), {}),
+        (
+            True,
+            "ssm:StartAutomationExecution",
+            ssm("automation-definition/AccessKeyRotation-DeleteDeactivatedKeys:$DEFAULT"),
+            {},
+        ),
         (True, "ssm:StartAutomationExecution", ssm("automation-execution/6f3b5c0e-0000-4000-8000-000000000000"), {}),
         (False, "ssm:StartAutomationExecution", ssm("document/AccessKeyRotation-ReactivateKey"), {}),
         (False, "ssm:StartAutomationExecution", ssm("document/Mine"), {}),
         (False, "ssm:StartAutomationExecution", ssm("automation-definition/AccessKeyRotation-RunInAccountToo:1"), {}),
         (False, "ssm:StartAutomationExecution", ssm(f"document/{STARTER}", HUB), {}),
         (True, "ssm:GetAutomationExecution", ssm("automation-execution/6f3b5c0e-0000-4000-8000-000000000000"), {}),
-        (True, "iam:PassRole", role_arn("access-key-rotation-remediation"), {"iam_PassedToService": "ssm.amazonaws.com"}),
+        (
+            True,
+            "iam:PassRole",
+            role_arn("access-key-rotation-remediation"),
+            {"iam_PassedToService": "ssm.amazonaws.com"},
+        ),
         (True, "iam:PassRole", role_arn("access-key-rotation-deletion"), {"iam_PassedToService": "ssm.amazonaws.com"}),
         (True, "iam:PassRole", role_arn(EXECUTION), {"iam_PassedToService": "ssm.amazonaws.com"}),
-        (False, "iam:PassRole", role_arn("access-key-rotation-deletion"), {"iam_PassedToService": "lambda.amazonaws.com"}),
+        (
+            False,
+            "iam:PassRole",
+            role_arn("access-key-rotation-deletion"),
+            {"iam_PassedToService": "lambda.amazonaws.com"},
+        ),
         (False, "iam:PassRole", role_arn("access-key-rotation-deletion"), {}),
         (False, "iam:PassRole", role_arn("administrator"), {"iam_PassedToService": "ssm.amazonaws.com"}),
         (False, "iam:UpdateAccessKey", f"arn:aws:iam::{MEMBER}:user/bot", {}),
@@ -138,7 +158,9 @@ def test_what_the_document_starts_and_with_which_role():
         pattern = document["parameters"]["Runbook"]["allowedPattern"]
         starts = bool(re.search(pattern, name.removeprefix("AccessKeyRotation-")))
         # Reactivation needs the id of a key.
-        assert starts == (set(runbook["parameters"]) >= {"ResourceId", "DryRun"} and "AccessKeyId" not in runbook["parameters"])
+        assert starts == (
+            set(runbook["parameters"]) >= {"ResourceId", "DryRun"} and "AccessKeyId" not in runbook["parameters"]
+        )
         if starts:
             assert all("default" in parameter for key, parameter in runbook["parameters"].items() if key not in given)
             role = runbook["parameters"]["AutomationAssumeRole"]["default"]
@@ -151,7 +173,9 @@ def test_the_roles_work_under_a_path():
     [hub, _] = found[EXECUTION]["trust"]["Statement"]
     administration = role_arn(f"security/{ADMINISTRATION}", HUB)
     assert hub["Condition"] == {"ArnEquals": {"aws:PrincipalArn": administration}}
-    assert role_arn(f"security/{ADMINISTRATION}", HUB) in {role["arn"] for role in deployed_in(HUB, "/security/")[0].values()}
+    assert role_arn(f"security/{ADMINISTRATION}", HUB) in {
+        role["arn"] for role in deployed_in(HUB, "/security/")[0].values()
+    }
     for name in ("DeactivateStaleKeys", "DeleteDeactivatedKeys"):
         role = runbooks[f"AccessKeyRotation-{name}"]["parameters"]["AutomationAssumeRole"]["default"]
         assert "/security/" in role
@@ -225,7 +249,11 @@ def test_a_batch_is_one_that_systems_manager_takes(tmp_path):
     shapes = boto3.client("ssm", region_name=REGION).meta.service_model
     most_locations = shapes.shape_for("TargetLocations").metadata["max"]
     most_values = shapes.shape_for("TargetValues").metadata["max"]
-    users = [user(f"{account:012}", account * 100 + number) for account in range(most_locations + 1) for number in range(most_values + 1)]
+    users = [
+        user(f"{account:012}", account * 100 + number)
+        for account in range(most_locations + 1)
+        for number in range(most_values + 1)
+    ]
     locations = batch(tmp_path, users)
     assert len(locations) == most_locations
     assert {len(location["Targets"][0]["Values"]) for location in locations} == {most_values}

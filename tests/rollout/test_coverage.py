@@ -24,7 +24,12 @@ ARN = f"arn:aws:lambda:{REGION}:{HUB}:function:{FUNCTION}"
 def resources(**parameters):
     """The properties of the hub's resources of the check, by logical id, where their condition holds."""
     hub = template("hub.yaml")
-    names = {"CoverageFunction": FUNCTION, "Function": "access-key-rotation", "CoverageLogGroup": "log", "AlarmTopic": "topic"}
+    names = {
+        "CoverageFunction": FUNCTION,
+        "Function": "access-key-rotation",
+        "CoverageLogGroup": "log",
+        "AlarmTopic": "topic",
+    }
     role_arn = lambda name: f"arn:aws:iam::{HUB}:role/{name}"
     arns = {
         "CoverageFunction.Arn": ARN,
@@ -33,13 +38,26 @@ def resources(**parameters):
     }
     values = parameter_values(hub, {**CODE, **names, **arns, **parameters})
     resolve = lambda node: resolved(node, values, hub["Conditions"])
-    of_check = {name: part for name, part in hub["Resources"].items() if name.startswith("Coverage") or name == "NotCoveredAlarm"}
-    return {name: resolve(part["Properties"]) for name, part in of_check.items() if resolve({"Condition": part["Condition"]})}
+    of_check = {
+        name: part
+        for name, part in hub["Resources"].items()
+        if name.startswith("Coverage") or name == "NotCoveredAlarm"
+    }
+    return {
+        name: resolve(part["Properties"])
+        for name, part in of_check.items()
+        if resolve({"Condition": part["Condition"]})
+    }
 
 
 @functools.cache
 def deployed_roles():
-    session = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION, "MOTO_ACCOUNT_ID": HUB}
+    session = {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": REGION,
+        "MOTO_ACCOUNT_ID": HUB,
+    }
     with unittest.mock.patch.dict(os.environ, session), mock_aws():
         upload_code(boto3.client("s3"))
         create("hub.yaml", **CODE, OrganizationId=ORGANIZATION)
@@ -53,7 +71,10 @@ def test_only_an_organization_is_checked():
 
 
 def test_the_check_is_the_functions_code_with_another_handler():
-    hub, found = template("hub.yaml")["Resources"], resources(OrganizationId=ORGANIZATION, ExcludedAccounts=f"{MEMBER},210987654321")
+    hub, found = (
+        template("hub.yaml")["Resources"],
+        resources(OrganizationId=ORGANIZATION, ExcludedAccounts=f"{MEMBER},210987654321"),
+    )
     check, rule = found["CoverageFunction"], hub["Function"]["Properties"]
     assert check["FunctionName"] == FUNCTION
     assert (check["Runtime"], check["Handler"]) == ("provided.al2023", "coverage")
@@ -80,7 +101,9 @@ def test_as_many_accounts_can_be_excluded_as_the_templates_say():
     """Lambda takes 4 KB of environment variables, as JSON."""
     most = 250
     accounts = ",".join(str(111122220000 + n) for n in range(most))
-    variables = resources(OrganizationId=ORGANIZATION, ExcludedAccounts=accounts)["CoverageFunction"]["Environment"]["Variables"]
+    variables = resources(OrganizationId=ORGANIZATION, ExcludedAccounts=accounts)["CoverageFunction"]["Environment"][
+        "Variables"
+    ]
     assert len(json.dumps(variables)) <= 4096
     for name in ("hub.yaml", "organization.yaml"):
         assert f"up to {most}." in template(name)["Parameters"]["ExcludedAccounts"]["Description"]
@@ -178,6 +201,9 @@ def test_the_check_assumes_roles_of_its_organization_only():
 def test_the_manual_has_every_metric_of_the_check():
     source = (ROOT / "rule/src/coverage/check.rs").read_text()
     metrics = set(re.findall(r'"((?:Accounts|Coverage)[A-Za-z]+)"', source))
-    assert len(metrics) == 8 and template("hub.yaml")["Resources"]["NotCoveredAlarm"]["Properties"]["MetricName"] in metrics
+    assert (
+        len(metrics) == 8
+        and template("hub.yaml")["Resources"]["NotCoveredAlarm"]["Properties"]["MetricName"] in metrics
+    )
     manual = (ROOT / "rule/README.md").read_text()
     assert [name for name in metrics if f"| `{name}` |" not in manual] == []

@@ -1,4 +1,5 @@
-"""The runbooks' script decides the cases in tests/decisions.json, which the rule decides too (rule/policy/src/decision/tests.rs)."""
+"""The runbooks' script decides the cases in tests/decisions.json, which the rule decides too
+(rule/policy/src/decision/tests.rs)."""
 
 import json
 import pathlib

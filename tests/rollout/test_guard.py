@@ -51,7 +51,12 @@ PLAN = "plan-new-access-key.json"
         ("access-keys", "excepted-access-key.yaml", None, []),
         ("access-keys", "access-key.yaml", None, NO_KEYS),
         ("access-keys", "expired-access-key.yaml", None, ["The exception has expired"]),
-        ("access-keys", "malformed-access-key.yaml", None, ["ExemptOwner must", "ExemptReason must", "ExemptUntil must"]),
+        (
+            "access-keys",
+            "malformed-access-key.yaml",
+            None,
+            ["ExemptOwner must", "ExemptReason must", "ExemptUntil must"],
+        ),
         ("terraform-access-keys", "plan-deleted-access-key.json", None, []),
         ("terraform-access-keys", PLAN, None, [*NO_NEW_KEYS, "gateway.aws_iam_access_key.bank"]),
         ("terraform-access-keys", PLAN, "exceptions.yaml", []),

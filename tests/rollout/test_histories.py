@@ -1,8 +1,9 @@
-"""Whatever people and cut-off runs do to a key: none is deleted that the runbook did not switch off at least GraceDays ago.
+"""Whatever people and cut-off runs do to a key: none is deleted that the runbook did not switch off at least GraceDays
+ago.
 
-Every history is tried, step by step, from one state of IAM to the next: each runbook, whole or ended before any of its calls; each act
-of the key's owner, between runs and before any call of a run; each whole run before any call of another; and time. States that differ
-only in what nothing depends on are one.
+Every history is tried, step by step, from one state of IAM to the next: each runbook, whole or ended before any of its
+calls; each act of the key's owner, between runs and before any call of a run; each whole run before any call of
+another; and time. States that differ only in what nothing depends on are one.
 
 And each run that comes to its own end tells of what it did to keys, and of nothing else.
 """
@@ -48,7 +49,8 @@ def exempt(iam, user):
     user.tags.update({UNTIL: (iam.now + timedelta(days=20)).strftime("%Y-%m-%d"), OWNER: "payments"})
 
 
-# A time that somebody else writes is not among them: who may write records may have keys deleted, and the manual says so.
+# A time that somebody else writes is not among them: who may write records may have keys deleted, and the manual says
+# so.
 ACTS = {
     "on": switch("Active"),
     "off": switch("Inactive"),
@@ -196,7 +198,8 @@ def ends(state, handler, parameters, first, other, name):
 
 
 def explore(start, depth, within):
-    """All histories of so many steps; in the first of them, somebody may act within a run. How many steps were taken."""
+    """All histories of so many steps; in the first of them, somebody may act within a run. How many steps were
+    taken."""
     seen, states, taken = set(), [start], 0
     for level in range(depth):
         found = []
@@ -243,7 +246,8 @@ def test_a_key_that_is_left_alone_is_deleted_when_it_is_time(ages, report_age, r
     assert run(iam, "deactivate", {})
     iam.pass_time(days=29)
     assert run(iam, "delete", {}) and len(iam.users["bot"].keys) == len(ages)
-    # A date of any change may be that of the other key's deactivation: then the run after that key's deletion has the rest.
+    # A date of any change may be that of the other key's deactivation: then the run after that key's deletion has the
+    # rest.
     for _ in ages:
         iam.pass_time(days=1)
         assert run(iam, "delete", {})

@@ -1,5 +1,5 @@
-"""The manual's commands, with the real AWS CLI: those in `sh` blocks are run against moto, in order; those shown in `console`
-blocks are checked by the AWS CLI without a call. And its links."""
+"""The manual's commands, with the real AWS CLI: those in `sh` blocks are run against moto, in order; those shown in
+`console` blocks are checked by the AWS CLI without a call. And its links."""
 
 import json
 import os
@@ -17,7 +17,16 @@ from moto.server import ThreadedMotoServer
 from deployed import REGION, reduced, template
 
 ROOT = pathlib.Path(__file__).parents[2]
-PAGES = ("README.md", "SECURITY.md", "templates/README.md", "templates/RUNBOOKS.md", "templates/AUDIT.md", "rule/README.md", "rule/cli/README.md", "CONTRIBUTING.md")
+PAGES = (
+    "README.md",
+    "SECURITY.md",
+    "templates/README.md",
+    "templates/RUNBOOKS.md",
+    "templates/AUDIT.md",
+    "rule/README.md",
+    "rule/cli/README.md",
+    "CONTRIBUTING.md",
+)
 MANUAL = {page: (ROOT / page).read_text() for page in PAGES}
 AWS = ROOT / "target/venv/bin/aws"
 
@@ -43,7 +52,9 @@ def extended(parse):
 def with_texts(load):
     def load_texts(resources):
         given = resources.input_parameters.items()
-        resources.input_parameters = {name: ",".join(value) if isinstance(value, list) else value for name, value in given}
+        resources.input_parameters = {
+            name: ",".join(value) if isinstance(value, list) else value for name, value in given
+        }
         load(resources)
 
     return load_texts
@@ -58,8 +69,8 @@ def of_what_is_there(update):
 
 @pytest.fixture
 def aws(tmp_path, monkeypatch):
-    """moto as a server, which leaves out of lists what CloudFormation does, takes the previous value of a list, and updates no resource
-    whose condition does not hold; a shell for the manual."""
+    """moto as a server, which leaves out of lists what CloudFormation does, takes the previous value of a list, and
+    updates no resource whose condition does not hold; a shell for the manual."""
     monkeypatch.setattr(parsing, "parse_and_update_resource", of_what_is_there(parsing.parse_and_update_resource))
     monkeypatch.setattr(parsing.ResourceMap, "load_parameters", with_texts(parsing.ResourceMap.load_parameters))
     for kind in (models.Stack, models.ChangeSet):
@@ -81,12 +92,16 @@ class Aws:
         organizations = self.client("organizations")
         organizations.create_organization(FeatureSet="ALL")
         root = organizations.list_roots()["Roots"][0]["Id"]
-        self.unit = organizations.create_organizational_unit(ParentId=root, Name="workloads")["OrganizationalUnit"]["Id"]
+        self.unit = organizations.create_organizational_unit(ParentId=root, Name="workloads")["OrganizationalUnit"][
+            "Id"
+        ]
         self.members = []
         for name in ("one", "two"):
             status = organizations.create_account(Email=f"{name}@example.com", AccountName=name)["CreateAccountStatus"]
             self.members.append(status["AccountId"])
-            organizations.move_account(AccountId=status["AccountId"], SourceParentId=root, DestinationParentId=self.unit)
+            organizations.move_account(
+                AccountId=status["AccountId"], SourceParentId=root, DestinationParentId=self.unit
+            )
         self.client("s3").create_bucket(
             Bucket="example-access-key-rotation", CreateBucketConfiguration={"LocationConstraint": REGION}
         )
@@ -98,7 +113,9 @@ class Aws:
 
     def releases(self):
         """The prefixes under which the manual uploads."""
-        found = self.client("s3").list_objects_v2(Bucket="example-access-key-rotation", Prefix="access-key-rotation/", Delimiter="/")
+        found = self.client("s3").list_objects_v2(
+            Bucket="example-access-key-rotation", Prefix="access-key-rotation/", Delimiter="/"
+        )
         return [prefix["Prefix"] for prefix in found["CommonPrefixes"]]
 
     def client(self, service, account=None):
@@ -114,7 +131,8 @@ class Aws:
         return boto3.client(service, endpoint_url=self.endpoint, region_name=REGION, **keys)
 
     def shell(self, script, **names):
-        """Runs commands of the manual as they are, but for this organization's ids, names that are given and a zip that is there."""
+        """Runs commands of the manual as they are, but for this organization's ids, names that are given and a zip that
+        is there."""
         names = {"ROOT": self.unit, "SECURITY": self.members[0], "ZIP": self.home / "bootstrap.zip"} | names
         for name, value in names.items():
             script = re.sub(rf"^{name}=\S+", f"{name}={value}", script, flags=re.MULTILINE)
@@ -155,16 +173,20 @@ def pack_parameters(aws):
     config = aws.client("config")
     found = config.describe_organization_conformance_packs(OrganizationConformancePackNames=["access-key-rotation"])
     [pack] = found["OrganizationConformancePacks"]
-    return {parameter["ParameterName"]: parameter["ParameterValue"] for parameter in pack["ConformancePackInputParameters"]}
+    return {
+        parameter["ParameterName"]: parameter["ParameterValue"] for parameter in pack["ConformancePackInputParameters"]
+    }
 
 
 def test_the_deployment_and_its_removal(aws):
-    """The function's stack in the organization's, and the pack from S3; then nothing of it is left. moto knows no StackSets in
-    templates: see test_organization.py."""
+    """The function's stack in the organization's, and the pack from S3; then nothing of it is left. moto knows no
+    StackSets in templates: see test_organization.py."""
     assert '"Status": "CREATE_SUCCESSFUL"' in aws.shell(shell_blocks(ORGANIZATION))
     stacks = aws.client("cloudformation")
     names = stack_names(stacks)
-    assert {"access-key-rotation", "access-key-rotation-member", "access-key-rotation-aggregator"} < names and len(names) == 4
+    assert {"access-key-rotation", "access-key-rotation-member", "access-key-rotation-aggregator"} < names and len(
+        names
+    ) == 4
     assert pack_parameters(aws)["FunctionArn"].endswith(":function:access-key-rotation")
 
     aws.shell(shell_blocks(ORGANIZATION, "BUCKET=") + shell_blocks("Remove it"))
@@ -177,7 +199,9 @@ def with_members(script, accounts):
     """Runs a block of the manual with this list of accounts, and with a command `aws` that prints its arguments."""
     stub = "aws() { printf '%s\\n' \"$@\"; }\n"
     names = "ROOT=r-exam BUCKET=b RELEASE=r/ SHA256=s ORGANIZATION=o-exampleorgid"
-    return subprocess.run(["bash", "-c", f"{stub}{names}\n{script}"], env={"MEMBERS": accounts}, capture_output=True, text=True)
+    return subprocess.run(
+        ["bash", "-c", f"{stub}{names}\n{script}"], env={"MEMBERS": accounts}, capture_output=True, text=True
+    )
 
 
 DEPLOYMENTS = [
@@ -200,7 +224,11 @@ def test_no_command_goes_on_with_an_empty_list_of_accounts(title, word):
 def test_a_long_list_of_accounts_is_split(number):
     accounts = [str(111122220000 + n) for n in range(number)]
     [block] = [block for block in blocks(section(DEPLOYMENTS[2][0]), "sh") if "MemberAccounts4" in block]
-    given = dict(line.split("=") for line in with_members(block, ",".join(accounts)).stdout.split("\n") if line.startswith("MemberAccounts"))
+    given = dict(
+        line.split("=")
+        for line in with_members(block, ",".join(accounts)).stdout.split("\n")
+        if line.startswith("MemberAccounts")
+    )
     lists = [given[f"MemberAccounts{part}"].split(",") for part in ("", "2", "3", "4")]
     assert [account for part in lists for account in part if account] == accounts
     assert all(len(part) <= 315 for part in lists)
@@ -212,7 +240,11 @@ def test_the_list_of_accounts_has_the_open_ones_of_all_pages(aws):
     for n in range(25):
         organizations.create_account(Email=f"{n}@example.com", AccountName=f"account {n}")
     organizations.close_account(AccountId=aws.members[1])
-    open_ones = {account["Id"] for page in organizations.get_paginator("list_accounts").paginate() for account in page["Accounts"]}
+    open_ones = {
+        account["Id"]
+        for page in organizations.get_paginator("list_accounts").paginate()
+        for account in page["Accounts"]
+    }
     [listing] = [block for block in blocks(section(ORGANIZATION), "sh") if "MEMBERS=$(" in block]
     out = aws.shell(listing + 'echo "$MEMBERS"\n')
     assert set(out.split("\n")[-2].split(",")) == open_ones - {aws.members[1]}
@@ -285,7 +317,9 @@ def test_an_updated_runbook_becomes_the_default_version_in_every_account(aws):
     # As CloudFormation leaves it at times. moto cannot describe documents that it made of a template.
     for client in clients:
         for name in names:
-            contents = [json.dumps({"schemaVersion": "0.3", "description": version, "mainSteps": []}) for version in "12"]
+            contents = [
+                json.dumps({"schemaVersion": "0.3", "description": version, "mainSteps": []}) for version in "12"
+            ]
             client.create_document(Name=name, Content=contents[0], DocumentType="Automation", DocumentFormat="JSON")
             client.update_document(Name=name, Content=contents[1], DocumentVersion="$LATEST", DocumentFormat="JSON")
     assert versions() == [("1", "2")] * 9
@@ -348,7 +382,12 @@ def commands(block):
 
 def test_every_test_that_the_threat_model_names_exists():
     named = set(re.findall(r"`([a-z]+(?:_[a-z0-9]+){3,})`", MANUAL["SECURITY.md"]))
-    sources = [path.read_text() for room in ("rule", "tests") for path in (ROOT / room).rglob("*") if path.suffix in (".rs", ".py")]
+    sources = [
+        path.read_text()
+        for room in ("rule", "tests")
+        for path in (ROOT / room).rglob("*")
+        if path.suffix in (".rs", ".py")
+    ]
     defined = {name for source in sources for name in re.findall(r"\b(?:fn|def) (\w+)", source)}
     assert len(named) > 15 and named - defined == set()
 
@@ -357,7 +396,8 @@ def anchors(text):
     """The anchors of a page's headings, as GitHub makes them."""
     text = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
     return {
-        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
     }
 
 

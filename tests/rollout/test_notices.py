@@ -9,7 +9,6 @@ from ministack.core.iam_evaluator import EvalContext, evaluate, evaluate_resourc
 from deployed import REGION, template
 from notices import BUS, EXAMPLES, HUB, NOTICES, ORGANIZATION, OTHER, SCHEMA, SENDER, changed, faults, hub, member
 
-
 # The schema and its examples.
 
 
@@ -66,7 +65,8 @@ def test_the_schema_refuses_what_is_no_notice(kind, fields):
 
 
 def test_the_examples_keep_to_the_limits_of_event_bridge():
-    """Of an entry of PutEvents: 256 KB for each call, the older of the two limits that AWS documents, and ten entries."""
+    """Of an entry of PutEvents: 256 KB for each call, the older of the two limits that AWS documents, and ten
+    entries."""
     for event in EXAMPLES.values():
         detail = dict(event["detail"], message="m" * 512, owner="o" * 256, userName="u" * 64)
         texts = [event["source"], event["detail-type"], json.dumps(detail), *event["resources"]]
@@ -155,23 +155,38 @@ def test_nothing_is_there_unless_it_is_asked_for():
     assert not [name for name in hub(Notices="false") if name.startswith("EventBus")]
     assert "events:" not in json.dumps(hub(Notices="false")["FunctionRole"])
     variables = lambda **parameters: hub(**parameters)["Function"]["Environment"]["Variables"].items()
-    assert variables(OwnerTag="team") - variables(Notices="false") == {("EVENT_BUS_NAME", "EventBus"), ("OWNER_TAG", "team")}
+    assert variables(OwnerTag="team") - variables(Notices="false") == {
+        ("EVENT_BUS_NAME", "EventBus"),
+        ("OWNER_TAG", "team"),
+    }
     # The hub's own account needs no policy of the bus.
     assert {name for name in hub(OrganizationId="") if name.startswith("EventBus")} == {"EventBus"}
     quiet = member(EventBusArn="")
-    assert not {"NoticePolicy", "ForwardingRule", "ForwardingRole"} & quiet.keys() and "events:" not in json.dumps(quiet["RemediationRole"])
+    assert not {"NoticePolicy", "ForwardingRule", "ForwardingRole"} & quiet.keys() and "events:" not in json.dumps(
+        quiet["RemediationRole"]
+    )
 
 
 def test_the_runbooks_get_the_executions_id_if_there_is_a_bus():
     for found, expected in ((member(), "{{ automation:EXECUTION_ID }}"), (member(EventBusArn=""), None)):
         documents = [one["Content"] for one in found.values() if "DocumentType" in one]
-        [steps] = {json.dumps([step["inputs"]["InputPayload"].get("ExecutionId") for step in d["mainSteps"]]) for d in documents}
+        [steps] = {
+            json.dumps([step["inputs"]["InputPayload"].get("ExecutionId") for step in d["mainSteps"]])
+            for d in documents
+        }
         assert len(documents) == 3 and json.loads(steps) == [expected]
 
 
 @pytest.mark.parametrize(
     "tag, allowed",
-    [("owner", True), ("cost-center/team:name", True), ("Owner Team", True), ("", False), ('own"er', False), ("o" * 129, False)],
+    [
+        ("owner", True),
+        ("cost-center/team:name", True),
+        ("Owner Team", True),
+        ("", False),
+        ('own"er', False),
+        ("o" * 129, False),
+    ],
 )
 def test_the_owners_tag_is_one_that_iam_takes(tag, allowed):
     for name in ("hub.yaml", "organization.yaml"):

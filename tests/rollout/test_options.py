@@ -1,4 +1,5 @@
-"""What organizations may require of the templates: permissions boundary, path, key; and that the manual names every parameter."""
+"""What organizations may require of the templates: permissions boundary, path, key; and that the manual names every
+parameter."""
 
 import json
 import pathlib
@@ -20,7 +21,11 @@ KEY = f"arn:aws:kms:{REGION}:{HUB}:key/11111111-2222-3333-4444-555555555555"
 def properties(name, **parameters):
     """The properties of a template's resources, by logical id, without those whose condition does not hold."""
     text = template(name)
-    attributes = {"FailedEvents.Arn": "arn:queue", "FunctionRole.Arn": "arn:role", "CoverageFunction.Arn": "arn:function"}
+    attributes = {
+        "FailedEvents.Arn": "arn:queue",
+        "FunctionRole.Arn": "arn:role",
+        "CoverageFunction.Arn": "arn:function",
+    }
     references = {logical_id: logical_id for logical_id in text["Resources"]}
     values = parameter_values(text, {**references, **attributes, **parameters})
     resolve = lambda node: resolved(node, values, text["Conditions"])
@@ -42,7 +47,11 @@ ROLES = {
 
 @pytest.mark.parametrize(
     "name, parameters",
-    [("hub.yaml", ORGANIZATION), ("member.yaml", {"HubAccountId": OTHER, "EventBusArn": BUS}), ("automation.yaml", {"HubAccountId": HUB})],
+    [
+        ("hub.yaml", ORGANIZATION),
+        ("member.yaml", {"HubAccountId": OTHER, "EventBusArn": BUS}),
+        ("automation.yaml", {"HubAccountId": HUB}),
+    ],
 )
 def test_every_role_has_the_boundary_and_the_path_that_are_given(name, parameters):
     roles_of = lambda **more: {
@@ -72,7 +81,11 @@ def test_every_role_has_the_boundary_and_the_path_that_are_given(name, parameter
 
 @mock_aws
 def test_the_runbooks_take_their_role_under_its_path_only(monkeypatch):
-    for name, value in (("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test"), ("AWS_DEFAULT_REGION", REGION)):
+    for name, value in (
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+        ("AWS_DEFAULT_REGION", REGION),
+    ):
         monkeypatch.setenv(name, value)
     create("member.yaml", HubAccountId=OTHER, RolePath="/security/")
     arns = {role["Arn"] for role in boto3.client("iam").list_roles()["Roles"]}
@@ -85,7 +98,15 @@ def test_the_runbooks_take_their_role_under_its_path_only(monkeypatch):
 
 @pytest.mark.parametrize(
     "path, allowed",
-    [("/", True), ("/security/", True), ("/a/b-c_d/", True), ("", False), ("security/", False), ("/security", False), ("/.*/", False)],
+    [
+        ("/", True),
+        ("/security/", True),
+        ("/a/b-c_d/", True),
+        ("", False),
+        ("security/", False),
+        ("/security", False),
+        ("/.*/", False),
+    ],
 )
 def test_a_path_is_one_that_iam_takes_and_no_pattern(path, allowed):
     for name in ("hub.yaml", "member.yaml", "automation.yaml", "prevention.yaml"):
@@ -95,14 +116,21 @@ def test_a_path_is_one_that_iam_takes_and_no_pattern(path, allowed):
 
 def test_the_key_encrypts_topic_queue_and_logs():
     plain, given = properties("hub.yaml", **ORGANIZATION), properties("hub.yaml", **ORGANIZATION, KmsKeyArn=KEY)
-    names = {"AlarmTopic": "KmsMasterKeyId", "FailedEvents": "KmsMasterKeyId", "LogGroup": "KmsKeyId", "CoverageLogGroup": "KmsKeyId"}
+    names = {
+        "AlarmTopic": "KmsMasterKeyId",
+        "FailedEvents": "KmsMasterKeyId",
+        "LogGroup": "KmsKeyId",
+        "CoverageLogGroup": "KmsKeyId",
+    }
     for logical_id, name in names.items():
         assert name not in plain[logical_id]
         assert given[logical_id][name] == KEY
     # SQS takes only one of the two.
     assert plain["FailedEvents"]["SqsManagedSseEnabled"] is True
     assert "SqsManagedSseEnabled" not in given["FailedEvents"]
-    statements = lambda resources: {s["Sid"]: s for s in resources["FunctionRole"]["Policies"][0]["PolicyDocument"]["Statement"]}
+    statements = lambda resources: {
+        s["Sid"]: s for s in resources["FunctionRole"]["Policies"][0]["PolicyDocument"]["Statement"]
+    }
     assert "EncryptFailedEvents" not in statements(plain)
     assert statements(given)["EncryptFailedEvents"] == {
         "Sid": "EncryptFailedEvents",
@@ -120,7 +148,9 @@ def test_the_manuals_key_policy_lets_the_services_use_the_key():
     assert statements["Alarms"]["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
     assert set(statements["Alarms"]["Action"]) == {"kms:Decrypt", "kms:GenerateDataKey*"}
     logs = statements["Logs"]["Condition"]["ArnEquals"]["kms:EncryptionContext:aws:logs:arn"]
-    groups = [group["LogGroupName"] for group in properties("hub.yaml", **ORGANIZATION).values() if "LogGroupName" in group]
+    groups = [
+        group["LogGroupName"] for group in properties("hub.yaml", **ORGANIZATION).values() if "LogGroupName" in group
+    ]
     assert [log.split(":log-group:")[1] for log in logs] == groups
     assert statements["Logs"]["Principal"] == {"Service": f"logs.{REGION}.amazonaws.com"}
     # For the topics and queues of notices.yaml.

@@ -23,7 +23,9 @@ PREFIX = "https://code.s3.eu-central-1.amazonaws.com/access-key-rotation/0123456
 
 def resource(name, logical_id, **parameters):
     text = template(name)
-    return resolved(text["Resources"][logical_id]["Properties"], parameter_values(text, parameters), text.get("Conditions"))
+    return resolved(
+        text["Resources"][logical_id]["Properties"], parameter_values(text, parameters), text.get("Conditions")
+    )
 
 
 def test_the_functions_stack_is_the_hubs():
@@ -48,7 +50,9 @@ def test_the_stack_set_is_the_one_of_the_parts():
     properties["TemplateBody"] = (ROOT / "templates/member.yaml").read_text()
     with mock_aws():
         stacks = boto3.client("cloudformation", REGION, aws_access_key_id="test", aws_secret_access_key="test")
-        boto3.client("organizations", REGION, aws_access_key_id="test", aws_secret_access_key="test").create_organization()
+        boto3.client(
+            "organizations", REGION, aws_access_key_id="test", aws_secret_access_key="test"
+        ).create_organization()
         stacks.create_stack_set(**properties)
         [summary] = stacks.list_stack_sets()["Summaries"]
     assert (summary["StackSetName"], summary["Status"]) == ("access-key-rotation-member", "ACTIVE")
@@ -85,7 +89,9 @@ def test_every_parameter_of_the_parts_is_one_of_the_organizations(part):
 @pytest.mark.parametrize("notices, expected", [("false", ""), ("true", "arn:bus")])
 def test_the_members_forward_notices_to_the_hubs_bus_if_there_is_one(notices, expected):
     """And so the bus and its policy are there first."""
-    members = resource("organization.yaml", "Members", **GIVEN, Notices=notices, **{"Hub.Outputs.EventBusArn": "arn:bus"})
+    members = resource(
+        "organization.yaml", "Members", **GIVEN, Notices=notices, **{"Hub.Outputs.EventBusArn": "arn:bus"}
+    )
     assert {p["ParameterKey"]: p["ParameterValue"] for p in members["Parameters"]}["EventBusArn"] == expected
     assert "EventBusArn" in template("hub.yaml")["Outputs"]
 
@@ -98,12 +104,17 @@ def test_stack_sets_take_roots_and_units(ids, allowed):
 
 def test_the_aggregator_reads_the_organization_in_the_home_region():
     """As AWS Config's API takes it: moto knows no aggregators in templates."""
-    aggregator = resource("aggregator.yaml", "Aggregator", **{"Role.Arn": f"arn:aws:iam::{HUB}:role/access-key-rotation-aggregator"})
+    aggregator = resource(
+        "aggregator.yaml", "Aggregator", **{"Role.Arn": f"arn:aws:iam::{HUB}:role/access-key-rotation-aggregator"}
+    )
     with mock_aws():
         config = boto3.client("config", REGION, aws_access_key_id="test", aws_secret_access_key="test")
         made = config.put_configuration_aggregator(**aggregator)["ConfigurationAggregator"]
     assert made["OrganizationAggregationSource"]["AwsRegions"] == [REGION]
-    assert f"--configuration-aggregator-name {made['ConfigurationAggregatorName']} " in (ROOT / "templates/README.md").read_text()
+    assert (
+        f"--configuration-aggregator-name {made['ConfigurationAggregatorName']} "
+        in (ROOT / "templates/README.md").read_text()
+    )
     role = resource("aggregator.yaml", "Role", PermissionsBoundary="boundary", RolePath="/security/")
     assert role["PermissionsBoundary"] == f"arn:aws:iam::{HUB}:policy/boundary" and role["Path"] == "/security/"
     assert role["ManagedPolicyArns"] == ["arn:aws:iam::aws:policy/service-role/AWSConfigRoleForOrganizations"]

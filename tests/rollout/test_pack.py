@@ -80,7 +80,9 @@ AUTOMATIC = TEXT.replace("#automatic# ", "").replace("MANAGEMENT_ACCOUNT_ID", "1
 def test_the_remediation_fits_the_runbook(automatic, text):
     remediation = resources(text, AutomaticRemediation=automatic)["Remediation"]["Properties"]
     documents = template("member.yaml")["Resources"].values()
-    [document] = [d["Properties"]["Content"] for d in documents if d["Properties"].get("Name") == remediation["TargetId"]]
+    [document] = [
+        d["Properties"]["Content"] for d in documents if d["Properties"].get("Name") == remediation["TargetId"]
+    ]
     parameters = remediation["Parameters"]
     assert parameters.pop("ResourceId") == {"ResourceValue": {"Value": "RESOURCE_ID"}}
     assert len(parameters) < limit("RemediationParameters")

@@ -73,7 +73,8 @@ def test_every_statement_denies_named_actions_under_a_name_of_its_own(parameters
 
 @pytest.mark.parametrize("parameters", [{}, {"AdministrationRoleName": PERMISSION_SET}, LONGEST])
 def test_each_policy_fits(parameters):
-    """5,120 characters, AWS Organizations' limit before May 2026. Its console, unlike its API, does not count white space."""
+    """5,120 characters, AWS Organizations' limit before May 2026. Its console, unlike its API, does not count white
+    space."""
     for document in policies(**parameters):
         assert len(json.dumps(document)) <= 5120
 
@@ -186,7 +187,9 @@ RUNBOOK = "document/AccessKeyRotation-DeactivateStaleKeys"
 RECORDER = "configuration-recorder/default/0123456789abcdef"
 # As AWS Config names what it makes for an organization's pack.
 PACK_RULE = "config-rule/aws-service-rule/config-conforms.amazonaws.com/config-rule-j5yvzl"
-PACK_REMEDIATION = "remediation-configuration/aws-service-remediation-configuration/config-conforms.amazonaws.com/abcdef"
+PACK_REMEDIATION = (
+    "remediation-configuration/aws-service-remediation-configuration/config-conforms.amazonaws.com/abcdef"
+)
 PACK = "conformance-pack/OrgConformsPack-access-key-rotation-abcdefgh/conformance-pack-abcdefghi"
 # What an action has as its resource if it takes none.
 ANY = "*"
@@ -373,12 +376,17 @@ def test_it_holds_in_other_partitions(partition):
     assert denied_by(DEVELOPER, "config:DeleteConfigRule", PACK_RULE, partition=partition) == "Rule"
     assert denied_by(DEVELOPER, "config:StopConfigurationRecorder", RECORDER, partition=partition) == "Recorder"
     assert denied_by(DEVELOPER, "iam:PassRole", EVALUATION, partition=partition) == "PassEvaluationRole"
-    assert denied_by(DEVELOPER, "iam:PassRole", DELETION, passed_to="ec2.amazonaws.com", partition=partition) == "PassRunbookRoles"
+    assert (
+        denied_by(DEVELOPER, "iam:PassRole", DELETION, passed_to="ec2.amazonaws.com", partition=partition)
+        == "PassRunbookRoles"
+    )
     assert denied_by(DEVELOPER, "iam:PassRole", DELETION, passed_to="ssm.amazonaws.com", partition=partition) is None
     assert denied_by(ADMINISTRATION, "config:StopConfigurationRecorder", RECORDER, partition=partition) is None
     assert denied_by(ADMINISTRATION, "iam:TagUser", USER, [UNTIL], partition=partition) is None
     assert denied_by(DEVELOPER, "iam:CreateAccessKey", USER, partition=partition, **PATHS) == "NewAccessKeys"
-    assert denied_by(DEVELOPER, "iam:CreateAccessKey", "user/service-accounts/bank", partition=partition, **PATHS) is None
+    assert (
+        denied_by(DEVELOPER, "iam:CreateAccessKey", "user/service-accounts/bank", partition=partition, **PATHS) is None
+    )
 
 
 # The policies and what they protect.
@@ -397,7 +405,9 @@ def test_they_protect_what_the_templates_make_and_lets_the_runbooks_keep_records
     for name in ("hub.yaml", "member.yaml", "automation.yaml"):
         resources.update(template(name)["Resources"])
     roles = [r["Properties"] for r in resources.values() if isinstance(r, dict) and r["Type"] == "AWS::IAM::Role"]
-    runbooks = [r["Properties"] for r in resources.values() if isinstance(r, dict) and r["Type"] == "AWS::SSM::Document"]
+    runbooks = [
+        r["Properties"] for r in resources.values() if isinstance(r, dict) and r["Type"] == "AWS::SSM::Document"
+    ]
     assert len(roles) == 9 and len(runbooks) == 4
     for role in roles:
         arn = f"role/{role['RoleName']}"
@@ -408,7 +418,9 @@ def test_they_protect_what_the_templates_make_and_lets_the_runbooks_keep_records
         assert bool(allowed) == (denied_by(arn, "iam:TagUser", USER, [RECORD]) is None)
         # A role that a service gets can be passed to this service, and a role that none gets cannot be passed.
         [service] = re.findall(r'"Service": "([a-z.]+)"', json.dumps(role["AssumeRolePolicyDocument"])) or [None]
-        assert denied_by(DEVELOPER, "iam:PassRole", arn, passed_to=service) == (None if service else "PassEvaluationRole")
+        assert denied_by(DEVELOPER, "iam:PassRole", arn, passed_to=service) == (
+            None if service else "PassEvaluationRole"
+        )
     for runbook in runbooks:
         assert denied_by(DEVELOPER, "ssm:UpdateDocument", f"document/{runbook['Name']}") == "Runbooks"
 
@@ -416,7 +428,10 @@ def test_they_protect_what_the_templates_make_and_lets_the_runbooks_keep_records
 def test_it_follows_the_roles_to_their_path():
     found, plain = statements(RolePath="/security/"), statements()
     assert "arn:*:iam::*:role/security/access-key-rotation-*" in found["Roles"]["Resource"]
-    assert denied_by(DEVELOPER, "iam:PassRole", "role/security/access-key-rotation-evaluation", RolePath="/security/") == "PassEvaluationRole"
+    assert (
+        denied_by(DEVELOPER, "iam:PassRole", "role/security/access-key-rotation-evaluation", RolePath="/security/")
+        == "PassEvaluationRole"
+    )
     assert set(plain["Roles"]["Resource"]) <= set(found["Roles"]["Resource"])
     for role in ("remediation", "deletion"):
         arn = f"arn:*:iam::*:role/security/access-key-rotation-{role}"
@@ -424,6 +439,9 @@ def test_it_follows_the_roles_to_their_path():
         assert arn in found["PassRunbookRoles"]["Resource"]
     under_path = "role/security/access-key-rotation-automation-administration"
     for role in (under_path, "role/access-key-rotation-automation-execution"):
-        assert denied_by(DEVELOPER, "iam:PassRole", role, passed_to="lambda.amazonaws.com", RolePath="/security/") == "PassRunbookRoles"
+        assert (
+            denied_by(DEVELOPER, "iam:PassRole", role, passed_to="lambda.amazonaws.com", RolePath="/security/")
+            == "PassRunbookRoles"
+        )
         assert denied_by(DEVELOPER, "iam:PassRole", role, passed_to="ssm.amazonaws.com", RolePath="/security/") is None
     assert denied_by(DEVELOPER, "iam:DeleteRole", under_path, RolePath="/security/") == "Roles"

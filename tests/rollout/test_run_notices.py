@@ -1,5 +1,5 @@
-"""What runs of the runbooks tell: each change to a key, and each key that is kept because it is in use. And that nothing else depends
-on it. See test_histories.py too."""
+"""What runs of the runbooks tell: each change to a key, and each key that is kept because it is in use. And that
+nothing else depends on it. See test_histories.py too."""
 
 import re
 from datetime import timedelta
@@ -11,6 +11,7 @@ from notices import delivered, faults
 
 START = at("2026-03-01T12:00:00Z")
 ACCOUNT, EXECUTION = "111122223333", "7a4c6d1f-0000-4000-8000-000000000000"
+RUNBOOK = "AccessKeyRotation-DeactivateStaleKeys"
 
 
 def key_id(number):
@@ -22,7 +23,9 @@ def due(users):
     iam = Iam(START)
     for number in range(users):
         key = Key(START - timedelta(days=400), "Inactive")
-        iam.add(f"user-{number:04}", (key_id(number), key)).tags[RECORD + key_id(number)] = f"{START - timedelta(days=31):{TIME}}"
+        iam.add(f"user-{number:04}", (key_id(number), key)).tags[RECORD + key_id(number)] = (
+            f"{START - timedelta(days=31):{TIME}}"
+        )
     return iam
 
 
@@ -42,7 +45,9 @@ def told(iam, handler, user_id, **parameters):
     iam.events.taken = []
     for event in events:
         assert faults(event) == []
-        assert event["account"] == event["detail"]["account"] and event["resources"] == ["arn:aws:iam::111122223333:user/bot"]
+        assert event["account"] == event["detail"]["account"] and event["resources"] == [
+            "arn:aws:iam::111122223333:user/bot"
+        ]
     return [event["detail"] | {"kind": event["detail-type"]} for event in events]
 
 
@@ -58,14 +63,19 @@ def test_each_outcome_is_told_with_what_the_run_knows():
         "created": "2025-01-25T12:00:00Z",
         "due": "2025-04-25",
         "lastUsed": {"date": "2026-01-10T12:00:00Z", "service": "s3", "region": "eu-central-1"},
-        "runbook": "AccessKeyRotation-DeactivateStaleKeys",
-        "message": f"Access key {key_id(0)} of user bot in account {ACCOUNT}: AccessKeyRotation-DeactivateStaleKeys deactivated the key.",
+        "runbook": RUNBOOK,
+        "message": f"Access key {key_id(0)} of user bot in account {ACCOUNT}: {RUNBOOK} deactivated the key.",
     }
     assert (kept["kind"], kept["id"]) == ("Access Key Kept", f"{ACCOUNT}/{key_id(1)}/kept/2026-03-01")
-    assert kept["message"].endswith("AccessKeyRotation-DeactivateStaleKeys left the key active, since it is in use: rotate it.")
+    assert kept["message"].endswith(
+        "AccessKeyRotation-DeactivateStaleKeys left the key active, since it is in use: rotate it."
+    )
 
     [reactivated] = told(iam, "reactivate", user.id, AccessKeyId=key_id(0))
-    assert (reactivated["kind"], reactivated["runbook"]) == ("Access Key Reactivated", "AccessKeyRotation-ReactivateKey")
+    assert (reactivated["kind"], reactivated["runbook"]) == (
+        "Access Key Reactivated",
+        "AccessKeyRotation-ReactivateKey",
+    )
     assert "lastUsed" not in reactivated and "due" not in reactivated, "this runbook does not read them"
 
     iam, user = bot(None)
@@ -92,7 +102,9 @@ def test_neither_an_exempt_key_nor_one_that_is_left_alone_is_told():
     assert told(iam, "deactivate", user.id) == [] and "PutEvents" not in iam.calls
 
 
-@pytest.mark.parametrize("parameters", [{"ExecutionId": EXECUTION, "DryRun": "true"}, {}], ids=["dry run", "no notices"])
+@pytest.mark.parametrize(
+    "parameters", [{"ExecutionId": EXECUTION, "DryRun": "true"}, {}], ids=["dry run", "no notices"]
+)
 def test_a_dry_run_tells_nothing_and_no_run_does_without_a_bus(parameters):
     iam, user = bot(1, 50)
     iam.run("deactivate", user.id, **parameters)
@@ -172,14 +184,21 @@ def test_notices_that_fail_change_nothing_about_keys_and_are_counted(failure, ta
     if failure == "call":
         iam.before = failing
     else:
-        iam.events.refuse = lambda entry: "InternalFailure" if failure == "entries" or "4 of user" in entry["Detail"] else None
+        iam.events.refuse = lambda entry: (
+            "InternalFailure" if failure == "entries" or "4 of user" in entry["Detail"] else None
+        )
     output = iam.run("delete", "ALL", ExecutionId=EXECUTION)
     lost = {"call": 25, "entries": 25, "some entries": 3}[failure]
     error = "AccessDenied when calling PutEvents e" if failure == "call" else "InternalFailure."
     summary = output.pop("Summary")
-    assert summary.startswith(f"{expected.pop('Summary')} {lost} of 25 notices were not put: {error}") and len(summary) <= 512
+    assert (
+        summary.startswith(f"{expected.pop('Summary')} {lost} of 25 notices were not put: {error}")
+        and len(summary) <= 512
+    )
     assert output == expected and len(iam.events.taken) == 25 - lost
-    assert {name: user.keys for name, user in iam.users.items()} == {name: user.keys for name, user in quiet.users.items()}
+    assert {name: user.keys for name, user in iam.users.items()} == {
+        name: user.keys for name, user in quiet.users.items()
+    }
     assert [call for call in iam.calls if call != "PutEvents"] == quiet.calls
     assert iam.calls.count("PutEvents") == taken, "three times at most, and not again after a call that fails"
 
@@ -206,7 +225,10 @@ def test_a_run_that_fails_says_so_of_its_notices_too():
             raise ClientError("AccessDenied when calling DeleteAccessKey")
 
     iam.before = before
-    with pytest.raises(RuntimeError, match=r"^Failed: .*In all: 2 changed, 0 left as they are\. 2 of 2 notices were not put: AccessDenied"):
+    with pytest.raises(
+        RuntimeError,
+        match=r"^Failed: .*In all: 2 changed, 0 left as they are\. 2 of 2 notices were not put: AccessDenied",
+    ):
         iam.run("delete", "ALL", ExecutionId=EXECUTION)
 
 

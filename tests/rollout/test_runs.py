@@ -1,4 +1,5 @@
-"""Runs of the runbooks over many users: who is gone or fails costs nobody else, time and outputs have bounds, no count is lost."""
+"""Runs of the runbooks over many users: who is gone or fails costs nobody else, time and outputs have bounds, no count
+is lost."""
 
 import json
 import re
@@ -80,7 +81,9 @@ def test_a_key_that_its_owner_deletes_meanwhile_is_no_failure():
     assert not any(user.tags for user in iam.users.values())
 
 
-@pytest.mark.parametrize("action", ["GetUser", "ListAccessKeys", "GetAccessKeyLastUsed", "DeleteAccessKey", "UntagUser"])
+@pytest.mark.parametrize(
+    "action", ["GetUser", "ListAccessKeys", "GetAccessKeyLastUsed", "DeleteAccessKey", "UntagUser"]
+)
 def test_one_users_failure_costs_no_other_and_fails_the_run(action):
     iam = account(30)
 
@@ -93,7 +96,11 @@ def test_one_users_failure_costs_no_other_and_fails_the_run(action):
         iam.run("delete", "ALL")
     assert left(iam) == ([] if action == "UntagUser" else ["user-0007"])
     text = str(failure.value)
-    assert text.startswith("Failed: ") and "user-0007: " in text and f"AccessDenied when calling {action}. 1 failed." in text
+    assert (
+        text.startswith("Failed: ")
+        and "user-0007: " in text
+        and f"AccessDenied when calling {action}. 1 failed." in text
+    )
     assert "; the first 5 of 29. In all: 29 changed, 0 left as they are." in text
 
 
@@ -128,7 +135,13 @@ def test_a_report_that_is_old_or_never_made_or_cut_off_is_not_believed():
     iam.generate_credential_report = lambda: {"State": "COMPLETE"}
     columns = "user,arn,access_key_1_last_rotated,access_key_2_last_rotated"
     arn = "arn:aws:iam::111122223333:user/user-0000"
-    for content in ("", columns, f"{columns}\nuser-0000", f"{columns}\nuser-0000,{arn}", f"{columns}\nuser-0000,{arn},202"):
+    for content in (
+        "",
+        columns,
+        f"{columns}\nuser-0000",
+        f"{columns}\nuser-0000,{arn}",
+        f"{columns}\nuser-0000,{arn},202",
+    ):
         iam.get_credential_report = lambda: {"Content": content.encode(), "GeneratedTime": iam.now}
         try:
             results = iam.run("delete", "ALL")["Results"]

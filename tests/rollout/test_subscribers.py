@@ -1,5 +1,5 @@
-"""Which rule takes which notice, and what subscribers get. ministack has EventBridge's rules and transformers, in one account: no emulator
-delivers from one account to another."""
+"""Which rule takes which notice, and what subscribers get. ministack has EventBridge's rules and transformers, in one
+account: no emulator delivers from one account to another."""
 
 import json
 import os
@@ -27,7 +27,11 @@ SUBSCRIBED = {"NoticeEmail": "security@example.com", "Chat": "true", "TicketQueu
 
 def patterns():
     """Name and pattern of each rule of the templates, and of the manual in its order."""
-    found = {name: rule["EventPattern"] for name, rule in resources("notices.yaml", HUB, **SUBSCRIBED).items() if "EventPattern" in rule}
+    found = {
+        name: rule["EventPattern"]
+        for name, rule in resources("notices.yaml", HUB, **SUBSCRIBED).items()
+        if "EventPattern" in rule
+    }
     found["ForwardingRule"] = member()["ForwardingRule"]["EventPattern"]
     section = MANUAL.split("\n## Notices\n")[1].split("\n## ")[0]
     blocks = re.findall(r"^```json\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
@@ -46,7 +50,10 @@ TAKEN = [
     (changed("Reactivated"), {OUTCOMES, TICKETS, FORWARDED}),
     (changed("Deleted"), {OUTCOMES, TICKETS, FORWARDED, SENDERS}),
     # Milestones. One of a longer warning is not among those of the mail.
-    *((changed("Due Soon", milestone=days, daysLeft=days), {DUE, TICKETS, MILESTONES, OWNERS}) for days in (14, 7, 3, 1, 0)),
+    *(
+        (changed("Due Soon", milestone=days, daysLeft=days), {DUE, TICKETS, MILESTONES, OWNERS})
+        for days in (14, 7, 3, 1, 0)
+    ),
     (changed("Due Soon", milestone=30, daysLeft=30), {TICKETS, OWNERS}),
     # Told late: the days are not the milestone.
     (changed("Due Soon", milestone=7, daysLeft=5), {DUE, TICKETS, MILESTONES, OWNERS}),
@@ -73,7 +80,9 @@ def test_each_rule_takes_the_notices_that_it_should_and_no_others(aws):
     assert found.keys() == {DUE, OVERDUE, OUTCOMES, TICKETS, FORWARDED, MILESTONES, WEEKLY, OWNERS, SENDERS}
     events = aws("events")
     for event, expected in TAKEN:
-        asks = {name: dict(EventPattern=json.dumps(pattern), Event=json.dumps(event)) for name, pattern in found.items()}
+        asks = {
+            name: dict(EventPattern=json.dumps(pattern), Event=json.dumps(event)) for name, pattern in found.items()
+        }
         assert {name for name, ask in asks.items() if events.test_event_pattern(**ask)["Result"]} == expected, event
     assert set().union(*(expected for _, expected in TAKEN)) == found.keys(), "each has its notices"
 
@@ -92,8 +101,18 @@ def aws(tmp_path_factory):
     listener.bind(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     listener.close()
-    settings = {"BIND_HOST": "127.0.0.1", "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0", "DOCKER_HOST": "unix:///nonexistent"}
-    paths = {"STATE_DIR": str(directory), "TMPDIR": str(directory), "PATH": os.environ["PATH"], "GATEWAY_PORT": str(port)}
+    settings = {
+        "BIND_HOST": "127.0.0.1",
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+        "DOCKER_HOST": "unix:///nonexistent",
+    }
+    paths = {
+        "STATE_DIR": str(directory),
+        "TMPDIR": str(directory),
+        "PATH": os.environ["PATH"],
+        "GATEWAY_PORT": str(port),
+    }
     endpoint = f"http://127.0.0.1:{port}"
     with open(directory / "log", "w") as log:
         process = subprocess.Popen([sys.executable, "-m", "ministack"], env=settings | paths, stdout=log, stderr=log)
@@ -149,7 +168,8 @@ def subscribers(aws):
 
 
 def received(aws, queues, event, bus):
-    """What each subscriber gets of a notice that is put on a bus. A notice that nobody wants comes after it, to the tickets."""
+    """What each subscriber gets of a notice that is put on a bus. A notice that nobody wants comes after it, to the
+    tickets."""
     put = lambda event, bus: aws("events").put_events(
         Entries=[
             {
@@ -194,16 +214,22 @@ def test_mail_chat_and_tickets_get_each_notice_as_they_need_it(aws, subscribers,
     for word in (event["detail"]["message"], "deploy-bot", "AKIA2EXAMPLE3EXAMPLE4"):
         assert word in mail
     assert (chat["version"], chat["source"]) == ("1.0", "custom")
-    assert chat["content"]["description"] == event["detail"]["message"] and chat["content"]["title"].startswith(event["detail-type"])
+    assert chat["content"]["description"] == event["detail"]["message"] and chat["content"]["title"].startswith(
+        event["detail-type"]
+    )
     assert chat["id"] == event["detail"]["id"]
     if "runbook" in event["detail"]:
         # Put here by the hub, whatever the detail says.
-        assert lines[0] == f'"Access Key {kind}, says account {HUB}"' and chat["content"]["title"].endswith(f"says account {HUB}")
+        assert lines[0] == f'"Access Key {kind}, says account {HUB}"' and chat["content"]["title"].endswith(
+            f"says account {HUB}"
+        )
     else:
         assert f'"Account: {SENDER}"' in lines
 
 
-@pytest.mark.parametrize("kind, forwarded", [("Deactivated", True), ("Kept", True), ("Overdue", False), ("Due Soon", False)])
+@pytest.mark.parametrize(
+    "kind, forwarded", [("Deactivated", True), ("Kept", True), ("Overdue", False), ("Due Soon", False)]
+)
 def test_the_accounts_own_bus_forwards_what_runbooks_tell_and_nothing_else(aws, subscribers, kind, forwarded):
     found = received(aws, subscribers, EXAMPLES[kind], "default")
     assert [json.loads(body)["detail-type"] for body in found["tickets"]] == [f"Access Key {kind}"] * forwarded

@@ -133,7 +133,15 @@ def test_without_an_organization_there_is_no_list():
 
 @pytest.mark.parametrize(
     "accounts, allowed",
-    [("", True), (MEMBER, True), (f"{MEMBER},{OTHER}", True), (f"{MEMBER}, {OTHER}", False), (f"{MEMBER},", False), ("None", False), (",", False)],
+    [
+        ("", True),
+        (MEMBER, True),
+        (f"{MEMBER},{OTHER}", True),
+        (f"{MEMBER}, {OTHER}", False),
+        (f"{MEMBER},", False),
+        ("None", False),
+        (",", False),
+    ],
 )
 def test_a_list_of_accounts_has_accounts_only(accounts, allowed):
     for name in ("hub.yaml", "organization.yaml"):
@@ -163,7 +171,9 @@ def test_the_lists_and_the_policy_have_room_for_the_accounts_that_the_manual_say
         ("cn-north-1", ORGANIZATION, "false", [HUB]),
     ],
 )
-def test_where_cloudformation_has_no_policy_for_functions_there_are_permissions(region, organization, anyone, permissions):
+def test_where_cloudformation_has_no_policy_for_functions_there_are_permissions(
+    region, organization, anyone, permissions
+):
     hub = template("hub.yaml")
     given = {"OrganizationId": organization, "AnyAccountMayInvoke": anyone, "MemberAccounts": MEMBER}
     values = parameter_values(hub, {**given, "AWS::Region": region, "Function": "access-key-rotation"})
@@ -206,7 +216,9 @@ def test_the_function_has_the_concurrency_that_it_is_given(account):
 )
 def test_nobody_but_one_role_reads_failed_events(reader, condition):
     queue = f"arn:aws:sqs:{REGION}:{HUB}:access-key-rotation-failed-events"
-    policy = hub_resource("FailedEventsPolicy", FailedEventsReaderArn=reader, **{"FailedEvents.Arn": queue, "FailedEvents": "url"})
+    policy = hub_resource(
+        "FailedEventsPolicy", FailedEventsReaderArn=reader, **{"FailedEvents.Arn": queue, "FailedEvents": "url"}
+    )
     assert policy["Queues"] == ["url"]
     [statement] = policy["PolicyDocument"]["Statement"]
     assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "sqs:ReceiveMessage")
@@ -244,7 +256,11 @@ THE_FUNCTIONS = {
     "Principal": {"AWS": f"arn:aws:iam::{HUB}:root"},
     "Action": "sts:AssumeRole",
     "Condition": {
-        "ArnEquals": {"aws:PrincipalArn": [f"arn:aws:iam::{HUB}:role/access-key-rotation-{name}" for name in ("function", "coverage")]}
+        "ArnEquals": {
+            "aws:PrincipalArn": [
+                f"arn:aws:iam::{HUB}:role/access-key-rotation-{name}" for name in ("function", "coverage")
+            ]
+        }
     },
 }
 
@@ -256,7 +272,10 @@ def test_only_the_function_and_the_coverage_check_have_the_evaluation_role(accou
     role = evaluation_role(account)
     assert role["trust"]["Statement"] == [THE_FUNCTIONS]
     assert [statement["Sid"] for statement in role["policy"]["Statement"]] == SIDS
-    assert set(role["policy"]["Statement"][-1]["Action"]) == {"config:DescribeConfigRules", "config:DescribeConfigRuleEvaluationStatus"}
+    assert set(role["policy"]["Statement"][-1]["Action"]) == {
+        "config:DescribeConfigRules",
+        "config:DescribeConfigRuleEvaluationStatus",
+    }
 
 
 def test_the_command_line_has_the_evaluation_role_if_its_own_is_given(account):
@@ -328,11 +347,19 @@ def test_every_alarm_watches_something_and_tells_the_topic():
     alarms = [resource["Properties"] for name, resource in resources.items() if name.endswith("Alarm")]
     assert len(alarms) == 7
     watched = {metric["MetricName"] for alarm in alarms for metric in metrics(alarm)}
-    assert {"Errors", "RetriesExpected", "Throttles", "AsyncEventAge", "AsyncEventsDropped", "DestinationDeliveryFailures"} <= watched
+    assert {
+        "Errors",
+        "RetriesExpected",
+        "Throttles",
+        "AsyncEventAge",
+        "AsyncEventsDropped",
+        "DestinationDeliveryFailures",
+    } <= watched
     manual = (ROOT / "templates/README.md").read_text()
     for alarm in alarms:
         assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}]
-        # No news is good news of the function, which runs when there is something to do. Of the coverage check, it is bad news.
+        # No news is good news of the function, which runs when there is something to do. Of the coverage check, it is
+        # bad news.
         missing = "breaching" if alarm.get("MetricName") == "AccountsNotCovered" else "notBreaching"
         assert alarm["TreatMissingData"] == missing
         for metric in metrics(alarm):
@@ -345,7 +372,11 @@ def test_every_alarm_watches_something_and_tells_the_topic():
 
 def metrics(alarm):
     """What an alarm watches: one metric, or those of its expression."""
-    return [query["MetricStat"]["Metric"] for query in alarm["Metrics"] if "MetricStat" in query] if "Metrics" in alarm else [alarm]
+    return (
+        [query["MetricStat"]["Metric"] for query in alarm["Metrics"] if "MetricStat" in query]
+        if "Metrics" in alarm
+        else [alarm]
+    )
 
 
 @pytest.mark.parametrize(
@@ -380,7 +411,9 @@ def test_an_error_that_a_retry_heals_is_no_alarm(errors, retries, fires):
 def test_cloudwatch_takes_the_alarm_on_errors(account):
     """As its API takes it, with the expression's metrics."""
     account(HUB)
-    alarm = hub_resource("ErrorsAlarm", Function="access-key-rotation", AlarmTopic="arn:aws:sns:eu-central-1:111122220000:topic")
+    alarm = hub_resource(
+        "ErrorsAlarm", Function="access-key-rotation", AlarmTopic="arn:aws:sns:eu-central-1:111122220000:topic"
+    )
     cloudwatch = boto3.client("cloudwatch")
     cloudwatch.put_metric_alarm(**alarm)
     [made] = cloudwatch.describe_alarms(AlarmNames=["access-key-rotation-errors"])["MetricAlarms"]

@@ -1,6 +1,6 @@
-"""A custom rule on rdklib, as its guide teaches it: a change is about one user, and a sweep reads the keys of every user and reports
-every user. It is written for the comparison. `ExemptUsers` has the shape of the exceptions in awslabs' sample rules: a list in a
-parameter."""
+"""A custom rule on rdklib, as its guide teaches it: a change is about one user, and a sweep reads the keys of every
+user and reports every user. It is written for the comparison. `ExemptUsers` has the shape of the exceptions in awslabs'
+sample rules: a list in a parameter."""
 
 from datetime import datetime, timedelta, timezone
 
@@ -18,7 +18,9 @@ class AccessKeyAge(ConfigRule):
 
     def evaluate_change(self, event, client_factory, configuration_item, valid_rule_parameters):
         iam = client_factory.build_client("iam")
-        return [evaluate(iam, configuration_item["resourceId"], configuration_item["resourceName"], valid_rule_parameters)]
+        return [
+            evaluate(iam, configuration_item["resourceId"], configuration_item["resourceName"], valid_rule_parameters)
+        ]
 
     def evaluate_periodic(self, event, client_factory, valid_rule_parameters):
         iam = client_factory.build_client("iam")

@@ -11,7 +11,7 @@ import zipfile
 
 import boto3
 import pytest
-from moto.cloudformation import models, parsing
+from moto.cloudformation import models, parsing, responses
 from moto.server import ThreadedMotoServer
 
 from deployed import REGION, reduced, template
@@ -60,6 +60,10 @@ def with_texts(load):
     return load_texts
 
 
+def from_server(read, endpoint):
+    return lambda url, **where: read(url.replace(endpoint, "https://s3.amazonaws.com"), **where)
+
+
 def of_what_is_there(update):
     def update_what_is_there(name, definition, resources, **where):
         return None if resources[name] is None else update(name, definition, resources, **where)
@@ -69,8 +73,8 @@ def of_what_is_there(update):
 
 @pytest.fixture
 def aws(tmp_path, monkeypatch):
-    """moto as a server, which leaves out of lists what CloudFormation does, takes the previous value of a list, and
-    updates no resource whose condition does not hold; a shell for the manual."""
+    """moto as a server, which leaves out of lists what CloudFormation does, takes the previous value of a list, updates
+    no resource whose condition does not hold, and reads templates from its own buckets; a shell for the manual."""
     monkeypatch.setattr(parsing, "parse_and_update_resource", of_what_is_there(parsing.parse_and_update_resource))
     monkeypatch.setattr(parsing.ResourceMap, "load_parameters", with_texts(parsing.ResourceMap.load_parameters))
     for kind in (models.Stack, models.ChangeSet):
@@ -78,6 +82,7 @@ def aws(tmp_path, monkeypatch):
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     endpoint = "http://{}:{}".format(*server.get_host_and_port())
+    monkeypatch.setattr(responses, "get_stack_from_s3_url", from_server(responses.get_stack_from_s3_url, endpoint))
     urllib.request.urlopen(endpoint + "/moto-api/reset", data=b"").close()
     yield Aws(endpoint, tmp_path)
     server.stop()
@@ -102,9 +107,8 @@ class Aws:
             organizations.move_account(
                 AccountId=status["AccountId"], SourceParentId=root, DestinationParentId=self.unit
             )
-        self.client("s3").create_bucket(
-            Bucket="example-access-key-rotation", CreateBucketConfiguration={"LocationConstraint": REGION}
-        )
+        for bucket in ("example-access-key-rotation", "example-management"):
+            self.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
         self.write_code("")
 
     def write_code(self, text):
@@ -378,6 +382,20 @@ def test_commands_that_are_shown_are_commands_of_the_aws_cli(aws, tmp_path):
 def commands(block):
     """The lines that begin with `$ aws`, with those that continue them."""
     return re.findall(r"^\$ (aws .*(?:(?<=\\)\n.*)*)", block, re.MULTILINE)
+
+
+def test_a_template_that_a_command_passes_whole_is_short_enough():
+    """51,200 bytes are the most that CloudFormation takes in a call. The AWS CLI needs a bucket for more."""
+    given = [
+        (command, name)
+        for text in MANUAL.values()
+        for command in re.findall(r"aws cloudformation .*(?:(?<=\\)\n.*)*", text)
+        for name in re.findall(r"--template-(?:file |body file://)\S*/([a-z-]+\.yaml)", command)
+    ]
+    assert {"hub.yaml", "member.yaml", "organization.yaml", "automation.yaml"} < {name for _, name in given}
+    for command, name in given:
+        [path] = [path for room in ("templates", "conformance-pack") for path in (ROOT / room).glob(name)]
+        assert "--s3-bucket" in command or path.stat().st_size <= 51_200, command
 
 
 def test_every_test_that_the_threat_model_names_exists():

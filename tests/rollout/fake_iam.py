@@ -1,4 +1,4 @@
-"""IAM in memory, for the runbooks' script as it is: of one account, with the access keys of its users, in the place of
+"""IAM in memory, for the runbooks as they are: of one account, with the access keys of its users, in the place of
 boto3. And what EventBridge takes of notices.
 
 Each call takes a second of the calendar, and of the run's time what a test says. `before` is called before each call of
@@ -6,23 +6,23 @@ the script, and may change what IAM holds or end the run.
 """
 
 import json
-import pathlib
 import types
 from datetime import datetime, timedelta, timezone
 
-from cfnlint.decode.cfn_yaml import loads
-
+import common
+from deactivate import deactivate
+from delete import delete
 from deployed import REGION
+from reactivate import reactivate
 
-ROOT = pathlib.Path(__file__).parents[2]
-SOURCE = loads((ROOT / "templates/member.yaml").read_text())["Mappings"]["Runbooks"]["Script"]["Python"]
 RECORD = "access-key-rotation:deactivated:"
+TIME = "%Y-%m-%dT%H:%M:%SZ"
+HANDLERS = {"deactivate": deactivate, "reactivate": reactivate, "delete": delete}
 PARAMETERS = {
     "deactivate": {"MaxAccessKeyAge": "90", "MaxExemptionDays": "365", "QuietDays": "45", "DryRun": "false"},
     "delete": {"GraceDays": "30", "StartAfter": "", "DryRun": "false"},
     "reactivate": {"DryRun": "false"},
 }
-TIME = "%Y-%m-%dT%H:%M:%SZ"
 # A credential report is made every four hours at most.
 REPORT = timedelta(hours=4)
 
@@ -233,28 +233,19 @@ class Iam:
 
     def run(self, handler, user_id, **parameters):
         """A run of a runbook. Raises what it raises."""
-        clock = type("Clock", (datetime,), {"now": classmethod(lambda cls, zone=None: self.now)})
-        script = load()
-        script["boto3"] = types.SimpleNamespace(
-            client=lambda service, **settings: {"iam": self, "events": self.events}[service]
-        )
-        script["datetime"] = clock
-        script["time"] = types.SimpleNamespace(sleep=self.sleep, monotonic=lambda: self.seconds)
-        return script[handler]({**PARAMETERS[handler], "ResourceId": user_id, **parameters}, {})
+        self.stand_in(vars(common))
+        return HANDLERS[handler]({**PARAMETERS[handler], "ResourceId": user_id, **parameters}, {})
+
+    def stand_in(self, names):
+        """Puts AWS and the clock of this account in the place of the real ones that a script has."""
+        clients = {"iam": self, "events": self.events}
+        names["boto3"] = types.SimpleNamespace(client=lambda service, **settings: clients[service])
+        names["datetime"] = type("Clock", (datetime,), {"now": classmethod(lambda cls, zone=None: self.now)})
+        names["time"] = types.SimpleNamespace(sleep=self.sleep, monotonic=lambda: self.seconds)
 
     def sleep(self, seconds):
         self.pass_time(seconds=seconds)
         self.seconds += seconds
-
-
-SCRIPT = {}
-
-
-def load():
-    """The script's names, for all runs the same."""
-    if not SCRIPT:
-        exec(compile(SOURCE, "script", "exec"), SCRIPT)
-    return SCRIPT
 
 
 def at(text):

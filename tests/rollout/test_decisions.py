@@ -1,23 +1,18 @@
-"""The runbooks' script decides the cases in tests/decisions.json, which the rule decides too
+"""The runbooks decide the cases in tests/decisions.json, which the rule decides too
 (rule/policy/src/decision/tests.rs)."""
 
 import json
 import pathlib
 from datetime import datetime
 
-import pyflakes.api
 import pytest
-from cfnlint.decode.cfn_yaml import loads
+
+from deactivate import decide_deactivation, stale
+from delete import decide_deletion
+from reactivate import decide_reactivation
 
 ROOT = pathlib.Path(__file__).parents[2]
 SHARED = json.loads((ROOT / "tests/decisions.json").read_text())
-SOURCE = loads((ROOT / "templates/member.yaml").read_text())["Mappings"]["Runbooks"]["Script"]["Python"]
-SCRIPT = {}
-exec(SOURCE, SCRIPT)
-
-
-def test_the_script_has_no_names_unused_or_unknown():
-    assert pyflakes.api.check(SOURCE, "script") == 0
 
 
 def cases(name):
@@ -41,8 +36,8 @@ def state(case):
 @pytest.mark.parametrize("case", cases("verdicts"))
 def test_the_rule_and_the_deactivation_agree(case):
     keys, used, tags, now, options = state(case)
-    assert [key["AccessKeyId"] for key in SCRIPT["stale"](keys, tags, now, options)] == case["stale"]
-    decisions = SCRIPT["decide_deactivation"](keys, used, tags, now, options)
+    assert [key["AccessKeyId"] for key in stale(keys, tags, now, options)] == case["stale"]
+    decisions = decide_deactivation(keys, used, tags, now, options)
     assert decisions.keys() == {key["AccessKeyId"] for key in keys}
     deactivated = [key_id for key_id, (action, _) in decisions.items() if action == "deactivate"]
     assert deactivated == case.get("deactivate", case["stale"])
@@ -51,7 +46,7 @@ def test_the_rule_and_the_deactivation_agree(case):
 
 @pytest.mark.parametrize("case", cases("records"))
 def test_the_deactivation_of_a_key_that_has_a_record(case):
-    decisions = SCRIPT["decide_deactivation"](*state(case))
+    decisions = decide_deactivation(*state(case))
     assert decisions["AKIAAAAAAAAAAAAAAAA1"][0] == case["decision"]
 
 
@@ -59,7 +54,7 @@ def test_the_deactivation_of_a_key_that_has_a_record(case):
 def test_deletion(case):
     # Unless a case says otherwise, the credential report has nothing but the days on which the keys were made.
     dates = [datetime.fromisoformat(date) for date in case.get("dates", [created for _, _, created in case["keys"]])]
-    decisions = SCRIPT["decide_deletion"](*state(case), dates)
+    decisions = decide_deletion(*state(case), dates)
     assert {key_id: action for key_id, (action, _) in decisions.items()} == case["decisions"]
 
 
@@ -68,6 +63,6 @@ def test_reactivation(case):
     keys, _, tags, _, _ = state(case)
     if case["decision"] == "refuse":
         with pytest.raises(ValueError):
-            SCRIPT["decide_reactivation"](keys, tags, "AKIAAAAAAAAAAAAAAAA1")
+            decide_reactivation(keys, tags, "AKIAAAAAAAAAAAAAAAA1")
     else:
-        assert SCRIPT["decide_reactivation"](keys, tags, "AKIAAAAAAAAAAAAAAAA1")[0] == case["decision"]
+        assert decide_reactivation(keys, tags, "AKIAAAAAAAAAAAAAAAA1")[0] == case["decision"]

@@ -1,0 +1,282 @@
+"""The runbooks as documents: what Systems Manager and AWS Config ask of them, and that they run the scripts of
+templates/runbooks."""
+
+import importlib
+import json
+import os
+import re
+import subprocess
+import sys
+import unittest.mock
+from datetime import timedelta
+
+import pytest
+from moto import mock_aws
+
+import common
+import generate
+import runbook
+from deployed import HUB, MEMBER, REGION, ROOT, create, documents
+from fake_iam import RECORD, TIME, ClientError, Iam, Key, at
+
+DEACTIVATE, REACTIVATE, DELETE = "DeactivateStaleKeys", "ReactivateKey", "DeleteDeactivatedKeys"
+PARAMETERS = {
+    DEACTIVATE: {"ResourceId", "MaxAccessKeyAge", "QuietDays", "MaxExemptionDays", "DryRun"},
+    REACTIVATE: {"ResourceId", "AccessKeyId", "DryRun"},
+    DELETE: {"ResourceId", "GraceDays", "StartAfter", "DryRun"},
+}
+HANDLERS = {DEACTIVATE: "deactivate", REACTIVATE: "reactivate", DELETE: "delete"}
+START = at("2026-03-01T12:00:00Z")
+GENERATE = ROOT / "templates/runbooks/generate.py"
+
+
+def deployed(**parameters):
+    """The documents of a member account."""
+    session = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": REGION}
+    with unittest.mock.patch.dict(os.environ, session | {"MOTO_ACCOUNT_ID": MEMBER}), mock_aws():
+        create("member.yaml", HubAccountId=HUB, **parameters)
+        return {name.removeprefix("AccessKeyRotation-"): document for name, document in documents().items()}
+
+
+DOCUMENTS = deployed()
+
+
+def step(name):
+    [only] = DOCUMENTS[name]["mainSteps"]
+    return only
+
+
+# The scripts in the template.
+
+
+def test_the_template_has_the_scripts_of_the_files():
+    run = subprocess.run([sys.executable, GENERATE, "--check"], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+
+
+def test_the_check_finds_a_template_with_another_script(monkeypatch, tmp_path, capsys):
+    stale = tmp_path / "member.yaml"
+    stale.write_text(generate.TEMPLATE.read_text().replace("MOST_SECONDS = 480", "MOST_SECONDS = 9999"))
+    monkeypatch.setattr(generate, "TEMPLATE", stale)
+    monkeypatch.setattr(sys, "argv", ["generate.py", "--check"])
+    with pytest.raises(SystemExit, match="run templates/runbooks/generate.py"):
+        generate.main()
+    monkeypatch.setattr(sys, "argv", ["generate.py"])
+    generate.main()
+    assert stale.read_text() == (ROOT / "templates/member.yaml").read_text()
+
+
+def test_a_script_with_two_braces_in_a_row_is_refused(monkeypatch, tmp_path):
+    (tmp_path / "delete.py").write_text('TEXT = "{{ global:DATE }}"\n')
+    monkeypatch.setattr(generate, "RUNBOOKS", tmp_path)
+    with pytest.raises(SystemExit, match="delete.py: .*between two braces"):
+        generate.part("delete")
+
+
+@pytest.mark.parametrize("name", HANDLERS)
+def test_a_script_is_the_common_file_and_the_runbooks_own(name):
+    text = step(name)["inputs"]["Script"]
+    assert text == f"{generate.part('common')}\n\n{generate.part(HANDLERS[name])}"
+    assert "from common" not in text and len(text.splitlines()) > 400
+    assert "{{" not in text and "}}" not in text, "Automation would replace what is between them"
+
+
+@pytest.mark.parametrize("name", HANDLERS)
+def test_a_script_has_no_names_unknown_or_unused(name):
+    # Both files import what they need, so some imports are there twice.
+    check = [
+        ROOT / "target/venv/bin/ruff",
+        "check",
+        "--select",
+        "F",
+        "--ignore",
+        "F811",
+        "--stdin-filename",
+        "script.py",
+        "-",
+    ]
+    run = subprocess.run(check, input=step(name)["inputs"]["Script"], capture_output=True, text=True, cwd=ROOT)
+    assert run.returncode == 0, run.stdout
+
+
+@pytest.mark.parametrize("name", HANDLERS)
+def test_a_script_defines_nothing_that_the_common_file_has(name):
+    shared, own = vars(common), vars(importlib.import_module(HANDLERS[name]))
+    assert [word for word in own if not word.startswith("__") and own[word] is not shared.get(word, own[word])] == []
+
+
+# The documents.
+
+
+@pytest.mark.parametrize("name", HANDLERS)
+def test_a_document_is_as_systems_manager_and_config_need_it(name):
+    document = DOCUMENTS[name]
+    assert len(json.dumps(document)) < 64 * 1024, "Systems Manager's limit"
+    assert document["schemaVersion"] == "0.3"
+    assert document["assumeRole"] == "{{ AutomationAssumeRole }}", "Config insists on it for automatic remediation"
+    assert document["parameters"].keys() == PARAMETERS[name] | {"AutomationAssumeRole"}
+    for parameter in document["parameters"].values():
+        assert parameter["type"] == "String", "Config passes text"
+        assert parameter["description"]
+        assert re.fullmatch(r"\^.*\$", parameter["allowedPattern"])
+    inputs = step(name)["inputs"]
+    assert (step(name)["action"], inputs["Runtime"]) == ("aws:executeScript", "python3.11")
+    assert inputs["Handler"] == HANDLERS[name]
+    assert inputs["InputPayload"] == {given: f"{{{{ {given} }}}}" for given in PARAMETERS[name]}
+    assert document["outputs"] == [f"{name}.{output['Name']}" for output in step(name)["outputs"]]
+    assert (step(name)["onFailure"], step(name)["isEnd"]) == ("Abort", True), "a failed script fails the document"
+    assert step(name)["timeoutSeconds"] == 600, "the most that Systems Manager gives a script"
+
+
+def test_a_document_passes_the_id_of_its_run_if_there_is_a_bus():
+    bus = f"arn:aws:events:{REGION}:{HUB}:event-bus/access-key-rotation"
+    for document in deployed(EventBusArn=bus).values():
+        assert document["mainSteps"][0]["inputs"]["InputPayload"]["ExecutionId"] == "{{ automation:EXECUTION_ID }}"
+
+
+def test_each_document_has_the_role_that_may_do_its_work():
+    roles = {name: default(name, "AutomationAssumeRole").rpartition("/")[2] for name in HANDLERS}
+    assert roles == {
+        DEACTIVATE: "access-key-rotation-remediation",
+        REACTIVATE: "access-key-rotation-remediation",
+        DELETE: "access-key-rotation-deletion",
+    }
+
+
+# Their parameters.
+
+
+def default(name, parameter):
+    return DOCUMENTS[name]["parameters"][parameter].get("default")
+
+
+def is_valid(name, parameter, text):
+    return bool(re.search(DOCUMENTS[name]["parameters"][parameter]["allowedPattern"], text))
+
+
+USER = "AIDAABCDEFGHIJKLMNOPQ"
+NOT_USERS = ["", "bot", "AIDA", USER.lower(), "AROAABCDEFGHIJKLMNOPQ", "AIDAABCDEFGHIJKLM-OPQ", "all"]
+ROLE = "arn:aws:iam::111122223333:role/access-key-rotation-remediation"
+DELETION_ROLE = "arn:aws:iam::111122223333:role/access-key-rotation-deletion"
+NOT_ROLES = ["", ROLE.replace("111122223333", ""), f"{ROLE}-too", DELETION_ROLE]
+
+
+@pytest.mark.parametrize(
+    "names, parameter, valid, invalid",
+    [
+        ([DEACTIVATE, REACTIVATE], "ResourceId", [USER], [*NOT_USERS, "ALL"]),
+        ([DELETE], "ResourceId", [USER, "ALL"], [*NOT_USERS, f"ALL{USER}"]),
+        ([REACTIVATE], "AccessKeyId", ["AKIAIOSFODNN7EXAMPLE"], ["", "AKIA", "ASIAIOSFODNN7EXAMPLE", USER]),
+        ([*HANDLERS], "DryRun", ["true", "false"], ["", "True", "no", "0", "falsetrue"]),
+        (
+            [DEACTIVATE, REACTIVATE],
+            "AutomationAssumeRole",
+            [ROLE, ROLE.replace("arn:aws:", "arn:aws-us-gov:")],
+            NOT_ROLES,
+        ),
+        ([DELETE], "AutomationAssumeRole", [DELETION_ROLE], ["", ROLE]),
+        ([DELETE], "StartAfter", ["", "bot", "a,b=c@d+e.f-g_h", "x" * 64], ["a b", "a'b", "a/b", "x" * 65]),
+    ],
+)
+def test_parameters_are_checked_before_anything_runs(names, parameter, valid, invalid):
+    for name in names:
+        assert [text for text in valid if not is_valid(name, parameter, text)] == []
+        assert [text for text in invalid if is_valid(name, parameter, text)] == []
+
+
+@pytest.mark.parametrize(
+    "name, parameter, least",
+    [
+        (DEACTIVATE, "MaxAccessKeyAge", 1),
+        (DEACTIVATE, "MaxExemptionDays", 1),
+        (DEACTIVATE, "QuietDays", 0),
+        (DELETE, "GraceDays", 1),
+    ],
+)
+def test_numbers_of_days_are_checked_before_anything_runs(name, parameter, least):
+    allowed = [days for days in range(4100) if is_valid(name, parameter, str(days))]
+    assert allowed == list(range(least, 3651))
+    others = ["", "-1", "+1", "1.5", "01", " 90", "90 ", "90d", "1e3", "10000", "36500", "\u0669\u0660"]
+    assert [text for text in others if is_valid(name, parameter, text)] == []
+
+
+def test_every_default_is_valid():
+    given = [(name, parameter) for name in HANDLERS for parameter in DOCUMENTS[name]["parameters"]]
+    defaults = [(*names, default(*names)) for names in given if default(*names) is not None]
+    assert len(defaults) == 11
+    assert [names for *names, text in defaults if not is_valid(*names, text)] == []
+
+
+# Whole runs: the parameters of the document, its script, and its outputs.
+
+
+def run(iam, name, **inputs):
+    document = DOCUMENTS[name]
+    names, handler = runbook.script(document)
+    iam.stand_in(names)
+    return runbook.outputs(document, names[handler](runbook.payload(document, inputs), {}))
+
+
+def account():
+    """A user with a stale key and a young one, and a user with a key that was deactivated a month ago."""
+    iam = Iam(START)
+    stale, young = Key(START - timedelta(days=91)), Key(START - timedelta(days=10))
+    bot = iam.add("bot", ("AKIASTALEEXAMPLE0001", stale), ("AKIAYOUNGEXAMPLE0002", young))
+    due = Key(START - timedelta(days=400), "Inactive")
+    off = iam.add("off", ("AKIADUEEXAMPLE000003", due))
+    off.tags[RECORD + "AKIADUEEXAMPLE000003"] = (START - timedelta(days=31)).strftime(TIME)
+    return iam, bot, off
+
+
+def statuses(iam):
+    return {key_id: key.status for user in iam.users.values() for key_id, key in user.keys.items()}
+
+
+def test_whole_documents_deactivate_reactivate_and_delete():
+    iam, bot, off = account()
+    found = run(iam, DEACTIVATE, ResourceId=bot.id)
+    assert bot.keys["AKIASTALEEXAMPLE0001"].status == "Inactive"
+    assert bot.tags[RECORD + "AKIASTALEEXAMPLE0001"].startswith("2026-03-01T12:00:")
+    assert found["DeactivateStaleKeys.Summary"] == "Access keys: 1 changed, 1 left as they are."
+    result = found["DeactivateStaleKeys.Results"][0]
+    assert (result["UserName"], result["AccessKeyId"]) == ("bot", "AKIASTALEEXAMPLE0001")
+    assert result["Outcome"] == "deactivated"
+
+    found = run(iam, REACTIVATE, ResourceId=bot.id, AccessKeyId="AKIASTALEEXAMPLE0001")
+    assert bot.keys["AKIASTALEEXAMPLE0001"].status == "Active" and not bot.tags
+    assert len(found["ReactivateKey.Results"]) == 1
+
+    before = statuses(iam), dict(off.tags)
+    run(iam, DELETE, ResourceId="ALL")
+    assert (statuses(iam), off.tags) == before, "a trial, unless told otherwise"
+    found = run(iam, DELETE, ResourceId="ALL", DryRun="false")
+    assert statuses(iam) == {"AKIASTALEEXAMPLE0001": "Active", "AKIAYOUNGEXAMPLE0002": "Active"} and not off.tags
+    assert found["DeleteDeactivatedKeys.Summary"] == "Access keys: 1 changed, 0 left as they are."
+    assert run(iam, DELETE, ResourceId="ALL", DryRun="false")["DeleteDeactivatedKeys.Results"] == []
+
+
+@pytest.mark.parametrize(
+    "name, inputs",
+    [
+        (DEACTIVATE, {"QuietDays": "0"}),
+        (REACTIVATE, {"AccessKeyId": "AKIADUEEXAMPLE000003"}),
+        (DELETE, {"DryRun": "false"}),
+    ],
+)
+def test_a_failed_read_fails_the_document(name, inputs):
+    iam, _, off = account()
+
+    def before(action, parameters):
+        if action == "ListAccessKeys":
+            raise ClientError("AccessDenied when calling ListAccessKeys")
+
+    iam.before = before
+    with pytest.raises(RuntimeError, match="AccessDenied"):
+        run(iam, name, ResourceId=off.id, **inputs)
+    assert iam.changes == [] and not {"TagUser", "UntagUser"} & set(iam.calls)
+
+
+def test_a_parameter_that_is_unknown_or_invalid_runs_nothing():
+    for inputs in ({"ResourceId": "bot"}, {"ResourceId": USER, "Dryrun": "true"}):
+        with pytest.raises(SystemExit):
+            runbook.payload(DOCUMENTS[DEACTIVATE], inputs)

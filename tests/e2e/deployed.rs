@@ -1,7 +1,12 @@
-//! What the templates deploy: roles and runbooks, as `tests/rollout/deployed.py` makes them of the templates.
+//! What the templates deploy: roles and runbooks.
 
-use serde_json::Value;
-use std::{collections::BTreeSet, process::Command, sync::OnceLock};
+use crate::cloudformation::Stack;
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::Command,
+    sync::LazyLock,
+};
 
 /// The role of the runbooks that deactivate and reactivate.
 pub(crate) const REMEDIATION_ROLE: &str = "access-key-rotation-remediation";
@@ -17,28 +22,65 @@ pub(crate) fn python() -> Command {
     python
 }
 
-fn deployed() -> &'static Value {
-    static DEPLOYED: OnceLock<Value> = OnceLock::new();
-    DEPLOYED.get_or_init(|| {
-        let output = python().args(["-W", "ignore", "tests/rollout/deployed.py"]).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_slice(&output.stdout).unwrap()
-    })
+/// The accounts, as in `tests/rollout/deployed.py`.
+const HUB: &str = "111122220000";
+const MEMBER: &str = "111122221111";
+
+const HUB_TEMPLATE: &str = include_str!("../../templates/hub.yaml");
+const MEMBER_TEMPLATE: &str = include_str!("../../templates/member.yaml");
+
+/// The policies of a stack's roles, by the role's name, and its SSM documents by name.
+type Deployed = BTreeMap<String, Value>;
+
+fn deploy(template: &str, account: &str, parameters: &Value) -> Deployed {
+    let mut given = parameters.clone();
+    given["AWS::AccountId"] = account.into();
+    let mut deployed = Deployed::new();
+    let stack = Stack::new(template, &given);
+    for resource in stack.resources(|kind| kind.starts_with("AWS::IAM::") || kind == "AWS::SSM::Document").values() {
+        let properties = &resource["Properties"];
+        let text = |field: &str| properties[field].as_str().unwrap().to_owned();
+        match resource["Type"].as_str().unwrap() {
+            "AWS::SSM::Document" => deployed.insert(text("Name"), properties["Content"].clone()),
+            "AWS::IAM::Role" => deployed.insert(text("RoleName"), policy_of(&properties["Policies"])),
+            kind => panic!("what does {kind} add to the roles?"),
+        };
+    }
+    deployed
 }
+
+/// All statements of a role's policies in one document.
+fn policy_of(policies: &Value) -> Value {
+    let policies = policies.as_array().unwrap().iter();
+    let statements = policies.flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().unwrap());
+    json!({ "Version": "2012-10-17", "Statement": statements.collect::<Vec<_>>() })
+}
+
+static DEPLOYED: LazyLock<Deployed> = LazyLock::new(|| {
+    let mut all = deploy(HUB_TEMPLATE, HUB, &json!({ "OrganizationId": "o-exampleorgid" }));
+    all.extend(deploy(MEMBER_TEMPLATE, MEMBER, &json!({ "HubAccountId": HUB })));
+    all
+});
+
+/// A member where `CommandLineRoleArn` is given.
+static WITH_COMMAND_LINE: LazyLock<Deployed> = LazyLock::new(|| {
+    let role = format!("arn:aws:iam::{HUB}:role/security");
+    deploy(MEMBER_TEMPLATE, MEMBER, &json!({ "HubAccountId": HUB, "CommandLineRoleArn": role }))
+});
 
 /// An SSM document by name, such as `AccessKeyRotation-ReactivateKey`.
 pub(crate) fn document(name: &str) -> &'static Value {
-    &deployed()["documents"][name]
+    &DEPLOYED[name]
 }
 
 /// The policy of a role: all its statements in one document.
 pub(crate) fn policy(role: &str) -> &'static Value {
-    &deployed()["roles"][role]["policy"]
+    &DEPLOYED[role]
 }
 
 /// The policy of the evaluation role where `CommandLineRoleArn` is given.
 pub(crate) fn command_line_policy() -> &'static Value {
-    &deployed()["commandLine"]["access-key-rotation-evaluation"]["policy"]
+    &WITH_COMMAND_LINE["access-key-rotation-evaluation"]
 }
 
 /// The actions that a role's policy allows.

@@ -2,7 +2,7 @@
 //! wrong in `runbooks_failing.rs`.
 
 use crate::{
-    deployed::{self, REPOSITORY, document},
+    deployed::{self, document},
     python,
     support::*,
 };
@@ -50,21 +50,6 @@ pub(crate) async fn run(
     user: &str,
     inputs: &[(&str, &str)],
 ) -> Result<Value, String> {
-    execute(deployment, runbook, user, inputs, async |parameters, environment, document| {
-        python::run("tests/rollout/runbook.py", &[parameters], environment, document).await
-    })
-    .await
-}
-
-/// Has a program run with the parameters as an argument, a session of the runbook's role in the environment, and the document as
-/// input.
-pub(crate) async fn execute(
-    deployment: &Deployment,
-    runbook: &str,
-    user: &str,
-    inputs: &[(&str, &str)],
-    program: impl AsyncFnOnce(&str, &[(&str, &str)], &str) -> Result<String, String>,
-) -> Result<Value, String> {
     let role = role(runbook);
     let id = deployment.member(|account| account.user(user).map(|user| user.id.clone()));
     let mut parameters = json!({ "ResourceId": id.as_deref().unwrap_or(user) });
@@ -72,18 +57,17 @@ pub(crate) async fn execute(
         parameters[name] = (*value).into();
     }
     let credentials = deployment.aws.world().credentials(MEMBER, role);
-    let path = std::env::var("PATH").unwrap();
     let environment = [
         // Whoever runs the tests may have settings of their own at home.
         ("HOME", "/nonexistent"),
-        ("PATH", &format!("{REPOSITORY}/target/venv/bin:{path}")),
         ("AWS_ENDPOINT_URL", &deployment.aws.endpoint()),
         ("AWS_ACCESS_KEY_ID", &credentials.access_key_id),
         ("AWS_SECRET_ACCESS_KEY", &credentials.secret_access_key),
         ("AWS_SESSION_TOKEN", credentials.session_token.as_deref().unwrap()),
         ("AWS_DEFAULT_REGION", REGION),
     ];
-    let printed = program(&parameters.to_string(), &environment, &document(runbook).to_string()).await;
+    let (parameters, document) = (parameters.to_string(), document(runbook).to_string());
+    let printed = python::run("tests/rollout/runbook.py", &[&parameters], &environment, &document).await;
 
     let excess: Vec<_> = used(deployment, role).difference(&deployed::actions(role)).cloned().collect();
     assert!(excess.is_empty(), "{role} may not {excess:?}");
@@ -91,7 +75,7 @@ pub(crate) async fn execute(
 }
 
 /// The role that a runbook names by default.
-pub(crate) fn role(runbook: &str) -> &'static str {
+fn role(runbook: &str) -> &'static str {
     let arn = document(runbook)["parameters"]["AutomationAssumeRole"]["default"].as_str().unwrap();
     arn.rsplit_once('/').unwrap().1
 }

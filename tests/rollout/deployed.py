@@ -1,20 +1,14 @@
-"""What the templates deploy: creates their stacks in moto and prints roles and documents as JSON.
-
-{"roles": {name: {"arn": ARN, "trust": policy document, "policy": policy document of all its statements}},
-"documents": {name: document}, "commandLine": as "roles", those of a member whose CommandLineRoleArn is given}
-"""
+"""What the templates deploy, as moto makes stacks of them, or as their functions resolve."""
 
 import ast
 import io
 import json
-import os
 import pathlib
 import re
 import zipfile
 
 import boto3
 from cfnlint.decode.cfn_yaml import loads
-from moto import mock_aws
 
 ROOT = pathlib.Path(__file__).parents[2]
 TEMPLATES = ROOT / "templates"
@@ -143,29 +137,3 @@ def documents():
     ssm = boto3.client("ssm")
     names = [document["Name"] for document in ssm.list_documents()["DocumentIdentifiers"]]
     return {name: parsed(ssm.get_document(Name=name)["Content"]) for name in names}
-
-
-def main():
-    deployed = {"roles": {}, "documents": {}, "commandLine": {}}
-    for kind, account, name, parameters in (
-        ("roles", HUB, "hub.yaml", {**CODE, "OrganizationId": "o-exampleorgid"}),
-        ("roles", MEMBER, "member.yaml", {"HubAccountId": HUB}),
-        ("commandLine", MEMBER, "member.yaml", {"HubAccountId": HUB, "CommandLineRoleArn": COMMAND_LINE}),
-    ):
-        session = {
-            "AWS_ACCESS_KEY_ID": "x",
-            "AWS_SECRET_ACCESS_KEY": "x",
-            "AWS_DEFAULT_REGION": REGION,
-            "MOTO_ACCOUNT_ID": account,
-        }
-        os.environ.update(session)
-        with mock_aws():
-            upload_code(boto3.client("s3"))
-            create(name, **parameters)
-            deployed[kind].update(roles())
-            deployed["documents"].update(documents())
-    print(json.dumps(deployed, indent=1))
-
-
-if __name__ == "__main__":
-    main()

@@ -28,8 +28,9 @@ def reduced(template, parameters):
 
 
 def parameter_values(template, parameters):
-    """The values of a template's parameters and of AWS's own: lists as lists, all others as text."""
+    """The values of a template's parameters and of AWS's own: lists as lists, all others as text. And its mappings."""
     values = {"AWS::Partition": "aws", "AWS::Region": REGION, "AWS::AccountId": HUB, "AWS::URLSuffix": "amazonaws.com"}
+    values["Mappings"] = template.get("Mappings", {})
     for name, parameter in template["Parameters"].items():
         value = str(parameters.get(name, parameter.get("Default", "")))
         values[name] = value.split(",") if parameter["Type"] == "CommaDelimitedList" else value
@@ -57,8 +58,8 @@ def resolved(node, values, conditions):
             )
         case {"Fn::Sub": text}:
             return re.sub(r"\$\{([\w:.]+)\}", lambda found: values[found[1]], text)
-        case {"Fn::FindInMap": _}:
-            return node
+        case {"Fn::FindInMap": [name, key, attribute]}:
+            return values["Mappings"][name][resolve(key)][resolve(attribute)]
         case {"Fn::Join": [separator, parts]}:
             return separator.join(resolve(parts))
         case {"Fn::Split": [separator, text]}:

@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import subprocess
+import tomllib
 import urllib.request
 import zipfile
 
@@ -396,6 +397,13 @@ def test_a_template_that_a_command_passes_whole_is_short_enough():
     for command, name in given:
         [path] = [path for room in ("templates", "conformance-pack") for path in (ROOT / room).glob(name)]
         assert "--s3-bucket" in command or path.stat().st_size <= 51_200, command
+
+
+def test_the_command_line_is_installed_from_its_package():
+    for page in ("README.md", "rule/cli/README.md"):
+        [path] = re.findall(r"cargo install --locked --path (\S+)$", MANUAL[page], re.MULTILINE)
+        package = tomllib.loads((ROOT / path / "Cargo.toml").read_text())
+        assert [program["name"] for program in package["bin"]] == ["access-key-rotation"]
 
 
 def test_every_test_that_the_threat_model_names_exists():

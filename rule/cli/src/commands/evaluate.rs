@@ -50,7 +50,7 @@ pub(crate) struct Args {
     #[arg(value_name = "EVENT.json", required_unless_present = "sample")]
     event: Option<String>,
     /// Print a sample event for you to edit, with the current account and Region and the result token TESTMODE
-    #[arg(long, value_name = "KIND", value_parser = PossibleValuesParser::new(sample::Sample::kinds()), conflicts_with_all = ["event", "put", "rule_parameters", "format"])]
+    #[arg(long, value_name = "KIND", value_parser = PossibleValuesParser::new(sample::kinds()), conflicts_with_all = ["event", "put", "rule_parameters", "format"])]
     sample: Option<String>,
     /// Deliver the evaluations to AWS Config with the event's result token. If it is TESTMODE, AWS Config checks them but keeps
     /// none
@@ -77,8 +77,8 @@ enum Format {
 pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
     if let Some(kind) = args.sample {
         let session = args.connection.open().await?;
-        let sample = sample::Sample::new(&kind, &session.home, session.now).context("no such kind of event")?;
-        destination::print(serde_json::to_string_pretty(&sample.put_together())? + "\n").await?;
+        let sample = sample::event(&kind, &session.home, session.now).context("no such kind of event")?;
+        destination::print(serde_json::to_string_pretty(&sample)? + "\n").await?;
         return Ok(Outcome::default());
     }
     let name = args.event.unwrap_or_default();

@@ -1,125 +1,99 @@
 //! Lambda delivers an event at least once, in any order, and may end a process at any moment: the results are the same.
 
-use crate::{function::bootstrap, support::*};
-use chrono::Utc;
-use deployment::{self, InProcess};
+use crate::{function::bootstrap, notices::with_bus, support::*};
+use deployment::{self};
 use local_aws::{
     ComplianceType::{self, NotApplicable},
-    Credentials, Fault, FaultKind, LocalAws, World, events,
-    lambda::Function,
+    Fault, FaultKind, LocalAws, World, events,
 };
 use serde_json::Value;
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// More than a batch of users who need no read, and some of each other kind.
 const YOUNG: usize = 120;
 
 /// An account a day after its first sweep, with notices.
 struct Day {
-    aws: LocalAws,
-    credentials: Credentials,
+    deployment: Deployment,
     event: Value,
 }
 
 impl Day {
     /// `change` makes an event about this user, and otherwise the event is the schedule's.
     async fn after_a_sweep(change: Option<&str>) -> Day {
-        let mut world = World::live_clock();
-        let credentials = deploy(&mut world);
-        world.account(HUB).add_event_bus("notices");
-        let member = world.account(MEMBER);
-        for n in 0..YOUNG {
-            member.create_user(&format!("young-{n:03}"), midnight() - days(n as i64 % 60));
-        }
-        for n in 0..4 {
-            user_with_key(member, &format!("stale-{n}"), 120 + n);
-            user_with_key(member, &format!("fresh-{n}"), 10 + n);
-            user_with_key(member, &format!("exempt-{n}"), 200);
-            member.tag_user(&format!("exempt-{n}"), "access-key-rotation:exempt-owner", "payments");
-            member.tag_user(&format!("exempt-{n}"), "access-key-rotation:exempt-until", &day(30));
-        }
-        user_with_key(member, "gone", 40);
-        let first = events::scheduled(&mut world, MEMBER, RULE, &[]);
-        let aws = LocalAws::start(world).await.unwrap();
-        let rule = InProcess::start(&aws, HUB, credentials.clone()).await.unwrap();
-        rule.invoke(&first, Utc::now()).await.0.unwrap();
-        let event = {
-            let mut world = aws.world();
-            let member = world.account(MEMBER);
-            // The results are of yesterday, half of them are lost, and half of the stale keys have been replaced.
+        let deployment = with_bus().await;
+        deployment.member(|member| {
+            for n in 0..YOUNG {
+                member.create_user(&format!("young-{n:03}"), today() - days(n as i64 % 60));
+            }
+            let mut user_with_key = |name: &str, age: i64| {
+                member.create_user(name, today() - days(1000));
+                member.create_key(name, today() - days(age)).unwrap();
+            };
+            for n in 0..4 {
+                user_with_key(&format!("stale-{n}"), 120 + n);
+                user_with_key(&format!("fresh-{n}"), 10 + n);
+                user_with_key(&format!("exempt-{n}"), 200);
+            }
+            user_with_key("gone", 40);
+            for n in 0..4 {
+                member.tag_user(&format!("exempt-{n}"), "access-key-rotation:exempt-owner", "payments");
+                member.tag_user(&format!("exempt-{n}"), "access-key-rotation:exempt-until", "2026-03-31");
+            }
+        });
+        deployment.sweep(&[]).await;
+        deployment.aws.world().advance(days(1));
+        let now = deployment.aws.world().now();
+        deployment.member(|member| {
+            // Half of the results are lost, and half of the stale keys have been replaced.
             let mut number = 0;
-            age_results(member, days(1));
             member.results_mut(RULE).unwrap().retain(|_, _| {
                 number += 1;
                 number % 2 == 0
             });
-            member.create_user("new", midnight());
+            member.create_user("new", now);
             for name in ["stale-0", "stale-1"] {
                 let key = member.user(name).unwrap().keys[0].id.clone();
                 member.delete_key(name, &key);
-                member.create_key(name, midnight()).unwrap();
+                member.create_key(name, now).unwrap();
             }
             member.delete_user("gone");
-            let all = [("deliver", "all")];
-            match change {
-                None => events::scheduled(&mut world, MEMBER, RULE, &all),
-                Some(user) => events::change(&mut world, MEMBER, RULE, user, &all).unwrap(),
-            }
+        });
+        let all = [("deliver", "all")];
+        let event = match change {
+            None => events::scheduled(&mut deployment.aws.world(), MEMBER, RULE, &all),
+            Some(user) => events::change(&mut deployment.aws.world(), MEMBER, RULE, user, &all).unwrap(),
         };
-        aws.world().clear_calls();
-        Day { aws, credentials, event }
-    }
-
-    async fn function(&self) -> Function {
-        let bus = [("EVENT_BUS_NAME", "notices".to_owned())];
-        deployment::start(self.aws.endpoint(), HUB, &self.credentials, bootstrap(), &bus).await.unwrap()
+        deployment.clear_calls();
+        Day { deployment, event }
     }
 
     async fn handle(&self) {
-        self.function().await.invoke(self.event.to_string().as_bytes()).await.unwrap();
+        self.deployment.send(&self.event).await.0.unwrap();
     }
 
-    /// Kills the process as soon as AWS has acted on so many calls and answered all but the last. Returns whether there were so many.
+    /// Kills the invocation as soon as AWS has acted on so many calls and answered all but the last. Returns whether there were so many.
     async fn kill_at(&self, calls: usize) -> bool {
-        let kind = FaultKind::SilentAfterCalls(calls - 1);
-        self.aws.world().faults.add(Fault { account: None, action: None, user: None, kind });
-        let function = self.function().await;
-        let killed = async {
-            while self.calls() < calls {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        };
-        let event = self.event.to_string();
-        let is_killed = tokio::select! {
-            outcome = function.invoke(event.as_bytes()) => {
-                outcome.unwrap();
-                false
-            }
-            () = killed => true,
-        };
-        drop(function);
-        self.aws.world().faults.clear();
+        self.deployment.fault(None, None, FaultKind::SilentAfterCalls(calls - 1));
+        let outcome = self.deployment.send_or_kill(&self.event, calls - 1).await;
+        let is_killed = outcome.is_none();
+        outcome.into_iter().for_each(Result::unwrap);
+        self.deployment.aws.world().faults.clear();
+        self.deployment.aws.world().forget_acts();
         is_killed
-    }
-
-    fn calls(&self) -> usize {
-        self.aws.world().calls().len()
     }
 
     /// What AWS Config holds, by resource id.
     fn results(&self) -> BTreeMap<String, (ComplianceType, Option<String>)> {
-        let mut world = self.aws.world();
-        let results = world.account(MEMBER).results(RULE).iter();
-        results.map(|(id, result)| (id.clone(), (result.compliance, result.annotation.clone()))).collect()
+        self.deployment.member(|account| {
+            let results = account.results(RULE).iter();
+            results.map(|(id, result)| (id.clone(), (result.compliance, result.annotation.clone()))).collect()
+        })
     }
 
     /// The ids of the notices.
     fn notices(&self) -> BTreeSet<String> {
-        let mut world = self.aws.world();
-        world.account(HUB).events("notices").iter().map(|event| event["detail"]["id"].to_string()).collect()
+        self.deployment.notices().iter().map(|event| event["detail"]["id"].to_string()).collect()
     }
 }
 
@@ -151,14 +125,44 @@ async fn killed_at_every_call(change: Option<&str>, least: usize) {
     panic!("100 calls are not enough");
 }
 
-#[tokio::test]
-async fn killed_at_any_call_of_a_sweep_the_next_try_ends_with_the_same_results_and_notices() {
+#[tokio::test(start_paused = true)]
+async fn a_sweep_that_is_killed_at_any_call_ends_with_the_same_results_and_notices_once_it_is_repeated() {
     killed_at_every_call(None, 20).await;
 }
 
-#[tokio::test]
-async fn killed_at_any_call_of_a_change_the_next_try_ends_with_the_same_result_and_notice() {
+#[tokio::test(start_paused = true)]
+async fn a_change_that_is_killed_at_any_call_ends_with_the_same_result_and_notice_once_it_is_repeated() {
     killed_at_every_call(Some("stale-2"), 5).await;
+}
+
+#[tokio::test]
+async fn the_functions_process_may_be_killed_when_config_has_taken_results_and_not_answered() {
+    let mut world = World::live_clock();
+    let credentials = deploy(&mut world);
+    populate(world.account(MEMBER), midnight(), 250, 10, 20);
+    let event = events::scheduled(&mut world, MEMBER, RULE, &[]).to_string();
+    let action = Some("PutEvaluations".to_owned());
+    world.faults.add(Fault { account: None, action, user: None, kind: FaultKind::SilentAfterCalls(0) });
+    let aws = LocalAws::start(world).await.unwrap();
+    let start = || deployment::start(aws.endpoint(), HUB, &credentials, bootstrap(), &[]);
+
+    let function = start().await.unwrap();
+    tokio::select! {
+        outcome = function.invoke(event.as_bytes()) => panic!("{outcome:?}"),
+        () = aws.called(|calls| calls.iter().any(|call| call.action == "PutEvaluations")) => {}
+    }
+    drop(function);
+    let delivered = aws.world().account(MEMBER).results(RULE).len();
+    assert!(delivered > 0 && delivered < 250, "{delivered}");
+
+    aws.world().faults.clear();
+    start().await.unwrap().invoke(event.as_bytes()).await.unwrap();
+    let mut world = aws.world();
+    let now = world.now();
+    let account = world.account(MEMBER);
+    for user in account.users() {
+        assert_eq!(account.results(RULE)[&user.id].compliance, definition(user, now, 90), "{}", user.name);
+    }
 }
 
 #[tokio::test(start_paused = true)]

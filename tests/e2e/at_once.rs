@@ -1,12 +1,13 @@
 //! All schedules of an organization at once: more events than the function has concurrency, through Lambda's queue, while IAM throttles
 //! each account. `tests/benches/at_once.rs` measures the same on a larger organization.
 
-use crate::{function::bootstrap, support::*};
+use crate::support::*;
+use deployment::InProcess;
 use local_aws::{
     Failing, Fault, FaultKind, LocalAws, Outcome, World, events,
     lambda::asynchronous::{AsyncInvocation, AsyncMetrics, Waiting, run},
 };
-use std::time::Duration;
+use serde_json::Value;
 
 const ACCOUNTS: usize = 20;
 const USERS: usize = 20;
@@ -14,27 +15,20 @@ const CONCURRENCY: usize = 3;
 /// Lambda may deliver an event more than once.
 const TWICE: usize = 4;
 
-/// Lambda's waits, a hundred times shorter. No event is too old, however slow the machine is.
-const QUEUE: AsyncInvocation = AsyncInvocation {
-    retries: 2,
-    retry_after: Duration::from_millis(600),
-    longest_age: Duration::from_secs(6 * 3600),
-    waiting: Waiting::BackOff { first: Duration::from_millis(10), longest: Duration::from_secs(3), random: true },
-};
-
 struct Organization {
     aws: LocalAws,
     accounts: Vec<String>,
-    functions: Vec<local_aws::lambda::Function>,
+    /// Each is an execution environment.
+    functions: Vec<InProcess>,
 }
 
 impl Organization {
     async fn start() -> Organization {
         let accounts: Vec<_> = (0..ACCOUNTS).map(|n| format!("{:012}", 600_000_000_000 + n)).collect();
-        let mut world = World::live_clock();
+        let mut world = World::new(today());
         let credentials = deployment::deploy(&mut world, HUB, &accounts.iter().map(String::as_str).collect::<Vec<_>>());
         for id in &accounts {
-            populate(world.account(id), midnight(), USERS, 10, 0);
+            populate(world.account(id), today(), USERS, 10, 0);
             let kind = FaultKind::TokenBucket { per_second: 20.0, burst: 4.0 };
             world.faults.add(Fault {
                 account: Some(id.clone()),
@@ -43,10 +37,10 @@ impl Organization {
                 kind,
             });
         }
-        let aws = LocalAws::start(world).await.unwrap();
+        let aws = LocalAws::in_memory(world);
         let mut functions = Vec::new();
         for _ in 0..CONCURRENCY {
-            functions.push(deployment::start(aws.endpoint(), HUB, &credentials, bootstrap(), &[]).await.unwrap());
+            functions.push(InProcess::start(&aws, HUB, credentials.clone()).await.unwrap());
         }
         Organization { aws, accounts, functions }
     }
@@ -54,12 +48,13 @@ impl Organization {
     /// Sends every account's scheduled event at once, some of them twice.
     async fn sweep(&self) -> AsyncMetrics {
         let accounts: Vec<_> = self.accounts.iter().chain(&self.accounts[..TWICE]).collect();
-        let events: Vec<_> = {
+        let events: Vec<Value> = {
             let mut world = self.aws.world();
-            accounts.iter().map(|id| events::scheduled(&mut world, id, RULE, &[]).to_string()).collect()
+            accounts.iter().map(|id| events::scheduled(&mut world, id, RULE, &[])).collect()
         };
-        run(&QUEUE, events.len(), &self.functions, async |event, function| {
-            function.invoke(events[event].as_bytes()).await.is_ok()
+        let settings = AsyncInvocation::of_the_template(Waiting::back_off(true));
+        run(&settings, events.len(), &self.functions, async |event, function| {
+            function.invoke(&events[event], today()).await.0.is_ok()
         })
         .await
     }
@@ -67,12 +62,11 @@ impl Organization {
     fn assert_all_right(&self) {
         for id in &self.accounts {
             let mut world = self.aws.world();
-            let now = world.now();
             let account = world.account(id);
             assert_eq!(account.results(RULE).len(), USERS, "{id}");
             for user in account.users() {
                 let result = &account.results(RULE)[&user.id];
-                assert_eq!(result.compliance, definition(user, now, 90), "{id} {}", user.name);
+                assert_eq!(result.compliance, definition(user, today(), 90), "{id} {}", user.name);
             }
         }
     }
@@ -84,7 +78,7 @@ impl Organization {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn every_account_has_all_results_though_most_events_find_the_function_busy() {
     let organization = Organization::start().await;
     // AWS Config does not take the results of one account at first, so that the first invocation for it fails.

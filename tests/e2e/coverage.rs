@@ -43,7 +43,7 @@ pub(crate) fn check_of(aws: &LocalAws, excluded: &[&str]) -> Check {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn each_open_account_is_evaluated_overdue_without_rule_or_unreachable() {
     let mut world = World::new(today());
     let (credentials, ids) = organization(&mut world, 30);
@@ -63,7 +63,7 @@ async fn each_open_account_is_evaluated_overdue_without_rule_or_unreachable() {
     world.organization(HUB).add_account("300000000000", "no role", "ACTIVE");
     world.account(&ids[8]).delete_rule(RULE);
     world.organization(HUB).add_account(&ids[7], "closed", "CLOSED");
-    let aws = LocalAws::start(world).await.unwrap();
+    let aws = LocalAws::in_memory(world);
     deny(&aws, Some(&ids[9]), "DescribeConfigRuleEvaluationStatus");
     let summary = check(&check_of(&aws, &[&ids[8]]), &accounts(&aws, &credentials).await).await.unwrap();
     assert_eq!(
@@ -82,12 +82,12 @@ fn deny(aws: &LocalAws, account: Option<&str>, action: &str) {
     });
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_empty_delivery_counts_as_an_evaluation() {
     let mut world = World::new(today());
     let (credentials, ids) = organization(&mut world, 1);
     world.account(&ids[0]).set_rule_evaluated(RULE, today() - days(9), Some(today() - days(3)));
-    let aws = LocalAws::start(world).await.unwrap();
+    let aws = LocalAws::in_memory(world);
     let accounts = accounts(&aws, &credentials).await;
     assert_eq!(check(&check_of(&aws, &[]), &accounts).await.unwrap().overdue, 1);
     let credentials = aws.world().credentials(HUB, FUNCTION_ROLE);
@@ -98,14 +98,14 @@ async fn an_empty_delivery_counts_as_an_evaluation() {
     assert_eq!(check(&check_of(&aws, &[]), &accounts).await.unwrap().overdue, 0);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn without_any_status_the_accounts_are_unknown_and_no_alarm_is_always_on() {
     let mut world = World::new(today());
     let (credentials, ids) = organization(&mut world, 2);
     for id in ids.iter().map(String::as_str).chain([HUB]) {
         world.account(id).hide_rule_status(RULE);
     }
-    let aws = LocalAws::start(world).await.unwrap();
+    let aws = LocalAws::in_memory(world);
     let accounts = accounts(&aws, &credentials).await;
     let summary = check(&check_of(&aws, &[]), &accounts).await.unwrap();
     assert_eq!((summary.expected, summary.evaluated, summary.unknown, summary.not_covered()), (3, 0, 3, 0));
@@ -115,17 +115,17 @@ async fn without_any_status_the_accounts_are_unknown_and_no_alarm_is_always_on()
     assert_eq!((summary.evaluated, summary.unknown, summary.not_covered()), (1, 2, 2));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn without_the_list_of_accounts_nothing_is_said_of_coverage() {
     let mut world = World::new(today());
     let (credentials, _) = organization(&mut world, 3);
-    let aws = LocalAws::start(world).await.unwrap();
+    let aws = LocalAws::in_memory(world);
     deny(&aws, None, "ListAccounts");
     let error = check(&check_of(&aws, &[]), &accounts(&aws, &credentials).await).await.unwrap_err();
     assert!(matches!(&error, Error::AccessDenied(text) if text.contains("delegated administrators")), "{error}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_answer_without_accounts_is_no_organization_without_accounts() {
     for (body, expected) in [
         ("{}", "no list of accounts"),
@@ -136,7 +136,7 @@ async fn an_answer_without_accounts_is_no_organization_without_accounts() {
     ] {
         let mut world = World::new(today());
         let (credentials, _) = organization(&mut world, 3);
-        let aws = LocalAws::start(world).await.unwrap();
+        let aws = LocalAws::in_memory(world);
         let kind = FaultKind::Intercepted(body);
         aws.world().faults.add(Fault { account: None, action: Some("ListAccounts".to_owned()), user: None, kind });
         let error = check(&check_of(&aws, &[]), &accounts(&aws, &credentials).await).await.unwrap_err();
@@ -144,11 +144,11 @@ async fn an_answer_without_accounts_is_no_organization_without_accounts() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn if_no_account_is_left_to_check_nothing_is_said_of_coverage() {
     let mut world = World::new(today());
     let (credentials, ids) = organization(&mut world, 1);
-    let aws = LocalAws::start(world).await.unwrap();
+    let aws = LocalAws::in_memory(world);
     let error = check(&check_of(&aws, &[&ids[0], HUB]), &accounts(&aws, &credentials).await).await.unwrap_err();
     assert!(
         matches!(&error, Error::AwsError(text) if text.contains("all 2 accounts are excluded or not open")),
@@ -156,7 +156,7 @@ async fn if_no_account_is_left_to_check_nothing_is_said_of_coverage() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn only_an_account_whose_state_says_so_is_left_out() {
     for has_status in [false, true] {
         let mut world = World::new(today());
@@ -169,7 +169,7 @@ async fn only_an_account_whose_state_says_so_is_left_out() {
         if has_status {
             organization.answer_with_status();
         }
-        let aws = LocalAws::start(world).await.unwrap();
+        let aws = LocalAws::in_memory(world);
         let summary = check(&check_of(&aws, &[]), &accounts(&aws, &credentials).await).await.unwrap();
         // `Status` had no word for an account that is not activated yet.
         let expected = if has_status { 4 } else { 3 };
@@ -177,7 +177,7 @@ async fn only_an_account_whose_state_says_so_is_left_out() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_function_of_the_same_name_in_another_account_or_region_is_not_the_rules() {
     let mut world = World::new(today());
     let (credentials, ids) = organization(&mut world, 4);
@@ -186,7 +186,7 @@ async fn a_function_of_the_same_name_in_another_account_or_region_is_not_the_rul
     world.account(&ids[1]).set_rule_function(RULE, &ours.replace(REGION, "ap-south-1"));
     world.account(&ids[2]).set_rule_function(RULE, &ours.replace("arn:aws:", "arn:aws-cn:"));
     world.account(&ids[3]).set_rule_function(RULE, &format!("{ours}:live"));
-    let aws = LocalAws::start(world).await.unwrap();
+    let aws = LocalAws::in_memory(world);
     let summary = check(&check_of(&aws, &[]), &accounts(&aws, &credentials).await).await.unwrap();
     assert_eq!((summary.expected, summary.evaluated, summary.without_rule), (5, 2, 3));
 }
@@ -209,19 +209,19 @@ async fn reached(aws: &LocalAws, credentials: &Credentials, now: DateTime<Utc>) 
     read.map(|call| call.account).collect()
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_one_check_does_not_reach_the_next_reads_first() {
     let mut world = World::new(today());
     let (credentials, _) = organization(&mut world, 40);
     let now = world.now();
-    let aws = LocalAws::start(world).await.unwrap();
+    let aws = LocalAws::in_memory(world);
     let first = reached(&aws, &credentials, now).await;
     let next = reached(&aws, &credentials, now + TimeDelta::hours(12)).await;
     assert_eq!((first.len(), next.len()), (16, 16));
     assert_eq!(first.intersection(&next).collect::<Vec<_>>(), Vec::<&String>::new());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_account_takes_as_many_calls_as_its_rules_take_pages() {
     let mut world = World::new(today());
     let (credentials, ids) = organization(&mut world, 4);
@@ -230,18 +230,18 @@ async fn an_account_takes_as_many_calls_as_its_rules_take_pages() {
             world.account(id).set_rule_function(&format!("other-{n}"), &format!("{}-other", function_arn(HUB)));
         }
     }
-    let aws = LocalAws::start(world).await.unwrap();
+    let aws = LocalAws::in_memory(world);
     let summary = check(&check_of(&aws, &[]), &accounts(&aws, &credentials).await).await.unwrap();
     assert_eq!(summary.evaluated, 5);
     // A role for each other account; 400 rules on 16 pages and one status for each account.
     assert_eq!(aws.world().calls().len(), 1 + 4 + 5 * (16 + 1));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn accounts_that_are_not_reached_in_time_are_not_covered() {
     let mut world = World::new(today());
     let (credentials, _) = organization(&mut world, 40);
-    let aws = LocalAws::start(world).await.unwrap();
+    let aws = LocalAws::in_memory(world);
     let slow = FaultKind::Latency(Duration::from_secs(3));
     aws.world().faults.add(Fault {
         account: None,

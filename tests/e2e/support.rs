@@ -95,13 +95,18 @@ impl Deployment {
     /// Sends an event, and ends the invocation when AWS acts on the call after so many, as if the process died. Returns whether it
     /// ended by itself before that.
     pub(crate) async fn send_and_kill(&self, event: &Value, after: usize) -> bool {
+        self.send_or_kill(event, after).await.is_some()
+    }
+
+    /// The same. Returns the outcome if it ended by itself.
+    pub(crate) async fn send_or_kill(&self, event: &Value, after: usize) -> Option<Result<(), Error>> {
         let (kill, killed) = oneshot::channel();
         self.aws.world().after_calls(after, move |_| kill.send(()).unwrap_or_default());
         // The order of a random choice would differ from one run to the next.
         tokio::select! {
             biased;
-            Ok(()) = killed => false,
-            _ = self.send(event) => true,
+            Ok(()) = killed => None,
+            (outcome, _) = self.send(event) => Some(outcome),
         }
     }
 
@@ -149,9 +154,7 @@ impl Deployment {
 
     /// Waits until so many calls of an action are answered.
     pub(crate) async fn called(&self, action: &str, times: usize) {
-        while self.calls_of(action) < times {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
+        self.aws.called(|calls| calls.iter().filter(|call| call.action == action).count() >= times).await;
     }
 
     pub(crate) fn clear_calls(&self) {

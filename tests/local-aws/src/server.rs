@@ -81,6 +81,15 @@ impl LocalAws {
     pub fn world(&self) -> MutexGuard<'_, World> {
         lock(&self.world)
     }
+
+    /// Waits until AWS has answered calls such as `is_enough` wants them, which looks at all of them after each.
+    pub async fn called(&self, is_enough: impl Fn(&[Call]) -> bool) {
+        let mut recorded = self.world().recorded();
+        while !is_enough(self.world().calls()) {
+            // The sender is the world's, which is here.
+            let _ = recorded.changed().await;
+        }
+    }
 }
 
 async fn answer(

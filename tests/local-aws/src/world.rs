@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use fastrand::Rng;
+use tokio::sync::watch;
 
 use crate::account::Account;
 use crate::faults::Faults;
@@ -23,6 +24,8 @@ pub struct World {
     clock: Clock,
     started: DateTime<Utc>,
     calls: Vec<Call>,
+    /// Tells whoever waits for a call that there is one more.
+    recorded: watch::Sender<()>,
     acts: Vec<Act>,
 }
 
@@ -96,6 +99,7 @@ impl World {
             clock,
             started,
             calls: Vec::new(),
+            recorded: watch::Sender::default(),
             acts: Vec::new(),
         }
     }
@@ -208,7 +212,13 @@ impl World {
         due.into_iter().for_each(|act| act(self));
     }
 
+    /// Changes with each call that is recorded from now on.
+    pub(crate) fn recorded(&self) -> watch::Receiver<()> {
+        self.recorded.subscribe()
+    }
+
     pub(crate) fn record(&mut self, call: Call) {
         self.calls.push(call);
+        self.recorded.send_replace(());
     }
 }

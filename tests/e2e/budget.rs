@@ -54,7 +54,6 @@ async fn a_small_account_costs_a_handful_of_calls() {
 async fn a_limit_on_reads_slows_the_sweep_down_and_loses_nobody() {
     let deployment = Deployment::start().await;
     deployment.member(|account| populate(account, today(), 200, 1, 0));
-    // So few that a busy machine, too, makes more.
     deployment.fault(Some("ListAccessKeys"), None, FaultKind::TokenBucket { per_second: 20.0, burst: 10.0 });
     let metrics = deployment.sweep(&[]).await;
     deployment.assert_all_right(90);

@@ -4,8 +4,7 @@
 mod cell;
 mod table;
 
-use cell::{Cell, Invocation, Run};
-use futures_util::{StreamExt, stream};
+use cell::{Cell, Invocation, Left};
 use local_aws::{Cut, FaultKind};
 use std::{collections::BTreeSet, time::Duration};
 use table::Row;
@@ -29,9 +28,6 @@ const LISTINGS: [&str; 4] = [
     "config:GetComplianceDetailsByResource",
     "iam:ListAccessKeys",
 ];
-
-/// Most cells wait for a deadline or for the next attempt.
-const CELLS_AT_A_TIME: usize = 64;
 
 /// How long a call waits for its answer here, instead of 20 s.
 const ATTEMPT: Duration = Duration::from_secs(3);
@@ -86,36 +82,28 @@ fn faults(action: &str) -> Vec<Fault> {
 #[tokio::test(start_paused = true)]
 async fn the_manual_says_what_each_fault_of_each_action_does() {
     assert_eq!(ACTIONS.map(str::to_owned).into_iter().collect::<BTreeSet<_>>(), actions_in_the_manual());
-    let events = ACTIONS.into_iter().flat_map(|action| Invocation::ALL.map(|invocation| Cell { action, invocation }));
-    let sound = stream::iter(events).map(async |cell| (cell, cell.run(None).await)).buffer_unordered(CELLS_AT_A_TIME);
-    let sound: Vec<(Cell, Run)> = sound.collect().await;
-    let faulty = sound.iter().flat_map(|(cell, sound)| {
-        let called = sound.calls > 0;
-        faults(cell.action).into_iter().map(move |fault| async move {
-            let outcome = match called {
-                true => cell.run(Some(&fault)).await.outcome(sound),
-                false => "–".to_owned(),
-            };
-            (*cell, fault.name, outcome)
-        })
-    });
-    let outcomes: Vec<_> = stream::iter(faulty).buffer_unordered(CELLS_AT_A_TIME).collect().await;
-
-    let outcome = |action: &str, invocation: Invocation, fault: &str| {
-        let is_it = |(cell, name, _): &&(Cell, &str, String)| {
-            (cell.action, cell.invocation, *name) == (action, invocation, fault)
-        };
-        outcomes.iter().find(is_it).unwrap().2.clone()
-    };
-    let rows = ACTIONS.into_iter().flat_map(|action| {
-        let row = move |fault: Fault| Row {
-            actions: vec![action],
-            faults: vec![fault.name],
-            outcomes: Invocation::ALL.map(|invocation| outcome(action, invocation, fault.name)),
-        };
-        faults(action).into_iter().map(row)
-    });
-    let expected = table::render(rows.collect());
+    let mut left = Left::default();
+    let mut rows = Vec::new();
+    for action in ACTIONS {
+        let mut sound = Vec::new();
+        for invocation in Invocation::ALL {
+            let cell = Cell { action, invocation };
+            sound.push((cell, cell.run(None, &mut left).await));
+        }
+        for fault in faults(action) {
+            let mut outcomes = Vec::new();
+            for (cell, sound) in &sound {
+                let is_called = sound.calls > 0;
+                outcomes.push(if is_called {
+                    cell.run(Some(&fault), &mut left).await.outcome(sound)
+                } else {
+                    "–".to_owned()
+                });
+            }
+            rows.push(Row { actions: vec![action], faults: vec![fault.name], outcomes: outcomes.try_into().unwrap() });
+        }
+    }
+    let expected = table::render(rows);
     let section = section("What a fault does");
     let actual: Vec<_> = section.lines().filter(|line| line.starts_with('|')).collect();
     assert!(actual.join("\n") == expected, "The table in rule/README.md should be:\n{expected}");

@@ -196,7 +196,7 @@ async fn whoever_needs_no_read_has_a_result_whatever_happens_to_the_reads() {
         FaultKind::AccessDenied,
         FaultKind::Latency(Duration::from_secs(60)),
     ];
-    let first = async |kind: FaultKind| {
+    for kind in kinds {
         let mut deployment = Deployment::start().await;
         deployment.member(|account| {
             populate(account, today(), 130, 10, 20);
@@ -206,22 +206,15 @@ async fn whoever_needs_no_read_has_a_result_whatever_happens_to_the_reads() {
         });
         deployment.sweep(&[]).await;
         deployment.aws.world().advance(days(1));
-        // A sixth of it is for the held results: enough on a busy machine too.
         deployment.rule.timeout = Duration::from_secs(30);
         deployment.fault(Some("ListAccessKeys"), None, kind.clone());
-        (deployment, kind)
-    };
-    let later = async |(deployment, kind): (Deployment, FaultKind)| {
         deployment.sweep_with(&[("deliver", "all")]).await.0.unwrap_err();
         let fresh = deployment.member(|account| {
             account.results(RULE).values().filter(|result| result.result_recorded_time == today() + days(1)).count()
         });
         assert_eq!(fresh, 260 - 13, "{kind:?}");
         deployment.assert_all_right(90);
-    };
-    // All first sweeps end before a later one begins: its time is limited, and they keep a processor busy.
-    let deployments = futures_util::future::join_all(kinds.map(first)).await;
-    futures_util::future::join_all(deployments.into_iter().map(later)).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

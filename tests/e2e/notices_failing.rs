@@ -63,7 +63,6 @@ async fn lambdas_retry_tells_what_the_bus_refused_and_nothing_twice() {
 #[tokio::test(start_paused = true)]
 async fn an_event_bus_that_never_answers_costs_no_result() {
     let mut deployment = with_bus().await;
-    // Few, and enough time for them on a busy machine too.
     deployment.member(|account| populate(account, today(), 21, 100, 0));
     deployment.rule.timeout = Duration::from_secs(15);
     deployment.fault(Some("PutEvents"), None, FaultKind::Latency(Duration::from_secs(3600)));

@@ -71,7 +71,7 @@ async fn the_permissions_are_the_ones_that_are_used() {
     assert_eq!(&used(FUNCTION_ROLE) | &used(COVERAGE_ROLE), documented);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn the_doctor_uses_what_the_role_has_with_a_command_line_and_nothing_else() {
     let clinic = Clinic::open().await;
     assert_eq!(clinic.examine(&["--organization"]).await.0, Some(0));
@@ -90,7 +90,7 @@ async fn the_doctor_uses_what_the_role_has_with_a_command_line_and_nothing_else(
     assert_eq!(recorder["Resource"], "*", "without a name no recorder is the resource of the call");
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn the_manual_lists_what_the_doctor_calls_in_the_hub_and_nothing_else() {
     let clinic = Clinic::open().await;
     // Only then does it read the account's quota.

@@ -158,9 +158,8 @@ async fn every_violation_is_delivered_though_no_last_use_can_be_read() {
         (FaultKind::ServerError { probability: 1.0 }, "Incomplete"),
         (FaultKind::Latency(Duration::from_secs(60)), "Incomplete"),
     ];
-    let sweep = async |(kind, expected): (FaultKind, &str)| {
+    for (kind, expected) in kinds {
         let mut deployment = Deployment::start().await;
-        // Few, and enough time for them on a busy machine too.
         deployment.member(|account| populate(account, today(), 40, 50, 0));
         deployment.rule.timeout = Duration::from_secs(30);
         deployment.fault(Some("GetAccessKeyLastUsed"), None, kind.clone());
@@ -172,8 +171,7 @@ async fn every_violation_is_delivered_though_no_last_use_can_be_read() {
         let text = text.unwrap();
         assert_eq!(compliance, NonCompliant);
         assert!(text.contains("last use unknown") && text.ends_with("switch to it, deactivate this one."), "{text}");
-    };
-    futures_util::future::join_all(kinds.map(sweep)).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,19 +9,16 @@ use deployment::{InProcess, client_settings};
 use local_aws::{Account, ComplianceType, EvaluationResult, KeyStatus, LocalAws, World, events};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Mutex,
     time::Duration,
 };
-use tokio::sync::Semaphore;
 
 const BUS: &str = "access-key-rotation";
 /// What an annotation says if the last use could not be read.
 const UNKNOWN_USE: &str = "last use unknown";
 
-/// How many cells are prepared or looked after at a time, so that those with a deadline are not kept waiting.
-static BUSY: Semaphore = Semaphore::const_new(4);
 /// What runs have left in AWS Config, which is all that the function remembers. Whatever leaves the same has the same future.
-static LEFT: Mutex<Vec<(Invocation, Results)>> = Mutex::new(Vec::new());
+#[derive(Default)]
+pub(super) struct Left(Vec<(Invocation, Results)>);
 
 /// The results that AWS Config holds, by user id.
 type Results = BTreeMap<String, Held>;
@@ -66,7 +63,7 @@ pub(super) struct Run {
 
 impl Cell {
     /// The invocation, and then sweeps without faults, until any wrong memory would show.
-    pub(super) async fn run(self, fault: Option<&Fault>) -> Run {
+    pub(super) async fn run(self, fault: Option<&Fault>, left: &mut Left) -> Run {
         let mut deployment = start(self.invocation).await;
         let before = deployment.results();
         let event = match self.invocation {
@@ -101,7 +98,7 @@ impl Cell {
             users: deployment.member(|account| account.users().map(|user| user.id.clone()).collect()),
         };
         deployment.assert_nothing_is_wrong(&run, &format!("{self:?} {fault:?}"));
-        if is_new((self.invocation, run.after.clone())) {
+        if left.is_new(self.invocation, &run.after) {
             deployment.recover().await;
         }
         run
@@ -117,16 +114,19 @@ fn name_passes_on(world: &mut World) {
     account.create_key(name, today()).unwrap();
 }
 
-fn is_new(left: (Invocation, Results)) -> bool {
-    let mut all = LEFT.lock().unwrap();
-    let is_new = !all.contains(&left);
-    all.push(left);
-    is_new
+impl Left {
+    fn is_new(&mut self, invocation: Invocation, results: &Results) -> bool {
+        let left = (invocation, results.clone());
+        let is_new = !self.0.contains(&left);
+        if is_new {
+            self.0.push(left);
+        }
+        is_new
+    }
 }
 
 /// A world of today, in which the account was swept yesterday unless this is the first sweep.
 async fn start(invocation: Invocation) -> Deployment {
-    let _permit = BUSY.acquire().await;
     let yesterday = today() - days(1);
     let mut world = World::new(yesterday);
     let credentials = deploy(&mut world);
@@ -208,7 +208,6 @@ impl Deployment {
 
     /// Without faults, every result is right: at once, on a day that a memory of today may cover, and after that.
     async fn recover(&mut self) {
-        let _permit = BUSY.acquire().await;
         self.rule.timeout = Duration::from_secs(900);
         for later in [0, 40, 60] {
             self.aws.world().advance(days(later));

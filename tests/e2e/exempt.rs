@@ -10,7 +10,7 @@ use local_aws::{ComplianceType, FaultKind, KeyStatus};
 use policy::exemption::{EXEMPT_KEY, EXEMPT_OWNER, EXEMPT_REASON, EXEMPT_UNTIL};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, process::Stdio, time::Duration};
-use tokio::{process::Command, time::sleep};
+use tokio::process::Command;
 
 const USER: &str = "billing-export";
 
@@ -192,20 +192,19 @@ async fn a_denial_says_who_may() {
 #[tokio::test]
 async fn what_was_written_is_read_back_until_iam_holds_just_that() {
     let (cli, _) = start().await;
-    let latency = FaultKind::Latency(Duration::from_secs(1));
-    cli.deployment.fault(Some("GetUser"), None, latency);
     let until = day(20);
     let arguments = [USER, "--until", &until, "--owner", "finance"];
-    let not_yet = async {
-        // The read that follows the write is on its way for a second: it is to find something else.
-        while cli.writes().is_empty() {
-            sleep(Duration::from_millis(5)).await;
-        }
-        cli.tag(USER, &[(EXEMPT_KEY, "AKIAOFSOMEBODYELSE00")]);
-        cli.deployment.called("GetUser", 2).await;
-        cli.deployment.member(|account| account.untag_user(USER, EXEMPT_KEY));
-    };
-    let ((status, out, error), ()) = tokio::join!(cli.exempt(&arguments), not_yet);
+    {
+        // One read before the write, and two after it: the first of these finds something else.
+        let mut world = cli.deployment.aws.world();
+        world.after_calls_of("GetUser", 1, |world| {
+            world.account(MEMBER).tag_user(USER, EXEMPT_KEY, "AKIAOFSOMEBODYELSE00");
+        });
+        world.after_calls_of("GetUser", 2, |world| {
+            world.account(MEMBER).untag_user(USER, EXEMPT_KEY);
+        });
+    }
+    let (status, out, error) = cli.exempt(&arguments).await;
     assert_eq!((status, error.as_str()), (Some(0), ""));
     let mut told = Transcript::by_the_clock();
     told.add("exempt", &out, &error);
@@ -227,9 +226,7 @@ async fn an_interrupted_run_says_so() {
     let account = ["--account", MEMBER, "--role-name", EVALUATION_ROLE];
     let arguments = [&["exempt", USER, "--until", &until, "--owner", "after"], &account[..]].concat();
     let child = cli.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    while cli.writes().is_empty() {
-        sleep(Duration::from_millis(5)).await;
-    }
+    cli.deployment.called("TagUser", 1).await;
     let interrupt = Command::new("kill").args(["-INT", &child.id().unwrap().to_string()]).status().await.unwrap();
     assert!(interrupt.success());
     let (status, out, error) = said(child.wait_with_output().await.unwrap());
@@ -242,20 +239,15 @@ async fn an_interrupted_run_says_so() {
 #[tokio::test]
 async fn a_name_that_has_passed_to_another_user_is_told() {
     let (cli, keys) = start().await;
-    cli.deployment.fault(Some("TagUser"), None, FaultKind::Latency(Duration::from_secs(2)));
-    let until = day(20);
-    let account = ["--account", MEMBER, "--role-name", EVALUATION_ROLE];
-    let arguments = [&["exempt", USER, "--until", &until, "--owner", "finance"], &account[..]].concat();
-    let child = cli.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // The last read before the write.
-    cli.deployment.called("ListAccessKeys", 1).await;
-    let other = cli.deployment.member(|account| {
+    cli.deployment.aws.world().after_calls_of("TagUser", 0, move |world| {
+        let account = world.account(MEMBER);
         keys.iter().for_each(|key| assert!(account.delete_key(USER, key)));
         account.delete_user(USER);
-        account.create_user(USER, Utc::now())
+        account.create_user(USER, Utc::now());
     });
-    let (status, out, error) = said(child.wait_with_output().await.unwrap());
+    let (status, out, error) = cli.exempt(&[USER, "--until", &day(20), "--owner", "finance"]).await;
     assert_eq!(status, Some(1));
+    let other = cli.deployment.member(|account| account.user(USER).unwrap().id.clone());
     let mut told = Transcript::by_the_clock().naming("the other user's id", &other);
     told.add("exempt", &out, &error);
     insta::assert_snapshot!(told);

@@ -102,7 +102,11 @@ pub(crate) fn writes(deployment: &Deployment) -> Vec<String> {
 
 /// Everything that IAM holds of each user.
 pub(crate) fn state(deployment: &Deployment) -> Vec<String> {
-    deployment.member(|account| account.users().map(|user| format!("{user:?}")).collect())
+    deployment.member(|account| state_of(account))
+}
+
+pub(crate) fn state_of(account: &Account) -> Vec<String> {
+    account.users().map(|user| format!("{user:?}")).collect()
 }
 
 /// The status of a key; `None`: it is gone.

@@ -4,10 +4,11 @@
 use crate::{runbooks::*, support::*};
 use chrono::Utc;
 use local_aws::{
+    Account,
     FaultKind::{self, *},
-    KeyStatus::{self, *},
+    KeyStatus::*,
 };
-use std::time::Duration;
+use std::sync::mpsc;
 
 const AT_ONCE: &[(&str, &str)] = &[("DryRun", "false"), ("GraceDays", "1")];
 
@@ -240,19 +241,15 @@ async fn a_reactivation_that_dies_leaves_no_old_record_on_an_active_key() {
     }
 }
 
-/// What a run comes to, beside what somebody else does.
-async fn beside<T>(run: impl Future<Output = T>, other: impl Future<Output = ()>) -> T {
-    let both = async { tokio::join!(run, other).0 };
-    tokio::time::timeout(Duration::from_secs(60), both).await.unwrap()
-}
-
-/// Gives others the time to act before an action is answered.
-fn slow(deployment: &Deployment, action: &str, milliseconds: u64) {
-    deployment.fault(Some(action), None, Latency(Duration::from_millis(milliseconds)));
-}
-
-fn set_status(deployment: &Deployment, key: &str, status: KeyStatus) {
-    deployment.member(|account| account.set_key_status("bot", key, status));
+/// Lets somebody else act between so many calls of an action and whichever call comes next.
+fn after(
+    deployment: &Deployment,
+    (action, calls): (&'static str, usize),
+    act: impl FnOnce(&mut Account) + Send + 'static,
+) {
+    deployment.aws.world().after_calls_of(action, calls - 1, move |world| {
+        world.after_calls(0, move |world| act(world.account(MEMBER)));
+    });
 }
 
 #[tokio::test]
@@ -260,15 +257,14 @@ async fn a_key_that_is_switched_on_or_exempted_while_the_deletion_runs_stays() {
     for (status_meanwhile, reason) in [(Active, "it is active again"), (Inactive, "the user has exemption tags")] {
         let deployment = start().await;
         let due = deployment.member(|account| deactivated(account, "bot", 31));
-        slow(&deployment, "GetAccessKeyLastUsed", 1000);
-        let other = async {
-            deployment.called("ListAccessKeys", 1).await;
-            set_status(&deployment, &due, status_meanwhile);
+        let key = due.clone();
+        after(&deployment, ("ListAccessKeys", 1), move |account| {
+            account.set_key_status("bot", &key, status_meanwhile);
             if status_meanwhile == Inactive {
-                deployment.member(|account| account.tag_user("bot", "access-key-rotation:exempt-until", "2999-12-31"));
+                account.tag_user("bot", "access-key-rotation:exempt-until", "2999-12-31");
             }
-        };
-        let error = beside(run(&deployment, DELETE, "ALL", FOR_REAL), other).await.unwrap_err();
+        });
+        let error = run(&deployment, DELETE, "ALL", FOR_REAL).await.unwrap_err();
         assert!(error.contains(&format!("{due} of bot: it changed while this ran: {reason}")), "{error}");
         assert_eq!(status(&deployment, "bot", &due), Some(status_meanwhile));
         assert!(writes(&deployment).is_empty());
@@ -281,31 +277,25 @@ async fn a_user_who_is_replaced_or_renamed_meanwhile_is_left_alone() {
     for (runbook, inputs) in [(DEACTIVATE, &[][..]), (REACTIVATE, &unknown), (DELETE, FOR_REAL)] {
         let deployment = start().await;
         deployment.member(|account| user_with_key(account, "bot", 400));
-        slow(&deployment, "GetUser", 1000);
-        let mut after = Vec::new();
-        let other = async {
-            deployment.called("ListUsers", 1).await;
-            deployment.member(|account| {
-                account.delete_user("bot");
-                user_with_key(account, "bot", 400);
-                deactivated(account, "bot", 31);
-            });
-            after = state(&deployment);
-        };
-        let error = beside(run(&deployment, runbook, "bot", inputs), other).await.unwrap_err();
+        let (replaced, left) = mpsc::channel();
+        after(&deployment, ("ListUsers", 1), move |account| {
+            account.delete_user("bot");
+            user_with_key(account, "bot", 400);
+            deactivated(account, "bot", 31);
+            replaced.send(state_of(account)).unwrap();
+        });
+        let error = run(&deployment, runbook, "bot", inputs).await.unwrap_err();
         assert!(error.contains("The name bot now belongs to another user"), "{error}");
-        assert_eq!(state(&deployment), after);
+        assert_eq!(state(&deployment), left.recv().unwrap());
         assert!(writes(&deployment).is_empty());
     }
 
     let deployment = start().await;
     let stale = deployment.member(|account| user_with_key(account, "bot", 400));
-    slow(&deployment, "GetAccessKeyLastUsed", 1000);
-    let other = async {
-        deployment.called("ListAccessKeys", 1).await;
-        deployment.member(|account| account.rename_user("bot", "robot"));
-    };
-    let error = beside(run(&deployment, DEACTIVATE, "bot", &[]), other).await.unwrap_err();
+    after(&deployment, ("ListAccessKeys", 1), |account| {
+        account.rename_user("bot", "robot");
+    });
+    let error = run(&deployment, DEACTIVATE, "bot", &[]).await.unwrap_err();
     assert!(error.contains(&format!("IAM does not say that {stale} is of bot")), "{error}");
     assert!(writes(&deployment).is_empty());
 }
@@ -316,15 +306,16 @@ async fn a_deactivation_waits_until_it_is_seen() {
         let deployment = start().await;
         let begun = Utc::now();
         let stale = deployment.member(|account| user_with_key(account, "bot", 400));
-        slow(&deployment, "ListAccessKeys", 150);
         // As long as IAM has not come to show it, or for good.
-        let other = async {
-            deployment.called("UpdateAccessKey", 1).await;
-            set_status(&deployment, &stale, Active);
-            deployment.called("ListAccessKeys", 5).await;
-            set_status(&deployment, &stale, if holds { Inactive } else { Active });
-        };
-        let outcome = beside(run(&deployment, DEACTIVATE, "bot", &[]), other).await;
+        let key = stale.clone();
+        after(&deployment, ("UpdateAccessKey", 1), move |account| {
+            account.set_key_status("bot", &key, Active);
+        });
+        let key = stale.clone();
+        after(&deployment, ("ListAccessKeys", 5), move |account| {
+            account.set_key_status("bot", &key, if holds { Inactive } else { Active });
+        });
+        let outcome = run(&deployment, DEACTIVATE, "bot", &[]).await;
         assert_eq!(is_deactivated(&deployment, "bot", &stale, begun), holds);
         if let Err(error) = &outcome {
             assert!(error.contains(&format!("{stale} of bot is still Active after it was made Inactive")), "{error}");
@@ -338,16 +329,15 @@ async fn a_deactivation_waits_until_it_is_seen() {
 async fn a_key_that_is_deactivated_while_the_deletion_runs_keeps_its_record() {
     let deployment = start().await;
     let key = deployment.member(|account| deactivated(account, "bot", 31));
-    set_status(&deployment, &key, Active);
-    slow(&deployment, "GetAccessKeyLastUsed", 1000);
+    deployment.member(|account| account.set_key_status("bot", &key, Active));
     let now = Utc::now().format("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let other = async {
-        deployment.called("ListAccessKeys", 1).await;
-        deployment.member(|account| account.tag_user("bot", &record(&key), &now));
-        set_status(&deployment, &key, Inactive);
-    };
+    let (of_the_other, recorded_at) = (key.clone(), now.clone());
+    after(&deployment, ("ListAccessKeys", 1), move |account| {
+        account.tag_user("bot", &record(&of_the_other), &recorded_at);
+        account.set_key_status("bot", &of_the_other, Inactive);
+    });
     // It may fail, or leave the key for the next time.
-    let _ = beside(run(&deployment, DELETE, "ALL", FOR_REAL), other).await;
+    let _ = run(&deployment, DELETE, "ALL", FOR_REAL).await;
     assert_eq!(recorded(&deployment, "bot", &key), Some(now), "without it there is no way back");
 }
 
@@ -358,12 +348,10 @@ async fn a_user_who_is_deleted_meanwhile_costs_no_other() {
         account.create_user("anna", Utc::now());
         deactivated(account, "zoe", 31)
     });
-    slow(&deployment, "GetUser", 1000);
-    let other = async {
-        deployment.called("ListUsers", 1).await;
-        deployment.member(|account| account.delete_user("anna"));
-    };
-    beside(run(&deployment, DELETE, "ALL", FOR_REAL), other).await.unwrap();
+    after(&deployment, ("ListUsers", 1), |account| {
+        account.delete_user("anna");
+    });
+    run(&deployment, DELETE, "ALL", FOR_REAL).await.unwrap();
     assert_eq!(status(&deployment, "zoe", &due), None);
 }
 

@@ -85,3 +85,33 @@ impl Output {
 pub(crate) async fn print(text: String) -> anyhow::Result<()> {
     Output::Standard.write(move |out| out.write_all(text.as_bytes())).await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{fs, sync::mpsc};
+    use tokio::sync::oneshot;
+
+    #[tokio::test]
+    async fn a_file_that_is_given_up_while_it_is_written_leaves_the_earlier_one_and_no_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("report.json");
+        fs::write(&path, "earlier").unwrap();
+        let (writes, began) = oneshot::channel();
+        let (go_on, until) = mpsc::channel::<()>();
+        let written = Output::open(Some(&path)).unwrap().write(move |out| {
+            out.write_all(b"new")?;
+            out.flush()?;
+            writes.send(()).unwrap();
+            // Ends with an error when the test drops the other end.
+            until.recv().map_err(io::Error::other)
+        });
+        tokio::select! {
+            outcome = written => panic!("{outcome:?}"),
+            began = began => began.unwrap(),
+        }
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "earlier");
+        drop(go_on);
+    }
+}

@@ -8,8 +8,7 @@ import re
 import socket
 import subprocess
 import sys
-import time
-import urllib.request
+import threading
 
 import boto3
 import pytest
@@ -114,10 +113,23 @@ def aws(tmp_path_factory):
         "GATEWAY_PORT": str(port),
     }
     endpoint = f"http://127.0.0.1:{port}"
-    with open(directory / "log", "w") as log:
-        process = subprocess.Popen([sys.executable, "-m", "ministack"], env=settings | paths, stdout=log, stderr=log)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ministack"],
+        env=settings | paths,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     try:
-        waited(lambda: process.poll() is None and is_up(endpoint))
+        before = []
+        for line in process.stderr:
+            before.append(line)
+            if "Running on http://" in line:
+                break
+        else:
+            raise OSError("".join(before))
+        # Until it ends, or it would wait for somebody to read the rest.
+        threading.Thread(target=process.stderr.read, daemon=True).start()
         keys = {"aws_access_key_id": HUB, "aws_secret_access_key": "test"}
         yield lambda service: boto3.client(service, REGION, endpoint_url=endpoint, **keys)
     finally:
@@ -125,28 +137,11 @@ def aws(tmp_path_factory):
         process.wait()
 
 
-def waited(look):
-    """What a look gives as soon as it gives something."""
-    for _ in range(300):
-        if found := look():
-            return found
-        time.sleep(0.1)
-    raise TimeoutError
-
-
-def is_up(endpoint):
-    try:
-        return urllib.request.urlopen(endpoint + "/_ministack/health").status == 200
-    except OSError:
-        return False
-
-
 def deploy(aws, name, body, **parameters):
     stacks = aws("cloudformation")
     given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
     stacks.create_stack(StackName=name, TemplateBody=body, Parameters=given, Capabilities=["CAPABILITY_NAMED_IAM"])
-    status = lambda: stacks.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
-    assert waited(lambda: status() if "IN_PROGRESS" not in status() else None) == "CREATE_COMPLETE"
+    stacks.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
 
 
 @pytest.fixture(scope="module")
@@ -185,15 +180,19 @@ def received(aws, queues, event, bus):
     assert put(event, bus) == put(last, "access-key-rotation") == 0
     sqs, found = aws("sqs"), {name: [] for name in queues}
 
-    def look():
-        for name, url in queues.items():
-            for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
-                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-                found[name].append(message["Body"])
-        return any(last["detail"]["executionId"] in body for body in found["tickets"])
+    def receive(name, seconds):
+        """How many messages there were, after waiting for one for so long."""
+        messages = sqs.receive_message(QueueUrl=queues[name], MaxNumberOfMessages=10, WaitTimeSeconds=seconds)
+        messages = messages.get("Messages", [])
+        for message in messages:
+            sqs.delete_message(QueueUrl=queues[name], ReceiptHandle=message["ReceiptHandle"])
+            found[name].append(message["Body"])
+        return len(messages)
 
-    waited(look)
-    look()
+    while not any(last["detail"]["executionId"] in body for body in found["tickets"]):
+        assert receive("tickets", 20), found
+    for name in queues:
+        receive(name, 0)
     found["tickets"] = [body for body in found["tickets"] if last["detail"]["executionId"] not in body]
     return found
 

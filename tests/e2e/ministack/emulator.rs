@@ -5,13 +5,12 @@ use chrono::Utc;
 use local_aws::{Credentials, REGION};
 use serde_json::{Map, Value, json};
 use std::{
-    fs::{self, File},
-    io::{self, Read, Write},
+    fs,
+    io::{self, BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
     path::Path,
-    process::{Child, Command, Output},
-    thread::sleep,
-    time::{Duration, Instant},
+    process::{Child, Command, Output, Stdio},
+    thread,
 };
 use tokio::net::TcpSocket;
 
@@ -83,12 +82,11 @@ impl Ministack {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path();
         fs::write(path.join("iam.json"), state().to_string()).unwrap();
-        let log = File::create(path.join("log")).unwrap();
         let port = TcpSocket::new_v4().unwrap();
         port.set_reuseaddr(true).unwrap();
         port.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = port.local_addr().unwrap();
-        let process = python()
+        let mut process = python()
             .args(["-m", "ministack"])
             .env_clear()
             .envs(SETTINGS.split(' ').filter_map(|setting| setting.split_once('=')))
@@ -97,19 +95,20 @@ impl Ministack {
             // Functions inherit these.
             .env("AWS_ENDPOINT_URL", format!("http://{address}"))
             .envs(config.map(|config| ("AWS_ENDPOINT_URL_CONFIG_SERVICE", config)))
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut ministack = Ministack { process, address, directory, _port: port };
-        let end = Instant::now() + Duration::from_secs(60);
-        while Instant::now() < end && ministack.process.try_wait().unwrap().is_none() {
-            if ministack.send("GET", "/_ministack/health", "", "").is_ok() {
-                return ministack;
-            }
-            sleep(Duration::from_millis(100));
-        }
-        panic!("{}", fs::read_to_string(ministack.path().join("log")).unwrap());
+        let mut log = BufReader::new(process.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let mut before = Vec::new();
+        let is_up = log.by_ref().any(|line| {
+            before.push(line);
+            before.last().is_some_and(|line| line.contains("Running on http://"))
+        });
+        assert!(is_up, "{}", before.join("\n"));
+        // Until it ends, or it would wait for somebody to read the rest.
+        thread::spawn(|| log.for_each(drop));
+        Ministack { process, address, directory, _port: port }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -119,7 +118,6 @@ impl Ministack {
     /// Sends a request and gives the head and the body of a good answer, which in HTTP/1.0 ends with the connection.
     fn send(&self, method: &str, path: &str, headers: &str, body: &str) -> io::Result<(String, String)> {
         let mut stream = TcpStream::connect(self.address)?;
-        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
         let start = format!("{method} {path} HTTP/1.0\r\nHost: {}\r\nContent-Length: {}", self.address, body.len());
         write!(stream, "{start}\r\n{headers}\r\n{body}")?;
         let mut answer = String::new();

@@ -7,22 +7,24 @@ use crate::{
         home::Home,
         iam::list_users,
     },
-    config::{
+    config_service::{
         delivery::{Destination, Evaluation, deliver},
         event::{Event, Target},
-        results::read_result,
+        recorded_results::read_result,
     },
     error::Error,
-    evaluation::{
-        notices::{NoticeSettings, Notices, Subject},
-        sweep::sweep,
-        user::{CONTROLS, Control, Evaluator, control},
-    },
     metrics::Metrics,
+    notices::{NoticeSettings, Notices},
+    sweep::sweep,
+    user::{CONTROLS, Control, Evaluated, Evaluator, control},
 };
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
-use policy::{decision::Verdict, parameters::Parameters, text::excerpt};
+use policy::{
+    assessment::{Assessment, Verdict},
+    parameters::Parameters,
+    text::excerpt,
+};
 use serde_json::Value;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -94,26 +96,26 @@ async fn evaluate(
     results: &Destination,
     notices: Option<&Notices<'_>>,
 ) -> Result<(), Error> {
-    let account = evaluator.account;
+    let Evaluator { account, metrics, .. } = evaluator;
     let (evaluation, unknown_use) = match &event.target {
         // Boxed to keep this future small for a change: that of a sweep is large.
-        Target::Account => return sweep(event, evaluator, results, notices).boxed().await,
+        Target::Account => return sweep(event, evaluator, results, notices).boxed_local().await,
         Target::User { id, name } => match evaluator.of_item(name, id, event.ordering_timestamp).await {
-            Ok((user, mut evaluated)) => {
-                evaluator.metrics.verdict(&evaluated.verdict);
-                if let (Some(notices), Some(user)) = (notices, &user)
-                    && notices.is_anything_due(&evaluated)
-                {
-                    // Without it, the notice is repeated rather than lost.
-                    let held = read_result(account, &event.rule_name, id, account.extras_end()).await;
-                    let held = held.inspect_err(|error| warn!(user = name, %error, "result unknown")).ok().flatten();
-                    notices.tell(&mut [Subject { user, held: held.as_ref(), evaluated: &mut evaluated }]).await;
+            Ok(Some(mut evaluated)) => {
+                metrics.verdict(&evaluated.assessment.verdict, evaluated.assessment.is_exempt());
+                if let Some(notices) = notices {
+                    notify(event, &mut evaluated, account, notices).await;
                 }
-                (Evaluation::of_user(id, evaluated.verdict), evaluated.unknown_use)
+                (Evaluation::of_user(id, evaluated.assessment.verdict), evaluated.unknown_use)
+            }
+            Ok(None) => {
+                let verdict = Verdict::not_applicable();
+                metrics.verdict(&verdict, false);
+                (Evaluation::of_user(id, verdict), None)
             }
             Err(error) => {
-                // A retry is expected to settle it, and counts the user if it does not.
-                evaluator.metrics.unknown(usize::from(error.kind != Failure::NotYetConsistent));
+                // If a retry is expected to help, and does not, it counts the user.
+                metrics.unknown(usize::from(error.kind != Failure::NotYetConsistent));
                 return unknown(account, name, &error).await;
             }
         },
@@ -130,6 +132,18 @@ async fn evaluate(
         _ => Error::Incomplete(format!("The last use of a key is unknown: {error}.")),
     }));
     Error::of_all(errors)
+}
+
+/// Sends the notices about a user whose change is handled.
+async fn notify(event: &Event, evaluated: &mut Evaluated, account: &Account<'_>, notices: &Notices<'_>) {
+    let Assessment { user, .. } = &evaluated.assessment;
+    if evaluated.assessment.milestones(None).next().is_none() {
+        return;
+    }
+    // Without it, the notice is repeated rather than lost.
+    let recorded = read_result(account, &event.rule_name, &user.id, account.extras_end()).await;
+    let recorded = recorded.inspect_err(|error| warn!(user = user.name, %error, "result unknown")).ok().flatten();
+    notices.send(&mut [(evaluated, recorded.as_ref())]).await;
 }
 
 /// Handles a user who could not be read. It is not an error if a policy shields the user: a retry would fail in the same way.

@@ -1,9 +1,9 @@
 //! An AWS Config custom rule that reports IAM users whose access keys are too old and says what to do about them.
 //!
-//! Four layers above [`policy`], which decides and knows nothing of AWS, each built on the ones before it: [`aws`] makes calls and reads
-//! IAM, [`config`] speaks AWS Config's protocol, [`evaluation`] applies the policy to what was read, for one user or for a whole
-//! account, and [`coverage`] finds accounts in which AWS Config does not evaluate the rule. [`handler`] runs the phases of an invocation in order. Times are arguments: no code here asks the system
-//! clock for the date.
+//! [`policy`] decides, and knows nothing of AWS. Above it, each built on the ones before it: [`aws`] makes calls and reads IAM,
+//! [`config_service`] speaks AWS Config's protocol, [`user`] evaluates one user, [`notices`] tells owners, `sweep` evaluates an account
+//! for AWS Config and [`scan`] for people, and [`coverage`] finds accounts in which AWS Config does not evaluate the rule. [`handler`]
+//! runs the phases of an invocation in order. Times are arguments: no code here asks the system clock for the date.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -20,23 +20,12 @@ pub mod aws {
     mod whole_answers;
 }
 
-/// AWS Config's protocol: the event, the results that it holds, and the delivery of new ones.
-pub mod config {
+/// AWS Config's protocol: the event, the results that it recorded, and the delivery of new ones.
+pub mod config_service {
     pub mod delivery;
     pub mod event;
-    pub mod results;
+    pub mod recorded_results;
     pub mod rules;
-}
-
-/// Applies the policy to what was read, for one user or for an account.
-pub mod evaluation {
-    pub mod account_scan;
-    pub mod notices;
-    mod outcome;
-    mod reads;
-    mod reconcile;
-    pub mod sweep;
-    pub mod user;
 }
 
 /// Whether AWS Config has evaluated the rule in each account, and when.
@@ -48,6 +37,10 @@ pub mod coverage {
 pub mod error;
 pub mod handler;
 pub mod metrics;
+pub mod notices;
+pub mod scan;
+mod sweep;
+pub mod user;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

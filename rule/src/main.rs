@@ -6,12 +6,12 @@ use access_key_rotation::{
         event_bus::EventBus,
         home::Home,
     },
-    config::delivery::Destination,
+    config_service::delivery::Destination,
     coverage::check::{Check, check as check_coverage},
     error::Error,
-    evaluation::notices::NoticeSettings,
     handler::{Invocation, handle},
     metrics::Metrics,
+    notices::NoticeSettings,
 };
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
@@ -78,7 +78,7 @@ async fn invoke(
         let remaining = remaining(&context, now);
         let invocation = Invocation { home, now, remaining, results: Destination::Config, notices };
         // Boxed, because the runtime wraps the future in more layers than the compiler can follow.
-        handle(&payload, &invocation, accounts, &metrics).boxed().await
+        handle(&payload, &invocation, accounts, &metrics).boxed_local().await
     }
     .await;
     let line = metrics.line(now, started.elapsed());

@@ -5,7 +5,7 @@
 
 use crate::aws::calls::Calls;
 use chrono::{DateTime, Utc};
-use policy::decision::{Compliance, Verdict};
+use policy::assessment::{Compliance, Verdict};
 use serde_json::{Value, json};
 use std::{
     sync::{
@@ -66,18 +66,18 @@ impl Metrics {
     }
 
     /// Counts a user who was evaluated.
-    pub fn verdict(&self, verdict: &Verdict) {
+    pub fn verdict(&self, verdict: &Verdict, is_exempt: bool) {
         self.evaluated.fetch_add(1, Relaxed);
         self.non_compliant.fetch_add((verdict.compliance == Compliance::NonCompliant).into(), Relaxed);
-        self.exempt.fetch_add(verdict.exempt.into(), Relaxed);
+        self.exempt.fetch_add(is_exempt.into(), Relaxed);
     }
 
-    /// Counts users who could not be evaluated, and whom a retry is not expected to settle.
+    /// Counts users who could not be evaluated, and for whom no retry is expected to help.
     pub fn unknown(&self, users: usize) {
         self.unknown.fetch_add(users as u64, Relaxed);
     }
 
-    /// Records that the invocation ends in an error that Lambda's retry is expected to settle. The alarm on errors leaves it out.
+    /// Records that the invocation ends in an error that Lambda's retry is expected to mend. The alarm on errors leaves it out.
     pub fn retry_expected(&self) {
         self.retries_expected.store(1, Relaxed);
     }

@@ -4,7 +4,7 @@ use crate::organization::Organization;
 use comfy_table::{ContentArrangement, Table, presets};
 use deployment::RULE;
 use local_aws::{ComplianceType, LocalAws};
-use policy::clearance::is_routine;
+use policy::skip_until::is_routine;
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,

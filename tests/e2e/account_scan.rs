@@ -3,19 +3,19 @@
 use crate::support::*;
 use access_key_rotation::{
     aws::home::Home,
-    config::delivery::Destination,
-    evaluation::{
-        account_scan::{Scan, scan},
-        user::Evaluator,
-    },
+    config_service::delivery::Destination,
     handler::{Invocation, handle},
     metrics::Metrics,
+    scan::{Scan, scan},
+    user::Evaluator,
 };
 use deployment::{accounts, function_arn};
 use local_aws::{Account, FaultKind, events};
 use policy::{
-    exemption::{EXEMPT_OWNER, EXEMPT_UNTIL, Tags},
+    assessment::Assessment,
+    exemption::{EXEMPT_OWNER, EXEMPT_UNTIL},
     parameters::Parameters,
+    user::{Tags, User},
 };
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 use tokio::time::Instant;
@@ -65,16 +65,15 @@ async fn whoever_changes_while_the_scan_runs_is_found_once_and_as_is_true_in_the
         account.create_user("user-0004", today());
     })
     .await;
-    scan.outcome.unwrap();
-    let found: Vec<_> =
-        scan.findings.iter().map(|(user, evaluated)| (user.id.clone(), user.name.clone(), evaluated)).collect();
+    scan.complete.unwrap();
+    let found: Vec<_> = scan.users.into_iter().map(|user| user.assessment).collect();
     let of_now: BTreeMap<_, _> = deployment.member(|account| {
         let listed = account.users().filter(|user| ids.contains(&user.id));
         listed.map(|user| (user.id.clone(), (user.name.clone(), user.keys[0].id.clone()))).collect()
     });
     assert_eq!(found.len(), 8, "the two who are gone are not among them: {found:?}");
-    for (id, name, evaluated) in found {
-        assert_eq!((name, evaluated.keys[0].0.id.clone()), of_now[&id]);
+    for Assessment { user, keys, .. } in found {
+        assert_eq!((user.name, keys[0].key.id.clone()), of_now[&user.id]);
     }
 }
 
@@ -84,14 +83,15 @@ async fn a_user_is_evaluated_as_if_with_other_tags() {
     deployment.member(|account| populate(account, today(), 1, 100, 0));
     let tags = [(EXEMPT_UNTIL, "2026-06-01"), (EXEMPT_OWNER, "payments")];
     let tags = tags.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let user = |name: &str| User { name: name.to_owned(), id: String::new(), arn: String::new(), created: today() };
     let (exempt, nobody, denied) = with_evaluator(&deployment, async |evaluator| {
-        let exempt = evaluator.with_tags("user-0000", tags).await;
-        let nobody = evaluator.with_tags("nobody", Tags::new()).await;
+        let exempt = evaluator.with_tags(user("user-0000"), tags).await;
+        let nobody = evaluator.with_tags(user("nobody"), Tags::new()).await;
         deployment.fault(Some("ListAccessKeys"), None, FaultKind::AccessDenied);
-        (exempt, nobody, evaluator.with_tags("user-0000", Tags::new()).await)
+        (exempt, nobody, evaluator.with_tags(user("user-0000"), Tags::new()).await)
     })
     .await;
-    assert!(exempt.unwrap().unwrap().verdict.exempt);
+    assert!(exempt.unwrap().unwrap().assessment.is_exempt());
     assert_eq!(nobody, Ok(None));
     assert_eq!(denied.unwrap_err().code, "AccessDenied");
 }

@@ -131,7 +131,8 @@ async fn the_samples_are_evaluated_as_they_are_printed() {
     let cli = Cli::start().await;
     user_with_key(cli.deployment.aws.world().account(HUB), "anna", 400);
     let mut said = BTreeSet::new();
-    let samples: Value = serde_json::from_str(include_str!("../../rule/src/config/event/samples.json")).unwrap();
+    let samples: Value =
+        serde_json::from_str(include_str!("../../rule/src/config_service/event/samples.json")).unwrap();
     for kind in samples["invokingEvents"].as_object().unwrap().keys() {
         let (status, sample, error) = cli.run(&["evaluate", "--sample", kind]).await;
         assert_eq!((status, error.as_str()), (Some(0), ""));

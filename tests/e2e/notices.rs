@@ -1,7 +1,7 @@
 //! Notices on the event bus: who is told what, and once.
 
 use crate::{python, support::*};
-use access_key_rotation::{aws::event_bus::EventBus, evaluation::notices::NoticeSettings};
+use access_key_rotation::{aws::event_bus::EventBus, notices::NoticeSettings};
 use chrono::TimeDelta;
 use deployment::client_settings;
 use local_aws::{FaultKind, REGION, events};

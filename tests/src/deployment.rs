@@ -5,11 +5,11 @@ use access_key_rotation::{
         account::{Accounts, settings},
         home::Home,
     },
-    config::delivery::Destination,
+    config_service::delivery::Destination,
     error::Error,
-    evaluation::notices::NoticeSettings,
     handler::{Invocation, handle},
     metrics::Metrics,
+    notices::NoticeSettings,
 };
 use aws_config::SdkConfig;
 use chrono::{DateTime, Utc};

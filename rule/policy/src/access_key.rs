@@ -1,9 +1,8 @@
 //! Access keys and their last use, in IAM's words.
 
-use super::exemption::Tags;
+use crate::user::Tags;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// `Status` of `AccessKeyMetadata` in IAM's service model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +35,8 @@ pub struct AccessKey {
     pub status: KeyStatus,
     /// `CreateDate`, which alone decides the key's age.
     pub created: DateTime<Utc>,
+    /// The last use; `None` if it was not read, or could not be.
+    pub last_used: Option<LastUsed>,
 }
 
 impl AccessKey {
@@ -44,9 +45,10 @@ impl AccessKey {
         self.created.checked_add_signed(TimeDelta::days(limit.into())).unwrap_or(DateTime::<Utc>::MAX_UTC)
     }
 
-    /// Whether the key is older than the limit, but not active: a key to delete once nothing needs it.
-    pub fn is_outlived(&self, limit: u16, now: DateTime<Utc>) -> bool {
-        self.status != KeyStatus::Active && now > self.due(limit)
+    /// Whether the key was used within so many days. `None` if its last use is not known.
+    pub fn is_in_use(&self, within_days: u16, now: DateTime<Utc>) -> Option<bool> {
+        let since = now - TimeDelta::days(within_days.into());
+        self.last_used.as_ref().map(|used| used.at.is_some_and(|at| at >= since))
     }
 }
 
@@ -67,9 +69,6 @@ pub struct LastUsed {
     pub service: String,
 }
 
-/// The last use of access keys, by key id. The last use of a key that is missing here is unknown.
-pub type LastUses = BTreeMap<String, LastUsed>;
-
 /// The UTC day of a time, as annotations give it.
 pub(crate) fn day(time: DateTime<Utc>) -> NaiveDate {
     time.date_naive()
@@ -80,14 +79,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_old_key_is_outlived_unless_it_is_active() {
-        let created = DateTime::from_timestamp(1_772_366_400, 0).unwrap();
-        let key = |status| AccessKey { id: "AKIAIOSFODNN7EXAMPLE".to_owned(), status, created };
-        let at = |seconds| created + TimeDelta::days(90) + TimeDelta::seconds(seconds);
-        for (status, outlived) in [(KeyStatus::Active, false), (KeyStatus::Inactive, true), (KeyStatus::Expired, true)]
-        {
-            assert!(!key(status).is_outlived(90, at(0)), "{status:?}");
-            assert_eq!(key(status).is_outlived(90, at(1)), outlived, "{status:?}");
+    fn a_key_is_in_use_within_the_days_to_the_second() {
+        let now = DateTime::from_timestamp(1_772_366_400, 0).unwrap();
+        let used = |seconds: Option<i64>| LastUsed {
+            at: seconds.map(|seconds| now - TimeDelta::seconds(seconds)),
+            region: "N/A".to_owned(),
+            service: "N/A".to_owned(),
+        };
+        let key = |last_used| AccessKey {
+            id: "AKIAIOSFODNN7EXAMPLE".to_owned(),
+            status: KeyStatus::Active,
+            created: now - TimeDelta::days(400),
+            last_used,
+        };
+        for (last_used, expected) in [
+            (Some(used(Some(45 * 86_400))), Some(true)),
+            (Some(used(Some(45 * 86_400 + 1))), Some(false)),
+            (Some(used(None)), Some(false)),
+            (None, None),
+        ] {
+            assert_eq!(key(last_used).is_in_use(45, now), expected);
         }
     }
 

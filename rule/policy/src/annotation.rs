@@ -2,28 +2,22 @@
 //!
 //! They give dates, never ages, so an annotation stays true until the facts change.
 
-use super::{
-    access_key::{AccessKey, KeyStatus, LastUsed, LastUses, day},
+use crate::{
+    access_key::{AccessKey, KeyStatus, LastUsed, day},
+    assessment::{Assessment, KeyState},
     exemption::Exemption,
     text::{ascii, count, fit},
 };
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::NaiveDate;
 
 /// The longest annotation that `PutEvaluations` takes, in characters (the service model's `StringWithCharLimit256`).
 pub const ANNOTATION_LIMIT: usize = 256;
 
 /// For a violation: the keys, why no exemption covers them, and what to do.
-pub(crate) fn violation(
-    violations: &[&AccessKey],
-    keys: &[AccessKey],
-    last_uses: &LastUses,
-    exemption: &Exemption,
-    limit: u16,
-    now: DateTime<Utc>,
-) -> String {
+pub(crate) fn violation(assessment: &Assessment, violations: &[&AccessKey], limit: u16) -> String {
     let mut text = String::new();
     for (number, key) in violations.iter().enumerate() {
-        let used = last_uses.get(&key.id);
+        let used = key.last_used.as_ref();
         let created = day(key.created);
         text += &match number {
             0 => {
@@ -38,7 +32,7 @@ pub(crate) fn violation(
         };
     }
     text += ".";
-    match exemption {
+    match &assessment.exemption {
         Exemption::Absent => {}
         Exemption::Void(why) => text += &format!(" {why}."),
         Exemption::Valid { key, .. } => {
@@ -46,7 +40,7 @@ pub(crate) fn violation(
         }
     }
     text += " ";
-    text += advice(violations, keys, last_uses, limit, now);
+    text += advice(assessment, violations);
     whole(&text)
 }
 
@@ -85,45 +79,39 @@ pub(crate) fn due_soon(due_soon: &[&AccessKey], limit: u16) -> String {
     whole(&format!("{text} (limit {}). Rotate {them} before then.", days(limit)))
 }
 
-const NOT_TOLD: &str = " Notice not sent yet.";
+const NOTICE_NOT_SENT: &str = " Notice not sent yet.";
 
-/// Adds that the owner has not been told what there is to tell. AWS Config keeps it, so that the next evaluation tells it.
-pub fn not_told(annotation: &str) -> String {
-    format!("{}{NOT_TOLD}", fit(annotation, ANNOTATION_LIMIT - NOT_TOLD.len()))
+pub(crate) fn with_notice_not_sent(annotation: &str) -> String {
+    let annotation = annotation.strip_suffix(NOTICE_NOT_SENT).unwrap_or(annotation);
+    format!("{}{NOTICE_NOT_SENT}", fit(annotation, ANNOTATION_LIMIT - NOTICE_NOT_SENT.len()))
 }
 
-/// Whether an annotation says that the owner has not been told.
-pub fn is_not_told(annotation: &str) -> bool {
-    annotation.ends_with(NOT_TOLD)
+/// Whether an annotation says that a notice was not sent.
+pub(crate) fn is_notice_not_sent(annotation: &str) -> bool {
+    annotation.ends_with(NOTICE_NOT_SENT)
 }
 
 /// For a user with inactive or expired keys that are older than the limit.
-pub(crate) fn outlived(outlived: &[&AccessKey], limit: u16) -> String {
+pub(crate) fn old_inactive(old: &[&AccessKey], limit: u16) -> String {
     let each = |key: &&AccessKey| {
         let status = if key.status == KeyStatus::Expired { "expired" } else { "inactive" };
         format!("{} ({status}, created {})", key.id, day(key.created))
     };
-    let keys: Vec<_> = outlived.iter().map(each).collect();
-    let (them, they_are) = if outlived.len() == 1 { ("it", "It is") } else { ("them", "They are") };
+    let keys: Vec<_> = old.iter().map(each).collect();
+    let (them, they_are) = if old.len() == 1 { ("it", "It is") } else { ("them", "They are") };
     let keys = keys.join(" and ");
     whole(&format!("Delete {keys} once nothing needs {them}. {they_are} older than {}.", days(limit)))
 }
 
-/// Two annotations in one.
-pub(crate) fn join(first: &str, second: &str) -> String {
-    whole(&format!("{first} {second}"))
+/// Sentences in one annotation.
+pub(crate) fn of_sentences(sentences: &[String]) -> String {
+    whole(&sentences.join(" "))
 }
 
 /// What to do. IAM's quota is two keys per user, so there is not always room for a new one. A key whose last use is unknown may
 /// be in use.
-fn advice(
-    violations: &[&AccessKey],
-    keys: &[AccessKey],
-    last_uses: &LastUses,
-    limit: u16,
-    now: DateTime<Utc>,
-) -> &'static str {
-    let uses: Vec<_> = violations.iter().map(|key| last_uses.get(&key.id)).collect();
+fn advice(assessment: &Assessment, violations: &[&AccessKey]) -> &'static str {
+    let uses: Vec<_> = violations.iter().map(|key| key.last_used.as_ref()).collect();
     let is_unused = |used: &&Option<&LastUsed>| used.is_some_and(|used| used.at.is_none());
     let unused = uses.iter().filter(is_unused).count();
     let [stale] = violations else {
@@ -138,13 +126,12 @@ fn advice(
     if unused == 1 {
         return "Deactivate it, then delete it.";
     }
-    match keys.iter().find(|key| key.id != stale.id) {
+    match assessment.keys.iter().find(|other| other.key.id != stale.id) {
         None => "Create a new key, switch to it, deactivate this one.",
-        Some(other) if other.status != KeyStatus::Active => {
+        Some(other) if other.key.status != KeyStatus::Active => {
             "Delete the inactive key, create a new one, switch to it, deactivate this one."
         }
-        // This key is exempt, or it would be among the violations.
-        Some(other) if now > other.due(limit) => "Deactivate it as soon as nothing uses it.",
+        Some(other) if other.state == KeyState::Exempt => "Deactivate it as soon as nothing uses it.",
         Some(_) => "Switch to the newer key, deactivate this one.",
     }
 }

@@ -1,11 +1,10 @@
 //! Exemptions: tags on the IAM user that say how long the exemption lasts and who is responsible for it.
 
-use super::text::{ascii, fit};
+use crate::{
+    text::{ascii, fit},
+    user::Tags,
+};
 use chrono::{NaiveDate, TimeDelta};
-use std::collections::BTreeMap;
-
-/// The tags of an IAM user. Keys are compared case-sensitively, as in a policy that guards the exemption tags.
-pub type Tags = BTreeMap<String, String>;
 
 /// The tag with the last day of the exemption, in UTC, as `YYYY-MM-DD`.
 pub const EXEMPT_UNTIL: &str = "access-key-rotation:exempt-until";

@@ -4,9 +4,12 @@
 
 pub mod access_key;
 pub mod annotation;
-pub mod clearance;
-pub mod decision;
+pub mod assessment;
 pub mod exemption;
-pub mod notice;
+pub mod milestone;
 pub mod parameters;
+pub mod priority;
+pub mod recorded_result;
+pub mod skip_until;
 pub mod text;
+pub mod user;

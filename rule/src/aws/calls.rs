@@ -157,6 +157,9 @@ impl Calls {
                 sleep_until((Instant::now() + pause.mul_f64(0.5 + fastrand::f64())).min(until)).await;
             }
             self.keep_rate(until).await;
+            if Instant::now() >= until {
+                return fail(Failure::TimeUp, &last);
+            }
             self.made.fetch_add(1, Relaxed);
             let Ok(answer) = timeout_at(until, send()).await else {
                 return fail(Failure::TimeUp, &last);

@@ -9,7 +9,7 @@ use aws_sdk_iam::{primitives::DateTime as AwsDateTime, types::StatusType};
 use chrono::{DateTime, Utc};
 use policy::{
     access_key::{AccessKey, KeyStatus, LastUsed},
-    exemption::Tags,
+    user::{Tags, User},
 };
 use std::collections::HashMap;
 use tokio::time::Instant;
@@ -25,19 +25,6 @@ pub const GET_ACCESS_KEY_LAST_USED: &str = "iam:GetAccessKeyLastUsed";
 
 /// The most users on a page of `ListUsers`.
 const USERS_A_PAGE: i32 = 1000;
-
-/// A user, as `ListUsers` returns it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct User {
-    /// `UserName`
-    pub name: String,
-    /// `UserId`, `AIDA…`, which is Config's resource id.
-    pub id: String,
-    /// `Arn`
-    pub arn: String,
-    /// `CreateDate`
-    pub created: DateTime<Utc>,
-}
 
 /// The users of an account.
 #[derive(Debug)]
@@ -100,7 +87,7 @@ pub async fn list_access_keys(account: &Account<'_>, user_name: &str) -> Result<
                 // A key in this status may be usable, so it is not ignored.
                 _ => return Err(not_understood(LIST_ACCESS_KEYS, "an access key in an unknown status")),
             };
-            keys.push(AccessKey { id, status, created });
+            keys.push(AccessKey { id, status, created, last_used: None });
         }
     }
     Ok(keys)

@@ -2,7 +2,7 @@
 
 use crate::{
     aws::{account::Account, calls::CallError},
-    config::rules::{EvaluationStatus, Rule, evaluation_status, rules_that_invoke},
+    config_service::rules::{EvaluationStatus, Rule, evaluation_status, rules_that_invoke},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use policy::text::{ascii, fit, seconds};

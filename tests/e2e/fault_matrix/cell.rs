@@ -2,7 +2,7 @@
 
 use super::{ATTEMPT, Fault};
 use crate::support::*;
-use access_key_rotation::{aws::event_bus::EventBus, evaluation::notices::NoticeSettings};
+use access_key_rotation::{aws::event_bus::EventBus, notices::NoticeSettings};
 use aws_config::timeout::TimeoutConfig;
 use chrono::TimeDelta;
 use deployment::{InProcess, client_settings};

@@ -3,7 +3,7 @@
 use crate::terms::assert_error;
 use access_key_rotation::{
     aws::home::Home,
-    config::event::{Event, IAM_USER, Target},
+    config_service::event::{Event, IAM_USER, Target},
 };
 use chrono::{DateTime, Utc};
 use policy::parameters::Parameters;

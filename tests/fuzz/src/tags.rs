@@ -3,12 +3,13 @@
 use crate::terms::{assert_annotation, parameters, time};
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use policy::{
-    access_key::{AccessKey, KeyStatus, LastUsed, LastUses},
+    access_key::{AccessKey, KeyStatus, LastUsed},
     annotation::is_exemption,
-    clearance::Clearance,
-    decision::{Compliance, Verdict, decide},
-    exemption::{EXEMPT_KEY, EXEMPT_OWNER, EXEMPT_UNTIL, EXEMPTION_TAGS, Exemption, Tags},
+    assessment::{Assessment, Compliance, KeyState, assess},
+    exemption::{EXEMPT_KEY, EXEMPT_OWNER, EXEMPT_UNTIL, EXEMPTION_TAGS, Exemption},
     parameters::Parameters,
+    skip_until::is_routine,
+    user::{Tags, User},
 };
 
 /// The input is a line with the time now, `maxAccessKeyAge`, `warnBeforeDays` and `maxExemptionDays`, a line for each access key
@@ -20,9 +21,8 @@ pub(crate) fn tags(input: &[u8]) -> bool {
         return false;
     };
     let (Some(now), Some(parameters)) = (time(now), parameters(limit, warn, most)) else { return false };
-    let mut last_uses = LastUses::new();
     let keys = lines.by_ref().take_while(|line| !line.is_empty()).enumerate();
-    let Some(keys) = keys.map(|(number, line)| key(number, line, &mut last_uses)).collect::<Option<Vec<_>>>() else {
+    let Some(keys) = keys.map(|(number, line)| key(number, line)).collect::<Option<Vec<_>>>() else {
         return false;
     };
     let tags: Tags =
@@ -31,17 +31,22 @@ pub(crate) fn tags(input: &[u8]) -> bool {
     let exemption = Exemption::read(&tags, now.date_naive(), parameters.max_exemption_days);
     let expected = by_definition(&tags, now.date_naive(), &parameters);
     assert_exemption(&exemption, expected, &tags);
-    let verdict = decide(&keys, &last_uses, &tags, &parameters, now);
-    assert_verdict(&verdict, &keys, &exemption, &parameters, now);
+    let assessed_at = |now| assess(user(), keys.clone(), Some(tags.clone()), &parameters, now);
+    let assessment = assessed_at(now);
+    assert_assessment(&assessment, &keys, &exemption, &parameters, now);
     if let Some((until, _)) = expected {
         let after = until.and_time(NaiveTime::MIN).and_utc() + TimeDelta::days(1);
-        let verdict = decide(&keys, &last_uses, &tags, &parameters, after);
-        assert!(!verdict.exempt, "exempt at {after}: {verdict:?}");
+        let assessment = assessed_at(after);
+        assert!(!assessment.is_exempt(), "exempt at {after}: {assessment:?}");
     }
-    verdict.exempt
+    assessment.is_exempt()
 }
 
-fn key(number: usize, line: &str, last_uses: &mut LastUses) -> Option<AccessKey> {
+fn user() -> User {
+    User { name: "bot".to_owned(), id: "AIDABOT".to_owned(), arn: String::new(), created: DateTime::<Utc>::MIN_UTC }
+}
+
+fn key(number: usize, line: &str) -> Option<AccessKey> {
     let mut fields = line.split(' ');
     let id = format!("AKIAIOSFODNN7EXAMP{number:02}");
     let status = match fields.next()? {
@@ -51,11 +56,14 @@ fn key(number: usize, line: &str, last_uses: &mut LastUses) -> Option<AccessKey>
         _ => return None,
     };
     let created = time(fields.next()?)?;
-    if let Some(at) = fields.next() {
-        let at = if at == "never" { None } else { Some(time(at)?) };
-        last_uses.insert(id.clone(), LastUsed { at, region: "us-east-1".to_owned(), service: "s3".to_owned() });
-    }
-    Some(AccessKey { id, status, created })
+    let last_used = match fields.next() {
+        None => None,
+        Some(at) => {
+            let at = if at == "never" { None } else { Some(time(at)?) };
+            Some(LastUsed { at, region: "us-east-1".to_owned(), service: "s3".to_owned() })
+        }
+    };
+    Some(AccessKey { id, status, created, last_used })
 }
 
 /// The last day of a valid exemption, and the only key that it covers.
@@ -96,8 +104,8 @@ fn assert_exemption(exemption: &Exemption, expected: Option<(NaiveDate, Option<&
     }
 }
 
-fn assert_verdict(
-    verdict: &Verdict,
+fn assert_assessment(
+    assessment: &Assessment,
     keys: &[AccessKey],
     exemption: &Exemption,
     parameters: &Parameters,
@@ -109,24 +117,26 @@ fn assert_verdict(
     let mut stale: Vec<_> = active.clone().filter(|key| older(key, limit)).collect();
     stale.sort_by_key(|key| (key.created, &key.id));
     let violations: Vec<_> = stale.iter().filter(|key| !exemption.covers(&key.id)).map(|key| key.id.clone()).collect();
-    let said = verdict.annotation.as_deref().unwrap();
+    let said = assessment.verdict.annotation.as_deref().unwrap();
     assert_annotation(said);
-    assert_eq!(verdict.violations, violations, "{said}");
-    assert_eq!(verdict.compliance == Compliance::NonCompliant, !violations.is_empty(), "{said}");
-    assert_eq!(verdict.exempt, !stale.is_empty() && violations.is_empty(), "{said}");
-    assert_eq!(is_exemption(said), verdict.exempt, "{said}");
-    assert_eq!(verdict.due_soon, stale.is_empty() && active.clone().any(|key| older(key, limit - warn)), "{said}");
+    let found: Vec<_> = assessment.keys_in(KeyState::Violation).into_iter().map(|key| key.id.clone()).collect();
+    let (is_exempt, is_due_soon) = (assessment.is_exempt(), assessment.is_due_soon());
+    assert_eq!(found, violations, "{said}");
+    assert_eq!(assessment.verdict.compliance == Compliance::NonCompliant, !violations.is_empty(), "{said}");
+    assert_eq!(is_exempt, !stale.is_empty() && violations.is_empty(), "{said}");
+    assert_eq!(is_exemption(said), is_exempt, "{said}");
+    assert_eq!(is_due_soon, stale.is_empty() && active.clone().any(|key| older(key, limit - warn)), "{said}");
     if let Some(first) = violations.first() {
         assert!(said.starts_with(&format!("{first} is stale: created ")), "{said}");
     }
     if let (Exemption::Void(why), false, false) = (exemption, violations.is_empty(), said.contains("...")) {
         assert!(said.contains(why.as_str()), "{said} does not say: {why}");
     }
-    if let (Exemption::Valid { until, .. }, true) = (exemption, verdict.exempt) {
+    if let (Exemption::Valid { until, .. }, true) = (exemption, is_exempt) {
         assert!(said.starts_with(&format!("Exempt until {until} (owner: ")), "{said}");
     }
-    // What a sweep remembers spares the user's next reads, so nothing that a tag says may look like it.
-    if Clearance::remembered(said, now, parameters).is_some() {
-        assert!(stale.is_empty() && !verdict.due_soon && !keys.iter().any(|key| older(key, limit)), "{said}");
+    // A result that says until when spares the user's next reads, so nothing that a tag says may look like it.
+    if is_routine(said) || assessment.skip_until.is_some() {
+        assert!(stale.is_empty() && !is_due_soon && !keys.iter().any(|key| older(key, limit)), "{said}");
     }
 }

@@ -97,7 +97,7 @@ struct Sample {
 /// The sample of this kind among those that the command line prints, for an account and now.
 #[expect(clippy::expect_used, reason = "the file is part of the build")]
 fn sample(world: &World, kind: &str, account: &str) -> Sample {
-    let text = include_str!("../../../rule/src/config/event/samples.json")
+    let text = include_str!("../../../rule/src/config_service/event/samples.json")
         .replace("123456789012", account)
         .replace("2026-03-01T12:00:00.000Z", &time(world.now()))
         .replace("2026-03-01T11:50:00.000Z", &time(world.now()));

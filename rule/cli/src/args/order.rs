@@ -2,7 +2,10 @@
 
 use anyhow::bail;
 use clap::value_parser;
-use policy::exemption::Tags;
+use policy::{
+    priority::{has_tag, owner},
+    user::Tags,
+};
 
 /// The priority: production first, then keys in use, then idle keys, and older keys before younger ones.
 #[derive(Clone, Debug, clap::Args)]
@@ -20,16 +23,15 @@ pub(crate) struct Order {
 }
 
 impl Order {
-    /// Ignores case, since IAM ignores it in tag names, and people mix it in values.
+    /// Whether the tags say so.
     pub(crate) fn is_production(&self, tags: &Tags) -> bool {
         let (name, value) = &self.production_tag;
-        tags.iter().any(|(tag, given)| tag.eq_ignore_ascii_case(name) && given.trim().eq_ignore_ascii_case(value))
+        has_tag(tags, name, value)
     }
 
     /// The owner that the tags name.
     pub(crate) fn owner(&self, tags: &Tags) -> Option<String> {
-        let (_, owner) = tags.iter().find(|(tag, _)| tag.eq_ignore_ascii_case(&self.owner_tag))?;
-        Some(owner.trim().to_owned()).filter(|owner| !owner.is_empty())
+        owner(tags, &self.owner_tag).map(str::to_owned)
     }
 }
 

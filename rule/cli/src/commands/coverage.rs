@@ -12,19 +12,19 @@ use crate::{
 };
 use access_key_rotation::{
     aws::{account::Account, iam::list_users},
-    config::results::{HeldResult, read_results},
+    config_service::recorded_results::read_results,
     coverage::account::{Coverage, State},
 };
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::ValueEnum;
 use futures_util::StreamExt;
-use policy::{annotation::is_exemption, decision::Compliance};
+use policy::{annotation::is_exemption, assessment::Compliance, recorded_result::RecordedResult};
 use serde::Serialize;
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
     io::{self, Write},
     path::PathBuf,
-    sync::Mutex,
 };
 
 /// Shows when AWS Config last evaluated the rule in each account, and which accounts are not covered.
@@ -84,7 +84,7 @@ struct AccountCoverage {
     error: Option<String>,
 }
 
-/// The account's IAM users, by the results that AWS Config holds.
+/// The account's IAM users, by the results that AWS Config recorded.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Users {
@@ -128,25 +128,21 @@ async fn read(session: &Session, id: String, name: Option<String>, function: &st
 }
 
 async fn count(account: &Account<'_>, rule: &str) -> anyhow::Result<Users> {
-    let results = Mutex::new(BTreeMap::new());
-    let keep = |result: HeldResult| {
-        if let Ok(mut results) = results.lock() {
-            results.insert(result.user_id.clone(), result);
-        }
-    };
+    let results = RefCell::new(BTreeMap::new());
+    let keep = |result: RecordedResult| drop(results.borrow_mut().insert(result.user_id.clone(), result));
     read_results(account, rule, account.ends.reads, keep).await.map_err(|error| account.error(&error))?;
     let listing = list_users(account, account.ends.reads).await;
     if let Some(error) = listing.broken_off {
         return Err(account.error(&error).into());
     }
-    let results = results.into_inner().unwrap_or_default();
-    let held: Vec<_> = listing.users.iter().filter_map(|user| results.get(&user.id)).collect();
-    let count = |counts: fn(&HeldResult) -> bool| held.iter().filter(|result| counts(result)).count();
+    let results = results.into_inner();
+    let recorded: Vec<_> = listing.users.iter().filter_map(|user| results.get(&user.id)).collect();
+    let count = |counts: fn(&RecordedResult) -> bool| recorded.iter().filter(|result| counts(result)).count();
     Ok(Users {
         users: listing.users.len(),
         users_non_compliant: count(|result| result.compliance == Compliance::NonCompliant),
         users_exempt: count(|result| result.compliance == Compliance::Compliant && is_exemption(&result.annotation)),
-        users_unknown: listing.users.len() - held.len(),
+        users_unknown: listing.users.len() - recorded.len(),
     })
 }
 

@@ -8,7 +8,7 @@ use crate::{
     output::destination,
 };
 use access_key_rotation::{
-    config::{delivery::Destination, event::Event},
+    config_service::{delivery::Destination, event::Event},
     handler::{Invocation, handle},
     metrics::Metrics,
 };
@@ -16,7 +16,7 @@ use anyhow::{Context, anyhow, bail};
 use aws_sdk_config::types::{ComplianceType, Evaluation};
 use chrono::{DateTime, SecondsFormat};
 use clap::{ValueEnum, builder::PossibleValuesParser};
-use policy::clearance::is_routine;
+use policy::skip_until::is_routine;
 use serde::Serialize;
 use serde_json::Value;
 use std::{

@@ -14,7 +14,10 @@ use crate::{
 use anyhow::{anyhow, bail};
 use chrono::{NaiveDate, TimeDelta, Utc};
 use clap::ArgGroup;
-use policy::exemption::{EXEMPTION_TAGS, Exemption, Tags, day};
+use policy::{
+    exemption::{EXEMPTION_TAGS, Exemption, day},
+    user::Tags,
+};
 
 /// The longest tag value that IAM accepts, in characters (`tagValueType` in its service model).
 const VALUE_LIMIT: usize = 256;

@@ -3,14 +3,15 @@
 use access_key_rotation::aws::{
     account::Account,
     calls::Failure,
-    iam::{User, get_user, list_users},
+    iam::{get_user, list_users},
 };
 use anyhow::bail;
 use chrono::{DateTime, NaiveDate, Utc};
 use futures_util::{StreamExt, stream};
 use policy::{
-    exemption::{EXEMPT_KEY, EXEMPT_OWNER, EXEMPT_REASON, EXEMPT_UNTIL, EXEMPTION_TAGS, Exemption, Tags},
+    exemption::{EXEMPT_KEY, EXEMPT_OWNER, EXEMPT_REASON, EXEMPT_UNTIL, EXEMPTION_TAGS, Exemption},
     parameters::Parameters,
+    user::{Tags, User},
 };
 use serde::Serialize;
 

@@ -1,17 +1,13 @@
 //! The findings of a scan for each user and account: the document that `--format json` prints and `--since` reads.
 
 use crate::args::order::Order;
-use access_key_rotation::{
-    aws::iam::User,
-    coverage::account::{Coverage, State},
-    evaluation::user::Evaluated,
-};
-use chrono::{DateTime, TimeDelta, Utc};
+use access_key_rotation::coverage::account::{Coverage, State};
+use chrono::{DateTime, Utc};
 use policy::{
-    access_key::{AccessKey, KeyStatus, LastUsed, description},
-    decision::Compliance,
-    exemption::Tags,
+    access_key::{AccessKey, KeyStatus},
+    assessment::{AssessedKey, Assessment, Compliance, KeyState},
     parameters::Parameters,
+    priority::Priority,
 };
 use serde::{Deserialize, Serialize};
 
@@ -151,26 +147,16 @@ impl Terms {
 }
 
 /// Sorts findings; see [`Finding::rank`].
-pub(crate) type Rank = (bool, bool, bool, bool, DateTime<Utc>, String, String);
+pub(crate) type Rank = (bool, bool, (bool, bool), DateTime<Utc>, String, String);
 
 impl Finding {
-    pub(crate) fn new(account: &str, user: User, evaluated: Evaluated, order: &Order, terms: &Terms) -> Finding {
-        let Evaluated { verdict, keys, tags, .. } = evaluated;
-        let recently = terms.scanned_at - TimeDelta::days(terms.quiet_days.into());
-        // The keys that the verdict is about: those in violation or, if there are none, those that are stale but exempt.
-        let matters = |key: &AccessKey| match verdict.violations.is_empty() {
-            true => key.status == KeyStatus::Active && terms.scanned_at > key.due(terms.max_access_key_age),
-            false => verdict.violations.contains(&key.id),
-        };
-        let uses = keys.iter().filter(|(key, _)| matters(key));
-        let uses: Vec<_> =
-            uses.map(|(_, used)| used.as_ref().map(|used| used.at.is_some_and(|at| at >= recently))).collect();
-        let is_known = !uses.is_empty() && !uses.contains(&None);
-        let in_use = if uses.contains(&Some(true)) { Some(true) } else { is_known.then_some(false) };
-        let (limit, now) = (terms.max_access_key_age, terms.scanned_at);
-        let mut outlived: Vec<_> = keys.iter().map(|(key, _)| key).filter(|key| key.is_outlived(limit, now)).collect();
-        outlived.sort_by_key(|key| key.created);
-        let old_inactive_keys = outlived.into_iter().map(|key| key.id.clone()).collect();
+    pub(crate) fn new(account: &str, assessment: Assessment, order: &Order, terms: &Terms) -> Finding {
+        let ids = |state| assessment.keys_in(state).into_iter().map(|key| key.id.clone()).collect::<Vec<_>>();
+        let (violations, old_inactive_keys) = (ids(KeyState::Violation), ids(KeyState::OldInactive));
+        let exemptions_are_known = !terms.credential_report || violations.is_empty();
+        let (exempt, due_soon) = (assessment.is_exempt(), assessment.is_due_soon());
+        let in_use = assessment.is_in_use(terms.quiet_days, terms.scanned_at);
+        let Assessment { user, verdict, keys, tags, .. } = assessment;
         Finding {
             account: account.to_owned(),
             user_name: user.name,
@@ -178,28 +164,24 @@ impl Finding {
             arn: user.arn,
             compliance: verdict.compliance,
             annotation: verdict.annotation,
-            exempt: (!terms.credential_report || verdict.violations.is_empty()).then_some(verdict.exempt),
-            due_soon: verdict.due_soon,
+            exempt: exemptions_are_known.then_some(exempt),
+            due_soon,
             production: tags.as_ref().map(|tags| order.is_production(tags)),
             in_use,
             owner: tags.as_ref().and_then(|tags| order.owner(tags)),
-            violations: verdict.violations,
+            violations,
             old_inactive_keys,
             since: None,
-            access_keys: keys.into_iter().map(|(key, used)| Key::new(key, used, tags.as_ref(), now)).collect(),
+            access_keys: keys
+                .into_iter()
+                .map(|AssessedKey { key, description, .. }| Key::new(key, description, terms.scanned_at))
+                .collect(),
         }
     }
 
-    /// The priority of a violation, in words.
-    pub(crate) fn priority(&self) -> &'static str {
-        match (self.production == Some(true), self.in_use) {
-            (true, Some(true)) => "production, in use",
-            (true, Some(false)) => "production",
-            (true, None) => "production, in use?",
-            (false, Some(true)) => "in use",
-            (false, Some(false)) => "idle",
-            (false, None) => "in use?",
-        }
+    /// How urgent it is.
+    pub(crate) fn priority(&self) -> Priority {
+        Priority { production: self.production, in_use: self.in_use }
     }
 
     /// The keys that are older than the limit, but not active, oldest first.
@@ -223,9 +205,7 @@ impl Finding {
         (
             !self.is_violation(),
             self.exempt != Some(true) && !self.due_soon,
-            self.production != Some(true),
-            // An unknown use counts as a use only for a violation.
-            self.in_use == Some(false) || self.in_use.is_none() && !self.is_violation(),
+            self.priority().rank(self.is_violation()),
             oldest.unwrap_or(DateTime::<Utc>::MAX_UTC),
             self.account.clone(),
             self.user_name.clone(),
@@ -234,15 +214,18 @@ impl Finding {
 }
 
 impl Key {
-    /// `tags` are the user's, if they were read.
-    pub(crate) fn new(key: AccessKey, used: Option<LastUsed>, tags: Option<&Tags>, now: DateTime<Utc>) -> Key {
+    pub(crate) fn new(key: AccessKey, description: Option<String>, now: DateTime<Utc>) -> Key {
         Key {
-            description: tags.and_then(|tags| description(tags, &key.id)).map(str::to_owned),
+            description,
             access_key_id: key.id,
             status: key.status,
             create_date: key.created,
             age_days: (now - key.created).num_days(),
-            last_used: used.map(|used| Used { date: used.at, region: used.region, service_name: used.service }),
+            last_used: key.last_used.map(|used| Used {
+                date: used.at,
+                region: used.region,
+                service_name: used.service,
+            }),
         }
     }
 }

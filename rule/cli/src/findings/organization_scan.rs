@@ -10,11 +10,7 @@ use crate::{
         scan_result::{AccountScan, ScanResult},
     },
 };
-use access_key_rotation::{
-    coverage::account::read,
-    evaluation::{account_scan::scan, user::Evaluator},
-    metrics::Metrics,
-};
+use access_key_rotation::{coverage::account::read, metrics::Metrics, scan::scan, user::Evaluator};
 use futures_util::StreamExt;
 use std::{path::Path, pin::pin, sync::Arc};
 
@@ -82,9 +78,8 @@ async fn scan_account(
         has_notices: false,
     };
     let scan = scan(evaluator).await;
-    let findings = scan.findings.into_iter().map(|(user, found)| Finding::new(id, user, found, &scope.order, terms));
-    let findings = findings.collect();
-    let mut errors: Vec<_> = scan.outcome.err().map(|error| error.to_string()).into_iter().collect();
+    let findings = scan.users.into_iter().map(|user| Finding::new(id, user.assessment, &scope.order, terms)).collect();
+    let mut errors: Vec<_> = scan.complete.err().map(|error| error.to_string()).into_iter().collect();
     let coverage = match besides.coverage_of {
         Some(function) => match read(&account, None, &function_arn(&session.home, function), session.now).await {
             Ok(coverage) => Some(Covered::from(coverage)),

@@ -12,19 +12,16 @@ use crate::{
         scan_result::{AccountScan, ScanResult},
     },
 };
-use access_key_rotation::{
-    aws::{home::is_account_id, iam::User},
-    evaluation::user::Evaluated,
-};
+use access_key_rotation::aws::home::is_account_id;
 use anyhow::{Context, bail};
 use chrono::{DateTime, TimeDelta, Utc};
 use csv::StringRecord;
 use policy::{
     access_key::{AccessKey, KeyStatus, LastUsed},
-    clearance::is_routine,
-    decision::decide,
-    exemption::Tags,
+    assessment::{Assessment, assess},
     parameters::Parameters,
+    skip_until::is_routine,
+    user::User,
 };
 use std::{
     collections::BTreeSet,
@@ -167,11 +164,11 @@ pub(crate) fn evaluate_report(
         }
         match (user, columns.keys(&record, additional_is_empty)) {
             (Some(user), Ok(keys)) => {
-                let evaluated = evaluate(keys, parameters, terms.scanned_at);
-                report.findings.push(Finding::new(&report.account, user, evaluated, order, terms));
+                let assessment = evaluate(user, keys, parameters, terms.scanned_at);
+                report.findings.push(Finding::new(&report.account, assessment, order, terms));
             }
             (None, Ok(keys)) => {
-                let key = |(key, used)| Key::new(key, Some(used), None, terms.scanned_at);
+                let key = |key| Key::new(key, None, terms.scanned_at);
                 report.root_access_keys = Some(keys.into_iter().map(key).collect());
             }
             (user, Err(why)) => {
@@ -187,14 +184,11 @@ pub(crate) fn evaluate_report(
 }
 
 /// Applies the rule's policy. Without tags, exemptions are unknown.
-fn evaluate(keys: Vec<(AccessKey, LastUsed)>, parameters: &Parameters, now: DateTime<Utc>) -> Evaluated {
-    let all: Vec<_> = keys.iter().map(|(key, _)| key.clone()).collect();
-    let uses = keys.iter().map(|(key, used)| (key.id.clone(), used.clone())).collect();
-    let mut verdict = decide(&all, &uses, &Tags::new(), parameters, now);
+fn evaluate(user: User, keys: Vec<AccessKey>, parameters: &Parameters, now: DateTime<Utc>) -> Assessment {
+    let mut assessment = assess(user, keys, None, parameters, now);
     // A report proves neither that a user has no key nor that a key is young.
-    verdict.annotation = verdict.annotation.filter(|annotation| !is_routine(annotation));
-    let keys = keys.into_iter().map(|(key, used)| (key, Some(used))).collect();
-    Evaluated { verdict, keys, tags: None, unknown_use: None }
+    assessment.verdict.annotation = assessment.verdict.annotation.filter(|annotation| !is_routine(annotation));
+    assessment
 }
 
 /// The positions of the columns.
@@ -288,7 +282,7 @@ impl Columns {
     }
 
     /// The user's keys. [`ADDITIONAL`] may be empty if it is empty in all rows so far.
-    fn keys(&self, record: &StringRecord, additional_is_empty: bool) -> anyhow::Result<Vec<(AccessKey, LastUsed)>> {
+    fn keys(&self, record: &StringRecord, additional_is_empty: bool) -> anyhow::Result<Vec<AccessKey>> {
         match self.additional.map(|additional| &record[additional]) {
             None | Some("N/A") => {}
             Some("") if additional_is_empty => {}
@@ -312,8 +306,8 @@ impl Columns {
                 "N/A" => None,
                 date => Some(time(date).with_context(|| not_a_time(&format!("access_key_{number}_last_used_date")))?),
             };
-            let used = LastUsed { at, region: region.to_owned(), service: service.to_owned() };
-            keys.push((AccessKey { id: format!("access key {number}"), status, created }, used));
+            let last_used = Some(LastUsed { at, region: region.to_owned(), service: service.to_owned() });
+            keys.push(AccessKey { id: format!("access key {number}"), status, created, last_used });
         }
         Ok(keys)
     }

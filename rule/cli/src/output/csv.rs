@@ -7,7 +7,7 @@ use crate::{
     },
     output::visible::visible,
 };
-use policy::decision::Compliance;
+use policy::assessment::Compliance;
 use serde::Serialize;
 use std::io::{self, Write};
 

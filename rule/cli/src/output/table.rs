@@ -31,7 +31,7 @@ pub(crate) fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> 
         let Finding { account, user_name, annotation, since, .. } = &finding;
         let new = if *since == Some(Since::New) { "NEW: " } else { "" };
         let what = annotation.as_deref().unwrap_or_default();
-        writeln!(out, "{account:<12}  {user_name:<width$}  {:<18}  {new}{what}", finding.priority())?;
+        writeln!(out, "{account:<12}  {user_name:<width$}  {:<18}  {new}{what}", finding.priority().as_str())?;
     }
     old_inactive_keys(result, out)?;
     for account in &result.accounts {

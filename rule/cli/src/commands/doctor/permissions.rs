@@ -8,7 +8,7 @@ use access_key_rotation::{
         calls::{CallError, Failure},
         iam::{GET_ACCESS_KEY_LAST_USED, GET_USER, LIST_ACCESS_KEYS, LIST_USERS},
     },
-    config::event::IAM_USER,
+    config_service::event::IAM_USER,
 };
 
 const NAME: &str = "permissions";

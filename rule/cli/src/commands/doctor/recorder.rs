@@ -2,7 +2,7 @@
 
 use super::{Caller, Check};
 use crate::manual;
-use access_key_rotation::{aws::account::Account, config::event::IAM_USER};
+use access_key_rotation::{aws::account::Account, config_service::event::IAM_USER};
 use aws_sdk_config::types::{
     ConfigurationRecorder, ConfigurationRecorderStatus, RecorderStatus, RecordingFrequency, RecordingMode,
     RecordingStrategyType, ResourceType,

@@ -6,7 +6,7 @@
 
 use super::Check;
 use crate::manual;
-use access_key_rotation::{aws::home::Home, config::event::IAM_USER};
+use access_key_rotation::{aws::home::Home, config_service::event::IAM_USER};
 
 /// A Region that records IAM users.
 pub(super) struct Region {

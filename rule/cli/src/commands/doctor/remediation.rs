@@ -3,7 +3,7 @@
 use super::{Caller, Check};
 use access_key_rotation::{
     aws::{account::Account, calls::CallError, pages::Pages},
-    config::rules::rules_that_invoke,
+    config_service::rules::rules_that_invoke,
     coverage::account::{in_words, is_function},
 };
 

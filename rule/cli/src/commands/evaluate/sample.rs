@@ -8,7 +8,7 @@ use policy::parameters::PARAMETERS;
 use serde_json::{Map, Value};
 
 /// The event around `invokingEvent`, and an `invokingEvent` for each kind: account 123456789012 in us-east-1 on 2026-03-01.
-const SAMPLES: &str = include_str!("../../../../src/config/event/samples.json");
+const SAMPLES: &str = include_str!("../../../../src/config_service/event/samples.json");
 
 /// AWS Config captures an item some minutes before it sends the event.
 const CAPTURED_BEFORE: TimeDelta = TimeDelta::minutes(10);
@@ -47,7 +47,7 @@ fn parts(text: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use access_key_rotation::config::event::{Event, Target};
+    use access_key_rotation::config_service::event::{Event, Target};
     use policy::parameters::Parameters;
 
     #[test]

@@ -11,15 +11,17 @@ use access_key_rotation::{
         calls::{CallError, Failure},
         iam::{get_user, list_access_keys},
     },
-    evaluation::user::{Evaluated, Evaluator},
     metrics::Metrics,
+    user::{Evaluated, Evaluator},
 };
 use anyhow::{Context, anyhow, bail};
 use aws_sdk_iam::types::Tag;
 use policy::{
-    access_key::{AccessKey, KeyStatus, LastUsed},
-    exemption::{EXEMPT_KEY, Tags},
+    access_key::KeyStatus,
+    assessment::{AssessedKey, Assessment},
+    exemption::EXEMPT_KEY,
     parameters::Parameters,
+    user::Tags,
 };
 use std::{
     io::{Write, stderr},
@@ -56,7 +58,7 @@ pub(super) async fn write(
 ) -> anyhow::Result<()> {
     let (user, tags) = get_user(account, name).await.map_err(|error| unread(account, name, &error))?;
     let (old, mut others): (Tags, Tags) = tags.into_iter().partition(|(name, _)| is_exemption_tag(name));
-    let target = Target { account, name, id: &user.id, old };
+    let target = Target { account, name, id: &user.id.clone(), old };
     target.check(&new).await?;
     others.extend(new.clone());
     let metrics = Metrics::default();
@@ -68,8 +70,8 @@ pub(super) async fn write(
         uses_of_exempt_keys: false,
         has_notices: false,
     };
-    let evaluated = evaluator.with_tags(name, others).await.map_err(|error| account.error(&error))?;
-    let Evaluated { verdict, keys, .. } =
+    let evaluated = evaluator.with_tags(user, others).await.map_err(|error| account.error(&error))?;
+    let Evaluated { assessment: Assessment { verdict, keys, .. }, .. } =
         evaluated.with_context(|| format!("{name} was deleted or renamed in the meantime. Nothing was written"))?;
     let compliance = verdict.compliance.as_str();
     let with = if new.is_empty() { "without the exemption" } else { "with the exemption" };
@@ -87,10 +89,10 @@ pub(super) async fn write(
 }
 
 /// Says so if there is nothing to exempt: no key, or none that is active.
-fn without_keys(keys: &[(AccessKey, Option<LastUsed>)]) -> Option<&'static str> {
+fn without_keys(keys: &[AssessedKey]) -> Option<&'static str> {
     match keys {
         [] => Some("no access key"),
-        _ if keys.iter().any(|(key, _)| key.status == KeyStatus::Active) => None,
+        _ if keys.iter().any(|key| key.key.status == KeyStatus::Active) => None,
         _ => Some("no active access key"),
     }
 }

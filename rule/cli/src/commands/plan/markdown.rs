@@ -64,7 +64,7 @@ fn violations(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
 
 fn user(finding: &Finding, plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     let Finding { account, user_name, annotation, access_keys, .. } = finding;
-    writeln!(out, "\n### {} in {account} ({})\n", escape(user_name), finding.priority())?;
+    writeln!(out, "\n### {} in {account} ({})\n", escape(user_name), finding.priority().as_str())?;
     writeln!(out, "{}\n", escape(annotation.as_deref().unwrap_or_default()))?;
     for Key { access_key_id, description, .. } in access_keys {
         if let Some(description) = description {

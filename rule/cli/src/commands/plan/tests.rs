@@ -8,7 +8,7 @@ use crate::findings::finding::{Used, compliant};
 use chrono::TimeDelta;
 use policy::{
     access_key::KeyStatus::{self, Active, Expired, Inactive},
-    decision::Compliance,
+    assessment::Compliance,
 };
 
 fn terms() -> Terms {

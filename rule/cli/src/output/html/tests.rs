@@ -13,7 +13,7 @@ use crate::{
 };
 use access_key_rotation::coverage::account::State;
 use chrono::{DateTime, TimeDelta};
-use policy::{access_key::KeyStatus, decision::Compliance};
+use policy::{access_key::KeyStatus, assessment::Compliance};
 
 const ACCOUNT: &str = "111122223333";
 

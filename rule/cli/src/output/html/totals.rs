@@ -9,7 +9,7 @@ use super::{
 use crate::findings::finding::{AccountSummary, Finding, Terms};
 use chrono::TimeDelta;
 use maud::{Markup, html};
-use policy::{access_key::KeyStatus, decision::Compliance};
+use policy::{access_key::KeyStatus, assessment::Compliance};
 use std::collections::BTreeMap;
 
 /// The state of a user on the page's list.

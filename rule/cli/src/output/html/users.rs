@@ -118,7 +118,7 @@ fn controls(compared: bool) -> Markup {
 fn user(finding: &Finding, state: State, account_name: Option<&str>, terms: &Terms) -> Markup {
     let is_new = finding.since == Some(Since::New);
     let priority = match state {
-        State::NonCompliant => finding.priority(),
+        State::NonCompliant => finding.priority().as_str(),
         // A scan does not check whether other keys are in use.
         _ if finding.production == Some(true) => "production",
         _ => "–",

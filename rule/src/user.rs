@@ -5,7 +5,7 @@ use crate::{
         account::Account,
         calls::{CallError, Failure},
         iam::{
-            GET_ACCESS_KEY_LAST_USED, GET_USER, LIST_ACCESS_KEYS, Listing, User, get_user, last_used, list_access_keys,
+            GET_ACCESS_KEY_LAST_USED, GET_USER, LIST_ACCESS_KEYS, Listing, get_user, last_used, list_access_keys,
             list_users,
         },
     },
@@ -14,11 +14,10 @@ use crate::{
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
 use policy::{
-    access_key::{AccessKey, KeyStatus, LastUsed, LastUses},
-    decision::{Verdict, decide, stale_keys},
-    exemption::{Exemption, Tags},
-    notice::reached,
+    access_key::{AccessKey, KeyStatus},
+    assessment::{AssessedKey, Assessment, KeyState, assess},
     parameters::Parameters,
+    user::{Tags, User},
 };
 use std::time::Duration;
 use tokio::time::sleep;
@@ -31,40 +30,14 @@ const CONSISTENT_WITHIN: TimeDelta = TimeDelta::minutes(2);
 /// How many other users are read to find out whether an action is denied for one user or for the account.
 pub(crate) const CONTROLS: usize = 3;
 
-/// A verdict on a user, and the facts behind it.
+/// A user who was evaluated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evaluated {
-    /// What the rule says.
-    pub verdict: Verdict,
-    /// The user's access keys, each with its last use if that was read. Empty for a user who is gone.
-    pub keys: Vec<(AccessKey, Option<LastUsed>)>,
-    /// The user's tags, if they were read, as they are if a key is stale. They were read after the keys, under the same name and
-    /// with the user's id, so the keys are this user's.
-    pub tags: Option<Tags>,
-    /// Why the last use of a key in violation is unknown, if it is.
+    /// What the policy says. If it has the user's tags, these were read after the keys, under the same name and with the user's
+    /// id, so the keys are this user's. If not, the keys are those of the user who had the name at that moment.
+    pub assessment: Assessment,
+    /// Why the last use of a key that the verdict is about is unknown, if it is.
     pub unknown_use: Option<CallError>,
-}
-
-impl Evaluated {
-    /// For a user who is gone.
-    fn gone() -> Evaluated {
-        Evaluated { verdict: Verdict::not_applicable(), keys: Vec::new(), tags: None, unknown_use: None }
-    }
-}
-
-/// The facts that decide on a user: access keys and, if it is known whose they are, the user's tags.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Facts {
-    keys: Vec<AccessKey>,
-    /// Read after the keys, under the same name.
-    owner: Option<(User, Tags)>,
-}
-
-impl Facts {
-    /// Whether it is known whose keys they are. If not, they are those of the user who had the name at that moment.
-    pub(crate) fn are_confirmed(&self) -> bool {
-        self.owner.is_some()
-    }
 }
 
 /// When to find out whose access keys were read. IAM lists keys by the user's name, which may pass to another user at any moment.
@@ -95,52 +68,47 @@ pub struct Evaluator<'a> {
 }
 
 impl Evaluator<'_> {
-    /// Reads the facts about a user whose name and id were listed together. Returns `None` if no user has this name and id now.
+    /// Evaluates a user whose name and id were listed together, without the last use of keys. Returns `None` if no user has this
+    /// name and id now.
     ///
     /// # Errors
     /// As for [`Evaluator::of_item`].
-    pub(crate) async fn read(&self, name: &str, id: &str, confirm: Confirm) -> Result<Option<Facts>, CallError> {
-        let keys = match list_access_keys(self.account, name).await {
+    pub(crate) async fn read(&self, user: &User, confirm: Confirm) -> Result<Option<Evaluated>, CallError> {
+        let keys = match list_access_keys(self.account, &user.name).await {
             Err(error) if error.kind == Failure::NotFound => return Ok(None),
             keys => keys?,
         };
-        let is_needed = confirm == Confirm::Now || !stale_keys(&keys, self.parameters, self.now).is_empty();
-        let is_wanted = self.has_notices && keys.iter().any(|key| self.has_milestone(key));
+        let unconfirmed = self.assess(user.clone(), keys, None);
+        let is_needed = confirm == Confirm::Now || unconfirmed.assessment.has(KeyState::Violation);
+        let is_wanted = self.has_notices && unconfirmed.assessment.milestones(None).next().is_some();
         if !is_needed && !is_wanted {
-            return Ok(Some(Facts { keys, owner: None }));
+            return Ok(Some(unconfirmed));
         }
-        match get_user(self.account, name).await {
-            Ok(owner) if owner.0.id == id => Ok(Some(Facts { keys, owner: Some(owner) })),
+        match get_user(self.account, &user.name).await {
+            Ok((owner, tags)) if owner.id == user.id => {
+                Ok(Some(self.assess(owner, unconfirmed.assessment.into_keys(), Some(tags))))
+            }
             Ok(_) => Ok(None),
             Err(error) if error.kind == Failure::NotFound => Ok(None),
             // The tags are for a notice, and no condition of the verdict.
-            Err(_) if !is_needed => Ok(Some(Facts { keys, owner: None })),
+            Err(_) if !is_needed => Ok(Some(unconfirmed)),
             Err(error) => Err(error),
         }
     }
 
-    fn has_milestone(&self, key: &AccessKey) -> bool {
-        reached(key, &Exemption::Absent, self.parameters, None, self.now).is_some()
-    }
-
     /// Evaluates the user of a configuration item, which may be out of date: by now, the name may belong to another user, or
-    /// the user may have another name. Returns the user too, as IAM names it now, unless the user is gone.
+    /// the user may have another name. Returns `None` if the user is gone.
     ///
     /// # Errors
     /// The error of the read that failed. The user is then unknown, neither compliant nor gone.
-    pub async fn of_item(
-        &self,
-        name: &str,
-        id: &str,
-        captured: DateTime<Utc>,
-    ) -> Result<(Option<User>, Evaluated), CallError> {
+    pub async fn of_item(&self, name: &str, id: &str, captured: DateTime<Utc>) -> Result<Option<Evaluated>, CallError> {
         let keys = list_access_keys(self.account, name).await;
         if !matches!(&keys, Err(error) if error.kind == Failure::NotFound) {
             match get_user(self.account, name).await {
-                Ok(owner) if owner.0.id == id => {
-                    let user = owner.0.clone();
-                    if let Some(evaluated) = self.complete(Facts { keys: keys?, owner: Some(owner) }, &user).await {
-                        return Ok((Some(user), evaluated));
+                Ok((user, tags)) if user.id == id => {
+                    let evaluated = self.complete(self.assess(user, keys?, Some(tags))).await;
+                    if evaluated.is_some() {
+                        return Ok(evaluated);
                     }
                 }
                 // Whatever was wrong with the keys of another user.
@@ -153,13 +121,12 @@ impl Evaluator<'_> {
         let Listing { users, broken_off } = list_users(self.account, self.account.ends.reads).await;
         match (users.into_iter().find(|user| user.id == id), broken_off) {
             (Some(user), _) => {
-                let facts = self.read(&user.name, id, Confirm::Now).await?.ok_or_else(not_yet_consistent)?;
-                let evaluated = self.complete(facts, &user).await.ok_or_else(not_yet_consistent)?;
-                Ok((Some(user), evaluated))
+                let evaluated = self.read(&user, Confirm::Now).await?.ok_or_else(not_yet_consistent)?;
+                Ok(Some(self.complete(evaluated).await.ok_or_else(not_yet_consistent)?))
             }
             (None, Some(error)) => Err(error),
             (None, None) if self.is_fresh(captured) => Err(not_yet_consistent()),
-            (None, None) => Ok((None, Evaluated::gone())),
+            (None, None) => Ok(None),
         }
     }
 
@@ -172,17 +139,17 @@ impl Evaluator<'_> {
     ///
     /// # Errors
     /// As for [`Evaluator::of_item`].
-    pub async fn with_tags(&self, name: &str, tags: Tags) -> Result<Option<Evaluated>, CallError> {
-        match list_access_keys(self.account, name).await {
-            Ok(keys) => Ok(Some(self.decorate(keys, Some(tags)).await)),
+    pub async fn with_tags(&self, user: User, tags: Tags) -> Result<Option<Evaluated>, CallError> {
+        match list_access_keys(self.account, &user.name).await {
+            Ok(keys) => Ok(Some(self.with_last_uses(self.assess(user, keys, Some(tags))).await)),
             Err(error) if error.kind == Failure::NotFound => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// The verdict, with the last use of the keys that it is about. `None` if the user has this name and id no more.
-    pub(crate) async fn complete(&self, facts: Facts, user: &User) -> Option<Evaluated> {
-        let evaluated = self.decorate(facts.keys, facts.owner.map(|(_, tags)| tags)).await;
+    /// Adds the last use of the keys that the verdict is about. Returns `None` if the user has this name and id no more.
+    pub(crate) async fn complete(&self, evaluated: Evaluated) -> Option<Evaluated> {
+        let evaluated = self.with_last_uses(evaluated).await;
         let may_be_gone = |error: &CallError| match error.kind {
             Failure::NotFound => true,
             // IAM denies the action for a key that does not exist, even if it grants it for others.
@@ -194,75 +161,57 @@ impl Evaluator<'_> {
         }
         // The key may have been deleted since it was listed. A second read distinguishes that from a denial.
         sleep(SECOND_LOOK).await;
-        match self.read(&user.name, &user.id, Confirm::Now).await {
-            Ok(Some(facts)) => Some(self.decorate(facts.keys, facts.owner.map(|(_, tags)| tags)).await),
+        match self.read(&evaluated.assessment.user, Confirm::Now).await {
+            Ok(Some(again)) => Some(self.with_last_uses(again).await),
             Ok(None) => None,
             Err(_) => Some(evaluated),
         }
     }
 
-    /// The verdict, without reading the last use of the keys that it is about. `why` says why their last use is unknown.
-    pub(crate) fn without_last_use(&self, facts: Facts, why: CallError) -> Evaluated {
-        let (keys, tags) = (facts.keys, facts.owner.map(|(_, tags)| tags));
-        let verdict = self.decide(&keys, tags.as_ref(), &LastUses::new());
-        let unknown_use = (!verdict.violations.is_empty()).then_some(why);
-        self.evaluated((keys, tags), verdict, &LastUses::new(), unknown_use)
+    /// Whether the last use of a key is to be read.
+    pub(crate) fn needs_last_use(&self, assessment: &Assessment) -> bool {
+        assessment.keys.iter().any(|key| self.wants_last_use(assessment, key.state))
     }
 
-    async fn decorate(&self, keys: Vec<AccessKey>, tags: Option<Tags>) -> Evaluated {
-        let verdict = self.decide(&keys, tags.as_ref(), &LastUses::new());
-        let wanted: Vec<_> = match self.uses_of_exempt_keys && verdict.exempt {
-            true => stale_keys(&keys, self.parameters, self.now).into_iter().map(|key| key.id.clone()).collect(),
-            false => verdict.violations.clone(),
-        };
-        if wanted.is_empty() {
-            return self.evaluated((keys, tags), verdict, &LastUses::new(), None);
+    fn wants_last_use(&self, assessment: &Assessment, state: KeyState) -> bool {
+        match state {
+            KeyState::Violation => true,
+            KeyState::Exempt => self.uses_of_exempt_keys && assessment.is_exempt(),
+            KeyState::DueSoon | KeyState::OldInactive | KeyState::Current => false,
         }
+    }
+
+    async fn with_last_uses(&self, evaluated: Evaluated) -> Evaluated {
+        let Evaluated { mut assessment, .. } = evaluated;
+        let wanted: Vec<_> = assessment.keys.iter().map(|key| self.wants_last_use(&assessment, key.state)).collect();
         let until = self.account.extras_end();
-        let reads = wanted.iter().map(|id| last_used(self.account, id, until));
-        let mut uses = LastUses::new();
-        let mut unknown = None;
-        for (id, used) in wanted.iter().zip(join_all(reads).await) {
-            match used {
-                Ok(used) => drop(uses.insert(id.clone(), used)),
-                Err(error) => unknown = Some(error),
-            }
-        }
-        let verdict = self.decide(&keys, tags.as_ref(), &uses);
-        self.evaluated((keys, tags), verdict, &uses, unknown)
+        let wanted = assessment.keys.iter_mut().zip(wanted).filter(|(_, is_wanted)| *is_wanted);
+        let reads = wanted.map(async |(AssessedKey { key, .. }, _)| {
+            last_used(self.account, &key.id, until).await.map(|used| key.last_used = Some(used)).err()
+        });
+        let unknown_use = join_all(reads).await.into_iter().flatten().last();
+        let (user, tags) = (assessment.user.clone(), assessment.tags.take());
+        Evaluated { unknown_use, ..self.assess(user, assessment.into_keys(), tags) }
     }
 
-    fn decide(&self, keys: &[AccessKey], tags: Option<&Tags>, uses: &LastUses) -> Verdict {
-        decide(keys, uses, tags.unwrap_or(&Tags::new()), self.parameters, self.now)
-    }
-
-    fn evaluated(
-        &self,
-        (keys, tags): (Vec<AccessKey>, Option<Tags>),
-        verdict: Verdict,
-        uses: &LastUses,
-        unknown_use: Option<CallError>,
-    ) -> Evaluated {
+    fn assess(&self, user: User, keys: Vec<AccessKey>, tags: Option<Tags>) -> Evaluated {
         let active = keys.iter().filter(|key| key.status == KeyStatus::Active);
         if let Some(oldest) = active.map(|key| key.created).min() {
             self.metrics.active_key((self.now - oldest).num_days());
         }
-        let with_use = |key: AccessKey| {
-            let used = uses.get(&key.id).cloned();
-            (key, used)
-        };
-        Evaluated { verdict, keys: keys.into_iter().map(with_use).collect(), tags, unknown_use }
+        Evaluated { assessment: assess(user, keys, tags, self.parameters, self.now), unknown_use: None }
     }
 }
 
 /// Whether AWS grants an action that it denied for one user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Control {
     /// For another user: a policy shields the one.
     Granted,
     /// For no other user either: the account's roles or policies are wrong.
     Denied,
     /// There is no other user, or the answers do not tell.
+    #[default]
     Unknown,
 }
 

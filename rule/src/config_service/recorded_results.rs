@@ -1,4 +1,4 @@
-//! The results that AWS Config holds for the rule. They spare the sweep reads, and show which users may be gone.
+//! The results that AWS Config recorded for the rule. They spare the sweep reads, and show which users may be gone.
 
 use super::event::IAM_USER;
 use crate::aws::{
@@ -10,9 +10,9 @@ use aws_sdk_config::{
     primitives::DateTime as AwsDateTime,
     types::{ComplianceType, EvaluationResult},
 };
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
 use futures_util::future::join;
-use policy::decision::{Compliance, Verdict};
+use policy::{assessment::Compliance, recorded_result::RecordedResult};
 use tokio::time::Instant;
 
 /// The most results on a page of `GetComplianceDetailsByConfigRule`.
@@ -23,34 +23,6 @@ const RULE_NAME_LIMIT: usize = 64;
 const DETAILS: &str = "config:GetComplianceDetailsByConfigRule";
 const DETAILS_OF_ONE: &str = "config:GetComplianceDetailsByResource";
 
-/// A result for a user: `COMPLIANT` or `NON_COMPLIANT`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HeldResult {
-    /// `ResourceId`, `AIDA…`.
-    pub user_id: String,
-    /// `ComplianceType`
-    pub compliance: Compliance,
-    /// `Annotation`; empty if there is none.
-    pub annotation: String,
-    /// `ResultRecordedTime`
-    pub recorded: Option<DateTime<Utc>>,
-    /// `ConfigRuleInvokedTime`: when AWS Config sent the event. The result may be recorded on a later day.
-    pub invoked: Option<DateTime<Utc>>,
-}
-
-/// Whether to deliver a verdict if only changes are delivered: every violation, and every verdict that differs from the held
-/// result.
-pub fn is_change(held: Option<&HeldResult>, verdict: &Verdict) -> bool {
-    match (verdict.compliance, held) {
-        (Compliance::NonCompliant, _) => true,
-        (Compliance::NotApplicable, held) => held.is_some(),
-        (Compliance::Compliant, None) => true,
-        (Compliance::Compliant, Some(held)) => {
-            held.compliance != Compliance::Compliant || Some(&held.annotation) != verdict.annotation.as_ref()
-        }
-    }
-}
-
 /// Reads the results for users, page by page, no later than `until`, and passes each to `take` as it arrives. Violations are
 /// listed separately and at the same time: there are few of them, and their users are read in any case.
 ///
@@ -60,7 +32,7 @@ pub async fn read_results(
     account: &Account<'_>,
     rule_name: &str,
     until: Instant,
-    take: impl Fn(HeldResult),
+    take: impl Fn(RecordedResult),
 ) -> Result<(), CallError> {
     let length = rule_name.chars().count();
     if length > RULE_NAME_LIMIT {
@@ -78,7 +50,7 @@ async fn list(
     rule_name: &str,
     compliance: ComplianceType,
     until: Instant,
-    take: impl Fn(HeldResult),
+    take: impl Fn(RecordedResult),
 ) -> Result<(), CallError> {
     let mut pages = Pages::of(DETAILS);
     while pages.more() {
@@ -105,7 +77,7 @@ pub async fn read_result(
     rule_name: &str,
     user_id: &str,
     until: Instant,
-) -> Result<Option<HeldResult>, CallError> {
+) -> Result<Option<RecordedResult>, CallError> {
     let mut pages = Pages::of(DETAILS_OF_ONE);
     while pages.more() {
         let request = account
@@ -135,7 +107,7 @@ fn failed(code: String) -> CallError {
     CallError { action: DETAILS, kind: Failure::Other, code }
 }
 
-fn decode(result: EvaluationResult) -> Option<HeldResult> {
+fn decode(result: EvaluationResult) -> Option<RecordedResult> {
     let qualifier = result.evaluation_result_identifier?.evaluation_result_qualifier?;
     if qualifier.resource_type.as_deref() != Some(IAM_USER) {
         return None;
@@ -147,7 +119,7 @@ fn decode(result: EvaluationResult) -> Option<HeldResult> {
     };
     let time =
         |time: Option<AwsDateTime>| time.and_then(|time| DateTime::from_timestamp(time.secs(), time.subsec_nanos()));
-    Some(HeldResult {
+    Some(RecordedResult {
         user_id: qualifier.resource_id?,
         compliance,
         annotation: result.annotation.unwrap_or_default(),
@@ -160,36 +132,6 @@ fn decode(result: EvaluationResult) -> Option<HeldResult> {
 mod tests {
     use super::*;
     use aws_sdk_config::types::{EvaluationResultIdentifier, EvaluationResultQualifier};
-
-    fn held(compliance: Compliance, annotation: &str) -> HeldResult {
-        HeldResult {
-            user_id: "AIDABOT".to_owned(),
-            compliance,
-            annotation: annotation.to_owned(),
-            recorded: None,
-            invoked: None,
-        }
-    }
-
-    #[test]
-    fn every_violation_is_delivered_and_every_other_result_that_differs() {
-        use Compliance::{Compliant, NonCompliant};
-        let compliant = || Verdict::compliant("fine".to_owned());
-        let violation = || Verdict { compliance: NonCompliant, ..compliant() };
-        for (what, held, verdict, delivered) in [
-            ("the same violation", Some(held(NonCompliant, "fine")), violation(), true),
-            ("a new violation", Some(held(Compliant, "fine")), violation(), true),
-            ("the same words", Some(held(Compliant, "fine")), compliant(), false),
-            ("other words", Some(held(Compliant, "fine.")), compliant(), true),
-            ("no words before", Some(held(Compliant, "")), compliant(), true),
-            ("compliant now, in the same words", Some(held(NonCompliant, "fine")), compliant(), true),
-            ("a new user", None, compliant(), true),
-            ("a user who is gone", Some(held(Compliant, "fine")), Verdict::not_applicable(), true),
-            ("a user who is gone, and had no result", None, Verdict::not_applicable(), false),
-        ] {
-            assert_eq!(is_change(held.as_ref(), &verdict), delivered, "{what}");
-        }
-    }
 
     #[test]
     fn only_a_users_compliant_or_non_compliant_result_is_read() {
@@ -206,7 +148,9 @@ mod tests {
         };
         let read = decode(result(IAM_USER, ComplianceType::Compliant)).unwrap();
         let [recorded, invoked] = [1_000_000, 999_999].map(|time| DateTime::from_timestamp(time, 0));
-        assert_eq!(read, HeldResult { recorded, invoked, ..held(Compliance::Compliant, "") });
+        let (user_id, annotation) = ("AIDABOT".to_owned(), String::new());
+        let expected = RecordedResult { user_id, compliance: Compliance::Compliant, annotation, recorded, invoked };
+        assert_eq!(read, expected);
         assert_eq!(decode(result("AWS::IAM::Role", ComplianceType::Compliant)), None);
         assert_eq!(decode(result(IAM_USER, ComplianceType::InsufficientData)), None);
         assert_eq!(decode(EvaluationResult::builder().compliance_type(ComplianceType::Compliant).build()), None);

@@ -3,7 +3,7 @@
 //! A key has milestones: it is due in so many days, it is overdue since so many days, or its exemption ends in so many days. A
 //! milestone begins at the start of a day in UTC. The first evaluation after that tells it.
 
-use super::{
+use crate::{
     access_key::{AccessKey, KeyStatus, day},
     exemption::Exemption,
     parameters::Parameters,
@@ -24,7 +24,7 @@ pub enum Kind {
     ExemptionEnding,
 }
 
-/// A milestone of an access key that nobody has told yet.
+/// The latest milestone that an access key has reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Milestone {
     /// What it is about.
@@ -33,8 +33,15 @@ pub struct Milestone {
     pub days: i64,
     /// The number of days that brought the notice about: `warnBeforeDays`, 7, 3, 1 or 0 days left, or each day overdue.
     pub milestone: i64,
-    /// The day on which it began.
-    pub since: NaiveDate,
+    /// When it began. A notice that was sent before that does not cover it.
+    pub begins: DateTime<Utc>,
+}
+
+impl Milestone {
+    /// Whether there is a notice to send, if the last one was sent at `notified_at`. Without one, none was sent yet.
+    pub fn is_after(&self, notified_at: Option<DateTime<Utc>>) -> bool {
+        notified_at.is_none_or(|at| at < self.begins)
+    }
 }
 
 impl Kind {
@@ -57,13 +64,11 @@ impl Kind {
     }
 }
 
-/// The latest milestone of a key at `now`, unless it was reached before `told`, the time of the user's last result. Without one,
-/// nothing was told yet.
-pub fn reached(
+/// The latest milestone of a key at `now`.
+pub(crate) fn reached(
     key: &AccessKey,
     exemption: &Exemption,
     parameters: &Parameters,
-    told: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> Option<Milestone> {
     if key.status != KeyStatus::Active {
@@ -84,8 +89,7 @@ pub fn reached(
         // It becomes overdue in the course of its day.
         _ => (Kind::Overdue, -left(day(due)), -left(day(due)), start_of(today).max(due)),
     };
-    let is_told = told.is_some_and(|told| told >= begins);
-    (!is_told).then_some(Milestone { kind, days, milestone, since: day(begins) })
+    Some(Milestone { kind, days, milestone, begins })
 }
 
 /// Days left until a day, the milestone that this has reached, and the day on which it began. `None` if it is too early.
@@ -103,7 +107,10 @@ fn start_of(day: NaiveDate) -> DateTime<Utc> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exemption::{EXEMPT_OWNER, EXEMPT_UNTIL, Tags};
+    use crate::{
+        exemption::{EXEMPT_OWNER, EXEMPT_UNTIL},
+        user::Tags,
+    };
     use chrono::TimeDelta;
 
     fn at(time: &str) -> DateTime<Utc> {
@@ -112,12 +119,18 @@ mod tests {
 
     /// A key that falls due on 2026-03-31 at 14:00.
     fn key(status: KeyStatus) -> AccessKey {
-        AccessKey { id: "AKIAIOSFODNN7EXAMPLE".to_owned(), status, created: at("2025-12-31T14:00:00Z") }
+        AccessKey {
+            id: "AKIAIOSFODNN7EXAMPLE".to_owned(),
+            status,
+            created: at("2025-12-31T14:00:00Z"),
+            last_used: None,
+        }
     }
 
-    fn reached_at(now: &str, told: Option<&str>, exemption: &Exemption) -> Option<(Kind, i64, i64, String)> {
-        let milestone = reached(&key(KeyStatus::Active), exemption, &Parameters::default(), told.map(at), at(now))?;
-        Some((milestone.kind, milestone.days, milestone.milestone, milestone.since.to_string()))
+    fn new_at(now: &str, notified_at: Option<&str>, exemption: &Exemption) -> Option<(Kind, i64, i64, String)> {
+        let milestone = reached(&key(KeyStatus::Active), exemption, &Parameters::default(), at(now))?;
+        let is_new = milestone.is_after(notified_at.map(at));
+        is_new.then(|| (milestone.kind, milestone.days, milestone.milestone, day(milestone.begins).to_string()))
     }
 
     fn exempt_until(until: &str) -> Exemption {
@@ -146,18 +159,19 @@ mod tests {
             ("2026-06-29T14:00:00Z", Some((Kind::Overdue, 90, 90, "2026-06-29"))),
         ] {
             let expected = expected.map(|(kind, days, milestone, since)| (kind, days, milestone, since.to_owned()));
-            assert_eq!(reached_at(now, None, &Exemption::Absent), expected, "{now}");
+            assert_eq!(new_at(now, None, &Exemption::Absent), expected, "{now}");
         }
     }
 
     #[test]
-    fn each_milestone_is_told_once_however_often_the_user_is_evaluated() {
+    fn each_milestone_is_new_once_however_often_the_user_is_evaluated() {
         for (hours, expected) in [(1, 14 + 8), (7, 14 + 8), (24, 14 + 7), (72, 9)] {
-            let (mut told, mut now, mut notices) = (None, at("2026-03-01T02:00:00Z"), Vec::new());
+            let (mut notified_at, mut now, mut notices) = (None, at("2026-03-01T02:00:00Z"), Vec::new());
             while now < at("2026-04-15T00:00:00Z") {
-                let milestone = reached(&key(KeyStatus::Active), &Exemption::Absent, &Parameters::default(), told, now);
+                let milestone = reached(&key(KeyStatus::Active), &Exemption::Absent, &Parameters::default(), now);
+                let milestone = milestone.filter(|milestone| milestone.is_after(notified_at));
                 notices.extend(milestone.map(|milestone| (milestone.kind.detail_type(), milestone.milestone)));
-                (told, now) = (Some(now), now + TimeDelta::hours(hours));
+                (notified_at, now) = (Some(now), now + TimeDelta::hours(hours));
             }
             let mut distinct = notices.clone();
             distinct.dedup();
@@ -171,11 +185,11 @@ mod tests {
     }
 
     #[test]
-    fn a_milestone_that_was_missed_is_told_late_with_the_days_that_are_left() {
-        let told = Some("2026-03-22T10:00:00Z");
+    fn a_milestone_that_was_missed_comes_late_with_the_days_that_are_left() {
+        let notified_at = Some("2026-03-22T10:00:00Z");
         let expected = Some((Kind::DueSoon, 5, 7, "2026-03-24".to_owned()));
-        assert_eq!(reached_at("2026-03-26T10:00:00Z", told, &Exemption::Absent), expected);
-        assert_eq!(reached_at("2026-03-26T11:00:00Z", Some("2026-03-26T10:00:00Z"), &Exemption::Absent), None);
+        assert_eq!(new_at("2026-03-26T10:00:00Z", notified_at, &Exemption::Absent), expected);
+        assert_eq!(new_at("2026-03-26T11:00:00Z", Some("2026-03-26T10:00:00Z"), &Exemption::Absent), None);
     }
 
     #[test]
@@ -187,26 +201,26 @@ mod tests {
             ("2026-06-10T23:59:59Z", Some((Kind::ExemptionEnding, 0, 0, "2026-06-10"))),
         ] {
             let expected = expected.map(|(kind, days, milestone, since)| (kind, days, milestone, since.to_owned()));
-            assert_eq!(reached_at(now, None, &exemption), expected, "{now}");
+            assert_eq!(new_at(now, None, &exemption), expected, "{now}");
         }
         // Of a key that is not stale yet, its own day counts. A void exemption covers nothing, and one for another key not this one.
-        assert_eq!(reached_at("2026-03-17T00:00:00Z", None, &exemption).unwrap().0, Kind::DueSoon);
+        assert_eq!(new_at("2026-03-17T00:00:00Z", None, &exemption).unwrap().0, Kind::DueSoon);
         for other in [exempt_until("2026-04-30"), for_another_key(exemption)] {
-            assert_eq!(reached_at("2026-05-01T00:00:00Z", None, &other).unwrap().0, Kind::Overdue, "{other:?}");
+            assert_eq!(new_at("2026-05-01T00:00:00Z", None, &other).unwrap().0, Kind::Overdue, "{other:?}");
         }
     }
 
     #[test]
-    fn only_active_keys_and_days_within_the_warning_are_told() {
+    fn only_active_keys_and_days_within_the_warning_have_milestones() {
         for status in [KeyStatus::Inactive, KeyStatus::Expired] {
             let milestone =
-                reached(&key(status), &Exemption::Absent, &Parameters::default(), None, at("2026-05-01T00:00:00Z"));
+                reached(&key(status), &Exemption::Absent, &Parameters::default(), at("2026-05-01T00:00:00Z"));
             assert_eq!(milestone, None);
         }
         for (warn, expected) in [(0, None), (2, None), (3, Some(3)), (5, Some(5)), (30, Some(7))] {
             let parameters = Parameters { warn_before_days: warn, ..Parameters::default() };
             let now = at("2026-03-28T00:00:00Z") - TimeDelta::days(if warn == 3 { 0 } else { 2 });
-            let milestone = reached(&key(KeyStatus::Active), &Exemption::Absent, &parameters, None, now);
+            let milestone = reached(&key(KeyStatus::Active), &Exemption::Absent, &parameters, now);
             assert_eq!(milestone.map(|milestone| milestone.milestone), expected, "{warn}");
         }
     }

@@ -19,7 +19,7 @@ fn at(time: &str) -> DateTime<Utc> {
 }
 
 fn key(id: &str, status: KeyStatus, age: TimeDelta) -> AccessKey {
-    AccessKey { id: id.to_owned(), status, created: now() - age }
+    AccessKey { id: id.to_owned(), status, created: now() - age, last_used: None }
 }
 
 fn active(id: &str, days: i64) -> AccessKey {
@@ -42,19 +42,37 @@ fn tags(tags: &[(&str, &str)]) -> Tags {
     tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
-fn uses(uses: &[(&str, LastUsed)]) -> LastUses {
-    uses.iter().map(|(id, used)| ((*id).to_owned(), used.clone())).collect()
+fn user() -> User {
+    User {
+        name: "bot".to_owned(),
+        id: "AIDABOT".to_owned(),
+        arn: "arn:aws:iam::111122223333:user/bot".to_owned(),
+        created: now() - TimeDelta::days(5000),
+    }
 }
 
-fn of(keys: &[AccessKey], last_uses: &[(&str, LastUsed)], given: &[(&str, &str)]) -> Verdict {
-    decide(keys, &uses(last_uses), &tags(given), &Parameters::default(), now())
+fn assessed(keys: &[AccessKey], given: &Tags, parameters: &Parameters, now: DateTime<Utc>) -> Assessment {
+    assess(user(), keys.to_vec(), Some(given.clone()), parameters, now)
+}
+
+fn of(keys: &[AccessKey], last_uses: &[(&str, LastUsed)], given: &[(&str, &str)]) -> Assessment {
+    let mut keys = keys.to_vec();
+    for key in &mut keys {
+        key.last_used = last_uses.iter().find(|(id, _)| *id == key.id).map(|(_, used)| used.clone());
+    }
+    assessed(&keys, &tags(given), &Parameters::default(), now())
+}
+
+/// The ids of keys in violation, oldest first.
+fn violations(assessment: &Assessment) -> Vec<&str> {
+    assessment.keys_in(KeyState::Violation).into_iter().map(|key| key.id.as_str()).collect()
 }
 
 /// Checks the compliance and returns the annotation.
-fn says(compliance: Compliance, verdict: &Verdict) -> &str {
-    assert_eq!(verdict.compliance, compliance, "{verdict:?}");
-    let text = verdict.annotation.as_deref().unwrap();
-    assert_eq!(is_exemption(text), verdict.exempt, "{text}");
+fn says(compliance: Compliance, assessment: &Assessment) -> &str {
+    assert_eq!(assessment.verdict.compliance, compliance, "{assessment:?}");
+    let text = assessment.verdict.annotation.as_deref().unwrap();
+    assert_eq!(is_exemption(text), assessment.is_exempt(), "{text}");
     text
 }
 
@@ -98,18 +116,18 @@ fn the_rule_decides_as_the_runbooks_do() {
                         KeyStatus::Expired
                     }
                 };
-                AccessKey { id: text(&key[0]), status, created: at(&text(&key[2])) }
+                AccessKey { id: text(&key[0]), status, created: at(&text(&key[2])), last_used: None }
             })
             .collect();
         let tags =
             case["tags"].as_object().into_iter().flatten().map(|(key, value)| (key.clone(), text(value))).collect();
-        let verdict = decide(&keys, &LastUses::new(), &tags, &parameters, now);
+        let assessment = assessed(&keys, &tags, &parameters, now);
         let mut expected: Vec<_> = case["stale"].as_array().unwrap().iter().map(text).collect();
-        let mut violations = verdict.violations.clone();
+        let mut violations = violations(&assessment);
         expected.sort();
-        violations.sort();
+        violations.sort_unstable();
         assert_eq!(violations, expected, "{}", case["name"]);
-        assert_eq!(verdict.compliance == Compliance::NonCompliant, !expected.is_empty(), "{}", case["name"]);
+        assert_eq!(assessment.verdict.compliance == Compliance::NonCompliant, !expected.is_empty(), "{}", case["name"]);
     }
 }
 
@@ -132,22 +150,24 @@ fn a_key_is_stale_from_the_first_second_beyond_the_limit() {
     ] {
         let parameters = Parameters { max_access_key_age: limit, ..Parameters::default() };
         let keys = [key(FIRST, status, age)];
-        let verdict = decide(&keys, &LastUses::new(), &Tags::new(), &parameters, now());
+        let assessment = assessed(&keys, &Tags::new(), &parameters, now());
         let expected = if is_stale { Compliance::NonCompliant } else { Compliance::Compliant };
-        assert_eq!(verdict.compliance, expected, "{status:?} key of {age} with a limit of {limit} days");
-        assert_eq!(!stale_keys(&keys, &parameters, now()).is_empty(), is_stale);
+        assert_eq!(assessment.verdict.compliance, expected, "{status:?} key of {age} with a limit of {limit} days");
+        assert_eq!(super::is_stale(&keys[0], &parameters, now()), is_stale);
+        let is_old_inactive = status != KeyStatus::Active && age > day(limit.into());
+        assert_eq!(assessment.has(KeyState::OldInactive), is_old_inactive);
     }
 }
 
 #[test]
 fn stale_keys_come_oldest_first() {
-    let verdict = of(&[active(FIRST, 91), active("AKIAYOUNG", 10), active(SECOND, 400)], &[], &[]);
-    assert_eq!(verdict.violations, [SECOND, FIRST]);
+    let assessment = of(&[active(FIRST, 91), active("AKIAYOUNG", 10), active(SECOND, 400)], &[], &[]);
+    assert_eq!(violations(&assessment), [SECOND, FIRST]);
 }
 
 #[test]
 fn a_compliant_users_annotation_says_what_comes_next() {
-    let outlived = |what: &str| format!("Delete {what}");
+    let old_inactive = |what: &str| format!("Delete {what}");
     for (keys, due_soon, expected) in [
         (
             vec![],
@@ -176,13 +196,13 @@ fn a_compliant_users_annotation_says_what_comes_next() {
         (
             vec![active(FIRST, 3), inactive(SECOND, 400)],
             false,
-            outlived("AKIAI44QH8DHBEXAMPLE (inactive, created 2025-01-25) once nothing needs it. It is older than 90 days."),
+            old_inactive("AKIAI44QH8DHBEXAMPLE (inactive, created 2025-01-25) once nothing needs it. It is older than 90 days."),
         ),
         (
             vec![inactive(FIRST, 91), key(SECOND, KeyStatus::Expired, TimeDelta::days(400))],
             false,
-            outlived(
-                "AKIAIOSFODNN7EXAMPLE (inactive, created 2025-11-30) and AKIAI44QH8DHBEXAMPLE (expired, created 2025-01-25) \
+            old_inactive(
+                "AKIAI44QH8DHBEXAMPLE (expired, created 2025-01-25) and AKIAIOSFODNN7EXAMPLE (inactive, created 2025-11-30) \
                  once nothing needs them. They are older than 90 days.",
             ),
         ),
@@ -194,9 +214,9 @@ fn a_compliant_users_annotation_says_what_comes_next() {
                 .to_owned(),
         ),
     ] {
-        let verdict = of(&keys, &[], &[]);
-        assert_eq!(says(Compliance::Compliant, &verdict), expected);
-        assert_eq!(verdict.due_soon, due_soon, "{expected}");
+        let assessment = of(&keys, &[], &[]);
+        assert_eq!(says(Compliance::Compliant, &assessment), expected);
+        assert_eq!(assessment.is_due_soon(), due_soon, "{expected}");
     }
 }
 
@@ -269,13 +289,13 @@ fn the_advice_fits_the_users_keys_and_their_last_use() {
         (vec![other(), old()], unknown, "Find out first which of them are in use."),
         (vec![other(), old()], vec![(SECOND, unused())], "Find out first which of them are in use."),
     ] {
-        let verdict = of(&keys, &last_uses, &[]);
-        let text = says(Compliance::NonCompliant, &verdict);
+        let assessment = of(&keys, &last_uses, &[]);
+        let text = says(Compliance::NonCompliant, &assessment);
         assert!(text.ends_with(expected), "{expected}: {text}");
     }
     let exempt = [(EXEMPT_UNTIL, "2026-06-01"), (EXEMPT_OWNER, "x"), (EXEMPT_KEY, SECOND)];
-    let verdict = of(&[other(), old()], &[(FIRST, recently())], &exempt);
-    let text = says(Compliance::NonCompliant, &verdict);
+    let assessment = of(&[other(), old()], &[(FIRST, recently())], &exempt);
+    let text = says(Compliance::NonCompliant, &assessment);
     assert!(text.ends_with("Deactivate it as soon as nothing uses it."), "{text}");
 }
 
@@ -286,8 +306,8 @@ fn the_advice_on_two_keys_is_not_cut() {
     for last_uses in
         [vec![(SECOND, used()), (FIRST, used())], vec![(SECOND, used()), (FIRST, unused())], vec![(SECOND, used())]]
     {
-        let verdict = of(&[active(SECOND, 400), active(FIRST, 134)], &last_uses, &[]);
-        let text = says(Compliance::NonCompliant, &verdict);
+        let assessment = of(&[active(SECOND, 400), active(FIRST, 134)], &last_uses, &[]);
+        let text = says(Compliance::NonCompliant, &assessment);
         assert!(!text.ends_with("..."), "{text}");
     }
 }
@@ -295,8 +315,8 @@ fn the_advice_on_two_keys_is_not_cut() {
 #[test]
 fn no_advice_begins_with_deactivation_while_the_last_use_is_unknown() {
     for keys in [vec![active(FIRST, 134)], vec![active(FIRST, 134), active(SECOND, 400)]] {
-        let verdict = of(&keys, &[], &[]);
-        let text = says(Compliance::NonCompliant, &verdict);
+        let assessment = of(&keys, &[], &[]);
+        let text = says(Compliance::NonCompliant, &assessment);
         assert!(text.contains("last use unknown") && !text.contains("Deactivate"), "{text}");
     }
 }
@@ -304,10 +324,10 @@ fn no_advice_begins_with_deactivation_while_the_last_use_is_unknown() {
 #[test]
 fn an_exempt_user_is_compliant_and_the_annotation_says_why() {
     let given = [(EXEMPT_UNTIL, "2026-06-01"), (EXEMPT_OWNER, "payments"), (EXEMPT_REASON, "vendor migration")];
-    let verdict = of(&[active(FIRST, 134)], &[], &given);
-    assert!(verdict.exempt && verdict.violations.is_empty());
+    let assessment = of(&[active(FIRST, 134)], &[], &given);
+    assert!(assessment.is_exempt() && violations(&assessment).is_empty());
     assert_eq!(
-        says(Compliance::Compliant, &verdict),
+        says(Compliance::Compliant, &assessment),
         "Exempt until 2026-06-01 (owner: payments): AKIAIOSFODNN7EXAMPLE was created 2025-10-18, due 2026-01-16 (limit 90 \
          days). Reason: vendor migration"
     );
@@ -332,12 +352,12 @@ fn an_exemption_that_does_not_hold_is_explained() {
 #[test]
 fn an_exemption_for_one_key_does_not_cover_the_other() {
     let given = [(EXEMPT_UNTIL, "2026-06-01"), (EXEMPT_OWNER, "payments"), (EXEMPT_KEY, SECOND)];
-    let verdict = of(&[active(SECOND, 400), active(FIRST, 134)], &[(FIRST, unused())], &given);
-    assert_eq!(verdict.violations, [FIRST]);
-    let text = says(Compliance::NonCompliant, &verdict);
+    let assessment = of(&[active(SECOND, 400), active(FIRST, 134)], &[(FIRST, unused())], &given);
+    assert_eq!(violations(&assessment), [FIRST]);
+    let text = says(Compliance::NonCompliant, &assessment);
     assert!(text.starts_with("AKIAIOSFODNN7EXAMPLE is stale: created 2025-10-18"), "{text}");
     assert!(text.contains("The exemption covers only AKIAI44QH8DHBEXAMPLE."), "{text}");
-    assert!(of(&[active(SECOND, 400)], &[], &given).exempt);
+    assert!(of(&[active(SECOND, 400)], &[], &given).is_exempt());
 }
 
 #[test]
@@ -346,8 +366,8 @@ fn days_end_at_midnight_utc() {
     for (time, exempt) in
         [("2026-03-01T00:00:00Z", true), ("2026-03-01T23:59:59Z", true), ("2026-03-02T00:00:00Z", false)]
     {
-        let verdict = decide(&[active(FIRST, 134)], &LastUses::new(), &given, &Parameters::default(), at(time));
-        assert_eq!(verdict.exempt, exempt, "{time}");
+        let assessment = assessed(&[active(FIRST, 134)], &given, &Parameters::default(), at(time));
+        assert_eq!(assessment.is_exempt(), exempt, "{time}");
     }
 }
 
@@ -375,13 +395,45 @@ proptest! {
             .map(|(n, (days, status))| key(&format!("AKIAIOSFODNN7EXAMPL{n}"), statuses[*status], TimeDelta::days(*days)))
             .collect();
         let used = was_used.map(|was_used| LastUsed { at: was_used.then(now), region, service });
-        let last_uses = keys.iter().filter_map(|key| Some((key.id.clone(), used.clone()?))).collect();
-        let verdict = decide(&keys, &last_uses, &given, &parameters, now());
-        let text = verdict.annotation.unwrap();
+        let keys: Vec<_> = keys.into_iter().map(|key| AccessKey { last_used: used.clone(), ..key }).collect();
+        let assessment = assessed(&keys, &given, &parameters, now());
+        let text = assessment.verdict.annotation.clone().unwrap();
         prop_assert!((1..=ANNOTATION_LIMIT).contains(&text.len()), "{} characters", text.len());
         prop_assert!(text.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{text:?}");
-        if let Some(oldest) = verdict.violations.first() {
-            prop_assert!(text.starts_with(oldest.as_str()));
+        if let Some(oldest) = violations(&assessment).first() {
+            prop_assert!(text.starts_with(oldest));
         }
+    }
+}
+
+#[test]
+fn milestones_are_those_after_the_last_notice() {
+    let assessment = of(&[active(FIRST, 134), active(SECOND, 80)], &[], &[]);
+    let milestones = |notified_at| {
+        let milestones = assessment.milestones(notified_at);
+        milestones.map(|(key, milestone)| (key.key.id.as_str(), milestone.milestone)).collect::<Vec<_>>()
+    };
+    assert_eq!(milestones(None), [(FIRST, 44), (SECOND, 14)]);
+    assert_eq!(milestones(Some(at("2026-02-28T12:00:00Z"))), [(FIRST, 44)]);
+    assert_eq!(milestones(Some(at("2026-03-01T00:00:00Z"))), []);
+}
+
+#[test]
+fn in_use_is_about_the_keys_of_the_verdict() {
+    let recently = || used("2026-02-27T08:00:00Z");
+    let long_ago = || used("2025-02-27T08:00:00Z");
+    let exempt = [(EXEMPT_UNTIL, "2026-06-01"), (EXEMPT_OWNER, "x"), (EXEMPT_KEY, SECOND)];
+    let both = [active(FIRST, 134), active(SECOND, 400)];
+    for (keys, last_uses, tags, expected) in [
+        (&both[..], vec![(FIRST, recently()), (SECOND, long_ago())], &[][..], Some(true)),
+        (&both[..], vec![(FIRST, unused()), (SECOND, long_ago())], &[], Some(false)),
+        (&both[..], vec![(FIRST, long_ago())], &[], None),
+        (&both[..], vec![(FIRST, recently())], &[], Some(true)),
+        (&both[..], vec![(FIRST, long_ago()), (SECOND, recently())], &exempt, Some(false)),
+        (&both[1..], vec![(SECOND, recently())], &exempt, Some(true)),
+        (&both[1..], vec![], &exempt, None),
+        (&[][..], vec![], &[], None),
+    ] {
+        assert_eq!(of(keys, &last_uses, tags).is_in_use(45, now()), expected, "{last_uses:?}, {tags:?}");
     }
 }

@@ -3,7 +3,7 @@
 //! IAM lists access keys by the user's name, which may pass to another user between two calls. A name that belonged to the same user
 //! before and after the keys were read is taken to have been that user's in between: no call tells more.
 
-use crate::aws::iam::User;
+use policy::user::User;
 
 /// What is known about a user before the second listing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

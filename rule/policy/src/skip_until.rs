@@ -1,14 +1,17 @@
-//! Clearance: the proof that none of a user's access keys becomes stale before a certain day.
+//! Until when a user can be skipped: the proof that none of the user's access keys becomes stale before a certain day.
 //!
 //! A `CreateDate` never changes, and a key that is created later is new. So one reading of a user's keys, in any status, gives
 //! a day before which none of them can become stale, whatever keys are created, deactivated, reactivated or deleted in the
 //! meantime. The annotation of a compliant user gives that day. AWS Config keeps the annotation, and the next sweep reads it
 //! back: until then, the user need not be read.
 
-use super::{
+use crate::{
     access_key::{AccessKey, day},
     annotation::days,
+    assessment::Compliance,
     parameters::Parameters,
+    recorded_result::RecordedResult,
+    user::User,
 };
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 
@@ -20,7 +23,7 @@ const WORTH_A_RESULT: Days = Days::new(7);
 
 /// The day before which none of a user's access keys becomes stale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Clearance {
+pub(crate) struct SkipUntil {
     limit: u16,
     kind: Kind,
 }
@@ -35,48 +38,53 @@ enum Kind {
     Keyless,
 }
 
-impl Clearance {
+impl SkipUntil {
     /// From a user's access keys, in any status, as read at `now`. None may be past the limit.
-    pub fn of_keys(keys: &[AccessKey], parameters: &Parameters, now: DateTime<Utc>) -> Clearance {
+    pub(crate) fn of_keys<'a>(
+        keys: impl Iterator<Item = &'a AccessKey>,
+        parameters: &Parameters,
+        now: DateTime<Utc>,
+    ) -> SkipUntil {
         let limit = parameters.max_access_key_age;
-        let kind = match keys.iter().map(|key| key.created).min() {
+        let kind = match keys.map(|key| key.created).min() {
             // If IAM's clock is ahead of ours, the key counts as created now.
             Some(oldest) => Kind::Until(first_day(oldest.min(now), limit)),
             None => {
                 let kind = Kind::KeylessOn(day(now));
-                let lasts = Clearance { limit, kind }.spares_reads_until(parameters);
+                let lasts = SkipUntil { limit, kind }.day(parameters);
                 if lasts.is_some_and(|until| until >= day(now) + WORTH_A_RESULT) { kind } else { Kind::Keyless }
             }
         };
-        Clearance { limit, kind }
+        SkipUntil { limit, kind }
     }
 
     /// From the user's own age: no key is older than its user.
-    pub fn of_age(user_created: DateTime<Utc>, parameters: &Parameters) -> Clearance {
+    pub(crate) fn of_user(user: &User, parameters: &Parameters) -> SkipUntil {
         let limit = parameters.max_access_key_age;
-        Clearance { limit, kind: Kind::Until(first_day(user_created, limit)) }
+        SkipUntil { limit, kind: Kind::Until(first_day(user.created, limit)) }
     }
 
-    /// From the annotation of a compliant result that AWS Config recorded at `recorded`. The annotation must be, word for word,
-    /// what this module writes for today's limit, and must not claim more than a reading at that time could prove.
-    pub fn remembered(annotation: &str, recorded: DateTime<Utc>, parameters: &Parameters) -> Option<Clearance> {
+    /// From a recorded result, if it is compliant. Its annotation must be, word for word, what this module writes for today's limit,
+    /// and must not claim more than a reading at the time of the result could prove.
+    pub(crate) fn of_recorded(result: &RecordedResult, parameters: &Parameters) -> Option<SkipUntil> {
         let limit = parameters.max_access_key_age;
+        let annotation = Some(result.annotation.as_str()).filter(|_| result.compliance == Compliance::Compliant)?;
         let kind = match annotation.strip_prefix(UNTIL) {
             Some(rest) => Kind::Until(leading_day(rest)?),
             None => Kind::KeylessOn(leading_day(annotation.strip_prefix(KEYLESS_ON)?)?),
         };
-        let clearance = Clearance { limit, kind };
-        let provable = first_day(recorded, limit);
-        (clearance.annotation() == annotation && clearance.until()? <= provable).then_some(clearance)
+        let skip = SkipUntil { limit, kind };
+        let provable = first_day(result.recorded?, limit);
+        (skip.annotation() == annotation && skip.until()? <= provable).then_some(skip)
     }
 
     /// Whether the user need not be read: it is too early to warn of a key that falls due.
-    pub fn spares_read(self, parameters: &Parameters, now: DateTime<Utc>) -> bool {
-        self.spares_reads_until(parameters).is_some_and(|until| day(now) < until)
+    pub(crate) fn holds(self, parameters: &Parameters, now: DateTime<Utc>) -> bool {
+        self.day(parameters).is_some_and(|until| day(now) < until)
     }
 
     /// The annotation of the user's result.
-    pub fn annotation(self) -> String {
+    pub(crate) fn annotation(self) -> String {
         let limit = days(self.limit);
         match (self.kind, self.until()) {
             (Kind::KeylessOn(on), Some(until)) => {
@@ -100,7 +108,7 @@ impl Clearance {
     }
 
     /// The first day on which the user must be read again.
-    fn spares_reads_until(self, parameters: &Parameters) -> Option<NaiveDate> {
+    pub(crate) fn day(self, parameters: &Parameters) -> Option<NaiveDate> {
         self.until()?.checked_sub_days(Days::new(parameters.warn_before_days.into()))
     }
 }
@@ -128,10 +136,9 @@ fn leading_day(text: &str) -> Option<NaiveDate> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exemption::Tags;
     use crate::{
-        access_key::{KeyStatus, LastUses},
-        decision::{Compliance, decide},
+        access_key::KeyStatus,
+        assessment::{assess, assess_unread},
     };
     use proptest::prelude::*;
 
@@ -147,8 +154,27 @@ mod tests {
         Parameters { max_access_key_age, warn_before_days, ..Parameters::default() }
     }
 
-    fn remembered(annotation: &str) -> bool {
-        Clearance::remembered(annotation, now(), &Parameters::default()).is_some()
+    fn result(compliance: Compliance, annotation: &str) -> RecordedResult {
+        RecordedResult {
+            user_id: "AIDABOT".to_owned(),
+            compliance,
+            annotation: annotation.to_owned(),
+            recorded: Some(now()),
+            invoked: None,
+        }
+    }
+
+    /// From a compliant result that was recorded now.
+    fn recorded(annotation: &str, parameters: &Parameters) -> Option<SkipUntil> {
+        SkipUntil::of_recorded(&result(Compliance::Compliant, annotation), parameters)
+    }
+
+    fn is_believed(annotation: &str) -> bool {
+        recorded(annotation, &Parameters::default()).is_some()
+    }
+
+    fn user(created: DateTime<Utc>) -> User {
+        User { name: "bot".to_owned(), id: "AIDABOT".to_owned(), arn: String::new(), created }
     }
 
     const UNTIL_MAY: &str = "No access key becomes stale before 2026-05-29 (limit 90 days).";
@@ -156,9 +182,9 @@ mod tests {
         "The user had no access key on 2026-03-01. None becomes stale before 2026-05-29 (limit 90 days).";
 
     #[test]
-    fn only_annotations_that_the_rule_writes_are_remembered() {
+    fn only_annotations_that_the_rule_writes_are_believed() {
         for annotation in [UNTIL_MAY, KEYLESS_TODAY, "No access key becomes stale before 2026-03-02 (limit 90 days)."] {
-            assert!(remembered(annotation), "{annotation}");
+            assert!(is_believed(annotation), "{annotation}");
         }
         for (what, annotation) in [
             ("nothing", ""),
@@ -185,16 +211,19 @@ mod tests {
             ("no date", KEYLESS),
             ("an exemption", "Exempt until 2026-06-01 (owner: x): AKIAIOSFODNN7EXAMPLE was created 2025-10-18"),
         ] {
-            assert!(!remembered(annotation), "{what}: {annotation}");
+            assert!(!is_believed(annotation), "{what}: {annotation}");
         }
-        assert!(Clearance::remembered(UNTIL_MAY, now(), &with(91, 14)).is_none(), "another limit today");
+        assert!(recorded(UNTIL_MAY, &with(91, 14)).is_none(), "another limit today");
         let one_day = "No access key becomes stale before 2026-03-01 (limit 1 day).";
-        assert!(Clearance::remembered(one_day, now(), &with(1, 0)).is_some());
+        assert!(recorded(one_day, &with(1, 0)).is_some());
+        let of = |result| SkipUntil::of_recorded(&result, &Parameters::default());
+        assert!(of(result(Compliance::NonCompliant, UNTIL_MAY)).is_none(), "not compliant");
+        assert!(of(RecordedResult { recorded: None, ..result(Compliance::Compliant, UNTIL_MAY) }).is_none(), "no time");
     }
 
     #[test]
     fn a_user_is_read_again_once_it_is_time_to_warn() {
-        let clearance = Clearance::remembered(UNTIL_MAY, now(), &Parameters::default()).unwrap();
+        let skip = recorded(UNTIL_MAY, &Parameters::default()).unwrap();
         for (time, warn, spares) in [
             ("2026-03-01T12:00:00Z", 14, true),
             ("2026-05-14T23:59:59Z", 14, true),
@@ -203,7 +232,7 @@ mod tests {
             ("2026-05-29T00:00:00Z", 0, false),
             ("2026-03-01T12:00:00Z", 365, false),
         ] {
-            assert_eq!(clearance.spares_read(&with(90, warn), at(time)), spares, "{time}, {warn}");
+            assert_eq!(skip.holds(&with(90, warn), at(time)), spares, "{time}, {warn}");
         }
     }
 
@@ -212,14 +241,23 @@ mod tests {
         for (limit, warn, annotation) in
             [(90, 14, KEYLESS_TODAY), (90, 83, KEYLESS), (90, 82, KEYLESS_TODAY), (1, 0, KEYLESS), (10, 14, KEYLESS)]
         {
-            assert_eq!(Clearance::of_keys(&[], &with(limit, warn), now()).annotation(), annotation, "{limit}, {warn}");
+            assert_eq!(
+                SkipUntil::of_keys([].iter(), &with(limit, warn), now()).annotation(),
+                annotation,
+                "{limit}, {warn}"
+            );
         }
     }
 
     #[test]
     fn a_key_created_in_the_future_proves_no_more_than_one_created_now() {
-        let key = |created| AccessKey { id: "AKIAIOSFODNN7EXAMPLE".to_owned(), status: KeyStatus::Active, created };
-        let until = |created| Clearance::of_keys(&[key(created)], &Parameters::default(), now()).annotation();
+        let key = |created| AccessKey {
+            id: "AKIAIOSFODNN7EXAMPLE".to_owned(),
+            status: KeyStatus::Active,
+            created,
+            last_used: None,
+        };
+        let until = |created| SkipUntil::of_keys([key(created)].iter(), &Parameters::default(), now()).annotation();
         assert_eq!(until(now() + TimeDelta::days(3)), UNTIL_MAY);
         assert_eq!(until(now()), UNTIL_MAY);
     }
@@ -249,23 +287,25 @@ mod tests {
                 id: "AKIAIOSFODNN7EXAMPLE".to_owned(),
                 status: KeyStatus::Active,
                 created: now() - TimeDelta::seconds(seconds),
+                last_used: None,
             };
             let keys: Vec<_> = ages.into_iter().filter(|age| *age <= i64::from(limit) * 86_400).map(key).collect();
-            let annotation = Clearance::of_keys(&keys, &parameters, now()).annotation();
-            let clearance = Clearance::remembered(&annotation, now(), &parameters);
-            prop_assert_eq!(clearance.is_none(), annotation == KEYLESS);
+            let annotation = SkipUntil::of_keys(keys.iter(), &parameters, now()).annotation();
+            prop_assert_eq!(recorded(&annotation, &parameters).is_none(), annotation == KEYLESS);
             let then = now() + TimeDelta::seconds(later);
-            if clearance.is_some_and(|clearance| clearance.spares_read(&parameters, then)) {
+            let bot = user(now() - TimeDelta::days(5000));
+            let held = result(Compliance::Compliant, &annotation);
+            if assess_unread(&bot, Some(&held), &parameters, then).is_some() {
                 let made = made_later.into_iter().filter(|ago| *ago <= later).map(|ago| key(-ago));
                 let keys: Vec<_> = keys.into_iter().chain(made).collect();
-                let verdict = decide(&keys, &LastUses::new(), &Tags::new(), &parameters, then);
-                prop_assert_eq!(verdict.compliance, Compliance::Compliant);
-                prop_assert!(!verdict.due_soon);
+                let assessment = assess(bot, keys, None, &parameters, then);
+                prop_assert_eq!(assessment.verdict.compliance, Compliance::Compliant);
+                prop_assert!(!assessment.is_due_soon());
             }
         }
 
         #[test]
-        fn a_remembered_annotation_is_one_that_the_rule_writes(text in any::<String>(), day in any::<(u16, u8, u8)>(), limit in 1u16..200) {
+        fn a_believed_annotation_is_one_that_the_rule_writes(text in any::<String>(), day in any::<(u16, u8, u8)>(), limit in 1u16..200) {
             let (year, month, date) = day;
             let texts = [
                 text.clone(),
@@ -274,8 +314,8 @@ mod tests {
                 format!("{UNTIL}{year:04}-{:02}-{:02} (limit {limit} days).", month % 13, date % 32),
             ];
             for text in texts {
-                if let Some(clearance) = Clearance::remembered(&text, now(), &Parameters::default()) {
-                    prop_assert_eq!(clearance.annotation(), text);
+                if let Some(skip) = recorded(&text, &Parameters::default()) {
+                    prop_assert_eq!(skip.annotation(), text);
                 }
             }
         }

@@ -1,0 +1,30 @@
+//! Evaluates an account without AWS Config, for the command line: the verdicts and the facts behind them.
+
+use crate::{
+    error::Error,
+    sweep::{plan::Pending, read::Reader},
+    user::{Evaluated, Evaluator},
+};
+use tokio::sync::mpsc::unbounded_channel;
+
+/// What a scan found.
+#[derive(Debug)]
+pub struct Scan {
+    /// The users with a verdict, in no particular order.
+    pub users: Vec<Evaluated>,
+    /// An error if anything is missing. It says what and why.
+    pub complete: Result<(), Error>,
+}
+
+/// Reads and evaluates every user of the account, and delivers nothing.
+pub async fn scan(evaluator: Evaluator<'_>) -> Scan {
+    let reader = Reader::new(evaluator);
+    let pending = reader.list().await.users.into_iter().map(|user| Pending { user, recorded: None }).collect();
+    let (evaluated, mut found) = unbounded_channel();
+    reader.read_and_confirm(pending, Vec::new(), evaluated).await;
+    let mut users = Vec::new();
+    while let Some((_, user)) = found.recv().await {
+        users.push(user);
+    }
+    Scan { users, complete: Error::of_all(reader.finish().await.errors(evaluator.account, true)) }
+}

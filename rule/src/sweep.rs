@@ -1,0 +1,213 @@
+//! The sweep of an account, in four steps: it plans who is read, reads them, confirms whose keys were read, and delivers the results.
+//!
+//! Results are delivered beside the other steps, each batch as soon as it is full. Those that need no read go first.
+
+pub(crate) mod plan;
+pub(crate) mod read;
+mod reconcile;
+mod unread;
+
+use crate::{
+    aws::calls::{CallError, Failure},
+    config_service::{
+        delivery::{BATCH, Destination, Evaluation, Undelivered, deliver},
+        event::Event,
+        recorded_results::read_results,
+    },
+    error::Error,
+    notices::Notices,
+    user::{Evaluated, Evaluator},
+};
+use futures_util::{StreamExt, future::join};
+use plan::{Pending, Plan, plan};
+use policy::{
+    assessment::Verdict,
+    recorded_result::{RecordedResult, is_to_deliver},
+};
+use read::{Reader, received};
+use std::cell::RefCell;
+use tokio::{
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    time::Instant,
+};
+use tracing::warn;
+
+/// How many batches are delivered at a time.
+const DELIVERIES_AT_A_TIME: usize = 8;
+/// How many users' notices are put together: each user has two keys at most, as a rule.
+const USERS_NOTIFIED_AT_A_TIME: usize = 5;
+
+/// Evaluates every user of the account.
+///
+/// # Errors
+/// If anything is missing; the error says why. All other results have been delivered by then.
+pub(crate) async fn sweep(
+    event: &Event,
+    evaluator: Evaluator<'_>,
+    results: &Destination,
+    notices: Option<&Notices<'_>>,
+) -> Result<(), Error> {
+    let sweep = Sweep { event, evaluator, results, notices, reader: Reader::new(evaluator) };
+    let (batches, to_deliver) = unbounded_channel();
+    let (recorded, delivered) = join(sweep.evaluate(Batches::new(batches)), sweep.deliver_all(to_deliver)).await;
+    sweep.finish(recorded.err(), delivered).await
+}
+
+struct Sweep<'a> {
+    event: &'a Event,
+    evaluator: Evaluator<'a>,
+    results: &'a Destination,
+    notices: Option<&'a Notices<'a>>,
+    reader: Reader<'a>,
+}
+
+/// The results to deliver, put together in batches.
+struct Batches {
+    filling: RefCell<Vec<Evaluation>>,
+    full: UnboundedSender<Vec<Evaluation>>,
+}
+
+/// What became of the deliveries.
+#[derive(Debug, Default)]
+struct Delivered {
+    batches: usize,
+    undelivered: Option<Undelivered>,
+}
+
+impl Batches {
+    fn new(full: UnboundedSender<Vec<Evaluation>>) -> Batches {
+        Batches { filling: RefCell::default(), full }
+    }
+
+    fn add(&self, evaluation: Evaluation) {
+        let is_full = {
+            let mut filling = self.filling.borrow_mut();
+            filling.push(evaluation);
+            filling.len() == BATCH
+        };
+        if is_full {
+            self.flush();
+        }
+    }
+
+    /// Sends what there is, without waiting for more.
+    fn flush(&self) {
+        let batch = self.filling.take();
+        if !batch.is_empty() {
+            drop(self.full.send(batch));
+        }
+    }
+}
+
+impl Sweep<'_> {
+    /// The steps plan, read, and confirm. An error says that the recorded results could not be read.
+    async fn evaluate(&self, batches: Batches) -> Result<(), CallError> {
+        let recorded_results = RefCell::default();
+        let (listing, recorded) = join(self.reader.list(), self.read_recorded(&recorded_results)).await;
+        let Evaluator { parameters, now, .. } = self.evaluator;
+        let Plan { skipped, pending, without_user } =
+            plan(listing.users, recorded_results.into_inner(), parameters, now);
+        for user in skipped {
+            self.reader.skip(&user.user, &user.verdict);
+            if user.is_to_deliver {
+                batches.add(Evaluation::of_user(&user.user.id, user.verdict));
+            }
+        }
+        batches.flush();
+        // Only complete lists show whose result has no user.
+        let is_complete = recorded.is_ok() && listing.broken_off.is_none();
+        let without_user = if is_complete { without_user } else { Vec::new() };
+        let (evaluated, to_notify) = unbounded_channel();
+        let (gone, ()) =
+            join(self.reader.read_and_confirm(pending, without_user, evaluated), self.notify_all(to_notify, &batches))
+                .await;
+        gone.iter().for_each(|id| batches.add(Evaluation::of_user(id, Verdict::not_applicable())));
+        batches.flush();
+        recorded
+    }
+
+    /// Reads the results that AWS Config recorded. They spare reads and show which users may be gone, but no verdict needs them, so
+    /// they get only a quarter of the time for reads.
+    async fn read_recorded(&self, results: &RefCell<Vec<RecordedResult>>) -> Result<(), CallError> {
+        let account = self.evaluator.account;
+        let start = Instant::now();
+        let until = start + account.ends.reads.saturating_duration_since(start) / 4;
+        read_results(account, &self.event.rule_name, until, |result| results.borrow_mut().push(result)).await
+    }
+
+    /// Sends the notices of users with a verdict, then passes on the results that are to be delivered.
+    async fn notify_all(&self, users: UnboundedReceiver<(Pending, Evaluated)>, batches: &Batches) {
+        // No limit here: a slow event bus must not delay the results of users without notices.
+        received(users)
+            .chunks(USERS_NOTIFIED_AT_A_TIME)
+            .for_each_concurrent(None, |users| self.notify(users, batches))
+            .await;
+    }
+
+    async fn notify(&self, mut users: Vec<(Pending, Evaluated)>, batches: &Batches) {
+        let notified = match self.notices {
+            Some(notices) => {
+                let users = users.iter_mut().map(|(pending, evaluated)| (evaluated, pending.recorded.as_deref()));
+                // Boxed, because thousands of these futures may wait for their turn, and most have nothing to send.
+                Box::pin(notices.send(&mut users.collect::<Vec<_>>())).await
+            }
+            None => vec![false; users.len()],
+        };
+        let deliver = self.evaluator.parameters.deliver;
+        for ((pending, evaluated), notified) in users.into_iter().zip(notified) {
+            let verdict = evaluated.assessment.verdict;
+            if notified || is_to_deliver(&verdict, pending.recorded.as_deref(), deliver) {
+                batches.add(Evaluation::of_user(&pending.user.id, verdict));
+            }
+        }
+    }
+
+    /// Delivers each batch as it comes.
+    async fn deliver_all(&self, batches: UnboundedReceiver<Vec<Evaluation>>) -> Delivered {
+        let delivered = RefCell::new(Delivered::default());
+        received(batches).for_each_concurrent(DELIVERIES_AT_A_TIME, |batch| self.deliver(batch, &delivered)).await;
+        delivered.into_inner()
+    }
+
+    async fn deliver(&self, batch: Vec<Evaluation>, all: &RefCell<Delivered>) {
+        let delivered = deliver(self.evaluator.account, self.event, self.results, &batch).await;
+        let mut all = all.borrow_mut();
+        all.batches += 1;
+        let Err(undelivered) = delivered else { return };
+        warn!("{undelivered}");
+        if undelivered.in_vain() {
+            self.reader.stop();
+        }
+        match &mut all.undelivered {
+            Some(first) => first.results += undelivered.results,
+            None => all.undelivered = Some(undelivered),
+        }
+    }
+
+    /// The errors of all steps.
+    async fn finish(self, recorded: Option<CallError>, delivered: Delivered) -> Result<(), Error> {
+        let Evaluator { account, .. } = self.evaluator;
+        let notices = self.notices.and_then(Notices::error);
+        let mut errors = self.reader.finish().await.errors(account, false);
+        errors.extend(notices);
+        if let Some(error) = recorded {
+            if error.kind == Failure::Denied {
+                errors.push(account.error(&error));
+            }
+            errors.push(Error::AwsError(format!(
+                "Deleted users may keep a result, because the rule's results could not be read: {error}."
+            )));
+        }
+        if let Some(undelivered) = delivered.undelivered {
+            errors.extend(undelivered.errors(account));
+        }
+        Error::of_all(errors)?;
+        if delivered.batches == 0 {
+            // AWS Config counts the rule as evaluated only if there is a delivery, even an empty one.
+            deliver(account, self.event, self.results, &[])
+                .await
+                .or_else(|undelivered| Error::of_all(undelivered.errors(account)))?;
+        }
+        Ok(())
+    }
+}

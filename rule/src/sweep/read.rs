@@ -1,0 +1,329 @@
+//! The second and third step of a sweep: reads the users who need it within the time for reads, and confirms whose access keys were
+//! read. What became of each user is in one map, from which [`Unread`] is made.
+
+use super::{
+    plan::Pending,
+    reconcile::{Became, Known, reconcile},
+    unread::Unread,
+};
+use crate::{
+    aws::{
+        calls::{CallError, Failure},
+        iam::{GET_ACCESS_KEY_LAST_USED, GET_USER, LIST_ACCESS_KEYS, Listing, list_users},
+    },
+    user::{CONTROLS, Confirm, Evaluated, Evaluator, control, not_yet_consistent},
+};
+use futures_util::{Stream, StreamExt, future::join, stream};
+use policy::{
+    assessment::{KeyState, Verdict},
+    recorded_result::RecordedResult,
+    user::User,
+};
+use std::{
+    cell::{Cell, RefCell},
+    collections::{BTreeMap, HashMap},
+};
+use tokio::{
+    sync::{
+        Notify,
+        mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    },
+    time::timeout_at,
+};
+
+/// How many users are read at a time: at 30 ms an answer, 5,000 in ten seconds.
+const READS_AT_A_TIME: usize = 16;
+/// How many users with a stale key have the last use of their keys read at a time. The others wait without delaying anybody.
+const LAST_USES_AT_A_TIME: usize = 16;
+/// After this many failures in a row, the last use of keys is no longer read.
+const LAST_USE_FAILURES: u32 = 16;
+
+/// What became of a user.
+#[derive(Debug)]
+pub(crate) enum State {
+    /// To be read.
+    Pending,
+    /// The keys were read by name only: they may be those of another user.
+    Unconfirmed(Box<(Pending, Evaluated)>),
+    /// Listed, but not found by name and id a moment later.
+    NotFound(Box<Pending>),
+    /// Could not be read.
+    Unread { name: String, error: CallError },
+    /// Has a verdict, for which no last use had to be read, or all were.
+    Evaluated,
+    /// Has a verdict, but the last use of a key could not be read.
+    WithoutLastUse { name: String, error: CallError },
+    /// The user is gone.
+    Gone,
+}
+
+/// A user with a verdict, and what AWS Config recorded before.
+pub(crate) type Result = (Pending, Evaluated);
+
+/// Reads of one account.
+pub(crate) struct Reader<'a> {
+    evaluator: Evaluator<'a>,
+    /// By id.
+    states: RefCell<HashMap<String, State>>,
+    /// Why a listing of users is incomplete.
+    listing: RefCell<Option<CallError>>,
+    /// By action: some for whom it was granted. See [`control`].
+    granted: RefCell<BTreeMap<&'static str, Vec<String>>>,
+    /// Names of some users who were read without a call of an action that others need, or who could be read earlier.
+    readable: RefCell<Vec<String>>,
+    last_use_failures: Cell<u32>,
+    stopped: Cell<bool>,
+    stop: Notify,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(evaluator: Evaluator<'a>) -> Reader<'a> {
+        Reader {
+            evaluator,
+            states: RefCell::default(),
+            listing: RefCell::default(),
+            granted: RefCell::default(),
+            readable: RefCell::default(),
+            last_use_failures: Cell::new(0),
+            stopped: Cell::new(false),
+            stop: Notify::new(),
+        }
+    }
+
+    /// Lists the users. If the listing breaks off, this is an error at the end.
+    pub(crate) async fn list(&self) -> Listing {
+        let account = self.evaluator.account;
+        let listing = list_users(account, account.ends.reads).await;
+        self.listing.replace(listing.broken_off.clone());
+        listing
+    }
+
+    /// Records a user who needs no read.
+    pub(crate) fn skip(&self, user: &User, verdict: &Verdict) {
+        self.evaluator.metrics.verdict(verdict, false);
+        some(&mut self.readable.borrow_mut(), &user.name);
+        self.set(&user.id, State::Evaluated);
+    }
+
+    /// Reads users, confirms whose keys were read, and reads again who was renamed. Sends each user with a verdict on. Returns the ids of
+    /// users who are gone: those of `without_user` too, results whose users were not listed.
+    pub(crate) async fn read_and_confirm(
+        &self,
+        users: Vec<Pending>,
+        without_user: Vec<RecordedResult>,
+        evaluated: UnboundedSender<Result>,
+    ) -> Vec<String> {
+        self.read(users, Confirm::Later, &evaluated).await;
+        let (again, gone) = self.confirm(without_user, &evaluated).await;
+        self.read(again, Confirm::Now, &evaluated).await;
+        gone
+    }
+
+    /// Reads users as long as there is time for reads. With [`Confirm::Later`], most are left to [`Reader::confirm`].
+    async fn read(&self, users: Vec<Pending>, confirm: Confirm, evaluated: &UnboundedSender<Result>) {
+        users.iter().for_each(|pending| self.set(&pending.user.id, State::Pending));
+        let (with_stale_key, stale) = unbounded_channel();
+        let reads = async {
+            let each = stream::iter(users)
+                .for_each_concurrent(READS_AT_A_TIME, |user| self.read_keys(user, confirm, &with_stale_key, evaluated));
+            tokio::select! {
+                biased;
+                () = self.end_of_reads() => {}
+                () = each => {}
+            }
+            drop(with_stale_key);
+        };
+        let last_uses = received(stale)
+            .for_each_concurrent(LAST_USES_AT_A_TIME, |(user, found)| self.read_last_uses(user, found, evaluated));
+        join(reads, last_uses).await;
+    }
+
+    /// Reads a user's keys and, if a key is stale, whose they are.
+    async fn read_keys(
+        &self,
+        pending: Pending,
+        confirm: Confirm,
+        with_stale_key: &UnboundedSender<Result>,
+        evaluated: &UnboundedSender<Result>,
+    ) {
+        let User { name, id, .. } = &pending.user;
+        match self.evaluator.read(&pending.user, confirm).await {
+            Ok(Some(found)) => {
+                self.grant(LIST_ACCESS_KEYS, name);
+                if found.assessment.tags.is_some() {
+                    self.grant(GET_USER, name);
+                }
+                if self.evaluator.needs_last_use(&found.assessment) {
+                    drop(with_stale_key.send((pending, found)));
+                } else {
+                    self.keep(pending, found, evaluated);
+                }
+            }
+            Ok(None) => self.set(&id.clone(), State::NotFound(Box::new(pending))),
+            Err(error) => self.set(id, State::Unread { name: name.clone(), error }),
+        }
+    }
+
+    /// Reads the last use of a user's stale keys, unless that has failed too often.
+    async fn read_last_uses(&self, pending: Pending, found: Evaluated, evaluated: &UnboundedSender<Result>) {
+        if self.last_use_failures.get() >= LAST_USE_FAILURES {
+            let (action, code) = (GET_ACCESS_KEY_LAST_USED, "skipped after failures for other users".to_owned());
+            let why = CallError { action, kind: Failure::Other, code };
+            self.keep(pending, Evaluated { unknown_use: Some(why), ..found }, evaluated);
+            return;
+        }
+        match self.evaluator.complete(found).await {
+            Some(found) => {
+                let failures = self.last_use_failures.get();
+                self.last_use_failures.set(if found.unknown_use.is_some() { failures + 1 } else { 0 });
+                self.keep(pending, found, evaluated);
+            }
+            None => self.set(&pending.user.id.clone(), State::NotFound(Box::new(pending))),
+        }
+    }
+
+    /// Sends a user with a verdict on, or keeps it until it is known whose keys they are.
+    fn keep(&self, pending: Pending, result: Evaluated, evaluated: &UnboundedSender<Result>) {
+        let id = pending.user.id.clone();
+        if result.assessment.tags.is_none() {
+            some(&mut self.readable.borrow_mut(), &pending.user.name);
+            self.set(&id, State::Unconfirmed(Box::new((pending, result))));
+            return;
+        }
+        let state = match &result.unknown_use {
+            Some(error) => State::WithoutLastUse { name: pending.user.name.clone(), error: error.clone() },
+            None => {
+                let violations = result.assessment.keys_in(KeyState::Violation);
+                violations.into_iter().for_each(|key| self.grant(GET_ACCESS_KEY_LAST_USED, &key.id));
+                State::Evaluated
+            }
+        };
+        self.set(&id, state);
+        self.send(pending, result, evaluated);
+    }
+
+    fn send(&self, pending: Pending, result: Evaluated, evaluated: &UnboundedSender<Result>) {
+        self.evaluator.metrics.verdict(&result.assessment.verdict, result.assessment.is_exempt());
+        drop(evaluated.send((pending, result)));
+    }
+
+    /// Lists the users again, in time of its own, and decides what became of each user whose keys were read by name, or who was not
+    /// found. Returns the users to read again, and the ids of those who are gone.
+    async fn confirm(
+        &self,
+        without_user: Vec<RecordedResult>,
+        evaluated: &UnboundedSender<Result>,
+    ) -> (Vec<Pending>, Vec<String>) {
+        let (mut again, mut gone) = (Vec::new(), Vec::new());
+        let open = self.open();
+        if open.is_empty() && without_user.is_empty() {
+            return (again, gone);
+        }
+        let account = self.evaluator.account;
+        let Listing { mut users, broken_off } = list_users(account, account.ends.confirmation).await;
+        // Sorted, since a map of thousands would take as much memory again.
+        users.sort_unstable_by(|one, other| one.id.cmp(&other.id));
+        let found = |id: &str| users.binary_search_by(|user| user.id.as_str().cmp(id)).ok().map(|at| &users[at]);
+        let is_complete = broken_off.is_none();
+        for id in open {
+            let Some(state) = self.states.borrow_mut().remove(&id) else { continue };
+            let (pending, result) = match state {
+                State::Unconfirmed(read) => (read.0, Some(read.1)),
+                State::NotFound(pending) => (*pending, None),
+                _ => continue,
+            };
+            let is_new = self.evaluator.is_fresh(pending.user.created);
+            let read_under = result.as_ref().map(|_| pending.user.name.as_str());
+            let name = pending.user.name.clone();
+            let state = match (reconcile(Known { read_under, is_new }, found(&id), is_complete), result) {
+                (Became::Confirmed, Some(result)) => {
+                    self.send(pending, result, evaluated);
+                    State::Evaluated
+                }
+                (Became::ReadAgain(user), _) => {
+                    again.push(Pending { user, ..pending });
+                    State::Pending
+                }
+                (Became::Gone, _) => {
+                    gone.push(id.clone());
+                    State::Gone
+                }
+                (Became::NotYetConsistent, _) => State::Unread { name, error: not_yet_consistent() },
+                (Became::Unknown | Became::Confirmed, _) => {
+                    State::Unread { name, error: broken_off.clone().unwrap_or_else(not_yet_consistent) }
+                }
+            };
+            self.set(&id, state);
+        }
+        for recorded in without_user {
+            let is_new = recorded.recorded.is_some_and(|recorded| self.evaluator.is_fresh(recorded));
+            match reconcile(Known { read_under: None, is_new }, found(&recorded.user_id), is_complete) {
+                Became::ReadAgain(user) => again.push(Pending { user, recorded: Some(Box::new(recorded)) }),
+                Became::Gone => gone.push(recorded.user_id),
+                // The result stays. The next sweep decides.
+                Became::NotYetConsistent | Became::Unknown | Became::Confirmed => {}
+            }
+        }
+        if let Some(error) = broken_off {
+            self.listing.borrow_mut().get_or_insert(error);
+        }
+        (again, gone)
+    }
+
+    /// The ids of users of whom a second listing decides, in order.
+    fn open(&self) -> Vec<String> {
+        let states = self.states.borrow();
+        let is_open = |state: &State| matches!(state, State::Unconfirmed(_) | State::NotFound(_));
+        let mut open: Vec<_> = states.iter().filter(|(_, state)| is_open(state)).map(|(id, _)| id.clone()).collect();
+        open.sort_unstable();
+        open
+    }
+
+    /// Ends when the time for reads is up, or when reads are stopped.
+    async fn end_of_reads(&self) {
+        let _ = timeout_at(self.evaluator.account.ends.reads, self.stop.notified()).await;
+    }
+
+    /// Stops reads, because their results cannot be delivered.
+    pub(crate) fn stop(&self) {
+        self.stopped.set(true);
+        self.stop.notify_one();
+    }
+
+    /// What is missing after all reads, with whether each denied action is granted for others.
+    pub(crate) async fn finish(self) -> Unread {
+        let Evaluator { account, metrics, .. } = self.evaluator;
+        let mut unread = Unread::of(self.states.into_inner(), self.listing.into_inner(), self.stopped.get());
+        let (mut granted, readable) = (self.granted.into_inner(), self.readable.into_inner());
+        for action in unread.denied() {
+            let subjects = granted.remove(action).unwrap_or_else(|| match action {
+                // It asks about keys.
+                GET_ACCESS_KEY_LAST_USED => Vec::new(),
+                _ => readable.clone(),
+            });
+            unread.control(action, control(account, action, &subjects).await);
+        }
+        metrics.unknown(unread.users_unknown());
+        unread
+    }
+
+    fn set(&self, id: &str, state: State) {
+        self.states.borrow_mut().insert(id.to_owned(), state);
+    }
+
+    fn grant(&self, action: &'static str, subject: &str) {
+        some(self.granted.borrow_mut().entry(action).or_default(), subject);
+    }
+}
+
+/// What arrives on a channel.
+pub(crate) fn received<T>(mut receiver: UnboundedReceiver<T>) -> impl Stream<Item = T> {
+    stream::poll_fn(move |context| receiver.poll_recv(context))
+}
+
+/// Keeps the first few.
+fn some(subjects: &mut Vec<String>, subject: &str) {
+    if subjects.len() < CONTROLS {
+        subjects.push(subject.to_owned());
+    }
+}

@@ -23,7 +23,7 @@ pub async fn scan(evaluator: Evaluator<'_>) -> Scan {
     let (evaluated, mut found) = unbounded_channel();
     reader.read_and_confirm(pending, Vec::new(), evaluated).await;
     let mut users = Vec::new();
-    while let Some((_, user)) = found.recv().await {
+    while let Some((user, _)) = found.recv().await {
         users.push(user);
     }
     Scan { users, complete: Error::of_all(reader.finish().await.errors(evaluator.account, true)) }

@@ -19,7 +19,7 @@ use crate::{
     user::{Evaluated, Evaluator},
 };
 use futures_util::{StreamExt, future::join};
-use plan::{Pending, Plan, plan};
+use plan::{Plan, plan};
 use policy::{
     assessment::Verdict,
     recorded_result::{RecordedResult, is_to_deliver},
@@ -136,7 +136,7 @@ impl Sweep<'_> {
     }
 
     /// Sends the notices of users with a verdict, then passes on the results that are to be delivered.
-    async fn notify_all(&self, users: UnboundedReceiver<(Pending, Evaluated)>, batches: &Batches) {
+    async fn notify_all(&self, users: UnboundedReceiver<read::Result>, batches: &Batches) {
         // No limit here: a slow event bus must not delay the results of users without notices.
         received(users)
             .chunks(USERS_NOTIFIED_AT_A_TIME)
@@ -144,20 +144,19 @@ impl Sweep<'_> {
             .await;
     }
 
-    async fn notify(&self, mut users: Vec<(Pending, Evaluated)>, batches: &Batches) {
+    async fn notify(&self, mut users: Vec<read::Result>, batches: &Batches) {
         let notified = match self.notices {
             Some(notices) => {
-                let users = users.iter_mut().map(|(pending, evaluated)| (evaluated, pending.recorded.as_deref()));
+                let users = users.iter_mut().map(|(evaluated, recorded)| (evaluated, recorded.as_deref()));
                 // Boxed, because thousands of these futures may wait for their turn, and most have nothing to send.
                 Box::pin(notices.send(&mut users.collect::<Vec<_>>())).await
             }
             None => vec![false; users.len()],
         };
         let deliver = self.evaluator.parameters.deliver;
-        for ((pending, evaluated), notified) in users.into_iter().zip(notified) {
-            let verdict = evaluated.assessment.verdict;
-            if notified || is_to_deliver(&verdict, pending.recorded.as_deref(), deliver) {
-                batches.add(Evaluation::of_user(&pending.user.id, verdict));
+        for ((Evaluated { assessment, .. }, recorded), notified) in users.into_iter().zip(notified) {
+            if notified || is_to_deliver(&assessment.verdict, recorded.as_deref(), deliver) {
+                batches.add(Evaluation::of_user(&assessment.user.id, assessment.verdict));
             }
         }
     }

@@ -44,21 +44,34 @@ pub(crate) enum State {
     /// To be read.
     Pending,
     /// The keys were read by name only: they may be those of another user.
-    Unconfirmed(Box<(Pending, Evaluated)>),
+    Unconfirmed(Box<Result>),
     /// Listed, but not found by name and id a moment later.
     NotFound(Box<Pending>),
     /// Could not be read.
-    Unread { name: String, error: CallError },
+    Unread(Box<Unknown>),
     /// Has a verdict, for which no last use had to be read, or all were.
     Evaluated,
     /// Has a verdict, but the last use of a key could not be read.
-    WithoutLastUse { name: String, error: CallError },
+    WithoutLastUse(Box<Unknown>),
     /// The user is gone.
     Gone,
 }
 
-/// A user with a verdict, and what AWS Config recorded before.
-pub(crate) type Result = (Pending, Evaluated);
+/// A user about whom something is unknown, and why.
+#[derive(Debug)]
+pub(crate) struct Unknown {
+    pub(crate) name: String,
+    pub(crate) error: CallError,
+}
+
+/// A user with a verdict, and the result that AWS Config recorded, if it is known.
+pub(crate) type Result = (Evaluated, Option<Box<RecordedResult>>);
+
+impl State {
+    fn unread(name: String, error: CallError) -> State {
+        State::Unread(Box::new(Unknown { name, error }))
+    }
+}
 
 /// Reads of one account.
 pub(crate) struct Reader<'a> {
@@ -133,8 +146,8 @@ impl<'a> Reader<'a> {
             }
             drop(with_stale_key);
         };
-        let last_uses = received(stale)
-            .for_each_concurrent(LAST_USES_AT_A_TIME, |(user, found)| self.read_last_uses(user, found, evaluated));
+        let last_uses =
+            received(stale).for_each_concurrent(LAST_USES_AT_A_TIME, |result| self.read_last_uses(result, evaluated));
         join(reads, last_uses).await;
     }
 
@@ -154,57 +167,60 @@ impl<'a> Reader<'a> {
                     self.grant(GET_USER, name);
                 }
                 if self.evaluator.needs_last_use(&found.assessment) {
-                    drop(with_stale_key.send((pending, found)));
+                    drop(with_stale_key.send((found, pending.recorded)));
                 } else {
-                    self.keep(pending, found, evaluated);
+                    self.keep((found, pending.recorded), evaluated);
                 }
             }
             Ok(None) => self.set(&id.clone(), State::NotFound(Box::new(pending))),
-            Err(error) => self.set(id, State::Unread { name: name.clone(), error }),
+            Err(error) => self.set(id, State::unread(name.clone(), error)),
         }
     }
 
     /// Reads the last use of a user's stale keys, unless that has failed too often.
-    async fn read_last_uses(&self, pending: Pending, found: Evaluated, evaluated: &UnboundedSender<Result>) {
+    async fn read_last_uses(&self, (found, recorded): Result, evaluated: &UnboundedSender<Result>) {
         if self.last_use_failures.get() >= LAST_USE_FAILURES {
             let (action, code) = (GET_ACCESS_KEY_LAST_USED, "skipped after failures for other users".to_owned());
             let why = CallError { action, kind: Failure::Other, code };
-            self.keep(pending, Evaluated { unknown_use: Some(why), ..found }, evaluated);
+            self.keep((Evaluated { unknown_use: Some(why), ..found }, recorded), evaluated);
             return;
         }
+        let user = found.assessment.user.clone();
         match self.evaluator.complete(found).await {
             Some(found) => {
                 let failures = self.last_use_failures.get();
                 self.last_use_failures.set(if found.unknown_use.is_some() { failures + 1 } else { 0 });
-                self.keep(pending, found, evaluated);
+                self.keep((found, recorded), evaluated);
             }
-            None => self.set(&pending.user.id.clone(), State::NotFound(Box::new(pending))),
+            None => self.set(&user.id.clone(), State::NotFound(Box::new(Pending { user, recorded }))),
         }
     }
 
     /// Sends a user with a verdict on, or keeps it until it is known whose keys they are.
-    fn keep(&self, pending: Pending, result: Evaluated, evaluated: &UnboundedSender<Result>) {
-        let id = pending.user.id.clone();
-        if result.assessment.tags.is_none() {
-            some(&mut self.readable.borrow_mut(), &pending.user.name);
-            self.set(&id, State::Unconfirmed(Box::new((pending, result))));
+    fn keep(&self, result: Result, evaluated: &UnboundedSender<Result>) {
+        let Evaluated { assessment, unknown_use } = &result.0;
+        let User { id, name, .. } = &assessment.user;
+        if assessment.tags.is_none() {
+            some(&mut self.readable.borrow_mut(), name);
+            self.set(&id.clone(), State::Unconfirmed(Box::new(result)));
             return;
         }
-        let state = match &result.unknown_use {
-            Some(error) => State::WithoutLastUse { name: pending.user.name.clone(), error: error.clone() },
+        let state = match unknown_use {
+            Some(error) => State::WithoutLastUse(Box::new(Unknown { name: name.clone(), error: error.clone() })),
             None => {
-                let violations = result.assessment.keys_in(KeyState::Violation);
+                let violations = assessment.keys_in(KeyState::Violation);
                 violations.into_iter().for_each(|key| self.grant(GET_ACCESS_KEY_LAST_USED, &key.id));
                 State::Evaluated
             }
         };
-        self.set(&id, state);
-        self.send(pending, result, evaluated);
+        self.set(id, state);
+        self.send(result, evaluated);
     }
 
-    fn send(&self, pending: Pending, result: Evaluated, evaluated: &UnboundedSender<Result>) {
-        self.evaluator.metrics.verdict(&result.assessment.verdict, result.assessment.is_exempt());
-        drop(evaluated.send((pending, result)));
+    fn send(&self, result: Result, evaluated: &UnboundedSender<Result>) {
+        let (Evaluated { assessment, .. }, _) = &result;
+        self.evaluator.metrics.verdict(&assessment.verdict, assessment.is_exempt());
+        drop(evaluated.send(result));
     }
 
     /// Lists the users again, in time of its own, and decides what became of each user whose keys were read by name, or who was not
@@ -227,30 +243,29 @@ impl<'a> Reader<'a> {
         let is_complete = broken_off.is_none();
         for id in open {
             let Some(state) = self.states.borrow_mut().remove(&id) else { continue };
-            let (pending, result) = match state {
-                State::Unconfirmed(read) => (read.0, Some(read.1)),
-                State::NotFound(pending) => (*pending, None),
+            let (user, result, recorded) = match state {
+                State::Unconfirmed(read) => (read.0.assessment.user.clone(), Some(read.0), read.1),
+                State::NotFound(pending) => (pending.user, None, pending.recorded),
                 _ => continue,
             };
-            let is_new = self.evaluator.is_fresh(pending.user.created);
-            let read_under = result.as_ref().map(|_| pending.user.name.as_str());
-            let name = pending.user.name.clone();
+            let is_new = self.evaluator.is_fresh(user.created);
+            let read_under = result.as_ref().map(|_| user.name.as_str());
             let state = match (reconcile(Known { read_under, is_new }, found(&id), is_complete), result) {
                 (Became::Confirmed, Some(result)) => {
-                    self.send(pending, result, evaluated);
+                    self.send((result, recorded), evaluated);
                     State::Evaluated
                 }
                 (Became::ReadAgain(user), _) => {
-                    again.push(Pending { user, ..pending });
+                    again.push(Pending { user, recorded });
                     State::Pending
                 }
                 (Became::Gone, _) => {
                     gone.push(id.clone());
                     State::Gone
                 }
-                (Became::NotYetConsistent, _) => State::Unread { name, error: not_yet_consistent() },
+                (Became::NotYetConsistent, _) => State::unread(user.name, not_yet_consistent()),
                 (Became::Unknown | Became::Confirmed, _) => {
-                    State::Unread { name, error: broken_off.clone().unwrap_or_else(not_yet_consistent) }
+                    State::unread(user.name, broken_off.clone().unwrap_or_else(not_yet_consistent))
                 }
             };
             self.set(&id, state);

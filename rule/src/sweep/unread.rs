@@ -1,6 +1,6 @@
 //! What is missing after the reads of an account: the users who could not be read, and the errors to raise.
 
-use super::read::State;
+use super::read::{State, Unknown};
 use crate::{
     aws::{
         account::Account,
@@ -79,18 +79,22 @@ impl Unread {
             State::Pending => self.not_reached += 1,
             // A user who could not be found by the name in the second listing either.
             State::NotFound(pending) => self.failed.push((pending.user.name, not_yet_consistent())),
-            State::Unconfirmed(read) => self.failed.push((read.0.user.name, not_yet_consistent())),
-            State::Unread { name, error } => match error.kind {
+            State::Unconfirmed(read) => self.failed.push((read.0.assessment.user.name, not_yet_consistent())),
+            State::Unread(unknown) => {
+                let Unknown { name, error } = *unknown;
                 // That a listing is denied says nothing of one user.
-                Failure::Denied if error.action != LIST_USERS => {
+                if error.kind == Failure::Denied && error.action != LIST_USERS {
                     self.denied.entry(error.action).or_default().users.push((name, error));
+                } else {
+                    self.failed.push((name, error));
                 }
-                _ => self.failed.push((name, error)),
-            },
-            State::WithoutLastUse { name, error } => match error.kind {
-                Failure::Denied => self.last_use_denied.users.push((name, error)),
-                _ => self.without_last_use.push((name, error)),
-            },
+            }
+            State::WithoutLastUse(unknown) => {
+                let Unknown { name, error } = *unknown;
+                let is_denied = error.kind == Failure::Denied;
+                let users = if is_denied { &mut self.last_use_denied.users } else { &mut self.without_last_use };
+                users.push((name, error));
+            }
         }
     }
 
@@ -229,10 +233,10 @@ mod tests {
         }
     }
 
-    fn states(of: impl Fn(String, CallError) -> State, number: usize) -> impl Iterator<Item = (String, State)> {
+    fn states(of: fn(Box<Unknown>) -> State, number: usize) -> impl Iterator<Item = (String, State)> {
         let error = CallError { action: "iam:ListAccessKeys", kind: Failure::Other, code: "Failed".to_owned() };
         (0..number).map(move |n| {
-            let state = of(format!("user-{n}"), error.clone());
+            let state = of(Box::new(Unknown { name: format!("user-{n}"), error: error.clone() }));
             (format!("AIDA{n}{state:?}"), state)
         })
     }
@@ -240,8 +244,8 @@ mod tests {
     /// How many lines the log has about so many unread users and users with a key of unknown last use.
     fn lines(unread: usize, without_last_use: usize) -> usize {
         let lines = Arc::new(AtomicUsize::new(0));
-        let unread = states(|name, error| State::Unread { name, error }, unread);
-        let without_last_use = states(|name, error| State::WithoutLastUse { name, error }, without_last_use);
+        let unread = states(State::Unread, unread);
+        let without_last_use = states(State::WithoutLastUse, without_last_use);
         with_default(registry().with(Lines(lines.clone())), || {
             Unread::of(unread.chain(without_last_use).collect(), None, false);
         });
@@ -257,8 +261,9 @@ mod tests {
 
     #[test]
     fn users_for_whom_a_retry_is_expected_to_help_are_not_counted() {
-        let mut states: HashMap<_, _> = states(|name, error| State::Unread { name, error }, 3).collect();
-        states.insert("NEW".to_owned(), State::Unread { name: "new".to_owned(), error: not_yet_consistent() });
+        let mut states: HashMap<_, _> = states(State::Unread, 3).collect();
+        let new = Unknown { name: "new".to_owned(), error: not_yet_consistent() };
+        states.insert("NEW".to_owned(), State::Unread(Box::new(new)));
         states.insert("LATER".to_owned(), State::Pending);
         states.insert("READ".to_owned(), State::Evaluated);
         let unread = Unread::of(states, None, false);

@@ -73,9 +73,9 @@ impl fmt::Display for Report {
         let compliant = || self.before.iter().filter(|(_, (verdict, _))| *verdict == ComplianceType::Compliant);
         let is_exempt = |said: &str| said.starts_with("Exempt");
         let exempt = compliant().filter(|(_, (_, said))| is_exempt(said)).take(EXAMPLES);
-        let told = compliant().filter(|(_, (_, said))| !is_exempt(said) && !is_routine(said)).take(EXAMPLES);
+        let described = compliant().filter(|(_, (_, said))| !is_exempt(said) && !is_routine(said)).take(EXAMPLES);
         let others = compliant().filter(|(_, (_, said))| is_routine(said)).take(EXAMPLES);
-        let shown = violations.chain(exempt).chain(told).chain(others);
+        let shown = violations.chain(exempt).chain(described).chain(others);
         for ((account, user), (verdict, annotation)) in shown {
             compliance.add_row([account, user, verdict.as_str(), annotation]);
         }
@@ -115,7 +115,7 @@ impl fmt::Display for Report {
 }
 
 fn count(results: &Results, verdict: ComplianceType) -> usize {
-    results.values().filter(|(held, _)| *held == verdict).count()
+    results.values().filter(|(recorded, _)| *recorded == verdict).count()
 }
 
 fn totals(results: &Results) -> Value {

@@ -17,8 +17,8 @@ pub(crate) fn prepare(world: &mut World, Organization { accounts }: &Organizatio
     organize(world, hub, &named, &format!("arn:aws:iam::{hub}:root"));
 }
 
-/// Keeps the local AWS up until Ctrl-C. `held` has the results in AWS Config.
-pub(crate) async fn serve(aws: &LocalAws, organization: &Organization, held: &Results) -> io::Result<()> {
+/// Keeps the local AWS up until Ctrl-C. `results` has the results in AWS Config.
+pub(crate) async fn serve(aws: &LocalAws, organization: &Organization, results: &Results) -> io::Result<()> {
     let (hub, last) = (&organization.accounts[0], &organization.accounts[organization.accounts.len() - 1]);
     let until = {
         let mut world = aws.world();
@@ -26,7 +26,7 @@ pub(crate) async fn serve(aws: &LocalAws, organization: &Organization, held: &Re
         world.account(last).set_recorder(Some(Recorder { recording: false, ..Recorder::of_everything() }));
         (world.now() + TimeDelta::days(30)).date_naive()
     };
-    let in_violation = held
+    let in_violation = results
         .iter()
         .find(|((account, _), (verdict, _))| account == hub && *verdict == ComplianceType::NonCompliant)
         .map(|((_, user), _)| user);

@@ -49,7 +49,7 @@ async fn act_between_listing_and_reads(deployment: &Deployment, act: impl FnOnce
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_changes_while_the_scan_runs_is_found_once_and_as_is_true_in_the_end() {
+async fn a_user_who_changes_while_the_scan_runs_is_found_once_and_as_is_true_in_the_end() {
     let deployment = Deployment::start().await;
     let ids = deployment.member(|account| {
         populate(account, today(), 10, 10, 0);
@@ -112,5 +112,5 @@ async fn a_rehearsal_lists_the_results_and_delivers_none() {
     };
     handle(&event, &invocation, &accounts, &Metrics::default()).await.unwrap();
     assert_eq!(invocation.results.into_list().len(), 3);
-    assert!(deployment.held().is_empty());
+    assert!(deployment.recorded().is_empty());
 }

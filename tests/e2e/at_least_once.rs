@@ -101,8 +101,8 @@ async fn killed_at_every_call(change: Option<&str>, least: usize) {
     let whole = Day::after_a_sweep(change).await;
     let before = whole.results();
     whole.handle().await;
-    let (after, told) = (whole.results(), whole.notices());
-    assert!(!told.is_empty());
+    let (after, notices) = (whole.results(), whole.notices());
+    assert!(!notices.is_empty());
     // How many calls there are depends on the order in which users are read: the notices of five go in one call.
     for call in 1..100 {
         let day = Day::after_a_sweep(change).await;
@@ -116,7 +116,7 @@ async fn killed_at_every_call(change: Option<&str>, least: usize) {
             day.handle().await;
         }
         assert_eq!(day.results(), after, "killed at call {call}");
-        assert_eq!(day.notices(), told, "killed at call {call}");
+        assert_eq!(day.notices(), notices, "killed at call {call}");
         if !is_killed {
             assert!(call > least, "{} calls", call - 1);
             return;

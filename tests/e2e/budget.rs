@@ -14,7 +14,7 @@ async fn large(per_cent: usize, keyless: usize) -> Deployment {
 async fn five_thousand_users_cost_5_165_calls_the_first_time_and_215_each_later_time() {
     let deployment = large(1, 0).await;
     let first = deployment.sweep(&[]).await;
-    assert_eq!(deployment.held().len(), 5000);
+    assert_eq!(deployment.recorded().len(), 5000);
     deployment.assert_all_right(90);
     assert!(first.calls.made() <= 5165, "{} calls: {:?}", first.calls.made(), deployment.calls());
     assert_eq!(deployment.calls_of("ListAccessKeys"), 5000);

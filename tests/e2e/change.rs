@@ -28,7 +28,7 @@ async fn a_change_evaluates_one_user() {
     let deployment = with_two_users().await;
     deployment.change("stale").await;
     assert_eq!(deployment.result("stale").0, NonCompliant);
-    assert_eq!(deployment.held().len(), 1);
+    assert_eq!(deployment.recorded().len(), 1);
     let calls = deployment.calls();
     assert_eq!(
         calls.into_iter().collect::<Vec<_>>(),
@@ -110,7 +110,7 @@ async fn a_new_user_whom_iam_does_not_know_everywhere_yet_is_neither_gone_nor_re
         let text = "User new could not be read: iam:ListAccessKeys: the user is new, or was just renamed or deleted, and IAM does \
                     not know it everywhere yet.";
         assert_eq!(error.to_string(), text);
-        assert!(deployment.held().is_empty());
+        assert!(deployment.recorded().is_empty());
         let line = metrics.line(today(), Duration::ZERO);
         assert_eq!([&line["RetriesExpected"], &line["UsersUnknown"]], [1, 0]);
 
@@ -159,7 +159,7 @@ async fn a_renamed_user_is_found_under_the_new_name() {
     deployment.send(&event).await.0.unwrap();
     assert_eq!(deployment.calls_of("PutEvaluations"), 2);
     assert_eq!(deployment.result("renamed").0, NonCompliant);
-    assert_eq!(deployment.held().len(), 1);
+    assert_eq!(deployment.recorded().len(), 1);
 
     // Whether the user is gone cannot be told without a complete listing.
     deployment.member(|account| account.delete_user("stale"));
@@ -193,5 +193,5 @@ async fn a_test_run_delivers_in_test_mode_only() {
     event["resultToken"] = "TESTMODE".into();
     deployment.send(&event).await.0.unwrap();
     assert_eq!(deployment.calls_of("PutEvaluations"), 1);
-    assert!(deployment.held().is_empty());
+    assert!(deployment.recorded().is_empty());
 }

@@ -76,13 +76,13 @@ async fn the_table_has_the_violations_oldest_first() {
             user_with_key(account, user, age);
         }
     }
-    let mut told = Transcript::by_the_clock();
+    let mut transcript = Transcript::by_the_clock();
     for (arguments, expected) in [(&[][..], 3), (&["--max-access-key-age", "500"], 0)] {
         let (status, out, error) = cli.scan(arguments).await;
         assert_eq!(status, Some(expected));
-        told.add(format!("scan {}", arguments.join(" ")), &out, &error);
+        transcript.add(format!("scan {}", arguments.join(" ")), &out, &error);
     }
-    insta::assert_snapshot!(told, @"
+    insta::assert_snapshot!(transcript, @"
     $ scan
     Account       User            Priority            What to do
     111122223333  billing-export  idle                AKIAO2DA2HPMHUCFOBXZ is stale: created [today-400], due [today-310] (limit 90 days), no use on record. Deactivate it, then delete it.
@@ -150,17 +150,17 @@ async fn the_verdicts_are_the_rules_in_every_format_though_aws_throttles() {
     let cli = Cli::start().await;
     cli.deployment.member(|account| populate(account, midnight(), 150, 10, 20));
     cli.deployment.sweep(&[]).await;
-    let held: BTreeMap<_, _> =
-        cli.deployment.held().into_keys().map(|user| (user.clone(), cli.deployment.result(&user))).collect();
+    let recorded: BTreeMap<_, _> =
+        cli.deployment.recorded().into_keys().map(|user| (user.clone(), cli.deployment.result(&user))).collect();
     cli.deployment.fault(None, None, FaultKind::Throttle { probability: 0.3 });
 
     let (status, out, _) = cli.scan(&["--account", MEMBER, "--role-name", EVALUATION_ROLE, "--format", "json"]).await;
     assert_eq!(status, Some(3));
     let json: Value = serde_json::from_str(&out).unwrap();
     let users = json["users"].as_array().unwrap();
-    assert_eq!((users.len(), held.len()), (150, 150));
+    assert_eq!((users.len(), recorded.len()), (150, 150));
     for user in users {
-        let (compliance, annotation) = &held[user["userName"].as_str().unwrap()];
+        let (compliance, annotation) = &recorded[user["userName"].as_str().unwrap()];
         assert_eq!(user["compliance"], compliance.to_string(), "{user}");
         assert_eq!(user["annotation"].as_str(), annotation.as_deref(), "{user}");
     }
@@ -175,7 +175,7 @@ async fn the_verdicts_are_the_rules_in_every_format_though_aws_throttles() {
     let rows = csv_rows(&out);
     assert_eq!(rows.len(), 150);
     for row in rows {
-        assert_eq!(row["compliance"], held[&row["user"]].0.to_string(), "{row:?}");
+        assert_eq!(row["compliance"], recorded[&row["user"]].0.to_string(), "{row:?}");
     }
 }
 
@@ -204,23 +204,23 @@ async fn an_account_or_a_user_that_cannot_be_read_costs_no_other_and_says_so() {
     for id in [HUB, MEMBER] {
         populate(cli.deployment.aws.world().account(id), midnight(), 20, 10, 20);
     }
-    let mut told = Transcript::by_the_clock();
+    let mut transcript = Transcript::by_the_clock();
     let unreachable = "123456789012";
     let (status, out, error) = cli.scan(&["--role-name", EVALUATION_ROLE, "--account", HUB, MEMBER, unreachable]).await;
     assert_eq!(status, Some(1));
-    told.add("scan with an account that cannot be entered", &out, &error);
+    transcript.add("scan with an account that cannot be entered", &out, &error);
 
     cli.deployment.fault(Some("ListAccessKeys"), Some("user-0000"), FaultKind::ServerError { probability: 1.0 });
     let (status, out, error) = cli.scan(&[]).await;
     assert_eq!(status, Some(1));
-    told.add("scan with a user who cannot be read", &out, &error);
-    insta::assert_snapshot!(told);
+    transcript.add("scan with a user who cannot be read", &out, &error);
+    insta::assert_snapshot!(transcript);
 }
 
 #[tokio::test]
 async fn wrong_usage_and_wrong_credentials_say_what_is_allowed() {
     let mut cli = Cli::start().await;
-    let mut told = Transcript::default();
+    let mut transcript = Transcript::default();
     for arguments in [
         &["--max-access-key-age", "0"][..],
         &["--account", "12345"],
@@ -232,13 +232,13 @@ async fn wrong_usage_and_wrong_credentials_say_what_is_allowed() {
     ] {
         let (status, out, error) = cli.run(&[&["scan"], arguments].concat()).await;
         assert_eq!((status, out.as_str()), (Some(2), ""));
-        told.add(format!("scan {}", arguments.join(" ")), &out, &error);
+        transcript.add(format!("scan {}", arguments.join(" ")), &out, &error);
     }
     cli.credentials.access_key_id = "ASIAUNKNOWN".to_owned();
     let (status, out, error) = cli.scan(&[]).await;
     assert_eq!((status, out.as_str()), (Some(1), ""));
-    told.add("scan with credentials that AWS does not know", &out, &error);
-    insta::assert_snapshot!(told);
+    transcript.add("scan with credentials that AWS does not know", &out, &error);
+    insta::assert_snapshot!(transcript);
 }
 
 #[tokio::test]

@@ -164,7 +164,7 @@ async fn sweep_without_confirmation(deployment: &Deployment) {
 async fn without_a_second_listing_no_clearance_is_stored() {
     let deployment = start().await;
     sweep_without_confirmation(&deployment).await;
-    assert_eq!(deployment.held(), BTreeMap::from([("bot".to_owned(), NonCompliant)]));
+    assert_eq!(deployment.recorded(), BTreeMap::from([("bot".to_owned(), NonCompliant)]));
     deployment.aws.world().faults.clear();
     for later in [40, 30] {
         deployment.aws.world().advance(days(later));
@@ -208,7 +208,7 @@ async fn a_sweep_that_its_deadline_cuts_off_keeps_what_it_confirmed() {
         invocations += 1;
         assert!(invocations <= 5, "{results:?}");
         drop(deployment.sweep_with(&[]).await);
-        results.push(deployment.held().len());
+        results.push(deployment.recorded().len());
     }
     deployment.assert_all_right(90);
 }

@@ -99,7 +99,7 @@ async fn an_empty_delivery_counts_as_an_evaluation() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_any_status_the_accounts_are_unknown_and_no_alarm_is_always_on() {
+async fn accounts_without_any_status_are_unknown_and_no_alarm_is_always_on() {
     let mut world = World::new(today());
     let (credentials, ids) = organization(&mut world, 2);
     for id in ids.iter().map(String::as_str).chain([HUB]) {
@@ -116,7 +116,7 @@ async fn without_any_status_the_accounts_are_unknown_and_no_alarm_is_always_on()
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_the_list_of_accounts_nothing_is_said_of_coverage() {
+async fn the_check_says_nothing_of_coverage_without_the_list_of_accounts() {
     let mut world = World::new(today());
     let (credentials, _) = organization(&mut world, 3);
     let aws = LocalAws::in_memory(world);
@@ -145,7 +145,7 @@ async fn an_answer_without_accounts_is_no_organization_without_accounts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn if_no_account_is_left_to_check_nothing_is_said_of_coverage() {
+async fn the_check_says_nothing_of_coverage_if_no_account_is_left() {
     let mut world = World::new(today());
     let (credentials, ids) = organization(&mut world, 1);
     let aws = LocalAws::in_memory(world);
@@ -157,7 +157,7 @@ async fn if_no_account_is_left_to_check_nothing_is_said_of_coverage() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_an_account_whose_state_says_so_is_left_out() {
+async fn an_account_is_left_out_only_if_its_state_says_so() {
     for has_status in [false, true] {
         let mut world = World::new(today());
         let (credentials, ids) = organization(&mut world, 6);
@@ -210,7 +210,7 @@ async fn reached(aws: &LocalAws, credentials: &Credentials, now: DateTime<Utc>) 
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_one_check_does_not_reach_the_next_reads_first() {
+async fn an_account_that_one_check_does_not_reach_is_read_first_by_the_next() {
     let mut world = World::new(today());
     let (credentials, _) = organization(&mut world, 40);
     let now = world.now();

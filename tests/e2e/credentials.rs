@@ -18,7 +18,7 @@ async fn the_functions_own_account_needs_no_role() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_account_is_read_and_told_through_its_evaluation_role() {
+async fn another_account_is_read_and_evaluated_through_its_evaluation_role() {
     let deployment = Deployment::start().await;
     deployment.member(|account| populate(account, today(), 5, 20, 0));
     deployment.sweep(&[]).await;

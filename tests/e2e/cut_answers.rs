@@ -35,7 +35,7 @@ async fn a_cut_answer_makes_nobody_gone_and_no_verdict_wrong() {
     ];
     let cell = async |(action, before): (&'static str, &'static str)| {
         let deployment = swept().await;
-        let held = deployment.held();
+        let recorded = deployment.recorded();
         // The answer is cut in the middle of the sweep's users and keys, whether or not it is whole without them.
         deployment.fault(Some(action), None, FaultKind::CutBody(Cut::Before(before)));
         let error = deployment.sweep_with(&[]).await.0.expect_err(action);
@@ -44,7 +44,7 @@ async fn a_cut_answer_makes_nobody_gone_and_no_verdict_wrong() {
             _ => "Incomplete",
         };
         assert_eq!(error.error_type(), expected, "{action} before {before}: {error}");
-        assert_eq!(deployment.held(), held, "{action} before {before}");
+        assert_eq!(deployment.recorded(), recorded, "{action} before {before}");
         deployment.assert_all_right(90);
     };
     futures_util::future::join_all(cuts.map(cell)).await;
@@ -61,11 +61,11 @@ async fn an_answer_that_never_comes_or_leads_nowhere_costs_nobody_a_verdict() {
     ];
     let cell = async |(action, kind): (&'static str, FaultKind)| {
         let deployment = swept().await;
-        let held = deployment.held();
+        let recorded = deployment.recorded();
         deployment.fault(Some(action), None, kind.clone());
         let error = deployment.sweep_with(&[]).await.0.expect_err(action);
         assert!(["AwsError", "Incomplete"].contains(&error.error_type()), "{action} {kind:?}: {error}");
-        assert_eq!(deployment.held(), held, "{action} {kind:?}");
+        assert_eq!(deployment.recorded(), recorded, "{action} {kind:?}");
         deployment.assert_all_right(90);
     };
     futures_util::future::join_all(faults.map(cell)).await;

@@ -21,12 +21,12 @@ async fn results_go_out_in_batches_of_a_hundred() {
         let mut deliveries = deployment.deliveries();
         deliveries.sort_unstable();
         assert_eq!(deliveries, batches, "{users} users");
-        assert_eq!(deployment.held().len(), users);
+        assert_eq!(deployment.recorded().len(), users);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_an_unchanged_account_the_violations_are_delivered_or_the_empty_list() {
+async fn an_unchanged_account_has_its_violations_delivered_or_the_empty_list() {
     let deployment = Deployment::start().await;
     deployment.member(|account| populate(account, today(), 250, 10, 50));
     deployment.sweep(&[]).await;
@@ -47,7 +47,7 @@ async fn of_an_unchanged_account_the_violations_are_delivered_or_the_empty_list(
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_changed_is_delivered_beside_the_violations() {
+async fn a_changed_result_is_delivered_beside_the_violations() {
     let deployment = Deployment::start().await;
     deployment.member(|account| populate(account, today(), 250, 10, 50));
     deployment.sweep(&[]).await;
@@ -118,7 +118,7 @@ async fn results_that_are_slow_to_read_do_not_use_up_the_time_for_verdicts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_config_names_as_failed_is_sent_again() {
+async fn a_result_that_config_names_as_failed_is_sent_again() {
     let deployment = Deployment::start().await;
     deployment.member(|account| populate(account, today(), 150, 10, 50));
     deployment.fault(None, None, FaultKind::FailedEvaluations { times: 3, which: Failing::First(10) });
@@ -127,7 +127,7 @@ async fn what_config_names_as_failed_is_sent_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_config_never_takes_is_an_error_and_costs_nobody_else() {
+async fn a_result_that_config_never_takes_is_an_error_and_costs_nobody_else() {
     let deployment = Deployment::start().await;
     let unlucky = deployment.member(|account| {
         populate(account, today(), 150, 10, 50);
@@ -140,7 +140,7 @@ async fn what_config_never_takes_is_an_error_and_costs_nobody_else() {
     let error = deployment.sweep_with(&[]).await.0.unwrap_err();
     assert_eq!(error.error_type(), "DeliveryFailed");
     assert!(error.to_string().contains("2 results did not reach AWS Config"), "{error}");
-    assert_eq!(deployment.held().len(), 148);
+    assert_eq!(deployment.recorded().len(), 148);
 }
 
 #[tokio::test(start_paused = true)]
@@ -177,7 +177,7 @@ async fn a_rule_name_too_long_to_ask_for_results_is_an_error_after_the_delivery(
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_config_does_not_take_until_the_deadline_is_named_as_such() {
+async fn a_result_that_config_does_not_take_until_the_deadline_is_named_as_such() {
     let mut deployment = Deployment::start().await;
     let event = local_aws::events::deleted(&mut deployment.aws.world(), MEMBER, RULE, "AIDAGONE", "gone", &[]);
     // The role is assumed, so that nothing but the delivery takes time.

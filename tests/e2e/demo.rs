@@ -16,7 +16,7 @@ fn demo(options: &[&str]) -> (String, String, bool) {
 }
 
 #[test]
-fn it_shows_compliance_before_and_after_in_plain_text() {
+fn the_demo_shows_compliance_before_and_after_in_plain_text() {
     let (out, progress, succeeded) = demo(&["--accounts", "2", "--users", "200", "--non-compliant", "5"]);
     assert!(succeeded, "{progress}");
     assert!(progress.contains("100 users evaluated, 5 non-compliant"), "{progress}");
@@ -34,7 +34,7 @@ fn it_shows_compliance_before_and_after_in_plain_text() {
 }
 
 #[test]
-fn it_says_the_same_each_time() {
+fn the_demo_says_the_same_each_time() {
     let json = || {
         let (out, progress, succeeded) = demo(&["--users", "120", "--non-compliant", "20", "--json"]);
         assert!(succeeded, "{progress}");
@@ -108,15 +108,15 @@ fn the_commands_that_it_prints_while_it_serves_work_from_another_terminal() {
 
     let (status, out, error) = run(aws);
     assert_eq!(status, Some(0), "{error}");
-    let held: Value = serde_json::from_str(&out).unwrap();
-    let held = held["EvaluationResults"].as_array().unwrap();
-    let held: Vec<_> = held.iter().map(|result| result["Annotation"].as_str().unwrap()).collect();
+    let recorded: Value = serde_json::from_str(&out).unwrap();
+    let recorded = recorded["EvaluationResults"].as_array().unwrap();
+    let recorded: Vec<_> = recorded.iter().map(|result| result["Annotation"].as_str().unwrap()).collect();
 
     let (status, out, error) = run(scan);
     assert_eq!((status, error.as_str()), (Some(3), ""));
     // By the system's clock, the scan says what AWS Config holds.
-    assert!(held.len() > 1 && held.iter().all(|annotation| out.contains(annotation)), "{held:?}: {out}");
-    let violations = format!(" (security): 30 users evaluated, {} non-compliant, ", held.len());
+    assert!(recorded.len() > 1 && recorded.iter().all(|annotation| out.contains(annotation)), "{recorded:?}: {out}");
+    let violations = format!(" (security): 30 users evaluated, {} non-compliant, ", recorded.len());
     assert!(out.contains(&violations) && out.contains(" (payments): 30 users evaluated, "), "{out}");
     // Two days if midnight has passed meanwhile.
     let mut yesterday = [before, Utc::now()].map(|now| (now - TimeDelta::days(1)).date_naive()).into_iter();

@@ -120,9 +120,9 @@ async fn a_healthy_organization_is_well_in_every_check_and_nothing_is_written() 
 
     let (status, out, error) = clinic.run(ALL).await;
     assert_eq!(status, Some(0));
-    let mut told = Transcript::default();
-    told.add("doctor --organization", &out, &error);
-    insta::assert_snapshot!(told);
+    let mut transcript = Transcript::default();
+    transcript.add("doctor --organization", &out, &error);
+    insta::assert_snapshot!(transcript);
 }
 
 #[tokio::test]
@@ -147,28 +147,28 @@ async fn throttling_and_short_pages_cost_time_only_and_what_aws_does_not_answer_
     clinic.aws.world().account(OTHER_MEMBER).set_recorder(None);
     let (status, out, error) = clinic.run(ALL).await;
     assert_eq!(status, Some(1));
-    let mut told = Transcript::default();
-    told.add("doctor, and AWS answers with errors", &out, &error);
-    insta::assert_snapshot!(told);
+    let mut transcript = Transcript::default();
+    transcript.add("doctor, and AWS answers with errors", &out, &error);
+    insta::assert_snapshot!(transcript);
 }
 
 #[tokio::test]
-async fn outside_the_hub_the_doctor_says_where_to_go() {
+async fn the_doctor_says_where_to_go_outside_the_hub() {
     let mut clinic = Clinic::open().await;
     clinic.credentials = clinic.aws.world().credentials(MEMBER, "security");
-    let mut told = Transcript::default();
+    let mut transcript = Transcript::default();
     for arguments in [&[][..], ALL] {
         let (status, out, error) = clinic.run(arguments).await;
         assert_eq!(status, Some(1));
-        told.add(format!("doctor {}", arguments.join(" ")), &out, &error);
+        transcript.add(format!("doctor {}", arguments.join(" ")), &out, &error);
     }
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(transcript);
 }
 
 #[tokio::test]
 async fn wrong_usage_says_what_is_allowed() {
     let clinic = Clinic::open().await;
-    let mut told = Transcript::default();
+    let mut transcript = Transcript::default();
     for arguments in [
         &["--pack-name", "1st"][..],
         &["--function-name", "arn:aws:lambda:us-east-1:111122223333:function:rule"],
@@ -177,8 +177,8 @@ async fn wrong_usage_says_what_is_allowed() {
     ] {
         let (status, out, error) = clinic.run(arguments).await;
         assert_eq!((status, out.as_str()), (Some(2), ""));
-        told.add(format!("doctor {}", arguments.join(" ")), &out, &error);
+        transcript.add(format!("doctor {}", arguments.join(" ")), &out, &error);
     }
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(transcript);
     assert!(clinic.aws.world().calls().is_empty());
 }

@@ -103,9 +103,9 @@ async fn a_recorder_that_leaves_out_the_compliance_history_is_advised_and_well()
     }
     let (status, out, error) = clinic.run(&["--account", MEMBER, OTHER_MEMBER, "--before-rollout"]).await;
     assert_eq!(status, Some(3));
-    let mut told = Transcript::default();
-    told.add("doctor, and one recorder excludes the history, and one account has no recorder", &out, &error);
-    insta::assert_snapshot!(told);
+    let mut transcript = Transcript::default();
+    transcript.add("doctor, and one recorder excludes the history, and one account has no recorder", &out, &error);
+    insta::assert_snapshot!(transcript);
     let world = clinic.aws.world();
     let reads = world.calls().iter().filter(|call| call.action.contains("Recorder"));
     assert_eq!(reads.count(), 3, "the recorder is read once for both checks");
@@ -138,14 +138,14 @@ async fn remediation_exceptions_are_all_counted_and_only_those_of_the_rule() {
         found.push(ailing(&lines));
     }
     assert_eq!(found[0], found[1]);
-    let mut told = Transcript::default();
-    told.add("doctor, and a rule of ours has 230 exceptions", &found[0], "");
+    let mut transcript = Transcript::default();
+    transcript.add("doctor, and a rule of ours has 230 exceptions", &found[0], "");
 
     clinic.aws.world().faults.clear();
     let (status, lines) = clinic.examine(&["--account", MEMBER, "--function-name", "nothing"]).await;
     assert_eq!(status, Some(1));
-    told.add("doctor --function-name nothing", check(&lines, "444455556666 remediation "), "");
-    insta::assert_snapshot!(told);
+    transcript.add("doctor --function-name nothing", check(&lines, "444455556666 remediation "), "");
+    insta::assert_snapshot!(transcript);
 }
 
 #[tokio::test]
@@ -161,39 +161,39 @@ async fn a_region_that_takes_no_credentials_is_passed_over_only_if_it_is_proven_
     let (status, lines) = clinic.examine(only_here).await;
     // af-south-1 takes the session, so that it is one which every enabled Region takes.
     assert_eq!(status, Some(0));
-    let mut told = Transcript::default();
-    told.add("four Regions refuse a session", check(&lines, elsewhere), "");
+    let mut transcript = Transcript::default();
+    transcript.add("four Regions refuse a session", check(&lines, elsewhere), "");
 
     refuse(&clinic, &opt_in[..1], "UnrecognizedClientException");
     let (status, lines) = clinic.examine(only_here).await;
     assert_eq!(status, Some(0));
-    told.add("all five opt-in Regions refuse it", check(&lines, elsewhere), "");
+    transcript.add("all five opt-in Regions refuse it", check(&lines, elsewhere), "");
     let access_key_id = format!("AKIALOCAL{HUB}");
     clinic.credentials = Credentials { access_key_id, secret_access_key: "any".to_owned(), session_token: None };
     let (status, lines) = clinic.examine(only_here).await;
     assert_eq!(status, Some(0));
-    told.add("they refuse a user's access key", check(&lines, elsewhere), "");
+    transcript.add("they refuse a user's access key", check(&lines, elsewhere), "");
 
     refuse(&clinic, &["eu-west-1"], "AccessDeniedException");
     refuse(&clinic, &["eu-west-2"], "UnrecognizedClientException");
     let (status, lines) = clinic.examine(only_here).await;
     assert_eq!(status, Some(1));
-    told.add("two Regions that are always enabled refuse it", check(&lines, elsewhere), "");
-    insta::assert_snapshot!(told);
+    transcript.add("two Regions that are always enabled refuse it", check(&lines, elsewhere), "");
+    insta::assert_snapshot!(transcript);
 }
 
 #[tokio::test]
 async fn the_home_region_must_be_one_that_records_users() {
-    let mut told = Transcript::default();
+    let mut transcript = Transcript::default();
     for (region, expected) in [("ap-southeast-3", "ok"), ("eu-central-2", "failed"), ("mars-north-1", "unknown")] {
         let clinic = Clinic::open().await;
         let (_, out, error) = clinic.run(&["--before-rollout", "--region", region, "--format", "json"]).await;
         let report: Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{out}{error}"));
         let check = &report["checks"][0];
         assert_eq!([&check["check"], &check["status"]], ["region", expected]);
-        told.add(region, check["seen"].as_str().unwrap(), "");
+        transcript.add(region, check["seen"].as_str().unwrap(), "");
     }
-    insta::assert_snapshot!(told, @"
+    insta::assert_snapshot!(transcript, @"
     $ ap-southeast-3
     AWS Config records AWS::IAM::User in ap-southeast-3
 
@@ -207,7 +207,7 @@ async fn the_home_region_must_be_one_that_records_users() {
 
 #[tokio::test]
 async fn concurrency_is_reserved_or_advised_as_far_as_the_quota_goes() {
-    let mut told = Transcript::default();
+    let mut transcript = Transcript::default();
     // The reservation of the function and of another one, and the account's quota.
     for (reserved, elsewhere, quota, expected) in [
         (Some(20), None, 1_000, "ok"),
@@ -233,18 +233,18 @@ async fn concurrency_is_reserved_or_advised_as_far_as_the_quota_goes() {
         assert!(line.starts_with(&format!("concurrency {expected}: ")), "{reserved:?} of {quota}: {line}");
         assert_eq!(status, Some(if expected == "failed" { 3 } else { 0 }), "{lines:#?}");
         let reserved = [reserved, elsewhere].map(|number| number.map_or("nothing".to_owned(), |n| n.to_string()));
-        told.add(format!("{} reserved, {} for another function, of {quota}", reserved[0], reserved[1]), line, "");
+        transcript.add(format!("{} reserved, {} for another function, of {quota}", reserved[0], reserved[1]), line, "");
     }
     let clinic = Clinic::open().await;
     clinic.aws.world().account(HUB).reserve_concurrency(RULE, None);
     let (status, out, error) = clinic.run(&["--account", MEMBER]).await;
     assert_eq!(status, Some(0));
-    told.add("the table, with advice", &out, &error);
+    transcript.add("the table, with advice", &out, &error);
     clinic.fault(Some((HUB, "GetAccountSettings")), FaultKind::AccessDenied);
     let (status, lines) = clinic.examine(&["--account", MEMBER]).await;
     assert_eq!(status, Some(1));
-    told.add("nothing reserved, and the quota may not be read", check(&lines, "concurrency "), "");
-    insta::assert_snapshot!(told);
+    transcript.add("nothing reserved, and the quota may not be read", check(&lines, "concurrency "), "");
+    insta::assert_snapshot!(transcript);
 }
 
 #[tokio::test]

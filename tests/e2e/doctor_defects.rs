@@ -133,13 +133,13 @@ const DEFECTS: &[Case] = &[
 
 #[tokio::test]
 async fn each_defect_is_the_one_thing_that_is_told_with_what_to_do() {
-    let mut told = Transcript::default();
+    let mut transcript = Transcript::default();
     for (what, harm, expected) in DEFECTS {
         let clinic = Clinic::open().await;
         harm(&mut clinic.aws.world());
         let (status, lines) = clinic.examine(ALL).await;
         assert_eq!(status, Some(*expected), "{what}: {lines:#?}");
-        told.add(what, &ailing(&lines), "");
+        transcript.add(what, &ailing(&lines), "");
     }
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(transcript);
 }

@@ -1,4 +1,4 @@
-//! What may not be read, and what is told of it.
+//! What may not be read, and what is said of it.
 
 use crate::{
     doctor::{Clinic, ailing},
@@ -8,8 +8,8 @@ use crate::{
 use local_aws::{Fault, FaultKind};
 
 #[tokio::test]
-async fn each_permission_that_the_role_lacks_is_told_and_what_hangs_on_it_is_skipped() {
-    let mut told = Transcript::default();
+async fn each_permission_that_the_role_lacks_is_named_and_what_depends_on_it_is_skipped() {
+    let mut transcript = Transcript::default();
     for (action, skipped) in [
         ("iam:ListUsers", 3),
         ("iam:ListAccessKeys", 1),
@@ -21,11 +21,11 @@ async fn each_permission_that_the_role_lacks_is_told_and_what_hangs_on_it_is_ski
         let clinic = Clinic::open().await;
         clinic.fault(Some((MEMBER, action.split_once(':').unwrap().1)), FaultKind::AccessDenied);
         let (status, lines) = clinic.examine(&["--account", MEMBER]).await;
-        told.add(action, &ailing(&lines), "");
+        transcript.add(action, &ailing(&lines), "");
         assert_eq!(lines.iter().filter(|line| line.contains(" skipped: ")).count(), skipped, "{lines:#?}");
         assert_eq!(status, Some(3));
     }
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(transcript);
     // A policy that shields one user is not about the role.
     let clinic = Clinic::open().await;
     for action in ["ListAccessKeys", "GetUser"] {
@@ -47,8 +47,8 @@ async fn each_permission_that_the_role_lacks_is_told_and_what_hangs_on_it_is_ski
 }
 
 #[tokio::test]
-async fn what_the_doctor_may_not_read_is_unknown_and_says_what_to_allow() {
-    let mut told = Transcript::default();
+async fn a_check_that_the_doctor_may_not_make_is_unknown_and_says_what_to_allow() {
+    let mut transcript = Transcript::default();
     for (account, action) in [
         (MEMBER, "config:DescribeConfigurationRecorders"),
         (MEMBER, "config:DescribeConfigurationRecorderStatus"),
@@ -66,9 +66,9 @@ async fn what_the_doctor_may_not_read_is_unknown_and_says_what_to_allow() {
         clinic.fault(Some((account, action.split_once(':').unwrap().1)), FaultKind::AccessDenied);
         let (status, lines) = clinic.examine(&["--account", MEMBER]).await;
         assert_eq!(status, Some(1), "{action}");
-        told.add(format!("{action} in {account}"), &ailing(&lines), "");
+        transcript.add(format!("{action} in {account}"), &ailing(&lines), "");
     }
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(transcript);
 }
 
 #[tokio::test]
@@ -79,8 +79,8 @@ async fn a_role_that_cannot_be_assumed_costs_no_other_account_its_checks() {
     let missing = "210987654321";
     let accounts = ["--account", MEMBER, stranger, missing];
     let (status, lines) = clinic.examine(&[&accounts[..], &["--before-rollout"]].concat()).await;
-    let mut told = Transcript::default();
-    told.add("doctor --before-rollout, and two of three roles cannot be assumed", &ailing(&lines), "");
+    let mut transcript = Transcript::default();
+    transcript.add("doctor --before-rollout, and two of three roles cannot be assumed", &ailing(&lines), "");
     assert_eq!(status, Some(3));
     assert!(lines.iter().any(|line| line.starts_with(&format!("{MEMBER} recorder ok"))), "{lines:?}");
     assert!(
@@ -90,10 +90,10 @@ async fn a_role_that_cannot_be_assumed_costs_no_other_account_its_checks() {
     );
 
     let (_, lines) = clinic.examine(&["--account", missing]).await;
-    told.add("doctor, and the role cannot be assumed", &ailing(&lines), "");
+    transcript.add("doctor, and the role cannot be assumed", &ailing(&lines), "");
     clinic.fault(Some((HUB, "AssumeRole")), FaultKind::ServerError { probability: 1.0 });
     let (status, lines) = clinic.examine(&["--account", MEMBER, "--before-rollout"]).await;
     assert_eq!(status, Some(1));
-    told.add("doctor --before-rollout, and STS answers with an error", &ailing(&lines), "");
-    insta::assert_snapshot!(told);
+    transcript.add("doctor --before-rollout, and STS answers with an error", &ailing(&lines), "");
+    insta::assert_snapshot!(transcript);
 }

@@ -65,15 +65,15 @@ async fn a_rehearsal_prints_what_would_be_delivered_and_writes_nothing() {
     let rehearsed = cli.evaluations(&event, &[]).await;
     let (status, table, error) = cli.evaluate(&event.to_string(), &[]).await;
     cli.assert_only_reads();
-    assert!(cli.deployment.held().is_empty());
+    assert!(cli.deployment.recorded().is_empty());
     assert_eq!(status, Some(0), "violations are what a rehearsal is about");
-    let mut told = Transcript::by_the_clock();
-    told.add("evaluate, where compliant users of whom there is nothing to say have no line", &table, &error);
+    let mut transcript = Transcript::by_the_clock();
+    transcript.add("evaluate, where compliant users of whom there is nothing to say have no line", &table, &error);
 
     let (status, out, error) = cli.evaluate(&event.to_string(), &["--put"]).await;
     assert_eq!(status, Some(0));
-    told.add("evaluate --put", &out, &error);
-    insta::assert_snapshot!(told);
+    transcript.add("evaluate --put", &out, &error);
+    insta::assert_snapshot!(transcript);
     let time = |time: chrono::DateTime<Utc>| time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
     let delivered: BTreeMap<_, _> = cli.deployment.member(|account| {
         let results = account.results(RULE).iter();
@@ -117,9 +117,9 @@ async fn other_parameters_are_rehearsed_by_the_rules_whole_flow() {
     let (status, out, error) = cli.evaluate(&event.to_string(), &["--rule-parameters", r#"{"maxKeyAge":"9"}"#]).await;
     assert_eq!((status, out.as_str()), (Some(1), ""));
     let known = PARAMETERS.iter().map(|parameter| parameter.name).collect::<Vec<_>>().join(", ");
-    let mut told = Transcript::default().naming("the known ones", &known);
-    told.add("evaluate --rule-parameters '{\"maxKeyAge\":\"9\"}'", &out, &error);
-    insta::assert_snapshot!(told, @r#"
+    let mut transcript = Transcript::default().naming("the known ones", &known);
+    transcript.add("evaluate --rule-parameters '{\"maxKeyAge\":\"9\"}'", &out, &error);
+    insta::assert_snapshot!(transcript, @r#"
     $ evaluate --rule-parameters '{"maxKeyAge":"9"}'
     ! access-key-rotation: maxKeyAge: unknown parameter; known are [the known ones]. Correct the rule's parameters; nothing was evaluated.
     "#);
@@ -156,15 +156,15 @@ async fn the_samples_are_evaluated_as_they_are_printed() {
 }
 
 #[tokio::test]
-async fn what_fails_is_said_and_what_could_be_evaluated_is_printed() {
+async fn a_failure_is_said_and_what_could_be_evaluated_is_printed() {
     let cli = Cli::start().await;
     cli.deployment.member(|account| populate(account, midnight(), 20, 10, 0));
     let event = events::scheduled(&mut cli.deployment.aws.world(), MEMBER, RULE, &[]);
     cli.deployment.fault(Some("ListAccessKeys"), Some("user-0000"), FaultKind::AccessDenied);
     let (status, out, error) = cli.evaluate(&event.to_string(), &[]).await;
     assert_eq!(status, Some(1));
-    let mut told = Transcript::by_the_clock();
-    told.add("evaluate, and a user who cannot be read", &out, &error);
+    let mut transcript = Transcript::by_the_clock();
+    transcript.add("evaluate, and a user who cannot be read", &out, &error);
 
     let with = |field: &str, value: &str| {
         let mut event = event.clone();
@@ -183,12 +183,12 @@ async fn what_fails_is_said_and_what_could_be_evaluated_is_printed() {
         let (status, out, error) = cli.evaluate(&event, &[]).await;
         assert_eq!((status, out.as_str()), (Some(1), ""), "{what}");
         assert!(!error.contains("secret"), "{error}");
-        told.add(what, &out, &error);
+        transcript.add(what, &out, &error);
     }
     let (status, out, error) = cli.run(&["evaluate", "no-such-file.json"]).await;
     assert_eq!((status, out.as_str()), (Some(1), ""));
-    told.add("evaluate no-such-file.json", &out, &error);
-    insta::assert_snapshot!(told);
+    transcript.add("evaluate no-such-file.json", &out, &error);
+    insta::assert_snapshot!(transcript);
     for arguments in
         [&["evaluate"][..], &["evaluate", "x.json", "--sample", "changed"], &["evaluate", "--sample", "old"]]
     {

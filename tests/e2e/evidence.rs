@@ -135,15 +135,16 @@ async fn the_page_and_the_data_answer_the_same_and_the_hash_can_be_recomputed() 
     assert_eq!(json["users"].as_array().unwrap().len(), 7, "compliant users too");
 
     let seen = browse(&page, &[]).await;
-    let told = Transcript::by_the_clock();
-    let told = told.naming("version", env!("CARGO_PKG_VERSION")).naming("hash", &hash).naming("reader", reader);
-    let mut told = told.naming("a past day", "2026-02-28");
-    told.add("evidence --organization", &shown(&seen), "");
-    insta::assert_snapshot!(told);
+    let transcript = Transcript::by_the_clock();
+    let transcript =
+        transcript.naming("version", env!("CARGO_PKG_VERSION")).naming("hash", &hash).naming("reader", reader);
+    let mut transcript = transcript.naming("a past day", "2026-02-28");
+    transcript.add("evidence --organization", &shown(&seen), "");
+    insta::assert_snapshot!(transcript);
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_said_and_costs_no_other() {
+async fn an_account_that_cannot_be_read_is_named_and_costs_no_other() {
     let cli = organization().await;
     fill(&cli);
     cli.deployment.aws.world().organization(HUB).add_account(NO_ROLE, "new", "ACTIVE");
@@ -168,7 +169,7 @@ async fn what_cannot_be_read_is_said_and_costs_no_other() {
 }
 
 #[tokio::test]
-async fn it_shows_the_change_since_an_earlier_document_or_scan() {
+async fn the_document_shows_the_change_since_an_earlier_document_or_scan() {
     let cli = organization().await;
     let payments = fill(&cli);
     let scratch = tempfile::tempdir().unwrap();
@@ -218,14 +219,14 @@ async fn exemptions_of_the_whole_organization_are_listed_and_one_account_costs_n
     let list = ["exempt", "--list", "--organization", "--exclude", EXCLUDED];
     let (status, out, error) = cli.run(&list).await;
     assert_eq!(status, Some(0));
-    let mut told = Transcript::by_the_clock().naming("a past day", "2026-02-28");
-    told.add("exempt --list --organization", &out, &error);
+    let mut transcript = Transcript::by_the_clock().naming("a past day", "2026-02-28");
+    transcript.add("exempt --list --organization", &out, &error);
     cli.deployment.aws.world().organization(HUB).add_account(NO_ROLE, "new", "ACTIVE");
     let (status, out, error) = cli.run(&list).await;
     assert_eq!(status, Some(1));
     assert!(error.contains(&format!("account {NO_ROLE}: ")), "{error}");
     assert!(out.ends_with("4 users with exemption tags, 3 valid\n"), "{out}");
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(transcript);
 
     for arguments in
         [&["exempt", "payments", "--remove", "--organization"][..], &["exempt", "--list", "--exclude", HUB]]

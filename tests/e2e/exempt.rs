@@ -54,7 +54,7 @@ async fn an_exemption_is_set_as_the_rule_will_see_it_and_removed() {
     let (cli, _) = start().await;
     cli.tag(USER, &[("team", "finance")]);
     let until = day(200);
-    let mut told = Transcript::by_the_clock();
+    let mut transcript = Transcript::by_the_clock();
     let arguments =
         [USER, "--until", &until, "--owner", " Finanzplattform Köln ", "--reason", "vendor supports keys only"];
     let (status, out, error) = cli.exempt(&arguments).await;
@@ -70,7 +70,7 @@ async fn an_exemption_is_set_as_the_rule_will_see_it_and_removed() {
     let (compliance, annotation) = cli.deployment.result(USER);
     assert_eq!(compliance, ComplianceType::Compliant);
     assert!(out.contains(&format!(": COMPLIANT: {}\n", annotation.unwrap())), "{out}");
-    told.add("exempt", &out, &error);
+    transcript.add("exempt", &out, &error);
 
     let (status, out, error) = cli.exempt(&[USER, "--remove"]).await;
     assert_eq!((status, error.as_str()), (Some(0), ""));
@@ -79,12 +79,12 @@ async fn an_exemption_is_set_as_the_rule_will_see_it_and_removed() {
     let (compliance, annotation) = cli.deployment.result(USER);
     assert_eq!(compliance, ComplianceType::NonCompliant);
     assert!(out.contains(&format!(": NON_COMPLIANT: {}\n", annotation.unwrap())), "{out}");
-    told.add("exempt --remove", &out, &error);
+    transcript.add("exempt --remove", &out, &error);
 
     let (status, out, error) = cli.exempt(&[USER, "--remove"]).await;
     assert_eq!((status, out.as_str(), cli.writes().len()), (Some(1), "", 2));
-    told.add("exempt --remove once more", &out, &error);
-    insta::assert_snapshot!(told);
+    transcript.add("exempt --remove once more", &out, &error);
+    insta::assert_snapshot!(transcript);
 }
 
 #[tokio::test]
@@ -97,35 +97,35 @@ async fn a_new_exemption_replaces_the_earlier_one_and_half_done_it_is_narrower()
     let until = day(20);
     let replacement = [USER, "--until", &until, "--owner", "after"];
     cli.deployment.fault(Some("UntagUser"), None, FaultKind::AccessDenied);
-    let mut told = Transcript::by_the_clock();
+    let mut transcript = Transcript::by_the_clock();
     let (status, out, error) = cli.exempt(&replacement).await;
     assert_eq!(status, Some(1));
-    told.add("exempt, and UntagUser is denied", &out, &error);
+    transcript.add("exempt, and UntagUser is denied", &out, &error);
     assert_eq!(cli.tags()[EXEMPT_KEY], first, "the new exemption must not cover more than the earlier one's key yet");
     assert_eq!(cli.tags()[EXEMPT_UNTIL], until);
 
     cli.deployment.aws.world().faults.clear();
     let (status, out, error) = cli.exempt(&replacement).await;
     assert_eq!((status, error.as_str()), (Some(0), ""));
-    told.add("exempt once more", &out, &error);
+    transcript.add("exempt once more", &out, &error);
     assert_eq!(cli.tags(), tags(&[(EXEMPT_UNTIL, &until), (EXEMPT_OWNER, "after")]));
     assert_eq!(cli.writes(), ["TagUser", "UntagUser", "TagUser", "UntagUser"]);
 
     let (status, out, error) = cli.exempt(&[&replacement[..], &["--key", &second]].concat()).await;
     assert_eq!(status, Some(0));
-    told.add(format!("exempt --key {second}"), &out, &error);
-    insta::assert_snapshot!(told);
+    transcript.add(format!("exempt --key {second}"), &out, &error);
+    insta::assert_snapshot!(transcript);
     assert_eq!(cli.tags()[EXEMPT_KEY], second);
 }
 
 #[tokio::test]
-async fn what_the_rule_or_iam_would_not_take_is_refused_before_anything_is_written() {
+async fn an_exemption_that_the_rule_or_iam_would_not_take_is_refused_before_anything_is_written() {
     let (cli, _) = start().await;
     let until = day(20);
     let (past, far, later) = (day(-1), day(400), day(40));
     let (most, more) = ("ä".repeat(256), "ä".repeat(257));
     let owner = ["--owner", "finance"];
-    let mut told = Transcript::by_the_clock().naming("257 letters", &more).naming("256 letters", &most);
+    let mut transcript = Transcript::by_the_clock().naming("257 letters", &more).naming("256 letters", &most);
     for (arguments, expected) in [
         (&[&[USER, "--until", &past][..], &owner].concat()[..], 1),
         (&[&[USER, "--until", &far][..], &owner].concat(), 1),
@@ -144,9 +144,9 @@ async fn what_the_rule_or_iam_would_not_take_is_refused_before_anything_is_writt
     ] {
         let (status, out, error) = cli.exempt(arguments).await;
         assert_eq!((status, out.as_str()), (Some(expected), ""), "{error}");
-        told.add(format!("exempt {}", arguments.join(" ")), &out, &error);
+        transcript.add(format!("exempt {}", arguments.join(" ")), &out, &error);
     }
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(transcript);
     assert!(cli.writes().is_empty());
     let (status, ..) = cli.exempt(&[USER, "--until", &until, "--owner", &most]).await;
     assert_eq!(status, Some(0), "just what IAM takes");
@@ -159,14 +159,14 @@ async fn a_tag_in_another_spelling_is_found_before_anything_is_written() {
     cli.tag(USER, &[(spelling, &day(10))]);
     let until = day(20);
     let set = [USER, "--until", &until, "--owner", "finance"];
-    let mut told = Transcript::by_the_clock();
+    let mut transcript = Transcript::by_the_clock();
     let (status, out, error) = cli.exempt(&set).await;
     assert_eq!((status, out.as_str()), (Some(1), ""));
-    told.add("exempt", &out, &error);
+    transcript.add("exempt", &out, &error);
     assert!(cli.writes().is_empty());
     let (_, list, error) = cli.exempt(&["--list"]).await;
-    told.add("exempt --list", &list, &error);
-    insta::assert_snapshot!(told);
+    transcript.add("exempt --list", &list, &error);
+    insta::assert_snapshot!(transcript);
 
     assert_eq!(cli.exempt(&[USER, "--remove"]).await.0, Some(0));
     assert_eq!(cli.tags(), tags(&[]));
@@ -180,17 +180,17 @@ async fn a_denial_says_who_may() {
     cli.deployment.fault(Some("UntagUser"), None, FaultKind::AccessDenied);
     let (status, out, error) = cli.exempt(&[USER, "--until", &day(20), "--owner", "finance"]).await;
     assert_eq!(status, Some(1));
-    let mut told = Transcript::by_the_clock();
-    told.add("exempt", &out, &error);
+    let mut transcript = Transcript::by_the_clock();
+    transcript.add("exempt", &out, &error);
     cli.tag(USER, &[(EXEMPT_UNTIL, "soon")]);
     let (status, out, error) = cli.exempt(&[USER, "--remove"]).await;
     assert_eq!(status, Some(1));
-    told.add("exempt --remove", &out, &error);
-    insta::assert_snapshot!(told);
+    transcript.add("exempt --remove", &out, &error);
+    insta::assert_snapshot!(transcript);
 }
 
 #[tokio::test]
-async fn what_was_written_is_read_back_until_iam_holds_just_that() {
+async fn an_exemption_is_read_back_until_iam_holds_just_that() {
     let (cli, _) = start().await;
     let until = day(20);
     let arguments = [USER, "--until", &until, "--owner", "finance"];
@@ -206,15 +206,15 @@ async fn what_was_written_is_read_back_until_iam_holds_just_that() {
     }
     let (status, out, error) = cli.exempt(&arguments).await;
     assert_eq!((status, error.as_str()), (Some(0), ""));
-    let mut told = Transcript::by_the_clock();
-    told.add("exempt", &out, &error);
+    let mut transcript = Transcript::by_the_clock();
+    transcript.add("exempt", &out, &error);
     assert_eq!(cli.deployment.calls_of("GetUser"), 3);
 
     cli.deployment.fault(Some("GetUser"), None, FaultKind::BreakOffAfterCalls(1));
     let (status, out, error) = cli.exempt(&[USER, "--remove"]).await;
     assert_eq!(status, Some(1));
-    told.add("exempt --remove, and IAM does not answer after the write", &out, &error);
-    insta::assert_snapshot!(told);
+    transcript.add("exempt --remove, and IAM does not answer after the write", &out, &error);
+    insta::assert_snapshot!(transcript);
 }
 
 #[tokio::test]
@@ -231,13 +231,13 @@ async fn an_interrupted_run_says_so() {
     assert!(interrupt.success());
     let (status, out, error) = said(child.wait_with_output().await.unwrap());
     assert_eq!(status, Some(130));
-    let mut told = Transcript::by_the_clock();
-    told.add("exempt, and Ctrl-C between its two writes", &out, &error);
-    insta::assert_snapshot!(told);
+    let mut transcript = Transcript::by_the_clock();
+    transcript.add("exempt, and Ctrl-C between its two writes", &out, &error);
+    insta::assert_snapshot!(transcript);
 }
 
 #[tokio::test]
-async fn a_name_that_has_passed_to_another_user_is_told() {
+async fn a_name_that_has_passed_to_another_user_is_an_error_that_says_so() {
     let (cli, keys) = start().await;
     cli.deployment.aws.world().after_calls_of("TagUser", 0, move |world| {
         let account = world.account(MEMBER);
@@ -248,9 +248,9 @@ async fn a_name_that_has_passed_to_another_user_is_told() {
     let (status, out, error) = cli.exempt(&[USER, "--until", &day(20), "--owner", "finance"]).await;
     assert_eq!(status, Some(1));
     let other = cli.deployment.member(|account| account.user(USER).unwrap().id.clone());
-    let mut told = Transcript::by_the_clock().naming("the other user's id", &other);
-    told.add("exempt", &out, &error);
-    insta::assert_snapshot!(told);
+    let mut transcript = Transcript::by_the_clock().naming("the other user's id", &other);
+    transcript.add("exempt", &out, &error);
+    insta::assert_snapshot!(transcript);
 }
 
 #[tokio::test]
@@ -270,8 +270,8 @@ async fn the_list_has_every_exemption_and_says_what_is_wrong_with_it() {
     }
     let (status, out, error) = cli.exempt(&["--list"]).await;
     assert_eq!((status, error.as_str()), (Some(0), ""));
-    let mut told = Transcript::by_the_clock().naming("a past day", "2026-02-28");
-    told.add("exempt --list", &out, &error);
+    let mut transcript = Transcript::by_the_clock().naming("a past day", "2026-02-28");
+    transcript.add("exempt --list", &out, &error);
     let (status, out, _) = cli.exempt(&["--list", "--format", "json", "--max-exemption-days", "15"]).await;
     assert_eq!(status, Some(0));
     let list: Value = serde_json::from_str(&out).unwrap();
@@ -285,8 +285,8 @@ async fn the_list_has_every_exemption_and_says_what_is_wrong_with_it() {
     cli.deployment.fault(Some("GetUser"), Some("berta"), FaultKind::AccessDenied);
     let (status, out, error) = cli.exempt(&["--list"]).await;
     assert_eq!(status, Some(1));
-    told.add("exempt --list, and berta cannot be read", &out, &error);
-    insta::assert_snapshot!(told);
+    transcript.add("exempt --list, and berta cannot be read", &out, &error);
+    insta::assert_snapshot!(transcript);
     assert!(cli.writes().is_empty());
 }
 
@@ -302,12 +302,12 @@ async fn a_list_says_how_many_users_are_unknown_and_any_number_of_them_costs_no_
     }
     let (status, out, error) = cli.exempt(&["--list"]).await;
     assert_eq!(status, Some(1));
-    let mut told = Transcript::by_the_clock();
+    let mut transcript = Transcript::by_the_clock();
     // They are named in the order in which AWS answers.
     let (summary, named) = error.split_once("unknown: ").unwrap();
-    told.add("exempt --list, and fifty users cannot be read", &out, summary);
+    transcript.add("exempt --list, and fifty users cannot be read", &out, summary);
     assert_eq!(named.matches(" (iam:GetUser: AccessDenied)").count(), 10, "{named}");
-    insta::assert_snapshot!(told, @"
+    insta::assert_snapshot!(transcript, @"
     $ exempt --list, and fifty users cannot be read
     Account       User       Until  Owner     Key  State                                                Reason
     444455556666  user-0059  -      payments  -    Exemption void: no access-key-rotation:exempt-until  -
@@ -328,11 +328,11 @@ async fn a_user_without_keys_is_said_to_have_none() {
     });
     let (_, out, _) = cli.exempt(&["young", "--until", &day(1), "--owner", "finance"]).await;
     assert_eq!(out.lines().count(), 2, "{out}");
-    let mut told = Transcript::by_the_clock();
+    let mut transcript = Transcript::by_the_clock();
     let (status, out, error) = cli.exempt(&[USER, "--until", &day(1), "--owner", "finance"]).await;
     assert_eq!(status, Some(0), "{error}");
-    told.add("exempt", &out, &error);
-    insta::assert_snapshot!(told, @"
+    transcript.add("exempt", &out, &error);
+    insta::assert_snapshot!(transcript, @"
     $ exempt
     Verdict for billing-export in account 444455556666 with the exemption: COMPLIANT: The user had no access key on [today+0]. None becomes stale before [today+89] (limit 90 days).
     billing-export has no access key: the exemption covers nothing until somebody creates or activates one.
@@ -349,9 +349,9 @@ async fn a_key_that_is_off_can_be_exempted_before_it_is_switched_on() {
     });
     let (status, out, error) = cli.exempt(&[USER, "--until", &day(1), "--owner", "finance", "--key", &first]).await;
     assert_eq!(status, Some(0));
-    let mut told = Transcript::by_the_clock();
-    told.add(format!("exempt --key {first}"), &out, &error);
-    insta::assert_snapshot!(told, @"
+    let mut transcript = Transcript::by_the_clock();
+    transcript.add(format!("exempt --key {first}"), &out, &error);
+    insta::assert_snapshot!(transcript, @"
     $ exempt --key AKIAMVOTA5VCXDFD2M75
     Verdict for billing-export in account 444455556666 with the exemption: COMPLIANT: Delete AKIAMVOTA5VCXDFD2M75 (inactive, created [today-400]) once nothing needs it. It is older than 90 days.
     billing-export has no active access key: the exemption covers nothing until somebody creates or activates one.

@@ -56,13 +56,13 @@ async fn a_listing_that_breaks_off_evaluates_whom_it_listed_and_takes_nobody_for
     let deployment = Deployment::start().await;
     deployment.member(|account| populate(account, today(), 60, 10, 20));
     deployment.sweep(&[]).await;
-    let before = deployment.held();
+    let before = deployment.recorded();
     deployment.fault(Some("ListUsers"), None, FaultKind::ShortPages(20));
     deployment.fault(Some("ListUsers"), None, FaultKind::BreakOffAfterPages(3));
     let error = deployment.sweep_with(&[]).await.0.unwrap_err();
     assert_eq!(error.error_type(), "Incomplete");
     assert!(error.to_string().contains("The list of users is incomplete: iam:ListUsers"), "{error}");
-    assert_eq!(deployment.held(), before);
+    assert_eq!(deployment.recorded(), before);
 }
 
 #[tokio::test(start_paused = true)]
@@ -80,7 +80,7 @@ async fn denied_access_ends_the_sweep_and_names_the_role_the_action_and_the_temp
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_an_error_the_role_is_assumed_anew() {
+async fn the_role_is_assumed_anew_after_an_error() {
     let deployment = Deployment::start().await;
     deployment.sweep(&[]).await;
     deployment.fault(Some("ListUsers"), None, FaultKind::AccessDenied);
@@ -123,7 +123,7 @@ async fn a_key_deleted_while_it_is_read_about_is_no_denial() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn at_the_deadline_what_is_known_is_delivered() {
+async fn a_sweep_delivers_what_it_knows_at_the_deadline() {
     let mut deployment = Deployment::start().await;
     deployment.member(|account| populate(account, today(), 400, 10, 0));
     deployment.rule.timeout = Duration::from_secs(6);
@@ -132,11 +132,11 @@ async fn at_the_deadline_what_is_known_is_delivered() {
     let error = outcome.unwrap_err();
     assert_eq!(error.error_type(), "DeadlineExceeded", "{error}");
     assert!(error.to_string().contains("The next sweep continues with the remaining users"), "{error}");
-    let held = deployment.held();
+    let recorded = deployment.recorded();
     let line = metrics.line(today(), Duration::ZERO);
-    assert!(!held.is_empty() && held.len() < 400, "{} results", held.len());
-    assert_eq!(line["UsersEvaluated"], held.len());
-    assert_eq!(line["UsersUnknown"], 400 - held.len());
+    assert!(!recorded.is_empty() && recorded.len() < 400, "{} results", recorded.len());
+    assert_eq!(line["UsersEvaluated"], recorded.len());
+    assert_eq!(line["UsersUnknown"], 400 - recorded.len());
 }
 
 #[tokio::test(start_paused = true)]
@@ -149,7 +149,7 @@ async fn a_read_that_gets_no_answer_ends_at_the_deadline_too() {
         deployment.fault(Some("ListAccessKeys"), Some("user-0003"), FaultKind::Latency(Duration::from_secs(60)));
         let error = deployment.sweep_with(&[]).await.0.unwrap_err();
         assert_eq!(error.error_type(), "DeadlineExceeded", "{per_cent}: {error}");
-        assert_eq!(deployment.held().len(), 19);
+        assert_eq!(deployment.recorded().len(), 19);
     }
 }
 

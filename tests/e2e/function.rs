@@ -83,7 +83,7 @@ async fn two_accounts_are_swept_and_a_change_is_judged() {
 }
 
 #[tokio::test]
-async fn with_a_bus_it_tells_the_owner_once() {
+async fn the_function_notifies_the_owner_once_if_there_is_a_bus() {
     let deployed = Deployed::start(|world| {
         user_with_key(world.account(MEMBER), "stale", 400);
         world.account(MEMBER).tag_user("stale", "owner", "payments");
@@ -125,7 +125,7 @@ async fn errors_have_a_stable_type_and_bad_input_makes_no_call() {
 }
 
 #[tokio::test]
-async fn what_aws_refuses_is_told_apart() {
+async fn errors_of_aws_have_a_type_for_each_remedy() {
     let deployed = Deployed::start(|world| populate(world.account(MEMBER), Utc::now(), 5, 20, 0)).await;
     for (action, kind, expected) in [
         ("AssumeRole", FaultKind::AccessDenied, "AccessDenied"),

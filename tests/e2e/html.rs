@@ -115,9 +115,9 @@ async fn the_page_shows_who_is_to_act_on_what() {
         [[MEMBER, "mailer", "due soon", "–", unread, key(&soon, "Active"), "80 days", unread, what[5]]],
     ]);
     assert_eq!(page["users"], expected);
-    let mut told = Transcript::by_the_clock().naming("version", env!("CARGO_PKG_VERSION"));
-    told.add("scan --format html, with an account that cannot be entered", &shown(&page), "");
-    insta::assert_snapshot!(told);
+    let mut transcript = Transcript::by_the_clock().naming("version", env!("CARGO_PKG_VERSION"));
+    transcript.add("scan --format html, with an account that cannot be entered", &shown(&page), "");
+    insta::assert_snapshot!(transcript);
     assert_eq!(
         page["shown"],
         json!({
@@ -137,8 +137,8 @@ async fn a_page_without_findings_and_one_since_an_earlier_scan() {
     assert_eq!((status, error.as_str()), (Some(0), ""));
     let page = browse(&file, &[]).await;
     assert_eq!(page["users"], json!([]));
-    let mut told = Transcript::by_the_clock().naming("version", env!("CARGO_PKG_VERSION"));
-    told.add("scan --format html, and nothing is found", &shown(&page), "");
+    let mut transcript = Transcript::by_the_clock().naming("version", env!("CARGO_PKG_VERSION"));
+    transcript.add("scan --format html, and nothing is found", &shown(&page), "");
 
     let old = {
         let mut world = cli.deployment.aws.world();
@@ -159,8 +159,8 @@ async fn a_page_without_findings_and_one_since_an_earlier_scan() {
     let (status, ..) = cli.scan(&["--since", since, "--format", "html", "--output", output]).await;
     assert_eq!(status, Some(3));
     let page = browse(&file, &[]).await;
-    told.add("scan --since --format html", &shown(&page), "");
-    insta::assert_snapshot!(told);
+    transcript.add("scan --since --format html", &shown(&page), "");
+    insta::assert_snapshot!(transcript);
     let names: Vec<_> = page["users"].as_array().unwrap().iter().map(|rows| &rows[0][1]).collect();
     assert_eq!(names, ["new new", "open", "later"]);
 }

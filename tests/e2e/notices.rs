@@ -1,4 +1,4 @@
-//! Notices on the event bus: who is told what, and once.
+//! Notices on the event bus: who is notified of what, and once.
 
 use crate::{python, support::*};
 use access_key_rotation::{aws::event_bus::EventBus, notices::NoticeSettings};
@@ -30,11 +30,11 @@ impl Deployment {
     }
 
     /// Detail type and milestone of each notice.
-    pub(crate) fn told(&self) -> Vec<(String, i64)> {
-        let told = |event: Value| {
+    pub(crate) fn milestones(&self) -> Vec<(String, i64)> {
+        let milestone = |event: Value| {
             (event["detail-type"].as_str().unwrap().to_owned(), event["detail"]["milestone"].as_i64().unwrap())
         };
-        self.notices().into_iter().map(told).collect()
+        self.notices().into_iter().map(milestone).collect()
     }
 
     pub(crate) fn user_with_key_of(&self, name: &str, age: TimeDelta) -> String {
@@ -45,12 +45,12 @@ impl Deployment {
     }
 }
 
-pub(crate) fn told(notices: &[(&str, i64)]) -> Vec<(String, i64)> {
+pub(crate) fn milestones(notices: &[(&str, i64)]) -> Vec<(String, i64)> {
     notices.iter().map(|(kind, milestone)| (format!("Access Key {kind}"), *milestone)).collect()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_milestone_is_told_once_however_often_the_account_is_swept() {
+async fn a_milestone_is_notified_once_however_often_the_account_is_swept() {
     let deployment = with_bus().await;
     deployment.user_with_key_of("bot", days(74));
     for _ in 0..18 * 4 {
@@ -59,7 +59,7 @@ async fn a_milestone_is_told_once_however_often_the_account_is_swept() {
     }
     let soon = [14, 7, 3, 1, 0].map(|days| ("Due Soon", days));
     let overdue = [0, 1, 2].map(|days| ("Overdue", days));
-    assert_eq!(deployment.told()[..8], told(&[&soon[..], &overdue].concat()));
+    assert_eq!(deployment.milestones()[..8], milestones(&[&soon[..], &overdue].concat()));
     let mut ids: Vec<_> = deployment.notices().into_iter().map(|event| event["detail"]["id"].to_string()).collect();
     ids.sort();
     ids.dedup();
@@ -68,7 +68,7 @@ async fn a_milestone_is_told_once_however_often_the_account_is_swept() {
 
 /// The event comes on one day, and AWS Config records the results on the next.
 #[tokio::test(start_paused = true)]
-async fn a_sweep_just_before_midnight_tells_each_milestone_too() {
+async fn a_sweep_just_before_midnight_notifies_of_each_milestone_too() {
     let deployment = with_bus().await;
     deployment.user_with_key_of("bot", days(74));
     deployment.aws.world().advance(TimeDelta::seconds(12 * 3600 - 3));
@@ -83,7 +83,7 @@ async fn a_sweep_just_before_midnight_tells_each_milestone_too() {
     // At that hour of its day, the key is overdue already.
     let soon = [14, 7, 3, 1].map(|days| ("Due Soon", days));
     let overdue = [0, 1].map(|days| ("Overdue", days));
-    assert_eq!(deployment.told(), told(&[&soon[..], &overdue].concat()));
+    assert_eq!(deployment.milestones(), milestones(&[&soon[..], &overdue].concat()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -130,7 +130,7 @@ async fn a_notice_says_whose_key_it_is_and_what_to_do() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn keys_that_fall_due_and_exemptions_that_end_are_told_with_their_owner() {
+async fn keys_that_fall_due_and_exemptions_that_end_are_notified_with_their_owner() {
     let deployment = with_bus().await;
     deployment.user_with_key_of("soon", days(80));
     deployment.user_with_key_of("exempt", days(100));
@@ -167,7 +167,7 @@ async fn keys_that_fall_due_and_exemptions_that_end_are_told_with_their_owner() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_due_is_told_though_the_owner_cannot_be_read() {
+async fn a_notice_is_sent_though_the_owner_cannot_be_read() {
     let deployment = with_bus().await;
     let keys = [("soon", days(90) - TimeDelta::hours(2)), ("late", days(92))]
         .map(|(name, age)| deployment.user_with_key_of(name, age));
@@ -216,7 +216,7 @@ async fn a_notice_names_the_owner_of_the_key_though_its_name_passes_on_meanwhile
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_with_an_old_name_tells_the_new_one() {
+async fn a_change_with_an_old_name_sends_the_new_one() {
     for (age, kind) in [(80, "Access Key Due Soon"), (95, "Access Key Overdue")] {
         let deployment = with_bus().await;
         deployment.user_with_key_of("bot", days(age));
@@ -233,7 +233,7 @@ async fn a_change_with_an_old_name_tells_the_new_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_due_soon_with_a_valid_exemption_is_told_with_it() {
+async fn a_key_due_soon_with_a_valid_exemption_is_notified_with_it() {
     let deployment = with_bus().await;
     let key = deployment.user_with_key_of("exempt", days(80));
     let other = deployment.member(|account| account.create_key("exempt", today() - days(79)).unwrap());
@@ -305,26 +305,26 @@ async fn a_change_on_the_day_of_a_milestone_swallows_no_notice() {
     let deployment = with_bus().await;
     deployment.user_with_key_of("bot", days(75));
     deployment.sweep(&[]).await;
-    assert_eq!(deployment.told(), []);
+    assert_eq!(deployment.milestones(), []);
     deployment.aws.world().advance(days(1));
     let change = async || {
         let event = events::change(&mut deployment.aws.world(), MEMBER, RULE, "bot", &[]).unwrap();
         deployment.send(&event).await.0.unwrap();
     };
     change().await;
-    assert_eq!(deployment.told(), told(&[("Due Soon", 14)]), "before the sweep of the day");
+    assert_eq!(deployment.milestones(), milestones(&[("Due Soon", 14)]), "before the sweep of the day");
     deployment.aws.world().advance(TimeDelta::hours(1));
     deployment.sweep(&[]).await;
-    assert_eq!(deployment.told().len(), 1, "the sweep repeats nothing");
+    assert_eq!(deployment.milestones().len(), 1, "the sweep repeats nothing");
     change().await;
-    assert_eq!(deployment.told().len(), 1, "it is told already");
+    assert_eq!(deployment.milestones().len(), 1, "it is sent already");
     deployment.aws.world().advance(days(1));
     change().await;
-    assert_eq!(deployment.told().len(), 1, "the day after, too");
+    assert_eq!(deployment.milestones().len(), 1, "the day after, too");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_milestone_whose_day_had_no_sweep_is_told_by_the_next_change() {
+async fn a_milestone_whose_day_had_no_sweep_is_notified_by_the_next_change() {
     let deployment = with_bus().await;
     deployment.user_with_key_of("bot", days(75));
     deployment.sweep(&[]).await;
@@ -334,12 +334,12 @@ async fn a_milestone_whose_day_had_no_sweep_is_told_by_the_next_change() {
         deployment.send(&event).await.0.unwrap();
     };
     change().await;
-    let expected = told(&[("Due Soon", 14)]);
-    assert_eq!(deployment.told(), expected);
+    let expected = milestones(&[("Due Soon", 14)]);
+    assert_eq!(deployment.milestones(), expected);
     deployment.sweep(&[]).await;
-    assert_eq!(deployment.told(), expected, "once");
+    assert_eq!(deployment.milestones(), expected, "once");
 
-    // What the change could not look up is told again, rather than not at all.
+    // What the change could not look up is sent again, rather than not at all.
     deployment.fault(Some("GetComplianceDetailsByResource"), None, FaultKind::AccessDenied);
     change().await;
     let ids: Vec<_> = deployment.notices().iter().map(|event| event["detail"]["id"].clone()).collect();
@@ -348,7 +348,7 @@ async fn a_milestone_whose_day_had_no_sweep_is_told_by_the_next_change() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_is_told_without_a_bus_or_in_a_test() {
+async fn nobody_is_notified_without_a_bus_or_in_a_test() {
     let deployment = Deployment::start().await;
     deployment.aws.world().account(HUB).add_event_bus(BUS);
     deployment.user_with_key_of("stale", days(100));

@@ -1,7 +1,7 @@
-//! Notices that the event bus does not take: they cost no result, and are told later.
+//! Notices that the event bus does not take: they cost no result, and are sent later.
 
 use crate::{
-    notices::{told, with_bus},
+    notices::{milestones, with_bus},
     support::*,
 };
 use access_key_rotation::error::Error;
@@ -10,7 +10,7 @@ use local_aws::{ComplianceType::*, FaultKind, events};
 use std::time::Duration;
 
 #[tokio::test(start_paused = true)]
-async fn a_notice_that_fails_costs_no_result_and_is_told_later() {
+async fn a_notice_that_fails_costs_no_result_and_is_sent_later() {
     let deployment = with_bus().await;
     deployment.user_with_key_of("soon", days(80));
     deployment.user_with_key_of("stale", days(100));
@@ -28,23 +28,23 @@ async fn a_notice_that_fails_costs_no_result_and_is_told_later() {
 
     deployment.aws.world().advance(days(1));
     deployment.sweep(&[]).await;
-    let mut notices = deployment.told();
+    let mut notices = deployment.milestones();
     notices.sort();
-    assert_eq!(notices, told(&[("Due Soon", 14), ("Overdue", 11)]), "each once");
+    assert_eq!(notices, milestones(&[("Due Soon", 14), ("Overdue", 11)]), "each once");
     assert!(!words("soon").contains("Notice") && !words("stale").contains("Notice"));
     deployment.sweep(&[]).await;
-    assert_eq!(deployment.told().len(), 2);
+    assert_eq!(deployment.milestones().len(), 2);
 
     deployment.aws.world().advance(days(3));
     deployment.fault(Some("PutEvents"), None, FaultKind::AccessDenied);
     deployment.sweep_with(&[]).await.0.unwrap_err();
     deployment.aws.world().faults.clear();
     deployment.sweep(&[]).await;
-    assert!(deployment.told().contains(&("Access Key Due Soon".to_owned(), 7)), "{:?}", deployment.told());
+    assert!(deployment.milestones().contains(&("Access Key Due Soon".to_owned(), 7)), "{:?}", deployment.milestones());
 }
 
 #[tokio::test(start_paused = true)]
-async fn lambdas_retry_tells_what_the_bus_refused_and_nothing_twice() {
+async fn a_retry_by_lambda_sends_what_the_bus_refused_and_nothing_twice() {
     let deployment = with_bus().await;
     deployment.member(|account| populate(account, today(), 23, 100, 0));
     deployment.fault(None, None, FaultKind::FailedEntries { times: 1, first: 4, code: "MalformedDetail" });
@@ -96,5 +96,5 @@ async fn events_that_are_not_taken_are_sent_again_alone() {
     deployment.fault(None, None, FaultKind::FailedEntries { times: 1, first: 1, code: "MalformedDetail" });
     let error = deployment.sweep_with(&[]).await.0.unwrap_err();
     assert_eq!(error.to_string(), "1 notice did not reach the event bus: events:PutEvents: MalformedDetail.");
-    assert_eq!(deployment.notices().len(), 23 + 22, "the others are told");
+    assert_eq!(deployment.notices().len(), 23 + 22, "the others are sent");
 }

@@ -38,15 +38,15 @@ fn file(directory: &TempDir, name: &str, content: impl AsRef<[u8]>) -> String {
 #[test]
 fn every_format_is_as_kept() {
     let report = fixture("credential-report.csv");
-    let mut told = Transcript::default();
+    let mut transcript = Transcript::default();
     for (format, expected) in [("table", "table.txt"), ("json", "findings.json")] {
         let arguments = ["--format", format, "--credential-report", report.to_str().unwrap()];
         let (status, out, error) = scan(&[&arguments[..], &AS_OF].concat());
         assert_eq!(status, Some(3));
-        told.add(format!("scan --format {format}"), "", &error);
+        transcript.add(format!("scan --format {format}"), "", &error);
         assert_eq!(out, fs::read_to_string(fixture(expected)).unwrap(), "{expected}");
     }
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(transcript);
 }
 
 #[test]
@@ -87,11 +87,11 @@ fn one_report_compares_with_another() {
     let earlier = earlier.to_str().unwrap();
     let report = report();
     let old = file(&directory, "old.csv", &report);
-    let mut told = Transcript::default().naming("directory", directory.path().to_str().unwrap());
+    let mut transcript = Transcript::default().naming("directory", directory.path().to_str().unwrap());
     let with = |arguments: &[&str]| scan(&[arguments, &AS_OF].concat());
     let (status, _, error) = with(&["--credential-report", &old, "--format", "json", "--output", earlier]);
     assert_eq!(status, Some(3));
-    told.add("the earlier scan", "", &error);
+    transcript.add("the earlier scan", "", &error);
     // Deleted; deactivated; changed, which need not mean replaced; and one more has grown old.
     let changed = |from: &str, to: &str, report: String| {
         assert_eq!(report.matches(from).count(), 1, "{from}");
@@ -104,24 +104,24 @@ fn one_report_compares_with_another() {
     let new = file(&directory, "new.csv", changed("true,2025-12-01T12:00:00", "true,2025-12-01T11:59:59", new));
     let (status, out, error) = with(&["--credential-report", &new, "--since", earlier]);
     assert_eq!(status, Some(3));
-    told.add("one deleted, one deactivated, one changed, one grown old", &out, &error);
+    transcript.add("one deleted, one deactivated, one changed, one grown old", &out, &error);
     // Who has no line may be in a part of the report that is lost.
     let short = file(&directory, "short.csv", report.lines().take(3).collect::<Vec<_>>().join("\n"));
     let (_, out, error) = with(&["--credential-report", &short, "--since", earlier]);
-    told.add("a report of which the end is lost", &out, &error);
+    transcript.add("a report of which the end is lost", &out, &error);
     let (status, out, error) =
         scan(&["--credential-report", &old, "--as-of", "2026-03-01T11:59:59Z", "--since", earlier]);
     assert_eq!(status, Some(1));
-    told.add("a report from before the earlier scan", &out, &error);
+    transcript.add("a report from before the earlier scan", &out, &error);
     // Another key in the same place, which has grown old meanwhile.
     let later = file(&directory, "later.csv", report.replace("true,2025-03-20T12:00:00", "true,2026-03-20T12:00:00"));
     let (_, out, error) = scan(&["--credential-report", &later, "--as-of", "2026-07-01T12:00:00Z", "--since", earlier]);
-    told.add("another key in the same place, grown old meanwhile", &out, &error);
-    insta::assert_snapshot!(told);
+    transcript.add("another key in the same place, grown old meanwhile", &out, &error);
+    insta::assert_snapshot!(transcript);
 }
 
 #[test]
-fn what_is_not_understood_is_unknown_and_costs_no_other() {
+fn a_value_that_is_not_understood_is_unknown_and_costs_no_other() {
     let directory = TempDir::new().unwrap();
     let report = report();
     let replaced = |from: &str, to: &str| {
@@ -129,7 +129,7 @@ fn what_is_not_understood_is_unknown_and_costs_no_other() {
         report.replace(from, to)
     };
     let key = "true,2025-01-18T12:00:00+00:00,N/A";
-    let mut told = Transcript::default().naming("directory", directory.path().to_str().unwrap());
+    let mut transcript = Transcript::default().naming("directory", directory.path().to_str().unwrap());
     for (what, content) in [
         ("active: yes", replaced(key, "yes,2025-01-18T12:00:00+00:00,N/A")),
         ("active, and never rotated", replaced(key, "true,N/A,N/A")),
@@ -143,7 +143,7 @@ fn what_is_not_understood_is_unknown_and_costs_no_other() {
         let path = file(&directory, "report.csv", content);
         let (status, out, error) = scan(&[&["--credential-report", &path], &AS_OF[..]].concat());
         assert_eq!(status, Some(1));
-        told.add(what, &summaries(&out), &error);
+        transcript.add(what, &summaries(&out), &error);
     }
     let additional = report.replace('\n', ",N/A\n").replacen(",N/A\n", ",additional_credentials_info\n", 1) + ",N/A";
     let path = file(&directory, "report.csv", &additional);
@@ -151,17 +151,17 @@ fn what_is_not_understood_is_unknown_and_costs_no_other() {
     let path = file(&directory, "report.csv", additional.strip_suffix("N/A").unwrap().to_owned() + "1 more");
     let (status, _, error) = scan(&[&["--credential-report", &path], &AS_OF[..]].concat());
     assert_eq!(status, Some(1));
-    told.add("more keys than two", "", &error);
+    transcript.add("more keys than two", "", &error);
     // As if the report were cut off right before "1 more".
     let path = file(&directory, "report.csv", additional.strip_suffix("N/A").unwrap());
     let (status, _, error) = scan(&[&["--credential-report", &path], &AS_OF[..]].concat());
     assert_eq!(status, Some(1));
-    told.add("cut off before the last field", "", &error);
+    transcript.add("cut off before the last field", "", &error);
     // If no line says anything there, IAM may write it so.
     let empty = additional.replace(",N/A\n", ",\n");
     let path = file(&directory, "report.csv", empty.strip_suffix("N/A").unwrap());
     assert_eq!(scan(&[&["--credential-report", &path], &AS_OF[..]].concat()).0, Some(3));
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(transcript);
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn a_report_that_is_not_whole_or_none_is_an_error_and_costs_no_other() {
     let good = file(&directory, "good.csv", report.replace("111122223333", "444455556666"));
     let header = report.lines().next().unwrap();
     let base64 = "dXNlcixhcm4sdXNlcl9jcmVhdGlvbl90aW1l";
-    let mut told = Transcript::default().naming("directory", directory.path().to_str().unwrap());
+    let mut transcript = Transcript::default().naming("directory", directory.path().to_str().unwrap());
     let second = report.lines().nth(2).unwrap();
     let mut evaluated = BTreeSet::new();
     for (what, content) in [
@@ -194,11 +194,11 @@ fn a_report_that_is_not_whole_or_none_is_an_error_and_costs_no_other() {
         let path = file(&directory, "broken.csv", &content);
         let (status, out, error) = scan(&[&["--credential-report", &good, &path], &AS_OF[..]].concat());
         assert_eq!(status, Some(1), "{what}");
-        told.add(what, "", &error);
+        transcript.add(what, "", &error);
         evaluated.insert(summaries(&out));
     }
     assert_eq!(evaluated.len(), 1, "{evaluated:?}");
-    told.add("what was evaluated beside each of them", evaluated.first().unwrap(), "");
+    transcript.add("what was evaluated beside each of them", evaluated.first().unwrap(), "");
     for (arguments, expected) in [
         (&["--credential-report", "missing.csv"][..], 1),
         (&["--credential-report", &good, "--organization"], 2),
@@ -212,9 +212,9 @@ fn a_report_that_is_not_whole_or_none_is_an_error_and_costs_no_other() {
     ] {
         let (status, out, error) = scan(arguments);
         assert_eq!(status, Some(expected), "{arguments:?}");
-        told.add(format!("scan {}", arguments.join(" ")), &out, &error);
+        transcript.add(format!("scan {}", arguments.join(" ")), &out, &error);
     }
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(transcript);
 }
 
 #[test]
@@ -266,7 +266,7 @@ fn the_root_users_access_key_is_named_though_the_rule_does_not_cover_it() {
 }
 
 #[test]
-fn what_a_spreadsheet_saved_is_read_exactly_or_is_an_error_that_says_so() {
+fn a_report_that_a_spreadsheet_saved_is_read_exactly_or_is_an_error_that_says_so() {
     let directory = TempDir::new().unwrap();
     let saved = fs::read_to_string(fixture("true-and-false-in-capitals.csv")).unwrap();
     let capitals = saved.split_whitespace().collect::<Vec<_>>().join("\n");

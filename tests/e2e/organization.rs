@@ -41,7 +41,7 @@ async fn start_with(
 }
 
 #[tokio::test]
-async fn fifty_accounts_of_which_some_cannot_be_entered() {
+async fn an_organization_is_scanned_though_some_accounts_cannot_be_entered() {
     let fill = |account: &mut Account, n| {
         user_with_key(account, "old", 100 + n as i64);
         user_with_key(account, "young", 10);
@@ -77,8 +77,8 @@ async fn fifty_accounts_of_which_some_cannot_be_entered() {
     assert_eq!(accounts.iter().find(|account| account["account"] == *ids[7]).unwrap()["name"], "workload 7");
     let violations = json["users"].as_array().unwrap().iter().filter(|user| user["compliance"] == "NON_COMPLIANT");
     assert_eq!(violations.count(), 44);
-    let mut told = Transcript::default();
-    told.add("scan with three accounts that cannot be entered", "", &error);
+    let mut transcript = Transcript::default();
+    transcript.add("scan with three accounts that cannot be entered", "", &error);
 
     let exclude =
         [&["--organization", "--exclude", closed], &not_trusting.iter().map(String::as_str).collect::<Vec<_>>()[..]];
@@ -89,10 +89,10 @@ async fn fifty_accounts_of_which_some_cannot_be_entered() {
     let created = |age: i64| format!(" is stale: created {}", (midnight() - days(age)).date_naive());
     assert!(rows[1].contains(&created(149)) && rows[44].contains(&created(100)), "{out}");
     let line = out.lines().find(|line| line.contains("workload 7")).unwrap();
-    told.add("the line of an account with a name", &format!("{line}\n"), "");
+    transcript.add("the line of an account with a name", &format!("{line}\n"), "");
     let (_, last) = out.trim_end().rsplit_once('\n').unwrap();
-    told.add("the line of the accounts that are left out", &format!("{last}\n"), "");
-    insta::assert_snapshot!(told);
+    transcript.add("the line of the accounts that are left out", &format!("{last}\n"), "");
+    insta::assert_snapshot!(transcript);
 }
 
 /// The states of accounts, as AWS answers since it retired `Status`.
@@ -122,8 +122,8 @@ async fn every_output_says_which_accounts_it_leaves_out_and_a_state_that_is_new_
     for (commands, in_output) in [(&in_output[..], true), (&on_standard_error[..], false)] {
         for command in commands {
             let (_, out, error) = cli.run(&[command, &["--organization"][..]].concat()).await;
-            let told = if in_output { &out } else { &error };
-            assert_eq!(told.matches(line).count(), 1, "{command:?}: {out}\n{error}");
+            let named = if in_output { &out } else { &error };
+            assert_eq!(named.matches(line).count(), 1, "{command:?}: {out}\n{error}");
         }
     }
     for command in ["scan", "coverage", "doctor"] {
@@ -160,47 +160,47 @@ async fn an_organization_without_a_deployment_is_scanned_with_the_role_that_the_
             .env("AWS_SECRET_ACCESS_KEY", "any");
         said(command.output().await.unwrap())
     };
-    let mut told = Transcript::by_the_clock();
+    let mut transcript = Transcript::by_the_clock();
     for arguments in [&[][..], &["--role-name", role]] {
         let (status, out, error) = scan(arguments).await;
         assert_eq!(status, Some(1));
-        told.add(format!("scan --organization {}", arguments.join(" ")), &out, &error);
+        transcript.add(format!("scan --organization {}", arguments.join(" ")), &out, &error);
     }
     let (status, out, error) = scan(&["--role-name", role, "--exclude", OTHER_MEMBER]).await;
     assert_eq!((status, error.as_str()), (Some(3), ""), "{out}");
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(transcript);
 }
 
 #[tokio::test]
 async fn the_advice_on_a_denial_is_for_whoever_sees_it() {
     let cli = Cli::start().await;
-    let mut told = Transcript::default();
+    let mut transcript = Transcript::default();
     cli.deployment.fault(Some("AssumeRole"), None, FaultKind::AccessDenied);
     let (function, _) = cli.deployment.sweep_with(&[]).await;
-    told.add("the function without the role", "", &function.unwrap_err().to_string());
+    transcript.add("the function without the role", "", &function.unwrap_err().to_string());
     cli.deployment.aws.world().faults.clear();
     cli.deployment.fault(Some("ListUsers"), None, FaultKind::AccessDenied);
     let (function, _) = cli.deployment.sweep_with(&[]).await;
-    told.add("the function without iam:ListUsers", "", &function.unwrap_err().to_string());
+    transcript.add("the function without iam:ListUsers", "", &function.unwrap_err().to_string());
     for (what, arguments) in [("another account", &["--account", MEMBER][..]), ("the current account", &[])] {
         let (status, _, error) = cli.scan(arguments).await;
         assert_eq!(status, Some(1));
-        told.add(format!("scan of {what} without iam:ListUsers"), "", &error);
+        transcript.add(format!("scan of {what} without iam:ListUsers"), "", &error);
     }
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(transcript);
 }
 
 #[tokio::test]
 async fn an_organization_that_cannot_be_listed_is_no_organization_without_findings() {
     let (cli, ids) = start(45, |_, _| ()).await;
-    let mut told = Transcript::default();
+    let mut transcript = Transcript::default();
     let (status, out, error) = cli.scan(&["--organization", "--exclude", "123456789012"]).await;
     assert_eq!((status, out.as_str()), (Some(1), ""));
-    told.add("scan --organization --exclude 123456789012", &out, &error);
+    transcript.add("scan --organization --exclude 123456789012", &out, &error);
     let all: Vec<_> = ids.iter().map(String::as_str).chain([HUB]).collect();
     let (status, out, error) = cli.scan(&[&["--organization", "--exclude"], &all[..]].concat()).await;
     assert_eq!((status, out.as_str()), (Some(1), ""));
-    told.add("scan --organization --exclude all of them", &out, &error);
+    transcript.add("scan --organization --exclude all of them", &out, &error);
     assert_eq!(cli.deployment.calls_of("AssumeRole"), 0);
 
     cli.deployment.fault(Some("ListAccounts"), None, FaultKind::Throttle { probability: 0.5 });
@@ -210,13 +210,13 @@ async fn an_organization_that_cannot_be_listed_is_no_organization_without_findin
     cli.deployment.fault(Some("ListAccounts"), None, FaultKind::AccessDenied);
     let (status, out, error) = cli.scan(&["--organization"]).await;
     assert_eq!((status, out.as_str()), (Some(1), ""));
-    told.add("scan --organization, and the accounts cannot be listed", &out, &error);
+    transcript.add("scan --organization, and the accounts cannot be listed", &out, &error);
 
     cli.deployment.aws.world().faults.clear();
     cli.deployment.fault(Some("ListAccounts"), None, FaultKind::Intercepted("{}"));
     let (status, out, error) = cli.scan(&["--organization"]).await;
     assert_eq!((status, out.as_str()), (Some(1), ""));
-    told.add("scan --organization, and the answer has no accounts", &out, &error);
+    transcript.add("scan --organization, and the answer has no accounts", &out, &error);
 
     cli.deployment.aws.world().faults.clear();
     // A member may not list the accounts.
@@ -225,8 +225,8 @@ async fn an_organization_that_cannot_be_listed_is_no_organization_without_findin
     command.env("AWS_ACCESS_KEY_ID", credentials).env_remove("AWS_SESSION_TOKEN");
     let (status, out, error) = said(command.output().await.unwrap());
     assert_eq!((status, out.as_str()), (Some(1), ""));
-    told.add("scan --organization as a member, who may not list the accounts", &out, &error);
-    insta::assert_snapshot!(told);
+    transcript.add("scan --organization as a member, who may not list the accounts", &out, &error);
+    insta::assert_snapshot!(transcript);
 }
 
 #[tokio::test]
@@ -339,19 +339,19 @@ async fn interrupt(process: &tokio::process::Child) {
 }
 
 #[tokio::test]
-async fn what_is_no_file_is_not_replaced_by_one() {
+async fn an_output_that_is_no_file_is_not_replaced_by_one() {
     let cli = Cli::start().await;
     let directory = tempfile::tempdir().unwrap();
-    let mut told = Transcript::default().naming("directory", directory.path().to_str().unwrap());
+    let mut transcript = Transcript::default().naming("directory", directory.path().to_str().unwrap());
     let fifo = directory.path().join("fifo");
     assert!(Command::new("mkfifo").arg(&fifo).status().await.unwrap().success());
     let (status, _, error) = cli.scan(&["--output", fifo.to_str().unwrap()]).await;
     assert_eq!(status, Some(1));
-    told.add("scan --output fifo", "", &error);
+    transcript.add("scan --output fifo", "", &error);
     cli.deployment.clear_calls();
     let (status, _, error) = cli.scan(&["--output", "/nowhere/report.json"]).await;
     assert_eq!((status, cli.deployment.calls().len()), (Some(1), 0), "not after a long scan");
-    told.add("scan --output /nowhere/report.json", "", &error);
+    transcript.add("scan --output /nowhere/report.json", "", &error);
     let (file, link) = (directory.path().join("file"), directory.path().join("link"));
     fs::write(&file, "earlier").unwrap();
     std::os::unix::fs::symlink(&file, &link).unwrap();
@@ -361,8 +361,8 @@ async fn what_is_no_file_is_not_replaced_by_one() {
     std::os::unix::fs::symlink("missing", &dangling).unwrap();
     let (status, _, error) = cli.scan(&["--output", dangling.to_str().unwrap()]).await;
     assert_eq!(status, Some(1));
-    told.add("scan --output dangling", "", &error);
-    insta::assert_snapshot!(told);
+    transcript.add("scan --output dangling", "", &error);
+    insta::assert_snapshot!(transcript);
     assert!(link.is_symlink() && fs::read_to_string(&file).unwrap().contains("0 users evaluated"));
 }
 
@@ -390,7 +390,7 @@ async fn progress_is_shown_on_a_terminal_only() {
 }
 
 #[tokio::test]
-async fn whoever_closes_the_pipe_has_seen_enough() {
+async fn a_pipe_that_its_reader_closes_is_no_error() {
     let (cli, _) = start(3, |account, _| {
         (0..400).for_each(|n| {
             user_with_key(account, &format!("user-{n}"), 10);

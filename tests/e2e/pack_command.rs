@@ -118,8 +118,8 @@ fn the_aws_cli_takes_the_printed_call_with_the_printed_pack() {
     let options = ["--function-arn", function, "--name", "keys", "--excluded-accounts", "123456789012", "210987654321"];
     let (status, text, error) = pack(directory.path(), &options);
     assert_eq!(status, Some(0));
-    let mut told = Transcript::default();
-    told.add("pack --name keys --excluded-accounts 123456789012 210987654321", "", &error);
+    let mut transcript = Transcript::default();
+    transcript.add("pack --name keys --excluded-accounts 123456789012 210987654321", "", &error);
     let (_, call) = error.split_once('\n').unwrap();
     fs::write(directory.path().join("keys.yaml"), &text).unwrap();
 
@@ -127,8 +127,8 @@ fn the_aws_cli_takes_the_printed_call_with_the_printed_pack() {
     let (status, printed, error) = pack(directory.path(), &[&options[..2], &["--output", file]].concat());
     assert_eq!((status, error.as_str()), (Some(0), ""));
     assert_eq!(fs::read_to_string(directory.path().join(file)).unwrap(), text);
-    told.add(format!("pack --output '{file}'"), &printed, &error);
-    insta::assert_snapshot!(told);
+    transcript.add(format!("pack --output '{file}'"), &printed, &error);
+    insta::assert_snapshot!(transcript);
 
     let deployed = program(DEPLOY, &[directory.path().to_str().unwrap(), &format!("{call}\n{printed}")]);
     let [keys, plain] = ["keys", "access-key-rotation"].map(|name| {
@@ -142,14 +142,14 @@ fn the_aws_cli_takes_the_printed_call_with_the_printed_pack() {
 }
 
 #[test]
-fn what_aws_would_not_take_is_refused() {
+fn a_pack_that_aws_would_not_take_is_refused() {
     let directory = TempDir::new().unwrap();
     let good = "arn:aws:lambda:eu-central-1:111122223333:function:access-key-rotation";
     let long_name = "a".repeat(129);
     let long_arn = format!("{good}{}", "a".repeat(200));
     let accounts: Vec<_> = (0..1001).map(|n| format!("{n:012}")).collect();
     let too_many: Vec<_> = ["--excluded-accounts"].into_iter().chain(accounts.iter().map(String::as_str)).collect();
-    let mut told = Transcript::default()
+    let mut transcript = Transcript::default()
         .naming("a long ARN", &long_arn)
         .naming("129 letters", &long_name)
         .naming("1001 accounts", &accounts.join(" "));
@@ -178,9 +178,9 @@ fn what_aws_would_not_take_is_refused() {
             pack(directory.path(), &[&["--function-arn", arn, "--output", "pack.yaml"], more].concat());
         assert_eq!((status, out.as_str()), (Some(expected), ""), "{arn} {more:?}: {error}");
         assert!(!directory.path().join("pack.yaml").exists());
-        told.add(format!("pack --function-arn {arn} {}", more.join(" ")), &out, &error);
+        transcript.add(format!("pack --function-arn {arn} {}", more.join(" ")), &out, &error);
     }
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(transcript);
     let (status, ..) =
         pack(directory.path(), &["--function-arn", good, "--region", "eu-central-1", "--name", &long_name[1..]]);
     assert_eq!(status, Some(0));

@@ -37,9 +37,9 @@ async fn the_checklist_is_for_owners_and_says_what_is_missing() {
     let (status, out, error) = cli.run(&[&["plan"], &accounts[..]].concat()).await;
     assert_eq!((status, out.as_str()), (Some(1), ""));
     let text = fs::read_to_string(&file).unwrap();
-    let mut told = Transcript::by_the_clock();
-    told.add("plan --owner-tag team, with an account that cannot be entered", &text, &error);
-    insta::assert_snapshot!(told);
+    let mut transcript = Transcript::by_the_clock();
+    transcript.add("plan --owner-tag team, with an account that cannot be entered", &text, &error);
+    insta::assert_snapshot!(transcript);
     let writes = ["create-access-key", "delete-access-key", "update-access-key"];
     let marked = text.lines().filter(|line| writes.iter().any(|write| line.contains(write)));
     assert!(marked.clone().count() == 7 && marked.clone().all(|line| line.contains(" *changes*<br>")), "{text}");

@@ -18,7 +18,7 @@ const CAPTURED: &str = "2016-11-06T17:56:56.560Z";
 /// When rdklib's scheduled event was sent.
 const SENT: &str = "2017-12-23T22:11:18.158Z";
 
-type Held = BTreeMap<String, EvaluationResult>;
+type Results = BTreeMap<String, EvaluationResult>;
 /// What a result says to AWS Config, besides its annotation: type, verdict and time.
 type Said = BTreeMap<String, (String, ComplianceType, DateTime<Utc>)>;
 
@@ -85,18 +85,18 @@ impl Beside {
     }
 
     /// What AWS Config holds, in place of which it holds something else from now on.
-    fn exchange(&self, held: Held) -> Held {
-        self.deployment.member(|account| std::mem::replace(account.results_mut(RULE).unwrap(), held))
+    fn exchange(&self, results: Results) -> Results {
+        self.deployment.member(|account| std::mem::replace(account.results_mut(RULE).unwrap(), results))
     }
 
     /// What AWS Config holds after each of the two has handled the event, rdklib first.
-    async fn both(&self, event: &Value, before: &Held) -> [Held; 2] {
+    async fn both(&self, event: &Value, before: &Results) -> [Results; 2] {
         self.exchange(before.clone());
         let returned = self.rdklib(event).await.unwrap();
         assert!(returned.is_array(), "{returned}");
         let rdklib = self.exchange(before.clone());
         self.function(event).await.unwrap();
-        [rdklib, self.exchange(Held::new())]
+        [rdklib, self.exchange(Results::new())]
     }
 }
 
@@ -109,9 +109,9 @@ fn with(mut event: Value, field: &str, value: impl Into<Value>) -> Value {
     event
 }
 
-fn said(held: &Held) -> Said {
+fn said(results: &Results) -> Said {
     let said = |result: &EvaluationResult| (result.resource_type.clone(), result.compliance, result.ordering_timestamp);
-    held.iter().map(|(id, result)| (id.clone(), said(result))).collect()
+    results.iter().map(|(id, result)| (id.clone(), said(result))).collect()
 }
 
 #[tokio::test]
@@ -129,7 +129,7 @@ async fn each_of_rdks_samples_has_the_same_result() {
             ("role", NotApplicable),
         ] {
             let event = beside.event(sample, user);
-            let [rdklib, function] = beside.both(&event, &Held::new()).await;
+            let [rdklib, function] = beside.both(&event, &Results::new()).await;
             assert_eq!(said(&rdklib), said(&function), "{sample}");
             let [result] = function.values().collect::<Vec<_>>()[..] else { panic!("{sample}: {function:?}") };
             assert_eq!(result.compliance, verdict, "{sample}");
@@ -147,7 +147,7 @@ async fn a_schedule_has_the_same_results_also_for_those_who_are_gone() {
     beside.deployment.sweep(&[]).await;
     beside.deployment.member(|account| account.delete_user("gone"));
     beside.deployment.member(|account| age_results(account, days(1)));
-    let before = beside.exchange(Held::new());
+    let before = beside.exchange(Results::new());
     // rdklib delivers everything each time.
     let event = beside.event("scheduled", "stale");
     let [rdklib, function] = beside.both(&with(event, "ruleParameters", r#"{"deliver":"all"}"#), &before).await;
@@ -164,7 +164,7 @@ async fn a_test_event_writes_nothing() {
     for sample in ["OK", "scheduled"] {
         let event = with(beside.event(sample, "stale"), "resultToken", "TESTMODE");
         beside.deployment.clear_calls();
-        assert_eq!(beside.both(&event, &Held::new()).await, [Held::new(), Held::new()]);
+        assert_eq!(beside.both(&event, &Results::new()).await, [Results::new(), Results::new()]);
         assert_eq!(beside.deployment.calls_of("PutEvaluations"), 2, "{sample}");
     }
 }
@@ -187,7 +187,7 @@ async fn the_function_refuses_samples_that_aws_config_would_not_send() {
     // The rule of rdk's remote test is in another Region, and its event has left the scope.
     let text = invalid(&unaddressed("remote", &["accountId", "configRuleArn"])).await;
     assert!(text.contains("configRuleArn is of another Region than the function"), "{text}");
-    let [rdklib, function] = beside.both(&beside.event("remote", "stale"), &Held::new()).await;
+    let [rdklib, function] = beside.both(&beside.event("remote", "stale"), &Results::new()).await;
     assert_eq!(said(&rdklib), said(&function));
     assert!(function.values().all(|result| result.compliance == NotApplicable));
     // Tests of sample rules shorten the item: the name is only in its configuration.
@@ -209,18 +209,18 @@ async fn the_function_takes_more_than_rdklib_and_fails_where_rdklib_returns_an_e
     let error = beside.rdklib(&event).await.unwrap_err();
     assert!(error.contains("KeyError: 'eventLeftScope'"), "{error}");
     beside.function(&event).await.unwrap();
-    assert_eq!(beside.exchange(Held::new()).len(), 1);
+    assert_eq!(beside.exchange(Results::new()).len(), 1);
     let event = beside.event("snapshot", "stale");
     let returned = beside.rdklib(&event).await.unwrap();
     assert_eq!(returned["internalErrorMessage"], "Unexpected message type");
-    assert!(beside.exchange(Held::new()).is_empty());
+    assert!(beside.exchange(Results::new()).is_empty());
     beside.function(&event).await.unwrap();
-    assert_eq!(beside.exchange(Held::new()).len(), 2);
+    assert_eq!(beside.exchange(Results::new()).len(), 2);
 
     beside.deployment.fault(Some("ListAccessKeys"), None, FaultKind::AccessDenied);
     let event = beside.event("scheduled", "stale");
     assert_eq!(beside.rdklib(&event).await.unwrap()["customerErrorCode"], "AccessDenied");
     let error = beside.function(&event).await.unwrap_err();
     assert!(matches!(error, Error::Incomplete(_)), "{error:?}");
-    assert!(beside.exchange(Held::new()).is_empty());
+    assert!(beside.exchange(Results::new()).is_empty());
 }

@@ -366,7 +366,7 @@ async fn a_listing_that_does_not_end_is_given_up() {
 }
 
 #[tokio::test]
-async fn what_is_not_exactly_false_is_a_trial() {
+async fn a_run_is_a_trial_unless_dry_run_is_exactly_false() {
     let deployment = start().await;
     let due = deployment.member(|account| {
         user_with_key(account, "bot", 400);

@@ -32,7 +32,7 @@ async fn any_number_of_shielded_users_cost_only_themselves_and_are_no_error() {
         // The first in the listing.
         (0..shielded).for_each(|n| deployment.shield("ListAccessKeys", &format!("user-{n:04}")));
         let metrics = deployment.sweep(&[]).await;
-        assert_eq!(deployment.held().len(), 200 - shielded);
+        assert_eq!(deployment.recorded().len(), 200 - shielded);
         let line = metrics.line(today(), Duration::ZERO);
         assert_eq!([&line["UsersUnknown"], &line["UsersEvaluated"]], [shielded, 200 - shielded]);
     }
@@ -55,7 +55,7 @@ async fn a_user_is_shielded_whichever_read_is_denied() {
 
 /// Whoever else could show that it is one user's matter is remembered, and would not be read.
 #[tokio::test(start_paused = true)]
-async fn where_only_shielded_users_are_read_others_tell_whether_the_action_is_denied_to_all() {
+async fn an_action_that_is_denied_to_all_is_recognized_by_others_where_only_shielded_users_are_read() {
     for action in ["ListAccessKeys", "GetUser"] {
         let deployment = Deployment::start().await;
         deployment.member(|account| {
@@ -128,7 +128,7 @@ async fn the_change_of_a_shielded_user_is_no_error_either() {
         let (outcome, metrics) = change().await;
         outcome.unwrap();
         assert_eq!(metrics.line(today(), Duration::ZERO)["UsersUnknown"], 1);
-        assert!(deployment.held().is_empty());
+        assert!(deployment.recorded().is_empty());
 
         deployment.fault(Some(action), None, FaultKind::AccessDenied);
         let error = change().await.0.unwrap_err();

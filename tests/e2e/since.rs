@@ -10,7 +10,7 @@ use std::fs;
 const IDS: [&str; 4] = ["--account", HUB, MEMBER, OTHER_MEMBER];
 
 #[tokio::test]
-async fn tells_what_is_fixed_exempt_new_open_and_unknown() {
+async fn a_comparison_says_what_is_fixed_exempt_new_open_and_unknown() {
     let cli = Cli::start().await;
     let key = |account, user: &str, age| user_with_key(cli.deployment.aws.world().account(account), user, age);
     let users = ["rotated", "deactivated", "gone", "renamed", "exempt", "open", "partly", "unreadable"];
@@ -27,10 +27,10 @@ async fn tells_what_is_fixed_exempt_new_open_and_unknown() {
     key(MEMBER, "broken", 200);
     let (status, _, error) = cli.scan(&[&IDS[..], &["--format", "json", "--output", earlier]].concat()).await;
     assert_eq!(status, Some(1), "{error}");
-    let mut told = Transcript::by_the_clock();
+    let mut transcript = Transcript::by_the_clock();
     let (status, out, error) = cli.scan(&[&IDS[..], &["--since", earlier]].concat()).await;
     assert_eq!(status, Some(1));
-    told.add("scan --since, and nothing has changed", &out, &error);
+    transcript.add("scan --since, and nothing has changed", &out, &error);
 
     let (new_of_partly, new) = (key(HUB, "partly", 100), key(HUB, "new", 100));
     key(MEMBER, "elsewhere-too", 100);
@@ -87,15 +87,15 @@ async fn tells_what_is_fixed_exempt_new_open_and_unknown() {
     assert!(marks("rotated").is_null() && marks("young").is_null());
 
     let (_, out, error) = cli.scan(&scan).await;
-    told.add("scan --since, and much has changed", &out, &error);
+    transcript.add("scan --since, and much has changed", &out, &error);
     let (_, out, _) = cli.scan(&[&scan[..], &["--format", "csv"]].concat()).await;
     assert!(out.lines().any(|line| line.starts_with(&format!("{HUB},new,")) && line.contains(",new,")), "{out}");
 
     // Once everyone can be read, whoever is not there is gone.
     cli.deployment.aws.world().faults = Default::default();
     let (_, out, error) = cli.scan(&scan).await;
-    told.add("scan --since, and everyone can be read", &out, &error);
-    insta::assert_snapshot!(told);
+    transcript.add("scan --since, and everyone can be read", &out, &error);
+    insta::assert_snapshot!(transcript);
 }
 
 #[tokio::test]
@@ -112,7 +112,7 @@ async fn another_document_or_another_limit_is_refused_before_anything_is_asked()
         terms[name] = value;
         terms.to_string()
     };
-    let mut told = Transcript::by_the_clock().naming("directory", directory.path().to_str().unwrap());
+    let mut transcript = Transcript::by_the_clock().naming("directory", directory.path().to_str().unwrap());
     let user_without_account = json!([{ "userName": "anna" }]);
     let other_violation = json!([{ "account": HUB, "userName": "anna", "userId": null, "violations": ["AKIA"] }]);
     let user = |name: &str, status: &str| {
@@ -138,11 +138,11 @@ async fn another_document_or_another_limit_is_refused_before_anything_is_asked()
         let (status, out, error) = cli.scan(&["--since", earlier.to_str().unwrap()]).await;
         assert_eq!((status, out.as_str()), (Some(1), ""), "{what}");
         assert!(!error.trim_end().contains(char::is_control), "{what}: {error:?}");
-        told.add(what, &out, &error);
+        transcript.add(what, &out, &error);
         assert_eq!(cli.deployment.calls_of("ListUsers"), 0);
     }
     let (status, out, error) = cli.scan(&["--since", "missing.json"]).await;
     assert_eq!(status, Some(1));
-    told.add("scan --since missing.json", &out, &error);
-    insta::assert_snapshot!(told);
+    transcript.add("scan --since missing.json", &out, &error);
+    insta::assert_snapshot!(transcript);
 }

@@ -122,15 +122,15 @@ impl Deployment {
         metrics
     }
 
-    /// The compliance that Config holds for each user of the member, by name; users without a result are left out.
-    pub(crate) fn held(&self) -> BTreeMap<String, ComplianceType> {
+    /// The compliance that Config has recorded for each user of the member, by name; users without a result are left out.
+    pub(crate) fn recorded(&self) -> BTreeMap<String, ComplianceType> {
         self.member(|account| {
             let results = account.results(RULE);
             account.users().filter_map(|user| Some((user.name.clone(), results.get(&user.id)?.compliance))).collect()
         })
     }
 
-    /// What Config holds for a user: compliance and annotation.
+    /// What Config has recorded for a user: compliance and annotation.
     pub(crate) fn result(&self, user: &str) -> (ComplianceType, Option<String>) {
         self.member(|account| {
             let id = &account.user(user).unwrap().id;
@@ -164,18 +164,18 @@ impl Deployment {
     /// Checks every user's result against the definition.
     pub(crate) fn assert_all_right(&self, max_age: i64) {
         let now = self.aws.world().now();
-        let (held, expected) = self.member(|account| {
+        let (recorded, expected) = self.member(|account| {
             let results = account.results(RULE);
-            let held: BTreeMap<_, _> = account
+            let recorded: BTreeMap<_, _> = account
                 .users()
                 .map(|user| (user.name.clone(), results.get(&user.id).map(|result| result.compliance)))
                 .collect();
             let expected: BTreeMap<_, _> =
                 account.users().map(|user| (user.name.clone(), Some(definition(user, now, max_age)))).collect();
-            (held, expected)
+            (recorded, expected)
         });
         for (user, expected) in &expected {
-            assert_eq!(held[user], *expected, "{user}");
+            assert_eq!(recorded[user], *expected, "{user}");
         }
     }
 }

@@ -30,8 +30,12 @@ async fn every_boundary_is_judged_to_the_second() {
         account.create_key("second-key-stale", today() - days(91)).unwrap();
     });
     deployment.sweep(&[]).await;
-    let violators: Vec<_> =
-        deployment.held().into_iter().filter(|(_, held)| *held == NonCompliant).map(|(name, _)| name).collect();
+    let violators: Vec<_> = deployment
+        .recorded()
+        .into_iter()
+        .filter(|(_, recorded)| *recorded == NonCompliant)
+        .map(|(name, _)| name)
+        .collect();
     assert_eq!(violators, ["one-second-beyond", "second-key-stale"]);
     deployment.assert_all_right(90);
 }
@@ -83,7 +87,7 @@ async fn listings_are_followed_through_short_and_empty_pages() {
     deployment.fault(None, None, FaultKind::ShortPages(7));
     deployment.sweep(&[]).await;
     deployment.sweep(&[("deliver", "changes")]).await;
-    assert_eq!(deployment.held().len(), 120);
+    assert_eq!(deployment.recorded().len(), 120);
     deployment.assert_all_right(90);
 }
 
@@ -104,7 +108,8 @@ async fn results_of_users_who_are_gone_become_not_applicable() {
         .to_vec();
     // IAM may not list everywhere whoever has a result for a moment only.
     deployment.sweep(&[]).await;
-    deployment.member(|account| assert!(account.results(RULE).values().all(|held| held.compliance != NotApplicable)));
+    deployment
+        .member(|account| assert!(account.results(RULE).values().all(|recorded| recorded.compliance != NotApplicable)));
     deployment.aws.world().advance(TimeDelta::minutes(3));
     deployment.sweep(&[]).await;
     deployment.member(|account| {
@@ -188,7 +193,7 @@ async fn act_between(
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_is_renamed_while_the_sweep_runs_is_not_taken_for_gone() {
+async fn a_user_renamed_while_the_sweep_runs_is_not_taken_for_gone() {
     let (deployment, _) = ten_users().await;
     act_between_listing_and_reads(&deployment, |account| {
         account.rename_user("user-0000", "renamed");
@@ -201,7 +206,7 @@ async fn whoever_is_renamed_while_the_sweep_runs_is_not_taken_for_gone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_is_renamed_between_two_reads_is_read_again() {
+async fn a_user_renamed_between_two_reads_is_read_again() {
     let (deployment, _) = ten_users().await;
     act_between(&deployment, ("ListAccessKeys", 10), "GetUser", |account| {
         account.rename_user("user-0000", "renamed");
@@ -212,7 +217,7 @@ async fn whoever_is_renamed_between_two_reads_is_read_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_is_deleted_while_the_sweep_runs_is_not_applicable() {
+async fn a_user_deleted_while_the_sweep_runs_is_not_applicable() {
     let (deployment, id) = ten_users().await;
     act_between_listing_and_reads(&deployment, |account| {
         account.delete_user("user-0000");

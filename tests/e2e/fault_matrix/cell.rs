@@ -21,10 +21,10 @@ const UNKNOWN_USE: &str = "last use unknown";
 pub(super) struct Left(Vec<(Invocation, Results)>);
 
 /// The results that AWS Config holds, by user id.
-type Results = BTreeMap<String, Held>;
+type Results = BTreeMap<String, Recorded>;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Held {
+struct Recorded {
     compliance: ComplianceType,
     annotation: String,
     /// Whether it was recorded today.
@@ -186,12 +186,12 @@ fn only_key(account: &Account, user: &str) -> String {
 impl Deployment {
     fn results(&self) -> Results {
         let now = self.aws.world().now();
-        let held = |(id, result): (&String, &EvaluationResult)| {
+        let recorded = |(id, result): (&String, &EvaluationResult)| {
             let annotation = result.annotation.clone().unwrap_or_default();
             let fresh = result.result_recorded_time == now;
-            (id.clone(), Held { compliance: result.compliance, annotation, fresh })
+            (id.clone(), Recorded { compliance: result.compliance, annotation, fresh })
         };
-        self.member(|account| account.results(RULE).iter().map(held).collect())
+        self.member(|account| account.results(RULE).iter().map(recorded).collect())
     }
 
     /// Each result is as it was, or right; nobody who is there is gone.
@@ -225,9 +225,9 @@ impl Deployment {
     }
 }
 
-impl Held {
+impl Recorded {
     /// Whether it says what this one says. What is read today instead of remembered has other dates.
-    fn is_as(&self, other: &Held) -> bool {
+    fn is_as(&self, other: &Recorded) -> bool {
         self.compliance == other.compliance
             && (self.annotation == other.annotation || self.fresh && !self.annotation.contains(UNKNOWN_USE))
     }
@@ -237,11 +237,14 @@ impl Run {
     /// The outcome as the manual says it, beside a run without a fault.
     pub(super) fn outcome(&self, sound: &Run) -> String {
         assert_eq!(sound.error, None);
-        let unlike =
-            || sound.after.iter().filter(|(id, sound)| !self.after.get(*id).is_some_and(|held| held.is_as(sound)));
-        let lacks_last_use = |(id, sound): (&String, &Held)| {
-            let held = self.after.get(id);
-            held.is_some_and(|held| held.compliance == sound.compliance && held.annotation.contains(UNKNOWN_USE))
+        let unlike = || {
+            sound.after.iter().filter(|(id, sound)| !self.after.get(*id).is_some_and(|recorded| recorded.is_as(sound)))
+        };
+        let lacks_last_use = |(id, sound): (&String, &Recorded)| {
+            let recorded = self.after.get(id);
+            recorded.is_some_and(|recorded| {
+                recorded.compliance == sound.compliance && recorded.annotation.contains(UNKNOWN_USE)
+            })
         };
         let results = if unlike().next().is_none() {
             "all results"

@@ -8,7 +8,6 @@ use fastrand::Rng;
 
 use crate::config_rule::{ConfigRule, Delivery, EvaluationResult, ResultToken};
 use crate::error::AwsError;
-use crate::iam::Report;
 use crate::ids;
 use crate::regional::Regional;
 use crate::user::{AccessKey, KeyStatus, LastUsed, User};
@@ -24,7 +23,7 @@ static NO_RESULTS: BTreeMap<String, EvaluationResult> = BTreeMap::new();
 /// Methods that change something by its name return whether it existed.
 pub struct Account {
     pub(crate) regional: Regional,
-    pub(crate) credential_report: Option<Report>,
+    pub(crate) credential_report: Option<CredentialReport>,
     pub(crate) result_tokens: HashMap<String, ResultToken>,
     pub(crate) rng: Rng,
     /// The world's time at the last access to this account.
@@ -43,6 +42,12 @@ pub(crate) struct Role {
     pub(crate) id: String,
     /// ARNs of the roles and account roots that may assume the role.
     pub(crate) trusted: Vec<String>,
+}
+
+/// A report on the account at one time.
+pub(crate) struct CredentialReport {
+    pub(crate) generated: DateTime<Utc>,
+    pub(crate) csv: String,
 }
 
 impl Account {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::request::Service;
+use crate::service::Service;
 
 /// An error that AWS returns.
 #[derive(Clone, Debug, PartialEq, Eq)]

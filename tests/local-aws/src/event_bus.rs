@@ -1,13 +1,12 @@
 //! Amazon EventBridge, version 2015-10-07: PutEvents on an event bus of the account, with EventBridge's limits.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::account::Account;
 use crate::constraints::Violations;
 use crate::error::AwsError;
 use crate::ids;
-use crate::json::serialization;
-use crate::world::World;
+use crate::json::{JsonCall, serialization};
 
 /// The most events in a call.
 const ENTRIES: usize = 10;
@@ -28,20 +27,14 @@ impl Account {
     }
 }
 
-pub(crate) fn answer(
-    world: &mut World,
-    account: &str,
-    region: &str,
-    action: &str,
-    input: &Map<String, Value>,
-) -> Result<Value, AwsError> {
-    match action {
-        "PutEvents" => put(world, account, region, input),
+pub(crate) fn answer(call: JsonCall<'_>) -> Result<Value, AwsError> {
+    match call.action {
+        "PutEvents" => put(call),
         _ => Err(AwsError::unknown_operation()),
     }
 }
 
-fn put(world: &mut World, account: &str, region: &str, input: &Map<String, Value>) -> Result<Value, AwsError> {
+fn put(JsonCall { world, account, region, input, .. }: JsonCall<'_>) -> Result<Value, AwsError> {
     let entries = input.get("Entries").and_then(Value::as_array).ok_or_else(|| serialization("Entries"))?;
     let mut violations = Violations::default();
     violations.size("entries", entries.len(), 1..=ENTRIES);

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::error::AwsError;
 use crate::paging::PageFaults;
-use crate::request::Service;
+use crate::service::Service;
 
 /// A fault. A part that is `None` fits every call.
 #[derive(Clone, Debug)]
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn only_calls_that_the_fault_fits_count_until_it_breaks_off() {
+    fn calls_that_a_fault_does_not_fit_do_not_count_until_it_breaks_off() {
         let mut faults = Faults::default();
         faults.add(fault(Some("TagUser"), None, FaultKind::BreakOffAfterCalls(1)));
         let mut fails = |action| faults.effects(&target(action, None), &mut Rng::with_seed(0)).error.is_some();

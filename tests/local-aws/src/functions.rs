@@ -1,40 +1,16 @@
 //! Lambda, each operation with the API version in its path: GetPolicy, GetFunctionConfiguration, GetFunctionConcurrency,
 //! GetAccountSettings.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::REGION;
 use crate::error::AwsError;
-use crate::world::World;
+use crate::json::JsonCall;
 
 /// Lambda's default quota of concurrent executions in a Region. A new account may have fewer.
 const CONCURRENT_EXECUTIONS: u32 = 1_000;
 
-/// The action and the function's name, from the method and the path of a request. The action is empty if there is none like
-/// it, and the name if the action has none.
-pub(crate) fn route(method: &str, path: &str) -> (&'static str, String) {
-    if method != "GET" {
-        return ("", String::new());
-    }
-    if path == "/2016-08-19/account-settings" {
-        return ("GetAccountSettings", String::new());
-    }
-    let parts: Vec<_> = path.split('/').collect();
-    match parts[..] {
-        ["", "2015-03-31", "functions", name, "policy"] => ("GetPolicy", name.to_owned()),
-        ["", "2015-03-31", "functions", name, "configuration"] => ("GetFunctionConfiguration", name.to_owned()),
-        ["", "2019-09-30", "functions", name, "concurrency"] => ("GetFunctionConcurrency", name.to_owned()),
-        _ => ("", String::new()),
-    }
-}
-
-pub(crate) fn answer(
-    world: &mut World,
-    account: &str,
-    region: &str,
-    action: &str,
-    input: &Map<String, Value>,
-) -> Result<Value, AwsError> {
+pub(crate) fn answer(JsonCall { world, account, region, action, input }: JsonCall<'_>) -> Result<Value, AwsError> {
     if action.is_empty() {
         return Err(AwsError::new(404, "UnknownOperationException", ""));
     }

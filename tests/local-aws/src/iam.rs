@@ -5,16 +5,15 @@ mod credential_report;
 mod tags;
 mod users;
 
-pub(crate) use credential_report::Report;
-
 use crate::account::Account;
 use crate::constraints::{Violations, name_character};
 use crate::error::AwsError;
 use crate::faults::Effects;
 use crate::identity::{Caller, CallerKind};
 use crate::paging::{Listing, Page, Position};
-use crate::request::{Params, Service};
+use crate::request::Params;
 use crate::response::Xml;
+use crate::service::Service;
 use crate::world::World;
 
 /// What an action works on.

@@ -17,7 +17,7 @@ use aws_smithy_types::body::SdkBody;
 use axum::body::{Bytes, to_bytes};
 
 use crate::lock;
-use crate::server::respond;
+use crate::respond::respond;
 use crate::world::World;
 
 /// How long a request is on its way. If AWS answered at once, no two calls would ever be under way together.

@@ -1,10 +1,21 @@
-//! Helpers for the services that speak JSON: members of the input, times, pages.
+//! Helpers for the services that speak JSON: calls, members of the input, times, pages.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::error::AwsError;
 use crate::paging::{Listing, Page, Position};
+use crate::world::World;
+
+/// A call of a service that speaks JSON.
+pub(crate) struct JsonCall<'a> {
+    pub(crate) world: &'a mut World,
+    /// The account of the caller.
+    pub(crate) account: &'a str,
+    pub(crate) region: &'a str,
+    pub(crate) action: &'a str,
+    pub(crate) input: &'a Map<String, Value>,
+}
 
 /// The error for a member of another type than the model's.
 pub(crate) fn serialization(name: &str) -> AwsError {

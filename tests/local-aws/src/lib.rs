@@ -17,6 +17,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod account;
+mod authentication;
 mod config;
 mod config_rule;
 mod constraints;
@@ -36,8 +37,11 @@ mod organizations;
 mod paging;
 mod regional;
 mod request;
+mod resources;
+mod respond;
 mod response;
 mod server;
+mod service;
 mod ssm;
 mod sts;
 mod user;

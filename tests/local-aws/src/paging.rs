@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::error::AwsError;
-use crate::request::Service;
+use crate::service::Service;
 
 /// The effects of faults on the pages of a listing.
 #[derive(Clone, Copy, Default)]

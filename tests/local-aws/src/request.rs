@@ -1,85 +1,13 @@
 //! Requests: their credential scope, and their input in the protocol of the service.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use axum::http::{HeaderMap, Method, Uri};
 use serde_json::{Map, Value};
 
 use crate::error::AwsError;
-use crate::functions;
 use crate::json::serialization;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Service {
-    Iam,
-    Sts,
-    Config,
-    Organizations,
-    Events,
-    Ssm,
-    Lambda,
-}
-
-impl Service {
-    const ALL: [Service; 7] = [
-        Service::Iam,
-        Service::Sts,
-        Service::Config,
-        Service::Organizations,
-        Service::Events,
-        Service::Ssm,
-        Service::Lambda,
-    ];
-
-    /// The version of the service's API, which only requests in the AWS Query protocol contain.
-    pub(crate) fn version(self) -> &'static str {
-        match self {
-            Service::Iam => "2010-05-08",
-            Service::Sts => "2011-06-15",
-            Service::Config => "2014-11-12",
-            Service::Organizations => "2016-11-28",
-            Service::Events => "2015-10-07",
-            Service::Ssm => "2014-11-06",
-            Service::Lambda => "2015-03-31",
-        }
-    }
-
-    /// The prefix of an action's name in the header `X-Amz-Target`, which only the AWS JSON protocol has.
-    fn target(self) -> Option<&'static str> {
-        match self {
-            Service::Iam | Service::Sts | Service::Lambda => None,
-            Service::Config => Some("StarlingDoveService."),
-            Service::Organizations => Some("AWSOrganizationsV20161128."),
-            Service::Events => Some("AWSEvents."),
-            Service::Ssm => Some("AmazonSSM."),
-        }
-    }
-
-    /// Whether the service speaks JSON, with other error codes than in the AWS Query protocol.
-    pub(crate) fn is_json(self) -> bool {
-        !matches!(self, Service::Iam | Service::Sts)
-    }
-
-    /// The service whose protocol an unsigned request speaks, so that the answer is in the same protocol.
-    pub(crate) fn guess(headers: &HeaderMap) -> Service {
-        if headers.contains_key("x-amz-target") { Service::Config } else { Service::Iam }
-    }
-}
-
-impl fmt::Display for Service {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Service::Iam => "iam",
-            Service::Sts => "sts",
-            Service::Config => "config",
-            Service::Organizations => "organizations",
-            Service::Events => "events",
-            Service::Ssm => "ssm",
-            Service::Lambda => "lambda",
-        })
-    }
-}
+use crate::service::Service;
 
 /// The sender and the service of a request: the credential scope of Signature Version 4.
 pub(crate) struct Scope {
@@ -135,7 +63,7 @@ impl Input {
         body: &[u8],
     ) -> (String, Input) {
         if service == Service::Lambda {
-            let (action, function) = functions::route(request.0.as_str(), request.1.path());
+            let (action, function) = lambda_route(request.0.as_str(), request.1.path());
             return (
                 action.to_owned(),
                 Input::Json(Ok(Map::from_iter([("FunctionName".to_owned(), function.into())]))),
@@ -161,6 +89,24 @@ impl Input {
             Input::Query(params) => params.get(name),
             Input::Json(value) => value.as_ref().ok()?.get(name)?.as_str(),
         }
+    }
+}
+
+/// The action and the function's name, from the method and the path of a request. The action is empty if there is none like
+/// it, and the name if the action has none.
+fn lambda_route(method: &str, path: &str) -> (&'static str, String) {
+    if method != "GET" {
+        return ("", String::new());
+    }
+    if path == "/2016-08-19/account-settings" {
+        return ("GetAccountSettings", String::new());
+    }
+    let parts: Vec<_> = path.split('/').collect();
+    match parts[..] {
+        ["", "2015-03-31", "functions", name, "policy"] => ("GetPolicy", name.to_owned()),
+        ["", "2015-03-31", "functions", name, "configuration"] => ("GetFunctionConfiguration", name.to_owned()),
+        ["", "2019-09-30", "functions", name, "concurrency"] => ("GetFunctionConcurrency", name.to_owned()),
+        _ => ("", String::new()),
     }
 }
 

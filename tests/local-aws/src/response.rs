@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::error::AwsError;
 use crate::faults::Damage;
-use crate::request::Service;
+use crate::service::Service;
 
 /// The answer of an action.
 pub(crate) enum Answer {

@@ -1,19 +1,12 @@
 //! SSM, version 2014-11-06: DescribeDocument.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::REGION;
 use crate::error::AwsError;
-use crate::json::{epoch_seconds, member};
-use crate::world::World;
+use crate::json::{JsonCall, epoch_seconds, member};
 
-pub(crate) fn answer(
-    world: &mut World,
-    account: &str,
-    region: &str,
-    action: &str,
-    input: &Map<String, Value>,
-) -> Result<Value, AwsError> {
+pub(crate) fn answer(JsonCall { world, account, region, action, input }: JsonCall<'_>) -> Result<Value, AwsError> {
     if action != "DescribeDocument" {
         return Err(AwsError::unknown_operation());
     }

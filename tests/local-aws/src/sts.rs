@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use crate::constraints::{Violations, name_character};
 use crate::error::AwsError;
-use crate::identity::{Caller, CallerKind};
+use crate::identity::{Caller, CallerKind, role_name};
 use crate::request::Params;
 use crate::response::Xml;
 use crate::world::World;
@@ -82,11 +82,6 @@ fn assume_role(world: &mut World, caller: &Caller, params: &Params) -> Result<Xm
 fn parse_role(arn: &str) -> Option<(&str, &str)> {
     let (account, role) = arn.strip_prefix("arn:aws:iam::")?.split_once(":role/")?;
     (account.len() == 12 && account.chars().all(|c| c.is_ascii_digit()) && !role.is_empty()).then_some((account, role))
-}
-
-/// The role's name without its path, as in the ARN of its sessions.
-pub(crate) fn role_name(role: &str) -> &str {
-    role.rsplit('/').next().unwrap_or(role)
 }
 
 fn trusts(trusted: &[String], caller: &Caller) -> bool {

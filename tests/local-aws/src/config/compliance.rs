@@ -10,7 +10,7 @@ use crate::constraints::Violations;
 use crate::error::AwsError;
 use crate::json::{self, epoch_seconds, member, strings};
 use crate::paging::{Listing, Position};
-use crate::request::Service;
+use crate::service::Service;
 
 const DEFAULT_LIMIT: usize = 10;
 /// The largest count of contributors.

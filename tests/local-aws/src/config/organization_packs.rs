@@ -10,7 +10,7 @@ use crate::faults::Effects;
 use crate::json::{self, epoch_seconds, member, strings};
 use crate::organization::{Deployment, Packs};
 use crate::paging::Listing;
-use crate::request::Service;
+use crate::service::Service;
 use crate::world::World;
 
 /// The most items on a page, and the default.

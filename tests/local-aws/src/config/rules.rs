@@ -10,7 +10,7 @@ use crate::config_rule::ConfigRule;
 use crate::error::AwsError;
 use crate::json::{self, epoch_seconds, strings};
 use crate::paging::Listing;
-use crate::request::Service;
+use crate::service::Service;
 
 /// DescribeConfigRules has no limit to ask for.
 const RULES_PER_PAGE: usize = 25;

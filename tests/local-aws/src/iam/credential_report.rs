@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 use super::{Context, Result};
-use crate::account::Account;
+use crate::account::{Account, CredentialReport};
 use crate::error::AwsError;
 use crate::response::Xml;
 use crate::user::{KeyStatus, User};
@@ -20,19 +20,13 @@ const COLUMNS: &str = "user,arn,user_creation_time,password_enabled,password_las
     access_key_2_last_used_date,access_key_2_last_used_region,access_key_2_last_used_service,cert_1_active,\
     cert_1_last_rotated,cert_2_active,cert_2_last_rotated";
 
-/// A report on the account at one time.
-pub(crate) struct Report {
-    generated: DateTime<Utc>,
-    csv: String,
-}
-
 /// The first answer says that the report has been started.
 pub(super) fn generate(cx: &mut Context<'_>) -> Xml {
     let now = cx.account.now;
     let state = match &cx.account.credential_report {
         Some(report) if now - report.generated < LIFETIME => "COMPLETE",
         _ => {
-            cx.account.credential_report = Some(Report { generated: now, csv: csv(cx.account) });
+            cx.account.credential_report = Some(CredentialReport { generated: now, csv: csv(cx.account) });
             "STARTED"
         }
     };

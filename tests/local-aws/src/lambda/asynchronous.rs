@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn in_line_an_event_starts_when_another_ends() {
+    fn an_event_in_line_starts_when_another_ends() {
         let settings = AsyncInvocation::of_the_template(Waiting::InLine);
         let metrics = simulate(&settings, 5, 2, |_, _| (TEN, true));
         let expected = AsyncMetrics { oldest: TEN * 2, successes: 5, last_success: TEN * 3, ..AsyncMetrics::default() };

@@ -170,3 +170,85 @@ fn function(node: &Value) -> Option<(&str, &Value)> {
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("{value} is no text"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEMPLATE: &str = r#"
+Parameters:
+  Role: { Type: String, Default: reader }
+  Days: { Type: Number, Default: 30 }
+  Bus: { Type: String, Default: "" }
+Mappings:
+  Scripts:
+    Delete: { Text: "import boto3" }
+Conditions:
+  HasBus: !Not [!Equals [!Ref Bus, ""]]
+  HasBoth: !And [!Condition HasBus, !Equals [!Ref Role, reader]]
+  HasEither: !Or [!Condition HasBus, !Equals [!Ref Role, reader]]
+Resources:
+  Queue:
+    Type: AWS::SQS::Queue
+    Condition: HasBus
+  Topic:
+    Type: AWS::SNS::Topic
+    Condition: HasEither
+  Both:
+    Type: AWS::SNS::Topic
+    Condition: HasBoth
+  Role:
+    Type: AWS::IAM::Role
+    Properties:
+      Name: !Ref Role
+      Arn: !GetAtt Topic.Arn
+      Text: !Sub "${Role} for ${Days} days in ${AWS::Region}, not ${!Role}"
+      Script: !FindInMap [Scripts, Delete, Text]
+      Joined: !Join ["-", [a, !Ref Role]]
+      Chosen: !If [HasBus, !Ref Bus, none]
+      LeftOut: !If [HasBus, !Ref Bus, !Ref AWS::NoValue]
+"#;
+
+    #[test]
+    fn a_tag_is_the_function_that_it_stands_for_and_a_quoted_number_is_text() {
+        let expected = json!({ "a": { "Ref": "X" }, "b": { "Fn::Sub": "${X}" }, "c": [1, "1", true, null, "true"] });
+        assert_eq!(yaml("a: !Ref X\nb: !Sub ${X}\nc: [1, '1', true, ~, \"true\"]\n"), expected);
+    }
+
+    #[test]
+    #[should_panic(expected = "a is there twice")]
+    fn a_key_that_is_there_twice_is_an_error() {
+        yaml("a: 1\na: 2\n");
+    }
+
+    #[test]
+    fn functions_are_resolved_with_the_parameters_that_are_given() {
+        let role = |given: Value| {
+            let all = Stack::new(TEMPLATE, &given).resources(|kind| kind == "AWS::IAM::Role");
+            all["Role"]["Properties"].clone()
+        };
+        let mut expected = json!({
+            "Name": "reader",
+            "Arn": "arn:aws:any:::Topic",
+            "Text": format!("reader for 30 days in {}, not ${{Role}}", local_aws::REGION),
+            "Script": "import boto3",
+            "Joined": "a-reader",
+            "Chosen": "none",
+        });
+        assert_eq!(role(json!({})), expected);
+        (expected["Chosen"], expected["LeftOut"]) = ("notices".into(), "notices".into());
+        assert_eq!(role(json!({ "Bus": "notices" })), expected);
+    }
+
+    #[test]
+    fn a_resource_is_there_if_its_condition_holds() {
+        let names = |given: Value| {
+            let all = Stack::new(TEMPLATE, &given).resources(|kind| kind != "AWS::IAM::Role");
+            all.keys().cloned().collect::<Vec<_>>()
+        };
+        assert_eq!(names(json!({})), ["Topic"]);
+        assert_eq!(names(json!({ "Bus": "notices" })), ["Both", "Queue", "Topic"]);
+        assert_eq!(names(json!({ "Bus": "notices", "Role": "other" })), ["Queue", "Topic"]);
+        assert_eq!(names(json!({ "Role": "other" })), Vec::<String>::new());
+    }
+}

@@ -11,7 +11,7 @@
 use chrono::Utc;
 use deployment::{RULE, build, deploy, roots_in_one_file, start};
 use local_aws::{LocalAws, World, events};
-use std::{env, fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
+use std::{env, fs, path::Path, process::Command};
 
 const HUB: &str = "111122223333";
 const MEMBER: &str = "444455556666";
@@ -39,7 +39,8 @@ async fn main() {
         build().unwrap().display()
     );
     fs::write(&script, command).unwrap();
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let status = Command::new("chmod").arg("+x").arg(&script).status().unwrap();
+    assert!(status.success(), "chmod: {status}");
 
     let mut world = World::live_clock();
     let credentials = deploy(&mut world, HUB, &[MEMBER]);

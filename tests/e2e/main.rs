@@ -1,6 +1,7 @@
 //! The rule against a local AWS: its handler in process, in memory and on paused time, where a test needs its own clock; the real
 //! programs, over HTTP, where the process itself matters.
 
+#![cfg(unix)] // It also runs shells, interrupts programs, and talks to Python over a socket.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod account_scan;

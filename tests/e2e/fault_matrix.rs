@@ -29,8 +29,6 @@ const LISTINGS: [&str; 4] = [
     "iam:ListAccessKeys",
 ];
 
-/// How long a call waits for its answer here, instead of 20 s.
-const ATTEMPT: Duration = Duration::from_secs(3);
 /// How long an invocation takes that AWS throttles to its end.
 const DEADLINE: Duration = Duration::from_secs(20);
 

@@ -1,9 +1,8 @@
 //! One invocation with one fault, in an account of each kind of user, and what comes after it.
 
-use super::{ATTEMPT, Fault};
+use super::Fault;
 use crate::support::*;
 use access_key_rotation::{aws::event_bus::EventBus, notices::NoticeSettings};
-use aws_config::timeout::TimeoutConfig;
 use chrono::TimeDelta;
 use deployment::{InProcess, client_settings};
 use local_aws::{Account, ComplianceType, EvaluationResult, KeyStatus, LocalAws, World, events};
@@ -155,8 +154,7 @@ async fn start(invocation: Invocation) -> Deployment {
     world.account(HUB).add_event_bus(BUS);
 
     let aws = LocalAws::in_memory(world);
-    let settings = client_settings(&aws, credentials).await.to_builder();
-    let settings = settings.timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).build()).build();
+    let settings = client_settings(&aws, credentials).await;
     let bus = EventBus::new(&settings, BUS.to_owned());
     let mut rule = InProcess::with(settings, HUB).unwrap();
     rule.notices = Some(NoticeSettings { bus, owner_tag: "team".to_owned() });

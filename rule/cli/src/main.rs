@@ -32,7 +32,6 @@ mod findings {
     pub(crate) mod comparison;
     pub(crate) mod exemptions;
     pub(crate) mod finding;
-    pub(crate) mod finding_store;
     pub(crate) mod organization_scan;
     pub(crate) mod progress;
     pub(crate) mod report_scan;

@@ -47,7 +47,6 @@ mod findings {
     pub(crate) mod comparison;
     pub(crate) mod exemptions;
     pub(crate) mod finding;
-    pub(crate) mod finding_store;
     pub(crate) mod report_scan;
     pub(crate) mod scan_result;
 }

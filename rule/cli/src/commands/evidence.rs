@@ -6,7 +6,7 @@ use crate::{
     outcome::Outcome,
     output::{destination::Output, evidence::Evidence, html, json},
 };
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::ValueEnum;
 use std::{path::PathBuf, sync::Arc};
 
@@ -60,7 +60,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
     let besides = Besides { coverage_of: Some(&function_name), exemptions: true };
     let result = scan_accounts(&session, &scope, since.as_deref(), besides).await?;
     let outcome = result.outcome();
-    let evidence = Arc::new(Evidence::new(result, &session, &scope).context("cannot read a temporary file")?);
+    let evidence = Arc::new(Evidence::new(result, &session, &scope)?);
     if let Some(data) = data {
         let evidence = Arc::clone(&evidence);
         data.write(move |out| json::write_evidence(&evidence, out)).await?;

@@ -13,9 +13,8 @@ use crate::{
     outcome::Outcome,
     output::destination::Output,
 };
-use anyhow::Context;
 use clap::value_parser;
-use std::{io, path::PathBuf};
+use std::path::PathBuf;
 
 /// Write a checklist for each owner: the steps that rotate or retire each key in violation. It changes nothing itself.
 ///
@@ -42,9 +41,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
     let output = Output::open(args.output.as_deref())?;
     let result = scan_accounts(&args.scope.connection.open().await?, &args.scope, None, Besides::default()).await?;
     tell_left_out(&result.left_out);
-    let plan = Plan::new(&result, args.grace_days).context("cannot read a temporary file")?;
+    let outcome = result.outcome();
+    let plan = Plan::new(result, args.grace_days);
     output.write(move |out| markdown::write(&plan, out)).await?;
-    Ok(result.outcome())
+    Ok(outcome)
 }
 
 /// The violations, the most urgent first, and the old keys that are not active.
@@ -59,19 +59,15 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(result: &ScanResult, grace_days: u16) -> io::Result<Plan> {
+    fn new(result: ScanResult, grace_days: u16) -> Plan {
         let incomplete = result.accounts.iter().filter(|account| account.error.is_some());
         let incomplete = incomplete.map(|account| account.account.clone()).collect();
-        let (mut violations, mut old_inactive_keys) = (Vec::new(), Vec::new());
-        for finding in result.findings.ordered()? {
-            let finding = finding?;
-            let old = finding.old_inactive_keys().cloned();
-            old_inactive_keys.extend(old.map(|key| (finding.account.clone(), finding.user_name.clone(), key)));
-            if finding.is_violation() {
-                violations.push(finding);
-            }
-        }
-        Ok(Plan { terms: result.terms.clone(), violations, old_inactive_keys, incomplete, grace_days })
+        let old = result.findings.iter().flat_map(|finding| {
+            finding.old_inactive_keys().map(|key| (finding.account.clone(), finding.user_name.clone(), key.clone()))
+        });
+        let old_inactive_keys = old.collect();
+        let violations = result.findings.into_iter().take_while(Finding::is_violation).collect();
+        Plan { terms: result.terms, violations, old_inactive_keys, incomplete, grace_days }
     }
 }
 

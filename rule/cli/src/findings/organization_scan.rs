@@ -36,7 +36,7 @@ pub(crate) async fn scan_accounts(
     let terms = &Terms::new(&scope.rule.parameters, &scope.order, session.now);
     let earlier = since.map(|path| Earlier::read(path, terms)).transpose()?;
     let Resolved { accounts, left_out } = scope.targets.resolve(session).await?;
-    let mut result = ScanResult::new(terms.clone(), earlier)?;
+    let mut result = ScanResult::new(terms.clone(), earlier);
     result.left_out = left_out;
     let progress = &Progress::of(accounts.len());
     let work = async {
@@ -49,11 +49,10 @@ pub(crate) async fn scan_accounts(
         });
         let mut scans = pin!(scans);
         while let Some(scan) = scans.next().await {
-            result.add(scan)?;
+            result.add(scan);
         }
-        anyhow::Ok(())
     };
-    progress.shown_during(work).await?;
+    progress.shown_during(work).await;
     Ok(result.finish())
 }
 

@@ -60,7 +60,7 @@ pub(crate) struct CredentialReport {
 /// Evaluates the users in the reports, one report for each account. An unusable report makes its account unknown.
 ///
 /// # Errors
-/// If the earlier scan cannot be read, or a temporary file cannot be written.
+/// If the earlier scan cannot be read.
 pub(crate) fn scan_reports(
     paths: &[PathBuf],
     as_of: DateTime<Utc>,
@@ -69,20 +69,20 @@ pub(crate) fn scan_reports(
 ) -> anyhow::Result<ScanResult> {
     let terms = Terms { credential_report: true, ..Terms::new(&scope.rule.parameters, &scope.order, as_of) };
     let earlier = since.map(|path| Earlier::read(path, &terms)).transpose()?;
-    let mut result = ScanResult::new(terms.clone(), earlier)?;
+    let mut result = ScanResult::new(terms.clone(), earlier);
     for path in paths {
         let read = fs::read(path).map_err(anyhow::Error::from);
         match read.and_then(|content| evaluate_report(&content, &scope.rule.parameters, &scope.order, &terms)) {
             Ok(report) if !result.accounts.iter().any(|other| other.account == report.account) => {
                 let CredentialReport { account, findings, root_access_keys, unknown } = report;
                 let error = named(&unknown, findings.len());
-                result.add(AccountScan { account, findings, root_access_keys, error, ..AccountScan::default() })?;
+                result.add(AccountScan { account, findings, root_access_keys, error, ..AccountScan::default() });
             }
             Ok(report) => {
                 let error = format!("a second report for account {}. Pass one report for each account", report.account);
-                result.add(unusable(path, error))?;
+                result.add(unusable(path, error));
             }
-            Err(error) => result.add(unusable(path, format!("{error:#}")))?,
+            Err(error) => result.add(unusable(path, format!("{error:#}"))),
         }
     }
     Ok(result.finish())

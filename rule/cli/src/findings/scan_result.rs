@@ -6,18 +6,17 @@ use crate::{
         comparison::{Comparison, Earlier},
         exemptions::{Exempted, sort},
         finding::{AccountSummary, Covered, Finding, Key, Terms},
-        finding_store::FindingStore,
     },
     outcome::Outcome,
 };
-use anyhow::Context;
 
 /// The accounts, sorted by [`ScanResult::finish`], and their users' findings.
 pub(crate) struct ScanResult {
     pub(crate) terms: Terms,
     pub(crate) accounts: Vec<AccountSummary>,
     pub(crate) comparison: Option<Comparison>,
-    pub(crate) findings: FindingStore,
+    /// All users, the most urgent first.
+    pub(crate) findings: Vec<Finding>,
     /// Every user with exemption tags, if they were read: those whose exemption ends soon first, and void ones last.
     pub(crate) exemptions: Vec<Exempted>,
     /// Accounts of the organization that were not scanned.
@@ -41,27 +40,20 @@ pub(crate) struct AccountScan {
 
 impl ScanResult {
     /// A result without accounts. It compares what you add with the earlier scan, if there is one.
-    ///
-    /// # Errors
-    /// If a temporary file cannot be created.
-    pub(crate) fn new(terms: Terms, earlier: Option<Earlier>) -> anyhow::Result<ScanResult> {
-        let findings = FindingStore::new().context("cannot create a temporary file")?;
-        Ok(ScanResult {
+    pub(crate) fn new(terms: Terms, earlier: Option<Earlier>) -> ScanResult {
+        ScanResult {
             terms,
             accounts: Vec::new(),
             comparison: None,
-            findings,
+            findings: Vec::new(),
             exemptions: Vec::new(),
             left_out: Vec::new(),
             earlier,
-        })
+        }
     }
 
     /// Adds an account: the findings of its users, and an error if some are missing.
-    ///
-    /// # Errors
-    /// If a temporary file cannot be written.
-    pub(crate) fn add(&mut self, scan: AccountScan) -> anyhow::Result<()> {
+    pub(crate) fn add(&mut self, scan: AccountScan) {
         let AccountScan { account, name, mut findings, exemptions, coverage, root_access_keys, error } = scan;
         let count = |counts: fn(&Finding) -> bool| findings.iter().filter(|finding| counts(finding)).count();
         let summary = AccountSummary {
@@ -81,12 +73,13 @@ impl ScanResult {
         }
         self.accounts.push(summary);
         self.exemptions.extend(exemptions);
-        self.findings.add(findings).context("cannot write a temporary file")
+        self.findings.extend(findings);
     }
 
     /// Completes the result after the last account.
     pub(crate) fn finish(mut self) -> ScanResult {
         self.accounts.sort_by(|a, b| a.account.cmp(&b.account));
+        self.findings.sort_by_cached_key(Finding::rank);
         sort(&mut self.exemptions);
         self.comparison = self.earlier.take().map(Earlier::finish);
         self
@@ -103,6 +96,11 @@ impl ScanResult {
     pub(crate) fn is_from_reports(&self) -> bool {
         let says = |account: &AccountSummary| account.error.is_none() || account.users_evaluated > 0;
         self.terms.credential_report && self.accounts.iter().any(says)
+    }
+
+    /// The violations, which come before all other findings.
+    pub(crate) fn violations(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().take_while(|finding| finding.is_violation())
     }
 
     pub(crate) fn has_violations(&self) -> bool {

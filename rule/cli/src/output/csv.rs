@@ -78,8 +78,8 @@ fn described(key: &Key) -> Option<String> {
 pub(crate) fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> {
     let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(out);
     writer.write_record(COLUMNS).map_err(io_error)?;
-    for finding in result.findings.ordered()? {
-        writer.serialize(Row::of(&finding?)).map_err(io_error)?;
+    for finding in &result.findings {
+        writer.serialize(Row::of(finding)).map_err(io_error)?;
     }
     writer.flush()
 }

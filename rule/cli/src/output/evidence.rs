@@ -7,7 +7,7 @@ use crate::{
     findings::{
         comparison::Comparison,
         exemptions::Exempted,
-        finding::{AccountSummary, Terms},
+        finding::{AccountSummary, Finding, Terms},
         scan_result::ScanResult,
     },
 };
@@ -77,9 +77,9 @@ pub(crate) struct Head<'a> {
 
 impl Evidence {
     /// # Errors
-    /// If the temporary file with the findings cannot be read.
+    /// If the data cannot be written as JSON.
     pub(crate) fn new(result: ScanResult, session: &Session, scope: &Scope) -> io::Result<Evidence> {
-        let totals = EvidenceTotals::of(&result)?;
+        let totals = EvidenceTotals::of(&result);
         let values = scope.rule.values.iter();
         let mut evidence = Evidence {
             result,
@@ -127,8 +127,8 @@ impl Evidence {
                 write!(out, "{}", as_jq(value))?;
                 continue;
             }
-            for (number, finding) in self.result.findings.ordered()?.enumerate() {
-                let value = serde_json::to_value(finding?)?;
+            for (number, finding) in self.result.findings.iter().enumerate() {
+                let value = serde_json::to_value(finding)?;
                 write!(out, "{}{}", if number == 0 { "[" } else { "," }, as_jq(&value))?;
             }
             write!(out, "{}", if self.totals.users_evaluated == 0 { "[]" } else { "]" })?;
@@ -143,30 +143,21 @@ fn as_jq(value: &Value) -> String {
 }
 
 impl EvidenceTotals {
-    /// # Errors
-    /// If the temporary file with the findings cannot be read.
-    pub(crate) fn of(result: &ScanResult) -> io::Result<EvidenceTotals> {
+    pub(crate) fn of(result: &ScanResult) -> EvidenceTotals {
         let ScanResult { accounts, exemptions, findings, .. } = result;
-        let mut totals = EvidenceTotals {
-            users_evaluated: 0,
-            users_non_compliant: 0,
-            users_exempt: 0,
-            users_due_soon: 0,
+        let count = |counts: fn(&Finding) -> bool| findings.iter().filter(|finding| counts(finding)).count();
+        EvidenceTotals {
+            users_evaluated: findings.len(),
+            users_non_compliant: count(Finding::is_violation),
+            users_exempt: count(|finding| finding.exempt == Some(true)),
+            users_due_soon: count(|finding| finding.due_soon),
             old_inactive_keys: accounts.iter().map(|account| account.old_inactive_keys).sum(),
             exemptions_valid: exemptions.iter().filter(|user| user.valid).count(),
             exemptions_void: exemptions.iter().filter(|user| !user.valid).count(),
             accounts: accounts.len(),
             accounts_incomplete: accounts.iter().filter(|account| account.error.is_some()).count(),
             accounts_not_covered: accounts.iter().filter(|account| !is_covered(account)).count(),
-        };
-        for finding in findings.ordered()? {
-            let finding = finding?;
-            totals.users_evaluated += 1;
-            totals.users_non_compliant += usize::from(finding.is_violation());
-            totals.users_exempt += usize::from(finding.exempt == Some(true));
-            totals.users_due_soon += usize::from(finding.due_soon);
         }
-        Ok(totals)
     }
 }
 

@@ -35,9 +35,7 @@ const SCRIPT: &str = include_str!("html/script.js");
 pub(crate) fn write(result: &ScanResult, evidence: Option<&Evidence>, out: &mut dyn Write) -> io::Result<()> {
     let ScanResult { terms, accounts, comparison, findings, left_out, .. } = result;
     let mut totals = Totals::default();
-    for finding in findings.ordered()? {
-        totals.add(&finding?, terms);
-    }
+    findings.iter().for_each(|finding| totals.add(finding, terms));
     let missing: Vec<_> = accounts.iter().filter_map(|account| Some((account, account.error.as_deref()?))).collect();
     let before = html! {
         (incomplete(&missing, accounts.len()))

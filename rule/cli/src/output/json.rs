@@ -5,8 +5,7 @@ use crate::{
     args::targets::LeftOut,
     findings::{
         comparison::Comparison,
-        finding::{AccountSummary, Terms},
-        finding_store::FindingStore,
+        finding::{AccountSummary, Finding, Terms},
         scan_result::ScanResult,
     },
     output::evidence::{self, Evidence},
@@ -45,12 +44,12 @@ pub(crate) fn write_evidence(evidence: &Evidence, out: &mut dyn Write) -> io::Re
     write_document(&head, &evidence.result.findings, out)
 }
 
-fn write_document(head: &impl Serialize, findings: &FindingStore, out: &mut dyn Write) -> io::Result<()> {
+fn write_document(head: &impl Serialize, findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
     let head = serde_json::to_string_pretty(head)?;
     write!(out, "{},\n  \"users\": [", head.trim_end_matches("\n}"))?;
-    for (number, finding) in findings.ordered()?.enumerate() {
+    for (number, finding) in findings.iter().enumerate() {
         write!(out, "{}\n    ", if number == 0 { "" } else { "," })?;
-        serde_json::to_writer(&mut *out, &finding?)?;
+        serde_json::to_writer(&mut *out, finding)?;
     }
     writeln!(out, "\n  ]\n}}")
 }

@@ -19,16 +19,13 @@ pub(crate) fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> 
         // Nothing was evaluated: the errors say it all.
         return Ok(());
     }
-    let mut width = "User".len();
-    for finding in result.findings.violations()? {
-        width = width.max(finding?.user_name.chars().count());
-    }
+    let names = result.violations().map(|finding| finding.user_name.chars().count());
+    let width = names.max().unwrap_or_default().max("User".len());
     if result.has_violations() {
         writeln!(out, "{:<12}  {:<width$}  {:<18}  What to do", "Account", "User", "Priority")?;
     }
-    for finding in result.findings.violations()? {
-        let finding = finding?;
-        let Finding { account, user_name, annotation, since, .. } = &finding;
+    for finding in result.violations() {
+        let Finding { account, user_name, annotation, since, .. } = finding;
         let new = if *since == Some(Since::New) { "NEW: " } else { "" };
         let what = annotation.as_deref().unwrap_or_default();
         writeln!(out, "{account:<12}  {user_name:<width$}  {:<18}  {new}{what}", finding.priority().as_str())?;
@@ -70,8 +67,7 @@ fn old_inactive_keys(result: &ScanResult, out: &mut dyn Write) -> io::Result<()>
         return Ok(());
     }
     writeln!(out, "Old inactive keys. {}", before_deletion(&result.terms))?;
-    for finding in result.findings.ordered()? {
-        let finding = finding?;
+    for finding in &result.findings {
         for key in finding.old_inactive_keys() {
             let (created, status) = (key.create_date.date_naive(), key.status.as_str().to_lowercase());
             let delete = delete_command(&finding.user_name, key, &result.terms);

@@ -26,10 +26,9 @@ pub(super) fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> 
     let around = section(count, &result.terms).into_string();
     let (before, after) = around.split_once(KEYS).unwrap_or((&around, ""));
     writeln!(out, "{before}")?;
-    for finding in result.findings.ordered()? {
-        let finding = finding?;
+    for finding in &result.findings {
         for key in finding.old_inactive_keys() {
-            writeln!(out, "{}", row(&finding, key, &result.terms).into_string())?;
+            writeln!(out, "{}", row(finding, key, &result.terms).into_string())?;
         }
     }
     writeln!(out, "{after}")

@@ -53,8 +53,8 @@ fn due_soon(name: &str, days: i64) -> Finding {
 }
 
 fn page_by(terms: Terms, findings: Vec<Finding>, error: Option<&str>) -> String {
-    let mut result = ScanResult::new(terms, None).unwrap();
-    result.add(account(Some("R&D"), findings, error)).unwrap();
+    let mut result = ScanResult::new(terms, None);
+    result.add(account(Some("R&D"), findings, error));
     page_of(result.finish())
 }
 
@@ -117,18 +117,16 @@ fn untrusted_text_never_becomes_markup() {
         vec![Violation { account: h(), user_name: h(), access_key_id: h(), create_date }]
     };
     let hostile_coverage = Covered { state: State::Overdue, rule: Some(h()), last_evaluated: None, why: Some(h()) };
-    let mut result = ScanResult::new(terms(), None).unwrap();
-    result
-        .add(AccountScan {
-            account: h(),
-            name: Some(h()),
-            findings: vec![finding],
-            coverage: Some(hostile_coverage),
-            root_access_keys: Some(vec![root]),
-            error: Some(h()),
-            ..AccountScan::default()
-        })
-        .unwrap();
+    let mut result = ScanResult::new(terms(), None);
+    result.add(AccountScan {
+        account: h(),
+        name: Some(h()),
+        findings: vec![finding],
+        coverage: Some(hostile_coverage),
+        root_access_keys: Some(vec![root]),
+        error: Some(h()),
+        ..AccountScan::default()
+    });
     result.comparison = Some(Comparison {
         scanned_at: terms().scanned_at,
         fixed: lost(),
@@ -151,7 +149,7 @@ fn untrusted_text_never_becomes_markup() {
 fn untrusted_text_in_an_auditors_document_never_becomes_markup() {
     let hostile = "<script>alert(1)</script>\u{202e}";
     let h = || hostile.to_owned();
-    let mut result = ScanResult::new(terms(), None).unwrap();
+    let mut result = ScanResult::new(terms(), None);
     result.exemptions.push(Exempted {
         account: h(),
         user_name: h(),
@@ -170,7 +168,7 @@ fn untrusted_text_in_an_auditors_document_never_becomes_markup() {
         region: h(),
         organization: true,
         parameters: [("maxAccessKeyAge", h())].into(),
-        totals: EvidenceTotals::of(&result).unwrap(),
+        totals: EvidenceTotals::of(&result),
         sha256: String::new(),
         result,
     };
@@ -323,8 +321,8 @@ fn a_credential_report_knows_neither_exemptions_nor_owners() {
 
 #[test]
 fn changes_since_an_earlier_scan_are_counted_and_named() {
-    let mut result = ScanResult::new(terms(), None).unwrap();
-    result.add(account(None, vec![Finding { since: Some(Since::New), ..violation("bot", 91) }], None)).unwrap();
+    let mut result = ScanResult::new(terms(), None);
+    result.add(account(None, vec![Finding { since: Some(Since::New), ..violation("bot", 91) }], None));
     let list = |names: &[&str]| -> Vec<Violation> {
         let violation = |name: &&str| Violation {
             account: ACCOUNT.to_owned(),

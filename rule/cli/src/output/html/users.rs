@@ -27,12 +27,11 @@ pub(super) fn write(result: &ScanResult, totals: &Totals, out: &mut dyn Write) -
     writeln!(out, "{before}")?;
     let accounts: BTreeMap<_, _> =
         result.accounts.iter().map(|account| (account.account.as_str(), account.name.as_deref())).collect();
-    for finding in result.findings.ordered()? {
-        let finding = finding?;
+    for finding in &result.findings {
         // Users who are not listed come last.
-        let Some(state) = State::of(&finding) else { break };
+        let Some(state) = State::of(finding) else { break };
         let account_name = accounts.get(finding.account.as_str()).copied().flatten();
-        writeln!(out, "{}", user(&finding, state, account_name, &result.terms).into_string())?;
+        writeln!(out, "{}", user(finding, state, account_name, &result.terms).into_string())?;
     }
     writeln!(out, "{after}")
 }

@@ -5,6 +5,37 @@ use lambda_runtime::Diagnostic;
 use policy::parameters;
 use thiserror::Error;
 
+/// Each `errorType`, and what it means, for the manual.
+pub const ERROR_TYPES: [(&str, &str); 9] = [
+    (
+        "InvalidEvent",
+        "The event is not one from AWS Config for this function: its accounts differ, it is from another Region, or the message type \
+         is unknown.",
+    ),
+    ("InvalidParameters", "A parameter is wrong. The message names it, its value and what is allowed."),
+    (
+        "AccessDenied",
+        "AWS denies an action for the whole account. The message names the role, the action and the template.",
+    ),
+    (
+        "Incomplete",
+        "Some users are unknown, the listing of users is incomplete, or the last use of some keys is unknown. The message counts and \
+         names them.",
+    ),
+    ("DeliveryFailed", "AWS Config did not accept some results."),
+    (
+        "DeadlineExceeded",
+        "The time ran out. The function delivered what it knew, and the next sweep continues with the remaining users.",
+    ),
+    ("AwsError", "Another call to AWS failed."),
+    ("NoticeFailed", "Some [notices](#notices) did not reach the event bus. All results were delivered."),
+    (
+        "NotYetConsistent",
+        "IAM's answers about some users do not agree yet: the users are new, or somebody has just renamed or deleted them. Nothing \
+         else is missing, and Lambda's retry settles it.",
+    ),
+];
+
 /// The error of one invocation. Its text is the `errorMessage` that Lambda reports. It says what to do, and never contains the
 /// result token, a credential, or the event's text.
 #[derive(Debug, Error)]
@@ -101,5 +132,27 @@ impl Error {
 impl From<Error> for Diagnostic {
     fn from(error: Error) -> Diagnostic {
         Diagnostic { error_type: error.error_type().to_owned(), error_message: error.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_type_has_a_meaning() {
+        let with_text = [
+            Error::InvalidEvent,
+            Error::AccessDenied,
+            Error::Incomplete,
+            Error::DeliveryFailed,
+            Error::DeadlineExceeded,
+            Error::AwsError,
+            Error::NoticeFailed,
+            Error::NotYetConsistent,
+        ];
+        let mut types: Vec<_> = with_text.iter().map(|error| error(String::new()).error_type()).collect();
+        types.insert(1, Error::from(parameters::Parameters::parse(Some("[]")).unwrap_err()).error_type());
+        assert_eq!(types, ERROR_TYPES.map(|(name, _)| name));
     }
 }

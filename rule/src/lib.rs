@@ -34,10 +34,12 @@ pub mod coverage {
     pub mod check;
 }
 
+pub mod environment;
 pub mod error;
 pub mod handler;
 pub mod metrics;
 pub mod notices;
+pub mod permissions;
 pub mod scan;
 mod sweep;
 pub mod user;

@@ -8,6 +8,7 @@ use access_key_rotation::{
     },
     config_service::delivery::Destination,
     coverage::check::{Check, check as check_coverage},
+    environment,
     error::Error,
     handler::{Invocation, handle},
     metrics::Metrics,
@@ -33,7 +34,7 @@ use tracing_subscriber::{
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     start_logging();
-    let role_name = env::var("EVALUATION_ROLE_NAME").ok().filter(|name| !name.is_empty());
+    let role_name = env::var(environment::EVALUATION_ROLE_NAME).ok().filter(|name| !name.is_empty());
     let accounts =
         Accounts::new(settings().load().await, role_name).inspect_err(|error| error!(%error, "cannot start"))?;
     let accounts = &accounts;
@@ -51,12 +52,12 @@ async fn main() -> Result<(), lambda_runtime::Error> {
 /// Checks coverage, whatever the event: a schedule sends it.
 async fn cover(event: LambdaEvent<Payload>, accounts: &Accounts) -> Result<(), Error> {
     let (now, started) = (Utc::now(), Instant::now());
-    let list = env::var("EXCLUDED_ACCOUNTS").unwrap_or_default();
+    let list = env::var(environment::EXCLUDED_ACCOUNTS).unwrap_or_default();
     let check = Check {
         home: Home::from_function_arn(&event.context.invoked_function_arn)?,
         now,
         remaining: remaining(&event.context, now),
-        rule_function_name: env::var("RULE_FUNCTION_NAME").unwrap_or_default(),
+        rule_function_name: env::var(environment::RULE_FUNCTION_NAME).unwrap_or_default(),
         excluded: list.split(',').map(|id| id.trim().to_owned()).collect(),
     };
     let summary = check_coverage(&check, accounts).boxed().await?;
@@ -88,8 +89,8 @@ async fn invoke(
 
 /// Where notices go: to the bus in `EVENT_BUS_NAME`, if it is set.
 fn notices(accounts: &Accounts) -> Option<NoticeSettings> {
-    let bus = env::var("EVENT_BUS_NAME").ok().filter(|name| !name.is_empty())?;
-    let owner_tag = env::var("OWNER_TAG").unwrap_or_else(|_| "owner".to_owned());
+    let bus = env::var(environment::EVENT_BUS_NAME).ok().filter(|name| !name.is_empty())?;
+    let owner_tag = env::var(environment::OWNER_TAG).unwrap_or_else(|_| "owner".to_owned());
     Some(NoticeSettings { bus: EventBus::new(accounts.own_settings(), bus), owner_tag })
 }
 
@@ -125,7 +126,7 @@ impl<'de> Deserialize<'de> for Payload {
 /// Follows `AWS_LAMBDA_LOG_FORMAT` and `AWS_LAMBDA_LOG_LEVEL`. Other crates log only warnings and errors, whatever the level:
 /// below that, the runtime and the SDK log events, tokens and credentials.
 fn start_logging() {
-    let level = match env::var("AWS_LAMBDA_LOG_LEVEL").unwrap_or_default().to_ascii_uppercase().as_str() {
+    let level = match env::var(environment::LOG_LEVEL).unwrap_or_default().to_ascii_uppercase().as_str() {
         "TRACE" => LevelFilter::TRACE,
         "DEBUG" => LevelFilter::DEBUG,
         "WARN" => LevelFilter::WARN,
@@ -140,7 +141,7 @@ fn start_logging() {
         .with_target("lambda_runtime", level.min(LevelFilter::INFO));
     let lines = fmt::layer().with_target(false).with_ansi(false);
     let registry = tracing_subscriber::registry().with(targets);
-    match env::var("AWS_LAMBDA_LOG_FORMAT").unwrap_or_default().to_ascii_uppercase().as_str() {
+    match env::var(environment::LOG_FORMAT).unwrap_or_default().to_ascii_uppercase().as_str() {
         "TEXT" => registry.with(lines).init(),
         _ => registry.with(lines.json().flatten_event(true)).init(),
     }

@@ -15,6 +15,44 @@ use std::{
     time::Duration,
 };
 
+/// A metric, and what it says.
+#[derive(Debug)]
+pub struct Metric {
+    /// The name in CloudWatch.
+    pub name: &'static str,
+    /// The unit in CloudWatch.
+    pub unit: &'static str,
+    /// For the manual.
+    pub meaning: &'static str,
+}
+
+impl Metric {
+    pub(crate) const fn new(name: &'static str, unit: &'static str, meaning: &'static str) -> Metric {
+        Metric { name, unit, meaning }
+    }
+}
+
+/// The metrics of an invocation, in the order of the values in [`Metrics::line`].
+pub static METRICS: [Metric; 9] = [
+    Metric::new("UsersEvaluated", "Count", "users with a verdict"),
+    Metric::new("UsersNonCompliant", "Count", "users in violation"),
+    Metric::new("UsersExempt", "Count", "users who are compliant because of an exemption"),
+    Metric::new(
+        "UsersUnknown",
+        "Count",
+        "users who could not be read, without those whom a retry is expected to settle; an alarm watches it",
+    ),
+    Metric::new("RetriesExpected", "Count", "1 if the invocation ends in `NotYetConsistent`, otherwise 0"),
+    Metric::new("AwsCalls", "Count", "calls of AWS, with those that were repeated"),
+    Metric::new("AwsThrottles", "Count", "calls that AWS throttled"),
+    Metric::new("Duration", "Seconds", "how long the invocation took"),
+    Metric::new(
+        "OldestActiveKeyDays",
+        "None",
+        "the age in days of the oldest active key that the invocation read; left out if it read none",
+    ),
+];
+
 /// The counts of one invocation.
 #[derive(Debug)]
 pub struct Metrics {
@@ -89,23 +127,20 @@ impl Metrics {
 
     /// The line for an invocation that began at `now` and took `took`.
     pub fn line(&self, now: DateTime<Utc>, took: Duration) -> Value {
-        let metrics = [
-            ("UsersEvaluated", "Count", json!(self.evaluated.load(Relaxed))),
-            ("UsersNonCompliant", "Count", json!(self.non_compliant.load(Relaxed))),
-            ("UsersExempt", "Count", json!(self.exempt.load(Relaxed))),
-            ("UsersUnknown", "Count", json!(self.unknown.load(Relaxed))),
-            ("RetriesExpected", "Count", json!(self.retries_expected.load(Relaxed))),
-            ("AwsCalls", "Count", json!(self.calls.made())),
-            ("AwsThrottles", "Count", json!(self.calls.throttled())),
-            ("Duration", "Seconds", json!(took.as_secs_f64())),
+        // No active key was read: that is not an age of zero.
+        let oldest = Some(self.oldest_active_key_days.load(Relaxed)).filter(|days| *days >= 0);
+        let values = [
+            Some(json!(self.evaluated.load(Relaxed))),
+            Some(json!(self.non_compliant.load(Relaxed))),
+            Some(json!(self.exempt.load(Relaxed))),
+            Some(json!(self.unknown.load(Relaxed))),
+            Some(json!(self.retries_expected.load(Relaxed))),
+            Some(json!(self.calls.made())),
+            Some(json!(self.calls.throttled())),
+            Some(json!(took.as_secs_f64())),
+            oldest.map(|days| json!(days)),
         ];
-        let oldest = match self.oldest_active_key_days.load(Relaxed) {
-            // No active key was read, which is not an age of zero.
-            days if days < 0 => None,
-            days => Some(("OldestActiveKeyDays", "None", json!(days))),
-        };
-        let metrics: Vec<_> = metrics.into_iter().chain(oldest).collect();
-        let mut line = embedded(now, &metrics);
+        let mut line = embedded(now, METRICS.iter().zip(values).filter_map(|(metric, value)| Some((metric, value?))));
         if let Some(account) = self.account.get() {
             line["AccountId"] = json!(account);
         }
@@ -113,9 +148,10 @@ impl Metrics {
     }
 }
 
-/// A line of the embedded metric format: name, unit and value of each metric.
-pub(crate) fn embedded(now: DateTime<Utc>, metrics: &[(&str, &str, Value)]) -> Value {
-    let definitions: Vec<_> = metrics.iter().map(|(name, unit, _)| json!({ "Name": name, "Unit": unit })).collect();
+/// A line of the embedded metric format.
+pub(crate) fn embedded(now: DateTime<Utc>, metrics: impl Iterator<Item = (&'static Metric, Value)>) -> Value {
+    let metrics: Vec<_> = metrics.collect();
+    let definitions: Vec<_> = metrics.iter().map(|(of, _)| json!({ "Name": of.name, "Unit": of.unit })).collect();
     let mut line = json!({
         "_aws": {
             "Timestamp": now.timestamp_millis(),
@@ -126,8 +162,8 @@ pub(crate) fn embedded(now: DateTime<Utc>, metrics: &[(&str, &str, Value)]) -> V
             }],
         },
     });
-    for (name, _, value) in metrics {
-        line[*name] = value.clone();
+    for (of, value) in metrics {
+        line[of.name] = value;
     }
     line
 }

@@ -67,7 +67,9 @@ impl Stack {
         let mut values =
             json!({ "AWS::Partition": "aws", "AWS::Region": local_aws::REGION, "AWS::URLSuffix": "amazonaws.com" });
         for (name, parameter) in template["Parameters"].as_object().unwrap() {
-            values[name] = parameter.get("Default").cloned().unwrap_or_default();
+            let default = parameter.get("Default").cloned().unwrap_or_default();
+            let of_list = parameter["Type"] == "CommaDelimitedList" && default.is_string();
+            values[name] = if of_list { text(&default).split(',').collect() } else { default };
         }
         for (name, value) in given.as_object().unwrap() {
             values[name] = value.clone();
@@ -116,6 +118,14 @@ impl Stack {
             "Ref" if given == "AWS::NoValue" => None,
             "Ref" | "Fn::GetAtt" => Some(self.value(text(given))),
             "Fn::If" => self.resolve(&given[if self.holds(&given[0]) { 1 } else { 2 }]),
+            "Fn::Sub" if given.is_array() => {
+                let more = self.resolve(&given[1]).unwrap();
+                let mut stack = Stack { template: self.template.clone(), values: self.values.clone() };
+                for (name, value) in more.as_object().unwrap() {
+                    stack.values[name] = value.clone();
+                }
+                Some(stack.substituted(text(&given[0])).into())
+            }
             "Fn::Sub" => Some(self.substituted(text(given)).into()),
             "Fn::FindInMap" => {
                 let [map, key, field] = [0, 1, 2].map(|index| text(&given[index]).to_owned());

@@ -68,6 +68,15 @@ static WITH_COMMAND_LINE: LazyLock<Deployed> = LazyLock::new(|| {
     deploy(MEMBER_TEMPLATE, MEMBER, &json!({ "HubAccountId": HUB, "CommandLineRoleArn": role }))
 });
 
+/// The hub and a member where everything that is optional is turned on.
+static WITH_EVERYTHING: LazyLock<Deployed> = LazyLock::new(|| {
+    let key = format!("arn:aws:kms:eu-central-1:{HUB}:key/11111111-2222-3333-4444-555555555555");
+    let hub = json!({ "OrganizationId": "o-exampleorgid", "Notices": "true", "KmsKeyArn": key });
+    let mut all = deploy(HUB_TEMPLATE, HUB, &hub);
+    all.insert("access-key-rotation-evaluation".to_owned(), command_line_policy().clone());
+    all
+});
+
 /// An SSM document by name, such as `AccessKeyRotation-ReactivateKey`.
 pub(crate) fn document(name: &str) -> &'static Value {
     &DEPLOYED[name]
@@ -86,6 +95,11 @@ pub(crate) fn command_line_policy() -> &'static Value {
 /// The actions that a role's policy allows.
 pub(crate) fn actions(role: &str) -> BTreeSet<String> {
     actions_of(policy(role))
+}
+
+/// The actions that a role's policy allows where everything that is optional is turned on.
+pub(crate) fn most_actions(role: &str) -> BTreeSet<String> {
+    actions_of(&WITH_EVERYTHING[role])
 }
 
 /// The actions that a policy allows.

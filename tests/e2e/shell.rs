@@ -26,6 +26,17 @@ pub(crate) fn commands() -> Vec<String> {
     names.filter(|name| name != "help").collect()
 }
 
+/// The exit statuses of a command, as its help lists them, with their meanings. Every command can be stopped.
+pub(crate) fn exit_statuses(command: &str) -> Vec<(String, String)> {
+    let help = help(&[command, "--help"], "1000");
+    let list = help.lines().find_map(|line| line.strip_prefix("Exit status: ")).unwrap();
+    let statuses = list.trim_end_matches('.').split("; ").chain(["130 - Ctrl-C"]);
+    statuses
+        .map(|status| status.split_once(" - ").unwrap())
+        .map(|(status, text)| (status.to_owned(), text.to_owned()))
+        .collect()
+}
+
 #[test]
 fn bash_completes_commands_and_options() {
     let script = printed(&["completions", "bash"]);

@@ -2,42 +2,35 @@
 //! templates/README.md makes ("What stays as it is"), so it needs a new major version.
 
 use crate::{
-    deployed::{REPOSITORY, document},
-    shell::{commands, printed},
-    support::*,
+    cloudformation::yaml,
+    deployed::document,
+    reference::{TEMPLATES, fields::OBJECTS, template},
+    shell::{commands, exit_statuses, printed},
 };
-use access_key_rotation::metrics::Metrics;
+use access_key_rotation::{coverage::check, error::ERROR_TYPES, metrics::METRICS};
 use deployment::RUNBOOKS;
-use policy::parameters::{PARAMETERS, Takes};
+use policy::{
+    exemption::EXEMPTION_TAGS,
+    parameters::{PARAMETERS, Takes},
+};
 use serde_json::Value;
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
-fn file(path: &str) -> String {
-    std::fs::read_to_string(format!("{REPOSITORY}/{path}")).unwrap()
-}
-
-/// The first cell of each row of the tables in a page of the manual that have this heading.
-fn rows(page: &str, heading: &str) -> Vec<String> {
-    let text = file(page);
-    let tables = text.split("\n\n").filter(|paragraph| paragraph.starts_with(heading));
-    let rows =
-        tables.flat_map(|table| table.lines().skip(2).map(|row| row.split('|').nth(1).unwrap().trim().to_owned()));
-    rows.collect()
-}
-
-/// The parameters of a CloudFormation template, with their defaults.
+/// The parameters of a template, with their defaults.
 fn template_parameters(name: &str) -> Vec<String> {
-    let text = file(name);
-    let (_, rest) = text.split_once("\nParameters:\n").unwrap();
-    let mut parameters: Vec<String> = Vec::new();
-    for line in rest.lines().take_while(|line| line.starts_with("  ") || line.is_empty()) {
-        if let Some(name) = line.strip_prefix("  ").filter(|line| !line.starts_with([' ', '#'])) {
-            parameters.push(name.trim_end_matches(':').to_owned());
-        } else if let Some(default) = line.strip_prefix("    Default: ") {
-            parameters.last_mut().unwrap().push_str(&format!(" = {default}"));
-        }
-    }
-    parameters
+    let template = yaml(&template(name));
+    let parameters = template["Parameters"].as_object().unwrap().iter();
+    let line = parameters.map(|(name, parameter)| match parameter.get("Default") {
+        None => name.clone(),
+        Some(default) => format!("{name} = {default}"),
+    });
+    line.collect()
+}
+
+/// The names of what JSON or CSV has.
+fn names_of(is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
+    let objects = OBJECTS.iter().filter(|object| is_wanted(object.output));
+    objects.flat_map(|object| object.fields).map(|(name, ..)| (*name).to_owned()).collect()
 }
 
 /// The options of a command, as its help lists them.
@@ -68,35 +61,35 @@ fn nothing_that_others_rely_on_changes_unseen() {
         Takes::OneOf(words) => format!("{} = {} ({})", parameter.name, words[0], words.join(", ")),
     });
     list("parameter of the rule", parameters.collect());
-    list("tag", rows("rule/README.md", "| Tag |"));
-    list("error", rows("rule/README.md", "| `errorType` |"));
-    let metrics = Metrics::default();
-    metrics.active_key(1);
-    let line = metrics.line(today(), Duration::ZERO);
-    list("metric", line.as_object().unwrap().keys().filter(|name| *name != "_aws").cloned().collect());
-    list("metric of the coverage check", rows("rule/README.md", "| Metric |"));
-    let schema: Value = serde_json::from_str(&file("templates/notices/schema.json")).unwrap();
+    list("tag", EXEMPTION_TAGS.map(str::to_owned).into());
+    list("error", ERROR_TYPES.map(|(name, _)| name.to_owned()).into());
+    list("metric", METRICS.iter().map(|metric| metric.name.to_owned()).collect());
+    list("metric of the coverage check", check::METRICS.iter().map(|metric| metric.name.to_owned()).collect());
+    let schema: Value = serde_json::from_str(&template("notices/schema.json")).unwrap();
     let types = schema["properties"]["detail-type"]["enum"].as_array().unwrap();
     list("notice", types.iter().map(|name| name.as_str().unwrap().to_owned()).collect());
     for name in ["key", "finding", "before", "after", "outcome"] {
         list("field of a notice", fields(&schema["$defs"][name], name));
     }
-    for name in ["hub", "member", "organization", "automation", "aggregator", "notices", "prevention"] {
-        let name = format!("templates/{name}.yaml");
-        list(&name, template_parameters(&name));
+    for name in TEMPLATES {
+        list(&format!("templates/{name}"), template_parameters(name));
     }
-    let pack = "conformance-pack/access-key-rotation.yaml";
-    list(pack, template_parameters(pack));
     for name in RUNBOOKS {
         let parameters = document(name)["parameters"].as_object().unwrap().iter();
         list(name, parameters.map(|(name, parameter)| format!("{name} = {}", parameter["default"])).collect());
     }
-    let page = "rule/cli/README.md";
     for command in commands() {
         list(&format!("option of {command}"), options(&command).into_iter().collect());
     }
-    list("exit status", rows(page, "| Exit status |").into_iter().collect::<BTreeSet<_>>().into_iter().collect());
-    list("field of JSON", rows(page, "| Field |").into_iter().collect::<BTreeSet<_>>().into_iter().collect());
-    list("column of CSV", rows(page, "| Column |"));
+    for command in ["scan", "doctor", "coverage", "evidence", "plan", "evaluate", "exempt", "pack"] {
+        let statuses = exit_statuses(command).into_iter();
+        list(
+            &format!("exit status of {command}"),
+            statuses.map(|(status, text)| format!("{status} - {text}")).collect(),
+        );
+    }
+    let fields: BTreeSet<_> = names_of(|output| output.ends_with("json")).into_iter().collect();
+    list("field of JSON", fields.into_iter().collect());
+    list("column of CSV", names_of(|output| output.ends_with("csv")));
     insta::assert_snapshot!(lines.join("\n"));
 }

@@ -22,6 +22,7 @@ PAGES = (
     "README.md",
     "SECURITY.md",
     "templates/README.md",
+    "templates/PARAMETERS.md",
     "templates/RUNBOOKS.md",
     "templates/AUDIT.md",
     "rule/README.md",

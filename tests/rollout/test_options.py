@@ -1,5 +1,4 @@
-"""What organizations may require of the templates: permissions boundary, path, key; and that the manual names every
-parameter."""
+"""What organizations may require of the templates: permissions boundary, path, key."""
 
 import json
 import pathlib
@@ -156,10 +155,3 @@ def test_the_manuals_key_policy_lets_the_services_use_the_key():
     # For the topics and queues of notices.yaml.
     assert statements["Notices"]["Principal"] == {"Service": "events.amazonaws.com"}
     assert statements["Notices"]["Action"] == statements["Alarms"]["Action"]
-
-
-@pytest.mark.parametrize("name", ["hub.yaml", "member.yaml", "automation.yaml", "notices.yaml"])
-def test_the_manual_names_every_parameter(name):
-    manual = (ROOT / "templates/README.md").read_text()
-    missing = [parameter for parameter in template(name)["Parameters"] if not re.search(rf"\b{parameter}\b", manual)]
-    assert missing == []

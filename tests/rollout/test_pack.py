@@ -64,14 +64,6 @@ def test_the_rule():
     assert rule["Scope"] == {"ComplianceResourceTypes": ["AWS::IAM::User"]}
 
 
-def test_every_parameter_of_the_rule_is_one_of_the_pack():
-    source = (ROOT / "rule/policy/src/parameters.rs").read_text()
-    table = source[source.index("pub static PARAMETERS") : source.index("\n];")]
-    known = re.findall(r'^        name: "(.*)",$', table, re.MULTILINE)
-    inputs = PACK["Resources"]["Rule"]["Properties"]["InputParameters"]
-    assert inputs == {name: {"Ref": name[0].upper() + name[1:]} for name in known}
-
-
 # What the manual's sed makes of the pack.
 AUTOMATIC = TEXT.replace("#automatic# ", "").replace("MANAGEMENT_ACCOUNT_ID", "123456789012")
 

@@ -392,14 +392,6 @@ def test_it_holds_in_other_partitions(partition):
 # The policies and what they protect.
 
 
-def test_the_exemption_tags_are_the_ones_that_the_rule_knows():
-    source = (ROOT / "rule/policy/src/exemption.rs").read_text()
-    known = re.findall(r'^pub const EXEMPT_\w+: &str = "(.*)";$', source, re.MULTILINE)
-    condition = statements()["ExemptionTags"]["Condition"]["ForAnyValue:StringEqualsIgnoreCase"]
-    assert sorted(condition["aws:TagKeys"]) == sorted(known)
-    assert len(known) == 4
-
-
 def test_they_protect_what_the_templates_make_and_lets_the_runbooks_keep_records():
     resources = {}
     for name in ("hub.yaml", "member.yaml", "automation.yaml"):

@@ -19,6 +19,14 @@ pub const EXEMPT_KEY: &str = "access-key-rotation:exempt-key";
 /// All exemption tags.
 pub const EXEMPTION_TAGS: [&str; 4] = [EXEMPT_UNTIL, EXEMPT_OWNER, EXEMPT_REASON, EXEMPT_KEY];
 
+/// What each exemption tag holds, for the manual.
+pub const EXEMPTION_TAG_VALUES: [(&str, &str); 4] = [
+    (EXEMPT_UNTIL, "the last day on which the exemption is valid, in UTC, as `YYYY-MM-DD`"),
+    (EXEMPT_OWNER, "the person or team responsible for the exemption"),
+    (EXEMPT_REASON, "optional: the reason"),
+    (EXEMPT_KEY, "optional: the id of the only access key that the exemption covers"),
+];
+
 /// What a user's tags say about an exemption.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Exemption {

@@ -9,7 +9,7 @@ use crate::{
         organization::{LIST_ACCOUNTS, Member, list_accounts},
     },
     error::Error,
-    metrics::embedded,
+    metrics::{Metric, embedded},
 };
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, stream};
@@ -30,6 +30,26 @@ const PLACES: u64 = 13;
 /// How many places further a check begins that runs an hour later; twelve hours later, it is as many places back. Either is about half of
 /// the accounts, so that a check that reaches 7 of 13 leaves none to the third check.
 const PLACES_AN_HOUR: u64 = 6;
+
+/// The metrics of a check, in the order of the values in [`Summary::line`].
+pub static METRICS: [Metric; 8] = [
+    Metric::new(
+        "AccountsExpected",
+        "Count",
+        "the organization's accounts, without those that are not open and those that you exclude",
+    ),
+    Metric::new("AccountsEvaluated", "Count", "accounts in which AWS Config evaluated the rule in time"),
+    Metric::new("AccountsOverdue", "Count", "accounts whose last evaluation is too old"),
+    Metric::new("AccountsUnknown", "Count", "accounts for whose rule AWS Config gives no evaluation status"),
+    Metric::new("AccountsWithoutRule", "Count", "accounts without a rule that invokes this function, by its whole ARN"),
+    Metric::new("AccountsUnreachable", "Count", "accounts that the check could not read"),
+    Metric::new(
+        "AccountsNotCovered",
+        "Count",
+        "overdue, without rule and unreachable, and unknown if AWS Config gives the status of other accounts; an alarm watches it",
+    ),
+    Metric::new("CoverageCheckDuration", "Seconds", "how long the check took"),
+];
 
 /// What one check goes by.
 #[derive(Debug)]
@@ -172,18 +192,17 @@ impl Summary {
 
     /// The line of metrics, for a check that began at `now` and took so long.
     pub fn line(&self, now: DateTime<Utc>, took: Duration) -> Value {
-        let count = |name, accounts: usize| (name, "Count", json!(accounts));
-        let metrics = [
-            count("AccountsExpected", self.expected),
-            count("AccountsEvaluated", self.evaluated),
-            count("AccountsOverdue", self.overdue),
-            count("AccountsUnknown", self.unknown),
-            count("AccountsWithoutRule", self.without_rule),
-            count("AccountsUnreachable", self.unreachable),
-            count("AccountsNotCovered", self.not_covered()),
-            ("CoverageCheckDuration", "Seconds", json!(took.as_secs_f64())),
+        let values = [
+            json!(self.expected),
+            json!(self.evaluated),
+            json!(self.overdue),
+            json!(self.unknown),
+            json!(self.without_rule),
+            json!(self.unreachable),
+            json!(self.not_covered()),
+            json!(took.as_secs_f64()),
         ];
-        embedded(now, &metrics)
+        embedded(now, METRICS.iter().zip(values))
     }
 }
 

@@ -1,0 +1,36 @@
+//! What the function is allowed to do, and what for. The templates allow it, and the manual says so.
+
+/// Each action that the templates allow the function, the coverage check or the evaluation role, with its purpose. Tests compare it
+/// with the templates, and the templates with the calls that are made.
+pub const PURPOSES: [(&str, &str); 21] = [
+    ("iam:ListUsers", "the users"),
+    ("iam:ListAccessKeys", "keys and their age"),
+    (
+        "iam:GetUser",
+        "the id and the exemption tags of a user with a stale key, or whom somebody changed; the tags of a user who gets a notice",
+    ),
+    ("iam:GetAccessKeyLastUsed", "the annotation of a violation"),
+    ("config:PutEvaluations", "the results"),
+    (
+        "config:GetComplianceDetailsByConfigRule",
+        "what earlier sweeps proved, results of deleted users, and `deliver=changes`",
+    ),
+    (
+        "config:GetComplianceDetailsByResource",
+        "after a change of a user who may get a notice: what has been told already",
+    ),
+    ("config:DescribeConfigRules", "coverage: the rules that invoke the function, and their frequency"),
+    ("config:DescribeConfigRuleEvaluationStatus", "coverage: the time of the last successful evaluation"),
+    ("sts:AssumeRole", "to get the evaluation role in the other accounts of the organization"),
+    ("organizations:ListAccounts", "coverage: the accounts of the organization"),
+    ("events:PutEvents", "[notices](#notices)"),
+    ("logs:CreateLogStream", "Lambda's log"),
+    ("logs:PutLogEvents", "Lambda's log"),
+    ("sqs:SendMessage", "Lambda's queue of failed events"),
+    ("kms:Decrypt", "the queue, if your key encrypts it"),
+    ("kms:GenerateDataKey", "the queue, if your key encrypts it"),
+    ("config:DescribeConfigurationRecorders", "the [doctor](cli/README.md#doctor)"),
+    ("config:DescribeConfigurationRecorderStatus", "the doctor"),
+    ("config:DescribeRemediationExceptions", "the doctor"),
+    ("ssm:DescribeDocument", "the doctor"),
+];

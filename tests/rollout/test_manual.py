@@ -26,6 +26,7 @@ PAGES = (
     "templates/RUNBOOKS.md",
     "templates/AUDIT.md",
     "rule/README.md",
+    "rule/DESIGN.md",
     "rule/cli/README.md",
     "CONTRIBUTING.md",
 )

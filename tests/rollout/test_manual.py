@@ -1,5 +1,5 @@
 """The manual's commands, with the real AWS CLI: those in `sh` blocks are run against moto, in order; those shown in
-`console` blocks are checked by the AWS CLI without a call. And its links."""
+`console` blocks are checked by the AWS CLI without a call."""
 
 import json
 import os
@@ -16,21 +16,9 @@ from moto.cloudformation import models, parsing, responses
 from moto.server import ThreadedMotoServer
 
 from deployed import REGION, reduced, template
+from pages import MANUAL
 
 ROOT = pathlib.Path(__file__).parents[2]
-PAGES = (
-    "README.md",
-    "SECURITY.md",
-    "templates/README.md",
-    "templates/PARAMETERS.md",
-    "templates/RUNBOOKS.md",
-    "templates/AUDIT.md",
-    "rule/README.md",
-    "rule/DESIGN.md",
-    "rule/cli/README.md",
-    "CONTRIBUTING.md",
-)
-MANUAL = {page: (ROOT / page).read_text() for page in PAGES}
 AWS = ROOT / "target/venv/bin/aws"
 
 
@@ -406,40 +394,3 @@ def test_the_command_line_is_installed_from_its_package():
         [path] = re.findall(r"cargo install --locked --path (\S+)$", MANUAL[page], re.MULTILINE)
         package = tomllib.loads((ROOT / path / "Cargo.toml").read_text())
         assert [program["name"] for program in package["bin"]] == ["access-key-rotation"]
-
-
-def test_every_test_that_the_threat_model_names_exists():
-    named = set(re.findall(r"`([a-z]+(?:_[a-z0-9]+){3,})`", MANUAL["SECURITY.md"]))
-    sources = [
-        path.read_text()
-        for room in ("rule", "tests")
-        for path in (ROOT / room).rglob("*")
-        if path.suffix in (".rs", ".py")
-    ]
-    defined = {name for source in sources for name in re.findall(r"\b(?:fn|def) (\w+)", source)}
-    assert len(named) > 15 and named - defined == set()
-
-
-def anchors(text):
-    """The anchors of a page's headings, as GitHub makes them."""
-    text = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
-    return {
-        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
-        for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
-    }
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_every_link_leads_somewhere(page):
-    links = re.findall(r"\]\(([^)]+)\)", MANUAL[page])
-    assert links or page == "CONTRIBUTING.md"
-    for link in links:
-        path, _, anchor = link.partition("#")
-        if not path.startswith("https://"):
-            target = ((ROOT / page).parent / path).resolve() if path else ROOT / page
-            assert target.exists(), link
-            assert not anchor or anchor in anchors(target.read_text()), link
-
-
-def test_the_first_page_is_short():
-    assert len(MANUAL["README.md"].encode()) <= 9 * 1024

@@ -1,0 +1,18 @@
+"""The manual's pages."""
+
+import pathlib
+
+ROOT = pathlib.Path(__file__).parents[2]
+PAGES = (
+    "README.md",
+    "SECURITY.md",
+    "templates/README.md",
+    "templates/PARAMETERS.md",
+    "templates/RUNBOOKS.md",
+    "templates/AUDIT.md",
+    "rule/README.md",
+    "rule/DESIGN.md",
+    "rule/cli/README.md",
+    "CONTRIBUTING.md",
+)
+MANUAL = {page: (ROOT / page).read_text() for page in PAGES}

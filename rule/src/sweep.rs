@@ -7,6 +7,9 @@ pub(crate) mod read;
 mod reconcile;
 mod unread;
 
+#[cfg(test)]
+mod simulation;
+
 use crate::{
     aws::calls::{CallError, Failure},
     config_service::{

@@ -18,7 +18,7 @@ impl Drop for Replay<'_> {
     fn drop(&mut self) {
         if thread::panicking() {
             self.failed.store(true, Relaxed);
-            println!("To repeat this history: SIMULATE_SEED={} tests/run simulate 0", self.seed);
+            println!("To repeat this history: SIMULATE_SEED={} tests/run simulate", self.seed);
         }
     }
 }

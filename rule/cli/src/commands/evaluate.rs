@@ -1,4 +1,4 @@
-//! `evaluate`: runs one event through the rule's own handler, as a rehearsal by default.
+//! `evaluate`: rehearses one event with the rule's own handler.
 
 mod sample;
 
@@ -8,7 +8,7 @@ use crate::{
     output::destination,
 };
 use access_key_rotation::{
-    config_service::{delivery::Destination, event::Event},
+    config_service::delivery::Destination,
     handler::{Invocation, handle},
     metrics::Metrics,
 };
@@ -35,12 +35,11 @@ const LARGEST_EVENT: u64 = 6 * 1024 * 1024;
 
 /// Rehearse one event from AWS Config: run it through the rule's own handler and print the evaluations.
 ///
-/// Nothing is written unless you pass --put. The event must come from this Region. If the event comes from another account, the
+/// Nothing is written. The event must come from this Region. If the event comes from another account, the
 /// command assumes --role-name there. A scheduled event also reads the results that AWS Config holds for the rule in
 /// configRuleName: put the name of your rule there.
 ///
-/// Exit status: 0 - evaluated; 1 - failed or incomplete, after the successful evaluations were printed, or delivered with --put;
-/// 2 - wrong usage.
+/// Exit status: 0 - evaluated; 1 - failed or incomplete, after the successful evaluations were printed; 2 - wrong usage.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  \
     access-key-rotation evaluate --sample scheduled > event.json\n  \
@@ -50,12 +49,8 @@ pub(crate) struct Args {
     #[arg(value_name = "EVENT.json", required_unless_present = "sample")]
     event: Option<String>,
     /// Print a sample event for you to edit, with the current account and Region and the result token TESTMODE
-    #[arg(long, value_name = "KIND", value_parser = PossibleValuesParser::new(sample::kinds()), conflicts_with_all = ["event", "put", "rule_parameters", "format"])]
+    #[arg(long, value_name = "KIND", value_parser = PossibleValuesParser::new(sample::kinds()), conflicts_with_all = ["event", "rule_parameters", "format"])]
     sample: Option<String>,
-    /// Deliver the evaluations to AWS Config with the event's result token. If it is TESTMODE, AWS Config checks them but keeps
-    /// none
-    #[arg(long, conflicts_with = "format")]
-    put: bool,
     /// Evaluate with these rule parameters instead of the event's
     #[arg(long, value_name = "JSON")]
     rule_parameters: Option<String>,
@@ -87,30 +82,11 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
         event["ruleParameters"] = Value::String(parameters);
     }
     let session = args.connection.open().await?;
-    match args.put {
-        true => put(&event, &session).await,
-        false => rehearse(&event, &session, args.format).await,
-    }
-}
-
-async fn put(event: &Value, session: &Session) -> anyhow::Result<Outcome> {
-    invoke(event, session, Destination::Config).await.0?;
-    let text = match Event::parse(event, &session.home) {
-        Ok(event) if event.result_token.is_test() => {
-            "AWS Config checked the evaluations but kept none, since the result token is TESTMODE.\n"
-        }
-        _ => "The evaluations were delivered to AWS Config.\n",
-    };
-    destination::print(text.to_owned()).await?;
-    Ok(Outcome::default())
-}
-
-async fn rehearse(event: &Value, session: &Session, format: Format) -> anyhow::Result<Outcome> {
-    let (outcome, results) = invoke(event, session, Destination::List(Default::default())).await;
-    let mut evaluations: Vec<_> = results.into_list().into_iter().map(Line::new).collect();
+    let (outcome, evaluations) = rehearse(&event, &session).await;
+    let mut evaluations: Vec<_> = evaluations.into_iter().map(Line::new).collect();
     evaluations.sort_by(|a, b| a.rank().cmp(&b.rank()));
     // An error before the first evaluation needs no table. A program always gets a list.
-    match format {
+    match args.format {
         Format::Table if evaluations.is_empty() && outcome.is_err() => {}
         Format::Table => destination::print(table(&evaluations)).await?,
         Format::Json => {
@@ -121,10 +97,16 @@ async fn rehearse(event: &Value, session: &Session, format: Format) -> anyhow::R
     Ok(Outcome { errors: outcome.err().iter().map(|error| format!("{error:#}")).collect(), violations: false })
 }
 
-async fn invoke(event: &Value, session: &Session, results: Destination) -> (anyhow::Result<()>, Destination) {
+/// The evaluations that AWS Config would get, and what is missing.
+async fn rehearse(event: &Value, session: &Session) -> (anyhow::Result<()>, Vec<Evaluation>) {
     let metrics = Metrics::with_calls(session.calls());
-    let invocation =
-        Invocation { home: session.home.clone(), now: session.now, remaining: LONGEST, results, notices: None };
+    let invocation = Invocation {
+        home: session.home.clone(),
+        now: session.now,
+        remaining: LONGEST,
+        results: Destination::List(Default::default()),
+        notices: None,
+    };
     let outcome = handle(event, &invocation, &session.accounts, &metrics).await;
     let outcome = match (outcome, metrics.users_unknown()) {
         (Err(error), _) => Err(error.into()),
@@ -134,7 +116,7 @@ async fn invoke(event: &Value, session: &Session, results: Destination) -> (anyh
             "users unknown: {unknown}. A policy shields them from the rule. To see their names, run access-key-rotation scan"
         )),
     };
-    (outcome, invocation.results)
+    (outcome, invocation.results.into_list())
 }
 
 /// Reads the event. Errors give the position of a mistake, but never quote the event, which holds a token.

@@ -1,4 +1,4 @@
-//! `exempt`: sets, removes and lists exemptions. Only this command and `evaluate --put` write to AWS.
+//! `exempt`: sets, removes and lists exemptions. Only this command writes to AWS.
 
 mod list;
 mod write;

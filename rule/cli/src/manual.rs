@@ -4,6 +4,7 @@ pub(crate) const ADMINISTRATORS: &str = "templates/README.md, step 1";
 pub(crate) const FUNCTION: &str = "templates/README.md, step 2";
 pub(crate) const ROLES: &str = "templates/README.md, step 3";
 pub(crate) const PACK: &str = "templates/README.md, step 4";
+pub(crate) const COVERAGE: &str = "templates/README.md, \"Coverage\"";
 pub(crate) const DEPLOYMENT: &str = "templates/README.md, \"Deploy it to an organization\"";
 pub(crate) const TROUBLESHOOTING: &str = "templates/README.md, \"Troubleshooting\"";
 pub(crate) const UPDATE: &str = "templates/README.md, \"Update it\"";
@@ -15,7 +16,7 @@ mod tests {
     #[test]
     fn each_place_is_there() {
         let text = include_str!("../../../templates/README.md");
-        for place in [ADMINISTRATORS, FUNCTION, ROLES, PACK, DEPLOYMENT, TROUBLESHOOTING, UPDATE] {
+        for place in [ADMINISTRATORS, FUNCTION, ROLES, PACK, COVERAGE, DEPLOYMENT, TROUBLESHOOTING, UPDATE] {
             let heading = place.strip_prefix("templates/README.md, ").unwrap_or_default();
             let heading = match heading.strip_prefix("step ") {
                 Some(number) => format!("\n### {number}. "),

@@ -2,7 +2,6 @@
 
 mod account;
 mod concurrency;
-mod coverage;
 mod function;
 mod pack;
 mod permissions;

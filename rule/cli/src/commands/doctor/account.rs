@@ -1,8 +1,12 @@
 //! The checks of one account: its role, its recorder, its runbooks, and its part of what the hub deploys.
 
-use super::{Caller, Check, coverage, function::Function, pack::Pack, permissions, recorder, remediation};
+use super::{Caller, Check, function::Function, pack::Pack, permissions, recorder, remediation};
 use crate::{args::connection::Session, manual};
-use access_key_rotation::{aws::account::Account, error::Error};
+use access_key_rotation::{
+    aws::account::Account,
+    coverage::account::{Coverage, State},
+    error::Error,
+};
 use aws_sdk_ssm::types::{DocumentDescription, DocumentStatus};
 
 /// The runbooks that `templates/member.yaml` creates.
@@ -83,7 +87,7 @@ impl Examiner<'_> {
             checks.extend(runbooks(account, &caller).await);
             match &function.arn {
                 Some(arn) => {
-                    checks.push(coverage::check(account, arn, self.session.now, &caller).await);
+                    checks.push(coverage(Coverage::read(account, None, arn, self.session.now).await));
                     checks.push(remediation::check(account, arn, &caller).await);
                 }
                 None => checks
@@ -91,6 +95,19 @@ impl Examiner<'_> {
             }
         }
         checks
+    }
+}
+
+/// Says what the command `coverage` says of the account.
+fn coverage(coverage: Coverage) -> Check {
+    const NAME: &str = "coverage";
+    let why = coverage.why.unwrap_or_default();
+    let remedy = || format!("What to do is in {}.", manual::COVERAGE);
+    match coverage.state {
+        State::Evaluated => Check::ok(NAME, "AWS Config evaluated the rule in time"),
+        State::Overdue | State::NoRule => Check::failed(NAME, why, remedy()),
+        State::Unreachable => Check::unknown(NAME, why, remedy()),
+        State::Unknown => Check::skipped(NAME, why),
     }
 }
 

@@ -53,7 +53,7 @@ async fn every_field_and_column_has_a_row_in_the_manual() {
     let earlier = earlier.to_str().unwrap();
     cli.scan(&["--format", "json", "--output", earlier]).await;
     cli.deployment.aws.world().account(HUB).set_rule_function(RULE, &function_arn(HUB));
-    let (_, out, _) = cli.scan(&["--since", earlier, "--coverage", "--format", "json"]).await;
+    let (_, out, _) = cli.scan(&["--since", earlier, "--format", "json"]).await;
     assert_documented("scan --format json", &out);
 
     // The manual does not repeat what the auditor's document has of a scan.

@@ -1,4 +1,4 @@
-//! The rule's function, by which `coverage`, `scan` and `evidence` know the rule in each account.
+//! The rule's function, by which `coverage` and `evidence` know the rule in each account.
 
 use access_key_rotation::aws::home::Home;
 use anyhow::bail;

@@ -2,7 +2,7 @@
 
 use crate::{
     args::{function::function, scope::Scope},
-    findings::organization_scan::{Besides, scan_accounts},
+    findings::organization_scan::{ForAuditors, scan_accounts},
     outcome::Outcome,
     output::{destination::Output, evidence::Evidence, html, json},
 };
@@ -57,8 +57,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
     let output = Output::open(output.as_deref())?;
     let data = data.as_deref().map(|path| Output::open(Some(path))).transpose()?;
     let session = scope.connection.open().await?;
-    let besides = Besides { coverage_of: Some(&function_name), exemptions: true };
-    let result = scan_accounts(&session, &scope, since.as_deref(), besides).await?;
+    let for_auditors = Some(ForAuditors { function: &function_name });
+    let result = scan_accounts(&session, &scope, since.as_deref(), for_auditors).await?;
     let outcome = result.outcome();
     let evidence = Arc::new(Evidence::new(result, &session, &scope)?);
     if let Some(data) = data {

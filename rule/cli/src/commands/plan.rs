@@ -7,7 +7,7 @@ use crate::{
     args::{scope::Scope, targets::tell_left_out},
     findings::{
         finding::{Finding, Key, Terms},
-        organization_scan::{Besides, scan_accounts},
+        organization_scan::scan_accounts,
         scan_result::ScanResult,
     },
     outcome::Outcome,
@@ -39,7 +39,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
     let output = Output::open(args.output.as_deref())?;
-    let result = scan_accounts(&args.scope.connection.open().await?, &args.scope, None, Besides::default()).await?;
+    let result = scan_accounts(&args.scope.connection.open().await?, &args.scope, None, None).await?;
     tell_left_out(&result.left_out);
     let outcome = result.outcome();
     let plan = Plan::new(result, args.grace_days);

@@ -1,10 +1,10 @@
 //! `scan`: evaluates accounts now.
 
 use crate::{
-    args::{function::function, scope::Scope, targets::tell_left_out},
+    args::{scope::Scope, targets::tell_left_out},
     findings::{
         finding::AccountSummary,
-        organization_scan::{Besides, scan_accounts},
+        organization_scan::scan_accounts,
         report_scan::{LIMITS, scan_reports},
     },
     outcome::Outcome,
@@ -35,12 +35,6 @@ pub(crate) struct Args {
     /// Show what is fixed, new and still open since an earlier scan, which you printed with --format json
     #[arg(long, value_name = "EARLIER.json")]
     since: Option<PathBuf>,
-    /// Also read when AWS Config last evaluated the rule in each account
-    #[arg(long, conflicts_with = "credential_report")]
-    coverage: bool,
-    /// The rule's function, for --coverage: its name, if it is in the current account, or its ARN
-    #[arg(long, value_name = "NAME", default_value = "access-key-rotation", value_parser = function, requires = "coverage")]
-    function_name: String,
     /// Print in this format
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
@@ -54,9 +48,8 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
     let output = Output::open(args.output.as_deref())?;
     let (reports, since) = (args.credential_report, args.since.as_deref());
-    let besides = Besides { coverage_of: args.coverage.then_some(args.function_name.as_str()), exemptions: false };
     let result = match reports.is_empty() {
-        true => scan_accounts(&args.scope.connection.open().await?, &args.scope, since, besides).await?,
+        true => scan_accounts(&args.scope.connection.open().await?, &args.scope, since, None).await?,
         false => scan_reports(&reports, args.as_of.unwrap_or_else(Utc::now), &args.scope, since)?,
     };
     if result.is_from_reports() && matches!(args.format, Format::Json | Format::Csv) {

@@ -98,7 +98,7 @@ pub(crate) struct AccountSummary {
     pub(crate) root_access_keys: Option<Vec<Key>>,
     /// The missing data, and the reason.
     pub(crate) error: Option<String>,
-    /// When AWS Config last evaluated the rule, with `--coverage`.
+    /// When AWS Config last evaluated the rule, in `evidence`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) coverage: Option<Covered>,
 }

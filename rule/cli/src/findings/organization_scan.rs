@@ -14,13 +14,12 @@ use access_key_rotation::{coverage::account::read, metrics::Metrics, scan::scan,
 use futures_util::StreamExt;
 use std::{path::Path, pin::pin, sync::Arc};
 
-/// What to read besides the users who may be in violation.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Besides<'a> {
-    /// When AWS Config last evaluated the rule in each account. This is the rule's function, by name or ARN.
-    pub(crate) coverage_of: Option<&'a str>,
-    /// The exemption tags of all users, with one more call for each user.
-    pub(crate) exemptions: bool,
+/// What auditors ask besides: the exemption tags of all users, with one more call for each user, and when AWS Config last evaluated the
+/// rule in each account.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ForAuditors<'a> {
+    /// The rule's function, by name or ARN.
+    pub(crate) function: &'a str,
 }
 
 /// Scans the accounts in scope, and compares with an earlier scan if there is one.
@@ -31,7 +30,7 @@ pub(crate) async fn scan_accounts(
     session: &Session,
     scope: &Scope,
     since: Option<&Path>,
-    besides: Besides<'_>,
+    for_auditors: Option<ForAuditors<'_>>,
 ) -> anyhow::Result<ScanResult> {
     let terms = &Terms::new(&scope.rule.parameters, &scope.order, session.now);
     let earlier = since.map(|path| Earlier::read(path, terms)).transpose()?;
@@ -43,7 +42,7 @@ pub(crate) async fn scan_accounts(
         let scans = session.each_account(accounts, |id, name| async move {
             let metrics = Arc::new(Metrics::with_calls(session.calls()));
             progress.started(&id, &metrics);
-            let scan = scan_account(session, &id, scope, terms, besides, &metrics).await;
+            let scan = scan_account(session, &id, scope, terms, for_auditors, &metrics).await;
             progress.done(&id, scan.findings.len(), scan.error.is_some());
             AccountScan { account: id, name, ..scan }
         });
@@ -61,7 +60,7 @@ async fn scan_account(
     id: &str,
     scope: &Scope,
     terms: &Terms,
-    besides: Besides<'_>,
+    for_auditors: Option<ForAuditors<'_>>,
     metrics: &Metrics,
 ) -> AccountScan {
     let account = match session.open(id, &metrics.calls).await {
@@ -79,18 +78,12 @@ async fn scan_account(
     let scan = scan(evaluator).await;
     let findings = scan.users.into_iter().map(|user| Finding::new(id, user.assessment, &scope.order, terms)).collect();
     let mut errors: Vec<_> = scan.complete.err().map(|error| error.to_string()).into_iter().collect();
-    let coverage = match besides.coverage_of {
-        Some(function) => match read(&account, None, &function_arn(&session.home, function), session.now).await {
-            Ok(coverage) => Some(Covered::from(coverage)),
-            Err(error) => {
-                errors.push(account.error(&error).to_string());
-                None
-            }
-        },
-        None => None,
-    };
-    let mut exemptions = Vec::new();
-    if besides.exemptions {
+    let (mut coverage, mut exemptions) = (None, Vec::new());
+    if let Some(ForAuditors { function }) = for_auditors {
+        match read(&account, None, &function_arn(&session.home, function), session.now).await {
+            Ok(read) => coverage = Some(Covered::from(read)),
+            Err(error) => errors.push(account.error(&error).to_string()),
+        }
         let (read, unread) = read_exemptions(&account, &scope.rule.parameters, session.now).await;
         exemptions = read;
         errors.extend(unread);

@@ -51,17 +51,6 @@ pub(crate) const OBJECTS: &[Object] = &[
                 "the root user's access keys, with the fields of `accessKeys`; null if they were not read, as in a scan of AWS",
             ),
             ("error", "text or null", "what is missing and why; null if the account is complete"),
-            ("coverage", "object, optional", "with `--coverage`, when AWS Config last evaluated the rule"),
-        ],
-    },
-    Object {
-        output: "scan --format json",
-        within: "coverage",
-        fields: &[
-            ("state", "text", "`evaluated`, `overdue`, `unknown` or `noRule`, as for [`coverage`](#coverage)"),
-            ("rule", "text or null", "the name of the rule; null if no rule invokes the function"),
-            ("lastEvaluated", "time or null", "when AWS Config last evaluated the rule successfully"),
-            ("why", "text or null", "why the account is not covered; null if it is"),
         ],
     },
     Object {
@@ -285,6 +274,25 @@ pub(crate) const OBJECTS: &[Object] = &[
                 "list",
                 "the users with exemption tags, with the fields of [`exempt --list`](#exempt---list---format-json)",
             ),
+        ],
+    },
+    Object {
+        output: "evidence --format json",
+        within: "accounts",
+        fields: &[(
+            "coverage",
+            "object, optional",
+            "when AWS Config last evaluated the rule; left out if it could not be read",
+        )],
+    },
+    Object {
+        output: "evidence --format json",
+        within: "coverage",
+        fields: &[
+            ("state", "text", "`evaluated`, `overdue`, `unknown` or `noRule`, as for [`coverage`](#coverage)"),
+            ("rule", "text or null", "the name of the rule; null if no rule invokes the function"),
+            ("lastEvaluated", "time or null", "when AWS Config last evaluated the rule successfully"),
+            ("why", "text or null", "why the account is not covered; null if it is"),
         ],
     },
     Object {

@@ -4,13 +4,12 @@ use crate::{
     args::targets::left_out_line,
     findings::{
         comparison::{Comparison, Violation},
-        finding::{AccountSummary, Covered, Finding, Since},
+        finding::{AccountSummary, Finding, Since},
         report_scan::LIMITS,
         scan_result::ScanResult,
     },
     output::aws_cli::{before_deletion, delete_command},
 };
-use access_key_rotation::coverage::account::State;
 use chrono::SecondsFormat;
 use std::io::{self, Write};
 
@@ -42,11 +41,8 @@ pub(crate) fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> 
         let state = if account.error.is_some() { ", incomplete" } else { "" };
         writeln!(
             out,
-            "{}{name}: {} users evaluated, {} non-compliant, {exempt}{old}{state}{}",
-            account.account,
-            account.users_evaluated,
-            account.users_non_compliant,
-            account.coverage.as_ref().map(covered).unwrap_or_default()
+            "{}{name}: {} users evaluated, {} non-compliant, {exempt}{old}{state}",
+            account.account, account.users_evaluated, account.users_non_compliant
         )?;
     }
     if let Some(line) = left_out_line(&result.left_out) {
@@ -75,16 +71,6 @@ fn old_inactive_keys(result: &ScanResult, out: &mut dyn Write) -> io::Result<()>
         }
     }
     Ok(())
-}
-
-fn covered(coverage: &Covered) -> String {
-    match (coverage.state, coverage.last_evaluated) {
-        (State::Evaluated, Some(at)) => {
-            format!(", last evaluated by AWS Config on {}", at.to_rfc3339_opts(SecondsFormat::Secs, true))
-        }
-        (State::Evaluated, None) => ", not yet evaluated by AWS Config, since the rule is new".to_owned(),
-        (state, _) => format!(", {}: {}", state.name(), coverage.why.as_deref().unwrap_or_default()),
-    }
 }
 
 fn since(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {

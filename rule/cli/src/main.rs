@@ -15,13 +15,12 @@ mod args {
 
 /// One file for each command.
 mod commands {
-    pub(crate) mod completions;
     pub(crate) mod coverage;
     pub(crate) mod doctor;
     pub(crate) mod evaluate;
     pub(crate) mod evidence;
     pub(crate) mod exempt;
-    pub(crate) mod man;
+    pub(crate) mod help;
     pub(crate) mod pack;
     pub(crate) mod plan;
     pub(crate) mod scan;
@@ -52,13 +51,12 @@ mod output {
     pub(crate) mod visible;
 }
 
-mod help;
+mod command_result;
 mod manual;
-mod outcome;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use commands::{completions, coverage, doctor, evaluate, evidence, exempt, man, pack, plan, scan};
-use outcome::Outcome;
+use command_result::CommandResult;
+use commands::{coverage, doctor, evaluate, evidence, exempt, help, pack, plan, scan};
 use std::{io::Write, process::ExitCode};
 use tokio::signal::ctrl_c;
 
@@ -85,13 +83,13 @@ enum Command {
     Evaluate(evaluate::Args),
     Exempt(exempt::Args),
     Pack(pack::Args),
-    Completions(completions::Args),
-    Man(man::Args),
+    Completions(help::CompletionsArgs),
+    Man(help::ManArgs),
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let mut program = help::with_whole_examples(Cli::command());
+    let mut program = help::complete(Cli::command());
     let arguments = program.get_matches_mut();
     let Cli { command } = Cli::from_arg_matches(&arguments).unwrap_or_else(|error| error.format(&mut program).exit());
     let run = async {
@@ -104,24 +102,27 @@ async fn main() -> ExitCode {
             Command::Evaluate(args) => evaluate::run(args).await,
             Command::Exempt(args) => exempt::run(args).await,
             Command::Pack(args) => pack::run(args).await,
-            Command::Completions(args) => completions::run(args).await,
-            Command::Man(args) => man::run(args).await,
+            Command::Completions(args) => help::completions(args, Cli::command()).await,
+            Command::Man(args) => help::man(args, Cli::command()).await,
         }
     };
-    let outcome = tokio::select! {
-        outcome = run => outcome,
+    let result = tokio::select! {
+        result = run => result,
         // `select!` has dropped the command's future, and with it the unfinished file. The exit does not wait for threads that
         // still write.
         Ok(()) = ctrl_c() => std::process::exit(130),
     };
-    let outcome = outcome.unwrap_or_else(|error| Outcome { errors: vec![format!("{error:#}")], violations: false });
-    for error in &outcome.errors {
+    let CommandResult { errors, violations } =
+        result.unwrap_or_else(|error| CommandResult { errors: vec![format!("{error:#}")], violations: false });
+    for error in &errors {
         // A closed standard error is no reason to panic.
         let _ = writeln!(std::io::stderr(), "access-key-rotation: {error}");
     }
-    match (outcome.errors.is_empty(), outcome.violations) {
-        (false, _) => ExitCode::from(1),
-        (true, true) => ExitCode::from(3),
-        (true, false) => ExitCode::SUCCESS,
+    if !errors.is_empty() {
+        ExitCode::from(1)
+    } else if violations {
+        ExitCode::from(3)
+    } else {
+        ExitCode::SUCCESS
     }
 }

@@ -52,5 +52,5 @@ mod findings {
 }
 
 #[allow(dead_code)]
-#[path = "../../../rule/cli/src/outcome.rs"]
-mod outcome;
+#[path = "../../../rule/cli/src/command_result.rs"]
+mod command_result;

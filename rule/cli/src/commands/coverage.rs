@@ -6,8 +6,8 @@ use crate::{
         function::{function, function_arn},
         targets::{LeftOut, Resolved, Targets, left_out_line},
     },
+    command_result::CommandResult,
     findings::finding::Covered,
-    outcome::Outcome,
     output::destination::Output,
 };
 use access_key_rotation::{
@@ -95,7 +95,7 @@ struct Users {
     users_unknown: usize,
 }
 
-pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
     let output = Output::open(args.output.as_deref())?;
     let session = &args.connection.open().await?;
     let function = &function_arn(&session.home, &args.function_name);
@@ -104,9 +104,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
     let mut accounts: Vec<_> = reads.collect().await;
     accounts.sort_by(|a, b| a.account.cmp(&b.account));
     let coverage = OrganizationCoverage { checked_at: session.now, accounts, left_out };
-    let outcome = coverage.outcome();
+    let command_result = coverage.command_result();
     output.write(move |out| coverage.write(args.format, out)).await?;
-    Ok(outcome)
+    Ok(command_result)
 }
 
 async fn read(session: &Session, id: String, name: Option<String>, function: &str) -> AccountCoverage {
@@ -151,14 +151,14 @@ fn is_covered(account: &AccountCoverage) -> bool {
 }
 
 impl OrganizationCoverage {
-    fn outcome(&self) -> Outcome {
+    fn command_result(&self) -> CommandResult {
         let unread = self.accounts.iter().filter_map(|account| {
             let AccountCoverage { coverage, error, .. } = account;
             let unread = [State::Unreachable, State::Unknown].contains(&coverage.state);
             let why = if unread { &coverage.why } else { error };
             Some(format!("account {}: {}", account.account, why.as_ref()?))
         });
-        Outcome { errors: unread.collect(), violations: self.accounts.iter().any(|account| !is_covered(account)) }
+        CommandResult { errors: unread.collect(), violations: self.accounts.iter().any(|account| !is_covered(account)) }
     }
 
     fn write(&self, format: Format, out: &mut dyn Write) -> io::Result<()> {

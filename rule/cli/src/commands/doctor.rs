@@ -16,9 +16,9 @@ use crate::{
         function::function_name,
         targets::{Resolved, Targets},
     },
+    command_result::CommandResult,
     commands::pack::pack_name,
     manual,
-    outcome::Outcome,
     output::destination::Output,
 };
 use access_key_rotation::aws::calls::{CallError, Failure};
@@ -63,7 +63,7 @@ pub(crate) struct Args {
     connection: Connection,
 }
 
-pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
     let output = Output::open(args.output.as_deref())?;
     let session = args.connection.open().await?;
     let Resolved { accounts: targets, left_out } = args.targets.resolve(&session).await?;
@@ -96,9 +96,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
         accounts,
         left_out,
     };
-    let outcome = report.outcome();
+    let command_result = report.command_result();
     output.write(move |out| args.format.write(&report, out)).await?;
-    Ok(outcome)
+    Ok(command_result)
 }
 
 /// The caller, for the remedy of a denied call.

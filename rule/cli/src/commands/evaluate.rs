@@ -4,7 +4,7 @@ mod sample;
 
 use crate::{
     args::connection::{Connection, Session},
-    outcome::Outcome,
+    command_result::CommandResult,
     output::destination,
 };
 use access_key_rotation::{
@@ -69,12 +69,12 @@ enum Format {
     Json,
 }
 
-pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
     if let Some(kind) = args.sample {
         let session = args.connection.open().await?;
         let sample = sample::event(&kind, &session.home, session.now).context("no such kind of event")?;
         destination::print(serde_json::to_string_pretty(&sample)? + "\n").await?;
-        return Ok(Outcome::default());
+        return Ok(CommandResult::default());
     }
     let name = args.event.unwrap_or_default();
     let mut event = spawn_blocking(move || read(&name).context(name)).await??;
@@ -94,7 +94,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
             destination::print(json + "\n").await?;
         }
     }
-    Ok(Outcome { errors: outcome.err().iter().map(|error| format!("{error:#}")).collect(), violations: false })
+    Ok(CommandResult { errors: outcome.err().iter().map(|error| format!("{error:#}")).collect(), violations: false })
 }
 
 /// The evaluations that AWS Config would get, and what is missing.

@@ -2,8 +2,8 @@
 
 use crate::{
     args::{function::function, scope::Scope},
+    command_result::CommandResult,
     findings::organization_scan::{ForAuditors, scan_accounts},
-    outcome::Outcome,
     output::{destination::Output, evidence::Evidence, html, json},
 };
 use anyhow::bail;
@@ -49,7 +49,7 @@ enum Format {
     Json,
 }
 
-pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
     let Args { since, function_name, format, output, data, scope } = args;
     if data.is_some() && data == output {
         bail!("--data and --output name the same file. Name two files");
@@ -59,7 +59,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
     let session = scope.connection.open().await?;
     let for_auditors = Some(ForAuditors { function: &function_name });
     let result = scan_accounts(&session, &scope, since.as_deref(), for_auditors).await?;
-    let outcome = result.outcome();
+    let command_result = result.command_result();
     let evidence = Arc::new(Evidence::new(result, &session, &scope)?);
     if let Some(data) = data {
         let evidence = Arc::clone(&evidence);
@@ -71,5 +71,5 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
             Format::Json => json::write_evidence(&evidence, out),
         })
         .await?;
-    Ok(outcome)
+    Ok(command_result)
 }

@@ -9,7 +9,7 @@ use crate::{
         rule_options::RuleOptions,
         targets::Targets,
     },
-    outcome::Outcome,
+    command_result::CommandResult,
 };
 use anyhow::{anyhow, bail};
 use chrono::{NaiveDate, TimeDelta, Utc};
@@ -76,7 +76,7 @@ pub(crate) struct Args {
     connection: Connection,
 }
 
-pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
     // Checks the new exemption before any call: the arguments have all of it.
     let new = exemption_tags(&args)?;
     let session = args.connection.open().await?;
@@ -89,7 +89,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
     let calls = session.calls();
     let account = session.open(args.account.as_deref().unwrap_or(&session.home.account), &calls).await?;
     write::write(&session, &account, parameters, user, new).await?;
-    Ok(Outcome::default())
+    Ok(CommandResult::default())
 }
 
 /// The tags of the new exemption, which the rule would accept. There are none for `--remove` and `--list`.

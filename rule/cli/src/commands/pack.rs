@@ -5,7 +5,7 @@
 
 use crate::{
     args::{connection::account_id, rule_options::RuleOptions},
-    outcome::Outcome,
+    command_result::CommandResult,
     output::{
         destination::{self, Output},
         shell::quoted,
@@ -70,7 +70,7 @@ pub(crate) struct Args {
     output: Option<PathBuf>,
 }
 
-pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
     let home = function_home(&args.function_arn)?;
     if let Some(region) = args.region.as_ref().filter(|region| **region != home.region) {
         bail!(
@@ -94,7 +94,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
         // A closed standard error is no reason to fail.
         None => _ = write!(stderr(), "Save the pack as {}, then deploy it:\n{call}", file.display()),
     }
-    Ok(Outcome::default())
+    Ok(CommandResult::default())
 }
 
 /// The account and Region of the function. Its name is `[a-zA-Z0-9-_]+`, and a version or an alias may follow (AWS Lambda's

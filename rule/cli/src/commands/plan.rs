@@ -5,12 +5,12 @@ mod steps;
 
 use crate::{
     args::{scope::Scope, targets::tell_left_out},
+    command_result::CommandResult,
     findings::{
         finding::{Finding, Key, Terms},
         organization_scan::scan_accounts,
         scan_result::ScanResult,
     },
-    outcome::Outcome,
     output::destination::Output,
 };
 use clap::value_parser;
@@ -37,14 +37,14 @@ pub(crate) struct Args {
     scope: Scope,
 }
 
-pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
     let output = Output::open(args.output.as_deref())?;
     let result = scan_accounts(&args.scope.connection.open().await?, &args.scope, None, None).await?;
     tell_left_out(&result.left_out);
-    let outcome = result.outcome();
+    let command_result = result.command_result();
     let plan = Plan::new(result, args.grace_days);
     output.write(move |out| markdown::write(&plan, out)).await?;
-    Ok(outcome)
+    Ok(command_result)
 }
 
 /// The violations, the most urgent first, and the old keys that are not active.

@@ -2,12 +2,12 @@
 
 use crate::{
     args::{scope::Scope, targets::tell_left_out},
+    command_result::CommandResult,
     findings::{
         finding::AccountSummary,
         organization_scan::scan_accounts,
         report_scan::{LIMITS, scan_reports},
     },
-    outcome::Outcome,
     output::{destination::Output, format::Format},
 };
 use anyhow::bail;
@@ -45,7 +45,7 @@ pub(crate) struct Args {
     scope: Scope,
 }
 
-pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
     let output = Output::open(args.output.as_deref())?;
     let (reports, since) = (args.credential_report, args.since.as_deref());
     let result = match reports.is_empty() {
@@ -62,9 +62,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
     if args.format == Format::Csv {
         tell_left_out(&result.left_out);
     }
-    let outcome = result.outcome();
+    let command_result = result.command_result();
     output.write(move |out| args.format.write(&result, out)).await?;
-    Ok(outcome)
+    Ok(command_result)
 }
 
 /// Parses a time as AWS writes it. The range leaves room for date arithmetic.

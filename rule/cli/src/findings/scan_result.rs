@@ -2,12 +2,12 @@
 
 use crate::{
     args::targets::LeftOut,
+    command_result::CommandResult,
     findings::{
         comparison::{Comparison, Earlier},
         exemptions::{Exempted, sort},
         finding::{AccountSummary, Covered, Finding, Key, Terms},
     },
-    outcome::Outcome,
 };
 
 /// The accounts, sorted by [`ScanResult::finish`], and their users' findings.
@@ -86,10 +86,10 @@ impl ScanResult {
     }
 
     /// The missing data, and whether there are violations.
-    pub(crate) fn outcome(&self) -> Outcome {
+    pub(crate) fn command_result(&self) -> CommandResult {
         let error =
             |account: &AccountSummary| Some(format!("account {}: {}", account.account, account.error.as_ref()?));
-        Outcome { errors: self.accounts.iter().filter_map(error).collect(), violations: self.has_violations() }
+        CommandResult { errors: self.accounts.iter().filter_map(error).collect(), violations: self.has_violations() }
     }
 
     /// Whether it says anything from a credential report. A report that cannot be used says nothing.

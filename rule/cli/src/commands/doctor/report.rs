@@ -1,8 +1,8 @@
 //! The doctor's report, as a table or as JSON.
 
 use crate::{
-    Outcome,
     args::targets::{LeftOut, left_out_line},
+    command_result::CommandResult,
 };
 use chrono::{DateTime, Utc};
 use clap::ValueEnum;
@@ -103,14 +103,14 @@ impl Report {
         self.checks.iter().chain(self.accounts.iter().flat_map(|account| &account.checks))
     }
 
-    pub(super) fn outcome(&self) -> Outcome {
+    pub(super) fn command_result(&self) -> CommandResult {
         let number = |status| self.all().filter(|check| check.status == status).count();
         let errors = match number(Status::Unknown) {
             0 => Vec::new(),
             1 => vec!["1 check is unknown: the output says which and why".to_owned()],
             unknown => vec![format!("{unknown} checks are unknown: the output says which and why")],
         };
-        Outcome { errors, violations: number(Status::Failed) > 0 }
+        CommandResult { errors, violations: number(Status::Failed) > 0 }
     }
 }
 

@@ -5,8 +5,8 @@ use crate::{
         connection::Session,
         targets::{Resolved, Targets, tell_left_out},
     },
+    command_result::CommandResult,
     findings::exemptions::{Exempted, read_exemptions, sort},
-    outcome::Outcome,
     output::destination,
 };
 use clap::ValueEnum;
@@ -27,7 +27,7 @@ pub(super) async fn list(
     targets: &Targets,
     parameters: &Parameters,
     format: Format,
-) -> anyhow::Result<Outcome> {
+) -> anyhow::Result<CommandResult> {
     let Resolved { accounts, left_out } = targets.resolve(session).await?;
     tell_left_out(&left_out);
     let reads = session.each_account(accounts, |id, _| async move {
@@ -48,7 +48,7 @@ pub(super) async fn list(
         Format::Json => serde_json::to_string_pretty(&exempted)? + "\n",
     })
     .await?;
-    Ok(Outcome { errors, violations: false })
+    Ok(CommandResult { errors, violations: false })
 }
 
 async fn read(session: &Session, id: &str, parameters: &Parameters) -> (Vec<Exempted>, Vec<String>) {

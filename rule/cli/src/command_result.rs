@@ -1,8 +1,8 @@
-//! The outcome of a command.
+//! What a command tells `main`.
 
-/// The outcome of a command, apart from its output. It decides the exit status.
+/// What a command tells `main` besides its output. It decides the exit status.
 #[derive(Default)]
-pub(crate) struct Outcome {
+pub(crate) struct CommandResult {
     /// Failures and missing data, for standard error.
     pub(crate) errors: Vec<String>,
     /// Whether there are violations or failed checks.

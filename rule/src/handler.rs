@@ -3,7 +3,7 @@
 use crate::{
     aws::{
         account::{Account, Accounts, Ends},
-        calls::{CallError, Failure},
+        client::{CallError, Failure},
         home::Home,
         iam::list_users,
     },

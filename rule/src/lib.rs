@@ -10,14 +10,12 @@
 /// Credentials and clients for each account, the AWS calls, and the reads of IAM.
 pub mod aws {
     pub mod account;
-    pub mod calls;
+    pub mod client;
     pub mod event_bus;
     pub mod home;
     mod http;
     pub mod iam;
     pub mod organization;
-    pub mod pages;
-    mod whole_answers;
 }
 
 /// AWS Config's protocol: the event, the results that it recorded, and the delivery of new ones.

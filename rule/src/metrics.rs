@@ -3,7 +3,7 @@
 //! The account is a property, not a dimension: each value of a dimension would be billed as a metric of its own. Source:
 //! "Specification: Embedded metric format" in the Amazon CloudWatch user guide.
 
-use crate::aws::calls::Calls;
+use crate::aws::client::Calls;
 use chrono::{DateTime, Utc};
 use policy::assessment::{Compliance, Verdict};
 use serde_json::{Value, json};

@@ -5,7 +5,7 @@
 
 use crate::{
     aws::{
-        calls::CallError,
+        client::CallError,
         event_bus::{BATCH, BusEvent, EventBus},
         iam::last_used,
     },

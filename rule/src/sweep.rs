@@ -11,7 +11,7 @@ mod unread;
 mod simulation;
 
 use crate::{
-    aws::calls::{CallError, Failure},
+    aws::client::{CallError, Failure},
     config_service::{
         delivery::{BATCH, Destination, Evaluation, Undelivered, deliver},
         event::Event,

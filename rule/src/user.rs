@@ -3,7 +3,7 @@
 use crate::{
     aws::{
         account::Account,
-        calls::{CallError, Failure},
+        client::{CallError, Failure},
         iam::{
             GET_ACCESS_KEY_LAST_USED, GET_USER, LIST_ACCESS_KEYS, Listing, get_user, last_used, list_access_keys,
             list_users,

@@ -1,10 +1,9 @@
 //! Accounts: their credentials, and the clients that use them.
 
 use super::{
-    calls::{CallError, Calls, Failure},
+    client::{CallError, Calls, Failure, WholeAnswers},
     home::Home,
     http::http_client,
-    whole_answers::WholeAnswers,
 };
 use crate::{error::Error, lock};
 use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};

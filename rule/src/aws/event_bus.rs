@@ -2,7 +2,7 @@
 //!
 //! Source of limits and error codes: `PutEvents` in EventBridge's service model.
 
-use super::calls::{CallError, Calls, Failure, backoff};
+use super::client::{CallError, Calls, Failure, backoff};
 use aws_config::SdkConfig;
 use aws_sdk_eventbridge::types::{PutEventsRequestEntry, PutEventsResultEntry};
 use tokio::time::{Instant, sleep};

@@ -2,8 +2,7 @@
 
 use super::{
     account::Account,
-    calls::{CallError, Failure},
-    pages::Pages,
+    client::{CallError, Failure, Pages},
 };
 use aws_sdk_iam::{primitives::DateTime as AwsDateTime, types::StatusType};
 use chrono::{DateTime, Utc};

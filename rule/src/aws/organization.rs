@@ -1,10 +1,6 @@
 //! The accounts of the organization, from AWS Organizations.
 
-use super::{
-    calls::{CallError, Calls, Failure},
-    pages::Pages,
-    whole_answers::WholeAnswers,
-};
+use super::client::{CallError, Calls, Failure, Pages, WholeAnswers};
 use aws_config::SdkConfig;
 use aws_sdk_organizations::types::{Account, AccountState, AccountStatus};
 use std::collections::BTreeMap;

@@ -4,7 +4,7 @@ use super::event::{Event, IAM_USER};
 use crate::{
     aws::{
         account::Account,
-        calls::{CallError, Failure, backoff},
+        client::{CallError, Failure, backoff},
     },
     error::Error,
     lock,

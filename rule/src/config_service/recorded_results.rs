@@ -3,8 +3,7 @@
 use super::event::IAM_USER;
 use crate::aws::{
     account::Account,
-    calls::{CallError, Failure},
-    pages::Pages,
+    client::{CallError, Failure, Pages},
 };
 use aws_sdk_config::{
     primitives::DateTime as AwsDateTime,

@@ -1,6 +1,6 @@
 //! The rules of an account that invoke the function, and when AWS Config last evaluated them.
 
-use crate::aws::{account::Account, calls::CallError, pages::Pages};
+use crate::aws::{account::Account, client::CallError, client::Pages};
 use aws_sdk_config::types::{ConfigRule, ConfigRuleEvaluationStatus, MaximumExecutionFrequency};
 use chrono::{DateTime, TimeDelta, Utc};
 

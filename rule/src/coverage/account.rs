@@ -1,7 +1,7 @@
 //! The coverage of one account and of many: when AWS Config last evaluated the rule there.
 
 use crate::{
-    aws::{account::Account, calls::CallError},
+    aws::{account::Account, client::CallError},
     config_service::rules::{EvaluationStatus, Rule, evaluation_status, rules_that_invoke},
 };
 use chrono::{DateTime, TimeDelta, Utc};

@@ -4,7 +4,7 @@ use super::account::{Coverage, State};
 use crate::{
     aws::{
         account::Accounts,
-        calls::{CallError, Calls, Failure},
+        client::{CallError, Calls, Failure},
         home::Home,
         organization::{LIST_ACCOUNTS, Member, list_accounts},
     },

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     aws::{
-        calls::{CallError, Failure},
+        client::{CallError, Failure},
         iam::{GET_ACCESS_KEY_LAST_USED, GET_USER, LIST_ACCESS_KEYS, Listing, list_users},
     },
     user::{CONTROLS, Confirm, Evaluated, Evaluator, control, not_yet_consistent},

@@ -4,7 +4,7 @@ use super::read::{State, Unknown};
 use crate::{
     aws::{
         account::Account,
-        calls::{CallError, Failure},
+        client::{CallError, Failure},
         iam::{GET_ACCESS_KEY_LAST_USED, LIST_USERS},
     },
     error::Error,

@@ -3,7 +3,7 @@
 use super::profile::Profile;
 use access_key_rotation::aws::{
     account::{Account, Accounts, settings},
-    calls::Calls,
+    client::Calls,
     home::{Home, is_account_id},
 };
 use anyhow::{Context, anyhow, bail};

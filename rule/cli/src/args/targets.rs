@@ -2,7 +2,7 @@
 
 use crate::args::connection::{Session, account_id};
 use access_key_rotation::aws::{
-    calls::Failure,
+    client::Failure,
     organization::{Member, list_accounts},
 };
 use anyhow::{anyhow, bail};

@@ -21,7 +21,7 @@ use crate::{
     manual,
     output::destination::Output,
 };
-use access_key_rotation::aws::calls::{CallError, Failure};
+use access_key_rotation::aws::client::{CallError, Failure};
 use account::Examiner;
 use function::Function;
 use futures_util::{StreamExt, future::join3};

@@ -2,7 +2,7 @@
 
 use access_key_rotation::aws::{
     account::Account,
-    calls::Failure,
+    client::Failure,
     iam::{get_user, list_users},
 };
 use anyhow::bail;

@@ -2,7 +2,7 @@
 
 use super::{Caller, Check};
 use crate::{args::connection::Session, manual};
-use access_key_rotation::aws::{calls::CallError, home::Home};
+use access_key_rotation::aws::{client::CallError, home::Home};
 
 const NAME: &str = "concurrency";
 /// The least `ReservedConcurrency` that templates/README.md recommends for an organization.

@@ -2,7 +2,7 @@
 
 use super::{Caller, Check};
 use crate::{args::connection::Session, manual};
-use access_key_rotation::aws::{calls::CallError, home::Home};
+use access_key_rotation::aws::{client::CallError, home::Home};
 use serde_json::Value;
 use std::collections::BTreeSet;
 

@@ -2,10 +2,7 @@
 
 use super::{Caller, Check, is_denial, regions};
 use crate::{args::connection::Session, manual};
-use access_key_rotation::aws::{
-    calls::{CallError, Calls},
-    pages::Pages,
-};
+use access_key_rotation::aws::client::{CallError, Calls, Pages};
 use aws_config::Region;
 use aws_sdk_config::{
     config::ProvideCredentials,

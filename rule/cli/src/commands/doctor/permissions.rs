@@ -5,7 +5,7 @@ use crate::manual;
 use access_key_rotation::{
     aws::{
         account::Account,
-        calls::{CallError, Failure},
+        client::{CallError, Failure},
         iam::{GET_ACCESS_KEY_LAST_USED, GET_USER, LIST_ACCESS_KEYS, LIST_USERS},
     },
     config_service::event::IAM_USER,

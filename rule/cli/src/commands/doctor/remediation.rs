@@ -2,7 +2,7 @@
 
 use super::{Caller, Check};
 use access_key_rotation::{
-    aws::{account::Account, calls::CallError, pages::Pages},
+    aws::{account::Account, client::CallError, client::Pages},
     config_service::rules::rules_that_invoke,
     coverage::account::{in_words, is_function},
 };

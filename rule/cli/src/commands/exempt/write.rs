@@ -8,7 +8,7 @@ use crate::{
 use access_key_rotation::{
     aws::{
         account::Account,
-        calls::{CallError, Failure},
+        client::{CallError, Failure},
         iam::{get_user, list_access_keys},
     },
     metrics::Metrics,

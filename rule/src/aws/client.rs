@@ -1,4 +1,5 @@
-//! Calls AWS. Every call is counted, has a deadline, and is retried if AWS throttles it or fails to answer it.
+//! Calls AWS. Every call is counted, has a deadline, and is retried if AWS throttles it or fails to answer it. Every listing is read
+//! to its end, within a bound, and an answer that ends early is a failure.
 //!
 //! The SDK's own retries are off. They give up after a fixed number of attempts, and all clients of the process share one quota
 //! for them. Under throttling, a sweep must slow down for as long as there is time, and lose no user: if 60 % of the calls are
@@ -6,7 +7,13 @@
 
 use super::http::NoConnection;
 use crate::lock;
-use aws_sdk_iam::{config::http::HttpResponse, error::ProvideErrorMetadata, error::SdkError};
+use aws_sdk_iam::{
+    config::{
+        ConfigBag, Intercept, RuntimeComponents, http::HttpResponse,
+        interceptors::AfterDeserializationInterceptorContextRef,
+    },
+    error::{BoxError, ProvideErrorMetadata, SdkError},
+};
 use std::{
     collections::BTreeMap,
     error::Error,
@@ -25,6 +32,10 @@ const ATTEMPTS: u32 = 8;
 /// The longest wait before the first retry. The bound doubles with each further retry, and the wait is random below it.
 const FIRST_DELAY: Duration = Duration::from_millis(100);
 const LONGEST_DELAY: Duration = Duration::from_secs(3);
+
+/// The most pages of a listing. Pages may be short, but no listing here has more items: an account has at most 5,000 users, an
+/// organization a few thousand accounts.
+const MOST_PAGES: usize = 20_000;
 
 /// Makes the calls of one invocation in one account, and counts them.
 #[derive(Debug, Default)]
@@ -253,27 +264,100 @@ fn classify<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> (Natu
     (nature, code)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use aws_sdk_iam::operation::list_users::ListUsersError;
-    use futures_util::future::join_all;
+/// A listing that AWS returns page by page. Follows the token of the next page, and never counts the items on a page. The SDK's own
+/// paginators end without an error at a repeated token.
+#[derive(Debug)]
+pub struct Pages {
+    action: &'static str,
+    next: Option<String>,
+    turned: usize,
+}
 
-    #[tokio::test]
-    async fn calls_do_not_exceed_the_rate() {
-        let calls = Calls::at_most(100);
-        let start = Instant::now();
-        let sent = Mutex::new(Vec::new());
-        let one = || {
-            calls.call("iam:ListUsers", start + Duration::from_secs(60), || async {
-                lock(&sent).push(start.elapsed());
-                Ok::<_, SdkError<ListUsersError, HttpResponse>>(())
-            })
-        };
-        assert!(join_all((0..20).map(|_| one())).await.iter().all(Result::is_ok));
-        // On a slow machine, calls come later, but never earlier.
-        for (number, at) in (0..).zip(lock(&sent).iter()) {
-            assert!(*at >= Duration::from_millis(10) * number, "call {number} after {at:?}");
+impl Pages {
+    /// Starts a listing by an action such as `iam:ListUsers`.
+    pub fn of(action: &'static str) -> Pages {
+        Pages { action, next: None, turned: 0 }
+    }
+
+    /// Whether there is another page to request.
+    pub fn more(&self) -> bool {
+        self.turned == 0 || self.next.is_some()
+    }
+
+    /// The `NextToken` or `Marker` of the next request.
+    pub fn next(&self) -> Option<String> {
+        self.next.clone()
+    }
+
+    /// Records the `NextToken` of a page.
+    ///
+    /// # Errors
+    /// If the listing has no end: the same token again, or too many pages.
+    pub fn turn(&mut self, next_token: Option<String>) -> Result<(), CallError> {
+        let next = next_token.filter(|token| !token.is_empty());
+        self.turned += 1;
+        if next.is_some() && (next == self.next || self.turned >= MOST_PAGES) {
+            return Err(self.without_end());
+        }
+        self.next = next;
+        Ok(())
+    }
+
+    /// The same for IAM's `IsTruncated` and `Marker`.
+    ///
+    /// # Errors
+    /// If the listing has no end, or the next page has no marker.
+    pub fn turn_if(&mut self, is_truncated: bool, marker: Option<String>) -> Result<(), CallError> {
+        match is_truncated && marker.as_deref().is_none_or(str::is_empty) {
+            true => Err(self.without_end()),
+            false => self.turn(marker.filter(|_| is_truncated)),
+        }
+    }
+
+    fn without_end(&self) -> CallError {
+        let code = "unexpected answer (the listing has no end)".to_owned();
+        CallError { action: self.action, kind: Failure::Other, code }
+    }
+}
+
+/// Fails a call whose answer is empty, or is XML without the end of its first element.
+///
+/// The SDK's reader of XML takes the end of the text for the end of every element, and its reader of JSON takes no text for an
+/// object without members. So a list that something on the way has cut would look like a shorter list, and its last users as if
+/// they were gone; and results that AWS Config never got would look delivered.
+#[derive(Debug)]
+pub(super) struct WholeAnswers;
+
+impl Intercept for WholeAnswers {
+    fn name(&self) -> &'static str {
+        "WholeAnswers"
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        match (context.output_or_error(), context.response().body().bytes()) {
+            // An error says nothing about users or keys, and is classified as it is.
+            (Ok(_), Some(body)) if !is_whole(body) => Err("the answer ends early".into()),
+            _ => Ok(()),
         }
     }
 }
+
+/// Whether a document is an object of JSON, whose end the SDK checks, or ends with the end of its first element.
+fn is_whole(document: &[u8]) -> bool {
+    let mut rest = document.trim_ascii();
+    // The XML declaration, comments.
+    while rest.starts_with(b"<?") || rest.starts_with(b"<!") {
+        rest = rest.splitn(2, |byte| *byte == b'>').nth(1).unwrap_or_default().trim_ascii_start();
+    }
+    let Some(first) = rest.strip_prefix(b"<") else { return rest.starts_with(b"{") };
+    let name = first.split(|byte| b" >/\n\r\t".contains(byte)).next().unwrap_or_default();
+    rest.strip_suffix(b">").and_then(|rest| rest.strip_suffix(name)).is_some_and(|rest| rest.ends_with(b"</"))
+}
+
+#[cfg(test)]
+mod tests;

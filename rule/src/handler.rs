@@ -48,7 +48,7 @@ pub struct Invocation {
     pub remaining: Duration,
     /// Where the results go.
     pub results: Destination,
-    /// Where notices go, if anybody is told.
+    /// Where notices go, if any are sent.
     pub notices: Option<NoticeSettings>,
 }
 
@@ -68,7 +68,7 @@ pub async fn handle(
     let parameters = Parameters::parse(event.rule_parameters.as_deref())?;
     let now = invocation.now;
     let account = accounts.open(&event.account, &invocation.home, now, &metrics.calls, ends).await?;
-    // A rehearsal and a test tell nobody.
+    // A rehearsal and a test send no notices.
     let is_real = matches!(invocation.results, Destination::Config) && !event.result_token.is_test();
     let notices = invocation.notices.as_ref().filter(|_| is_real);
     let evaluator = Evaluator {

@@ -15,10 +15,7 @@ pub const PURPOSES: [(&str, &str); 21] = [
         "config:GetComplianceDetailsByConfigRule",
         "what earlier sweeps proved, results of deleted users, and `deliver=changes`",
     ),
-    (
-        "config:GetComplianceDetailsByResource",
-        "after a change of a user who may get a notice: what has been told already",
-    ),
+    ("config:GetComplianceDetailsByResource", "after a change of a user who may get a notice: which notices were sent"),
     ("config:DescribeConfigRules", "coverage: the rules that invoke the function, and their frequency"),
     ("config:DescribeConfigRuleEvaluationStatus", "coverage: the time of the last successful evaluation"),
     ("sts:AssumeRole", "to get the evaluation role in the other accounts of the organization"),

@@ -72,13 +72,14 @@ async fn start() -> Deployment {
 }
 
 impl Deployment {
-    /// Who has a stale key and is held compliant.
+    /// Who has a stale key and is recorded as compliant.
     fn wrongly_compliant(&self) -> Vec<String> {
         let now = self.aws.world().now();
         self.member(|account| {
-            let held = |user: &local_aws::User| account.results(RULE).get(&user.id).map(|result| result.compliance);
-            let wrong =
-                |user: &&local_aws::User| held(user) == Some(Compliant) && definition(user, now, 90) == NonCompliant;
+            let recorded = |user: &local_aws::User| account.results(RULE).get(&user.id).map(|result| result.compliance);
+            let wrong = |user: &&local_aws::User| {
+                recorded(user) == Some(Compliant) && definition(user, now, 90) == NonCompliant
+            };
             account.users().filter(wrong).map(|user| user.name.clone()).collect()
         })
     }
@@ -161,7 +162,7 @@ async fn sweep_without_confirmation(deployment: &Deployment) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_second_listing_no_clearance_is_stored() {
+async fn a_result_that_spares_reads_is_not_stored_without_a_second_listing() {
     let deployment = start().await;
     sweep_without_confirmation(&deployment).await;
     assert_eq!(deployment.recorded(), BTreeMap::from([("bot".to_owned(), NonCompliant)]));
@@ -188,7 +189,7 @@ async fn a_user_is_delivered_once_in_a_sweep_whatever_was_read_first() {
             });
             assert_eq!(delivered, results, "{act:?} before call {at}");
             let gone = deployment.member(|account| {
-                account.results(RULE).values().filter(|held| held.compliance == NotApplicable).count()
+                account.results(RULE).values().filter(|result| result.compliance == NotApplicable).count()
             });
             let evaluated = &metrics.line(today(), Duration::ZERO)["UsersEvaluated"];
             assert_eq!(*evaluated, results - gone, "{act:?} before call {at}");

@@ -37,7 +37,7 @@ async fn an_unchanged_account_has_its_violations_delivered_or_the_empty_list() {
     assert_eq!(deployment.deliveries()[before..], [25]);
     deployment.sweep(&[("deliver", "all")]).await;
     let all = deployment.deliveries()[before + 1..].to_vec();
-    assert_eq!((all.iter().sum::<usize>(), all.len()), (250, 4), "cleared and read apart: {all:?}");
+    assert_eq!((all.iter().sum::<usize>(), all.len()), (250, 4), "skipped and read apart: {all:?}");
 
     let deployment = Deployment::start().await;
     deployment.member(|account| populate(account, today(), 50, 0, 50));
@@ -79,7 +79,7 @@ async fn a_changed_result_is_delivered_beside_the_violations() {
     });
     deployment.sweep(&[]).await;
     let delivered = deployment.deliveries()[before..].to_vec();
-    assert_eq!(delivered, [3, 25], "cleared by their age, then 20 violations, 3 rotated and the two who are gone");
+    assert_eq!(delivered, [3, 25], "skipped for their age, then 20 violations, 3 rotated and the two who are gone");
     deployment.assert_all_right(90);
 }
 

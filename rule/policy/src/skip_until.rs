@@ -294,8 +294,8 @@ mod tests {
             prop_assert_eq!(recorded(&annotation, &parameters).is_none(), annotation == KEYLESS);
             let then = now() + TimeDelta::seconds(later);
             let bot = user(now() - TimeDelta::days(5000));
-            let held = result(Compliance::Compliant, &annotation);
-            if assess_unread(&bot, Some(&held), &parameters, then).is_some() {
+            let recorded = result(Compliance::Compliant, &annotation);
+            if assess_unread(&bot, Some(&recorded), &parameters, then).is_some() {
                 let made = made_later.into_iter().filter(|ago| *ago <= later).map(|ago| key(-ago));
                 let keys: Vec<_> = keys.into_iter().chain(made).collect();
                 let assessment = assess(bot, keys, None, &parameters, then);

@@ -204,7 +204,7 @@ impl Deployment {
         assert!(run.before.keys().all(|id| run.after.contains_key(id)), "{what}");
     }
 
-    /// Without faults, every result is right: at once, on a day that a memory of today may cover, and after that.
+    /// Without faults, every result is right: at once, on a day that a result of today may cover, and after that.
     async fn recover(&mut self) {
         self.rule.timeout = Duration::from_secs(900);
         for later in [0, 40, 60] {
@@ -224,7 +224,7 @@ impl Deployment {
 }
 
 impl Recorded {
-    /// Whether it says what this one says. What is read today instead of remembered has other dates.
+    /// Whether it says what this one says. What is read today instead of recorded has other dates.
     fn is_as(&self, other: &Recorded) -> bool {
         self.compliance == other.compliance
             && (self.annotation == other.annotation || self.fresh && !self.annotation.contains(UNKNOWN_USE))

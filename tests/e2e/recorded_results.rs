@@ -105,9 +105,9 @@ async fn what_was_seen_of_the_held_results_counts_though_they_break_off() {
     deployment.member(|account| populate(account, today(), 60, 0, 0));
     deployment.sweep(&[]).await;
     deployment.clear_calls();
-    let held = Some("GetComplianceDetailsByConfigRule");
-    deployment.fault(held, None, FaultKind::ShortPages(20));
-    deployment.fault(held, None, FaultKind::BreakOffAfterPages(3));
+    let results = Some("GetComplianceDetailsByConfigRule");
+    deployment.fault(results, None, FaultKind::ShortPages(20));
+    deployment.fault(results, None, FaultKind::BreakOffAfterPages(3));
     assert_eq!(deployment.sweep_with(&[]).await.0.unwrap_err().error_type(), "AwsError");
     assert_eq!(deployment.calls_of("ListAccessKeys"), 20);
     deployment.assert_all_right(90);

@@ -1,12 +1,10 @@
 //! `doctor`: checks whether the rule can work in accounts, and says what to do if it cannot. It changes nothing.
 
 mod account;
-mod concurrency;
 mod function;
 mod pack;
 mod permissions;
 mod recorder;
-mod regions;
 mod remediation;
 mod report;
 
@@ -18,15 +16,13 @@ use crate::{
     },
     command_result::CommandResult,
     commands::pack::pack_name,
-    manual,
     output::destination::Output,
 };
-use access_key_rotation::aws::client::{CallError, Failure};
 use account::Examiner;
 use function::Function;
 use futures_util::{StreamExt, future::join3};
 use pack::Pack;
-use report::{Check, Examined, Format, Report};
+use report::{Examined, Format, Report};
 use std::path::PathBuf;
 
 /// Check whether the rule can work in the current account, or in other accounts, and see what to do if it cannot.
@@ -67,13 +63,13 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
     let output = Output::open(args.output.as_deref())?;
     let session = args.connection.open().await?;
     let Resolved { accounts: targets, left_out } = args.targets.resolve(&session).await?;
-    let mut checks = vec![regions::check(&session.home)];
+    let mut checks = vec![pack::home_region(&session.home)];
     let deployed = if args.before_rollout {
         None
     } else {
         let (pack, concurrency, function) = join3(
             Pack::read(&session, &args.pack_name),
-            concurrency::check(&session, &args.function_name, targets.len()),
+            function::concurrency(&session, &args.function_name, targets.len()),
             Function::read(&session, args.function_name.clone()),
         )
         .await;
@@ -99,34 +95,4 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
     let command_result = report.command_result();
     output.write(move |out| args.format.write(&report, out)).await?;
     Ok(command_result)
-}
-
-/// The caller, for the remedy of a denied call.
-enum Caller<'a> {
-    /// The person who runs the doctor.
-    Current,
-    /// The role that the doctor assumes in a member account.
-    Role(&'a str),
-}
-
-impl Caller<'_> {
-    /// The remedy for a failed call of the doctor's own.
-    fn remedy(&self, error: &CallError) -> String {
-        match self {
-            _ if !is_denial(error) => {
-                "Run the doctor again. If that does not help, check the state of this account in AWS.".to_owned()
-            }
-            Caller::Current => format!("Grant yourself {}.", error.action),
-            Caller::Role(name) => format!(
-                "Grant {} to the role {name} in this account. templates/member.yaml does so if you set CommandLineRoleArn ({}).",
-                error.action,
-                manual::ROLES
-            ),
-        }
-    }
-}
-
-/// Whether a policy denies the action. Expired credentials are another matter.
-fn is_denial(error: &CallError) -> bool {
-    error.kind == Failure::Denied && ["AccessDenied", "AccessDeniedException"].contains(&error.code.as_str())
 }

@@ -1,22 +1,17 @@
 //! The checks of one account: its role, its recorder, its runbooks, and its part of what the hub deploys.
 
-use super::{Caller, Check, function::Function, pack::Pack, permissions, recorder, remediation};
+use super::{
+    function::Function,
+    pack::Pack,
+    permissions, recorder, remediation,
+    report::{Caller, Check},
+};
 use crate::{args::connection::Session, manual};
 use access_key_rotation::{
     aws::account::Account,
     coverage::account::{Coverage, State},
     error::Error,
 };
-use aws_sdk_ssm::types::{DocumentDescription, DocumentStatus};
-
-/// The runbooks that `templates/member.yaml` creates.
-const RUNBOOKS: [&str; 3] = [
-    "AccessKeyRotation-DeactivateStaleKeys",
-    "AccessKeyRotation-ReactivateKey",
-    "AccessKeyRotation-DeleteDeactivatedKeys",
-];
-
-const NAME: &str = "runbooks";
 
 pub(super) struct Examiner<'a> {
     pub(super) session: &'a Session,
@@ -71,9 +66,10 @@ impl Examiner<'_> {
 
     async fn inside(&self, account: &Account<'_>) -> Vec<Check> {
         let is_current = account.id == self.session.home.account;
-        let (caller, role) = match is_current {
-            true => (Caller::Current, "the current account, with your own credentials".to_owned()),
-            false => (Caller::Role(self.role_name), format!("{} can be assumed", self.role_name)),
+        let (caller, role) = if is_current {
+            (Caller::Current, "the current account, with your own credentials".to_owned())
+        } else {
+            (Caller::Role(self.role_name), format!("{} can be assumed", self.role_name))
         };
         let mut checks = vec![Check::ok("role", role)];
         checks.extend(recorder::check(account, &self.session.home.region, &caller).await);
@@ -84,11 +80,11 @@ impl Examiner<'_> {
             } else {
                 checks.extend(permissions::check(account, self.role_name).await);
             }
-            checks.extend(runbooks(account, &caller).await);
+            checks.extend(remediation::runbooks(account, &caller).await);
             match &function.arn {
                 Some(arn) => {
                     checks.push(coverage(Coverage::read(account, None, arn, self.session.now).await));
-                    checks.push(remediation::check(account, arn, &caller).await);
+                    checks.push(remediation::exceptions(account, arn, &caller).await);
                 }
                 None => checks
                     .extend(["coverage", "remediation"].map(|check| Check::skipped(check, "the function is unknown"))),
@@ -108,56 +104,5 @@ fn coverage(coverage: Coverage) -> Check {
         State::Overdue | State::NoRule => Check::failed(NAME, why, remedy()),
         State::Unreachable => Check::unknown(NAME, why, remedy()),
         State::Unknown => Check::skipped(NAME, why),
-    }
-}
-
-async fn runbooks(account: &Account<'_>, caller: &Caller<'_>) -> Vec<Check> {
-    let ssm = aws_sdk_ssm::Client::new(&account.settings);
-    let redeploy = &format!(
-        "Check this account's stack instance of templates/member.yaml, and deploy it again ({}).",
-        manual::ROLES
-    );
-    let mut checks = Vec::new();
-    for document in RUNBOOKS {
-        let request = ssm.describe_document().name(document);
-        let answer = account.calls.call("ssm:DescribeDocument", account.ends.reads, || request.clone().send()).await;
-        let check = match answer.map(|answer| answer.document.unwrap_or_else(|| DocumentDescription::builder().build()))
-        {
-            Ok(found) => match &found.status {
-                Some(DocumentStatus::Active) => versions(document, &found),
-                Some(status @ (DocumentStatus::Failed | DocumentStatus::Deleting)) => {
-                    Check::failed(NAME, format!("its status is {status}"), redeploy)
-                }
-                // Its deployment is in progress.
-                Some(status) => {
-                    Check::unknown(NAME, format!("its status is {status}"), "Run the doctor again in a minute.")
-                }
-                None => {
-                    Check::unknown(NAME, "ssm:DescribeDocument: the response has no status", "Run the doctor again.")
-                }
-            },
-            Err(error) if error.code == "InvalidDocument" => {
-                Check::failed(NAME, "the document does not exist", redeploy)
-            }
-            Err(error) => Check::unknown(NAME, error.to_string(), caller.remedy(&error)),
-        };
-        checks.push(check.of(document));
-    }
-    checks
-}
-
-/// Systems Manager runs only the default version, and CloudFormation sometimes leaves an earlier one as the default.
-fn versions(name: &str, document: &DocumentDescription) -> Check {
-    match (&document.default_version, &document.latest_version) {
-        (Some(default), Some(latest)) if default == latest => Check::ok(NAME, format!("Active, version {default}")),
-        (Some(default), Some(latest)) => Check::failed(
-            NAME,
-            format!("Systems Manager runs version {default}, the default, but the latest is {latest}"),
-            format!(
-                "aws ssm update-document-default-version --name {name} --document-version {latest} (for all accounts at once: {})",
-                manual::UPDATE
-            ),
-        ),
-        _ => Check::unknown(NAME, "ssm:DescribeDocument: the response has no versions", "Run the doctor again."),
     }
 }

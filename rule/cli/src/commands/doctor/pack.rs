@@ -1,9 +1,15 @@
-//! Checks the conformance pack: its status in each account of the home Region, and that no other Region has it.
+//! Checks the conformance pack and its Region: that AWS Config records IAM users there, the pack's status in each account, and
+//! that no other Region has it.
 
-use super::{Caller, Check, is_denial, regions};
+use super::report::{Caller, Check, is_denial};
 use crate::{args::connection::Session, manual};
-use access_key_rotation::aws::client::{CallError, Calls, Pages};
-use aws_config::Region;
+use access_key_rotation::{
+    aws::{
+        client::{CallError, Calls, Pages},
+        home::Home,
+    },
+    config_service::event::IAM_USER,
+};
 use aws_sdk_config::{
     config::ProvideCredentials,
     types::{
@@ -199,11 +205,11 @@ async fn accounts(
 /// With the pack in two Regions, AWS Config would report everything twice.
 async fn elsewhere(session: &Session, calls: &Calls, name: &str) -> Check {
     let home = &session.home.region;
-    let ask = async |region: &'static regions::Region| {
-        let settings = session.config.to_builder().region(Region::new(region.name)).build();
+    let ask = async |region: &'static Region| {
+        let settings = session.config.to_builder().region(aws_config::Region::new(region.name)).build();
         (region, status(&aws_sdk_config::Client::new(&settings), calls, session, name).await)
     };
-    let others = regions::recording(&session.home.partition).filter(|region| region.name != home);
+    let others = recording(&session.home.partition).filter(|region| region.name != home);
     let answers: Vec<_> = stream::iter(others).map(ask).buffered(REGIONS_AT_A_TIME).collect().await;
 
     let refuses =
@@ -212,7 +218,7 @@ async fn elsewhere(session: &Session, calls: &Calls, name: &str) -> Check {
     // either ("Managing AWS STS in an AWS Region"). If no opt-in Region accepts these credentials, they may be such a session.
     let takes = |answer: &Result<_, CallError>| answer.as_ref().err().is_none_or(is_denial);
     let taken = answers.iter().any(|(region, answer)| region.opt_in && takes(answer));
-    let home_opts_in = regions::recording(&session.home.partition).any(|region| region.opt_in && region.name == home);
+    let home_opts_in = recording(&session.home.partition).any(|region| region.opt_in && region.name == home);
     let proven = taken || home_opts_in || is_long_term(session).await;
 
     let (mut found, mut refusing, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
@@ -258,4 +264,97 @@ async fn elsewhere(session: &Session, calls: &Calls, name: &str) -> Check {
 async fn is_long_term(session: &Session) -> bool {
     let Some(provider) = session.config.credentials_provider() else { return false };
     provider.provide_credentials().await.is_ok_and(|credentials| credentials.session_token().is_none())
+}
+
+/// A Region that records IAM users.
+struct Region {
+    name: &'static str,
+    partition: &'static str,
+    /// Whether an account must enable it first ("Enable or disable AWS Regions in your account", AWS Account Management).
+    opt_in: bool,
+}
+
+const fn region(partition: &'static str, name: &'static str) -> Region {
+    Region { name, partition, opt_in: false }
+}
+
+const fn opt_in(name: &'static str) -> Region {
+    Region { name, partition: "aws", opt_in: true }
+}
+
+/// The Regions in which AWS Config records IAM users: those where it was available before February 2022.
+///
+/// The developer guide says so under "Recording AWS Resources" (select-resources.html), the API reference under `RecordingGroup`.
+/// The later Regions are those that the guide leaves out for the managed rules that IAM users trigger, such as
+/// iam-user-group-membership-check.
+const RECORDING: [Region; 26] = [
+    opt_in("af-south-1"),
+    opt_in("ap-east-1"),
+    region("aws", "ap-northeast-1"),
+    region("aws", "ap-northeast-2"),
+    region("aws", "ap-northeast-3"),
+    region("aws", "ap-south-1"),
+    region("aws", "ap-southeast-1"),
+    region("aws", "ap-southeast-2"),
+    opt_in("ap-southeast-3"),
+    region("aws", "ca-central-1"),
+    region("aws", "eu-central-1"),
+    region("aws", "eu-north-1"),
+    opt_in("eu-south-1"),
+    region("aws", "eu-west-1"),
+    region("aws", "eu-west-2"),
+    region("aws", "eu-west-3"),
+    opt_in("me-south-1"),
+    region("aws", "sa-east-1"),
+    region("aws", "us-east-1"),
+    region("aws", "us-east-2"),
+    region("aws", "us-west-1"),
+    region("aws", "us-west-2"),
+    region("aws-cn", "cn-north-1"),
+    region("aws-cn", "cn-northwest-1"),
+    region("aws-us-gov", "us-gov-east-1"),
+    region("aws-us-gov", "us-gov-west-1"),
+];
+
+const NOT_RECORDING: [&str; 12] = [
+    "ap-east-2",
+    "ap-south-2",
+    "ap-southeast-4",
+    "ap-southeast-5",
+    "ap-southeast-6",
+    "ap-southeast-7",
+    "ca-west-1",
+    "eu-central-2",
+    "eu-south-2",
+    "il-central-1",
+    "me-central-1",
+    "mx-central-1",
+];
+
+/// The Regions of a partition that record IAM users.
+fn recording(partition: &str) -> impl Iterator<Item = &'static Region> {
+    RECORDING.iter().filter(move |region| region.partition == partition)
+}
+
+/// Whether AWS Config records IAM users in the home Region.
+pub(super) fn home_region(home: &Home) -> Check {
+    const NAME: &str = "region";
+    let region = &home.region;
+    if recording(&home.partition).any(|known| known.name == region) {
+        Check::ok(NAME, format!("AWS Config records {IAM_USER} in {region}"))
+    } else if NOT_RECORDING.contains(&region.as_str()) {
+        Check::failed(
+            NAME,
+            format!(
+                "AWS Config does not record {IAM_USER} in {region}, where it was not available before February 2022"
+            ),
+            format!("Choose another home Region ({}), and pass it with --region.", manual::DEPLOYMENT),
+        )
+    } else {
+        Check::unknown(
+            NAME,
+            format!("this version does not know whether AWS Config records {IAM_USER} in {region}"),
+            "Look it up in \"Recording AWS Resources\" in AWS Config's developer guide.",
+        )
+    }
 }

@@ -1,6 +1,6 @@
 //! Tests whether the assumed role may do each action that rule/README.md lists under "Permissions".
 
-use super::{Check, is_denial};
+use super::report::{Check, is_denial};
 use crate::manual;
 use access_key_rotation::{
     aws::{

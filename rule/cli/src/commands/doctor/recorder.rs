@@ -1,6 +1,6 @@
 //! Checks whether AWS Config records IAM users in an account, and the history of their compliance.
 
-use super::{Caller, Check};
+use super::report::{Caller, Check};
 use crate::manual;
 use access_key_rotation::{aws::account::Account, config_service::event::IAM_USER};
 use aws_sdk_config::types::{
@@ -112,18 +112,17 @@ fn evaluate(recorder: &ConfigurationRecorder, status: &ConfigurationRecorderStat
         return Check::failed(
             NAME,
             format!("{name} does not record {IAM_USER}"),
-            match is_control_towers(recorder) {
+            if is_control_towers(recorder) {
                 // It sets `includeGlobalResourceTypes` in its home Region only.
-                true => format!(
+                format!(
                     "AWS Control Tower's recorder records IAM users in its home Region only. If {region} is another Region, \
                      deploy the rule to the home Region, and pass it with --region. Otherwise include {IAM_USER} (aws \
                      configservice put-configuration-recorder). {AS_CONTROL_TOWER}"
-                ),
-                false => {
-                    "Include the globally recorded resource types, or this one, in this account's AWS Config settings \
-                          (aws configservice put-configuration-recorder)."
-                        .to_owned()
-                }
+                )
+            } else {
+                "Include the globally recorded resource types, or this one, in this account's AWS Config settings \
+                      (aws configservice put-configuration-recorder)."
+                    .to_owned()
             },
         );
     }

@@ -1,9 +1,11 @@
-//! The doctor's report, as a table or as JSON.
+//! What the doctor says: checks with their remedies, and the report of all of them as a table or as JSON.
 
 use crate::{
     args::targets::{LeftOut, left_out_line},
     command_result::CommandResult,
+    manual,
 };
+use access_key_rotation::aws::client::{CallError, Failure};
 use chrono::{DateTime, Utc};
 use clap::ValueEnum;
 use serde::Serialize;
@@ -74,6 +76,36 @@ impl Check {
     pub(super) fn of(self, of: &'static str) -> Check {
         Check { of: Some(of), ..self }
     }
+}
+
+/// The caller, for the remedy of a denied call.
+pub(super) enum Caller<'a> {
+    /// The person who runs the doctor.
+    Current,
+    /// The role that the doctor assumes in a member account.
+    Role(&'a str),
+}
+
+impl Caller<'_> {
+    /// The remedy for a failed call of the doctor's own.
+    pub(super) fn remedy(&self, error: &CallError) -> String {
+        match self {
+            _ if !is_denial(error) => {
+                "Run the doctor again. If that does not help, check the state of this account in AWS.".to_owned()
+            }
+            Caller::Current => format!("Grant yourself {}.", error.action),
+            Caller::Role(name) => format!(
+                "Grant {} to the role {name} in this account. templates/member.yaml does so if you set CommandLineRoleArn ({}).",
+                error.action,
+                manual::ROLES
+            ),
+        }
+    }
+}
+
+/// Whether a policy denies the action. Expired credentials are another matter.
+pub(super) fn is_denial(error: &CallError) -> bool {
+    error.kind == Failure::Denied && ["AccessDenied", "AccessDeniedException"].contains(&error.code.as_str())
 }
 
 /// The checks of one account.

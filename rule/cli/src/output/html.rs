@@ -3,14 +3,9 @@
 //! The file loads nothing: it contains its style and script, and its content security policy allows these two, by their hashes,
 //! and nothing else. Without the script, only sorting and filtering are missing.
 
-mod accounts;
-mod chart;
-mod comparison;
 mod evidence;
-mod exemptions;
-mod old_keys;
-mod text;
-mod totals;
+mod numbers;
+mod parts;
 mod users;
 
 use crate::{
@@ -23,10 +18,10 @@ use crate::{
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use numbers::Totals;
+use parts::{Theirs, grouped, number};
 use sha2::{Digest, Sha256};
 use std::io::{self, Write};
-use text::{Theirs, UNKNOWN, grouped, number};
-use totals::Totals;
 
 const STYLE: &str = include_str!("html/style.css");
 const SCRIPT: &str = include_str!("html/script.js");
@@ -39,15 +34,15 @@ pub(crate) fn write(result: &ScanResult, evidence: Option<&Evidence>, out: &mut 
     let missing: Vec<_> = accounts.iter().filter_map(|account| Some((account, account.error.as_deref()?))).collect();
     let before = html! {
         (incomplete(&missing, accounts.len()))
-        @if let Some(evidence) = evidence { (evidence::sections(evidence)) }
+        @if let Some(evidence) = evidence { (evidence::before_totals(evidence)) }
         @if terms.credential_report { (credential_report()) }
         (root_keys(accounts))
         (totals.tiles(terms, accounts))
-        @if let Some(comparison) = comparison { (comparison::section(comparison)) }
+        @if let Some(comparison) = comparison { (numbers::changes(comparison)) }
         div.charts { (totals.ages(terms)) (totals.due(terms)) }
-        (accounts::section(accounts))
+        (numbers::accounts(accounts))
         @if evidence.is_none() && let Some(line) = left_out_line(left_out) { p { (Theirs(&line)) } }
-        @if let Some(evidence) = evidence { (exemptions::section(evidence)) }
+        @if let Some(evidence) = evidence { (evidence::exemptions(evidence)) }
     };
     let title = format!(
         "{}{}{}, {}",
@@ -61,8 +56,8 @@ pub(crate) fn write(result: &ScanResult, evidence: Option<&Evidence>, out: &mut 
     let has_old_keys = accounts.iter().any(|account| account.old_inactive_keys > 0);
     let header = header(terms, evidence.is_some(), has_old_keys);
     writeln!(out, "{}\n<main>\n{}", header.into_string(), before.into_string())?;
-    users::write(result, &totals, out)?;
-    old_keys::write(result, out)?;
+    users::write_users(result, &totals, out)?;
+    users::write_old_keys(result, out)?;
     writeln!(out, "</main>\n{}\n</body>\n</html>", foot().into_string())
 }
 
@@ -165,33 +160,6 @@ fn foot() -> Markup {
         footer { p { "access-key-rotation " (env!("CARGO_PKG_VERSION")) } }
         script { (PreEscaped(SCRIPT)) }
     }
-}
-
-/// The heads of a table's columns.
-fn heads(names: &[&str]) -> Markup {
-    html! { @for name in names { th scope="col" { (name) } } }
-}
-
-/// A number of users. If the scan is incomplete, it is only a lower bound.
-fn known(count: usize, complete: bool) -> Markup {
-    html! {
-        @match (complete, count) {
-            (true, _) => (grouped(count)),
-            // A word does not fit in the size of the numbers.
-            (false, 0) => small { (UNKNOWN) },
-            (false, _) => { small { "at least" } " " (grouped(count)) },
-        }
-    }
-}
-
-/// A number with its name, for a list.
-fn tile(name: &str, value: &Markup, style: &str) -> Markup {
-    html! { div class=(style) { dt { (name) } dd { (value) } } }
-}
-
-/// A box in which a wide table scrolls, also with the keyboard.
-fn scrolling(name: &str, table: &Markup) -> Markup {
-    html! { div.scrolling role="group" aria-label=(name) tabindex="0" { (table) } }
 }
 
 #[cfg(test)]

@@ -1,17 +1,18 @@
-//! What an auditor asks first: the control, who read what and when, and how to compare a copy.
+//! What an auditor asks first: the control, who read what and when, how to compare a copy, and who is exempt.
 
-use super::{
-    heads, scrolling,
-    text::{Theirs, number},
+use super::parts::{Theirs, heads, known, number, scrolling};
+use crate::{
+    findings::exemptions::Exempted,
+    output::evidence::{
+        Evidence,
+        controls::{CONTROLS, LIMIT},
+    },
 };
-use crate::output::evidence::{
-    Evidence,
-    controls::{CONTROLS, LIMIT},
-};
+use chrono::{NaiveDate, TimeDelta};
 use maud::{Markup, html};
 
 /// The sections before the totals.
-pub(super) fn sections(evidence: &Evidence) -> Markup {
+pub(super) fn before_totals(evidence: &Evidence) -> Markup {
     html! { (limit(evidence)) (about(evidence)) (controls()) }
 }
 
@@ -33,9 +34,10 @@ fn limit(evidence: &Evidence) -> Markup {
 
 fn about(evidence: &Evidence) -> Markup {
     let Evidence { result, read_by, region, organization, parameters, sha256, .. } = evidence;
-    let scope = match organization {
-        true => "every account of the organization that is open and not excluded",
-        false => "only the accounts that the reader named",
+    let scope = if *organization {
+        "every account of the organization that is open and not excluded"
+    } else {
+        "only the accounts that the reader named"
     };
     let table = html! {
         table.facts {
@@ -110,6 +112,53 @@ fn controls() -> Markup {
                  exemptions: an exempt user has a key that is older than the limit."
             }
             (scrolling("The control", &table))
+        }
+    }
+}
+
+/// The table of exemptions.
+pub(super) fn exemptions(evidence: &Evidence) -> Markup {
+    let result = &evidence.result;
+    let complete = result.accounts.iter().all(|account| account.error.is_none());
+    // Unlike an exemption's last day, a sum with a long warning period cannot be out of range.
+    let soon = result.terms.scanned_at.date_naive() + TimeDelta::days(result.terms.warn_before_days.into());
+    let table = html! {
+        table {
+            thead { tr { (heads(&["Account", "User", "Ends", "Owner", "Access key", "State", "Reason"])) } }
+            tbody { @for user in &result.exemptions { (exemption(user, soon)) "\n" } }
+        }
+    };
+    html! {
+        section aria-labelledby="exemptions" {
+            h2 #exemptions { "Exemptions" }
+            p {
+                "Users with exemption tags: " (known(result.exemptions.len(), complete))
+                ". Those that end soon come first, and void ones last. An exemption without an access key covers all keys of its user."
+            }
+            @if !result.exemptions.is_empty() {
+                details open {
+                    summary { (number(result.exemptions.len(), "user")) " with exemption tags" }
+                    (scrolling("Exemptions", &table))
+                }
+            }
+        }
+    }
+}
+
+fn exemption(user: &Exempted, soon: NaiveDate) -> Markup {
+    let value = |value: &Option<String>| html! { bdi { (Theirs(value.as_deref().unwrap_or("–"))) } };
+    html! {
+        tr {
+            td { (Theirs(&user.account)) }
+            th scope="row" { bdi { (Theirs(&user.user_name)) } }
+            td {
+                span.whole { (value(&user.until)) }
+                @if user.ends.is_some_and(|ends| ends <= soon) { " " span.mark.warn { "ends soon" } }
+            }
+            td { (value(&user.owner)) }
+            td.id { (value(&user.key)) }
+            td { @if user.valid { "valid" } @else { span.mark.alert { "void" } " " bdi { (Theirs(&user.state)) } } }
+            td { (value(&user.reason)) }
         }
     }
 }

@@ -1,13 +1,16 @@
-//! The page's list of users: violations, exemptions and keys due soon, each with the keys and what to do about them.
+//! The page's list of users: violations, exemptions and keys due soon, each with the keys and what to do about them. After them, the
+//! old inactive keys.
 
 use super::{
-    heads, scrolling,
-    text::{Theirs, number},
-    totals::{State, Totals},
+    numbers::{Totals, UserState},
+    parts::{Theirs, heads, number, scrolling},
 };
-use crate::findings::{
-    finding::{Finding, Key, Since, Terms, Used},
-    scan_result::ScanResult,
+use crate::{
+    findings::{
+        finding::{Finding, Key, Since, Terms, Used},
+        scan_result::ScanResult,
+    },
+    output::aws_cli::{before_deletion, delete_command},
 };
 use chrono::{DateTime, Utc};
 use maud::{Markup, PreEscaped, html};
@@ -19,24 +22,26 @@ use std::{
 
 /// Marks the place of the users in the markup around them.
 const USERS: &str = "<!-- users -->";
+/// Marks the place of the keys in the markup around them.
+const KEYS: &str = "<!-- keys -->";
 
 /// Writes the listed users, the most urgent first. Holds one at a time.
-pub(super) fn write(result: &ScanResult, totals: &Totals, out: &mut dyn Write) -> io::Result<()> {
-    let around = section(result, totals).into_string();
+pub(super) fn write_users(result: &ScanResult, totals: &Totals, out: &mut dyn Write) -> io::Result<()> {
+    let around = users(result, totals).into_string();
     let (before, after) = around.split_once(USERS).unwrap_or((&around, ""));
     writeln!(out, "{before}")?;
     let accounts: BTreeMap<_, _> =
         result.accounts.iter().map(|account| (account.account.as_str(), account.name.as_deref())).collect();
     for finding in &result.findings {
         // Users who are not listed come last.
-        let Some(state) = State::of(finding) else { break };
+        let Some(state) = UserState::of(finding) else { break };
         let account_name = accounts.get(finding.account.as_str()).copied().flatten();
         writeln!(out, "{}", user(finding, state, account_name, &result.terms).into_string())?;
     }
     writeln!(out, "{after}")
 }
 
-fn section(result: &ScanResult, totals: &Totals) -> Markup {
+fn users(result: &ScanResult, totals: &Totals) -> Markup {
     let complete = result.accounts.iter().all(|account| account.error.is_none());
     let table = html! {
         table #findings {
@@ -86,7 +91,7 @@ fn compliant(totals: &Totals) -> String {
 
 /// The controls are hidden until the script shows them and adds the accounts.
 fn controls(compared: bool) -> Markup {
-    let states = [State::NonCompliant, State::Exempt, State::DueSoon].map(State::name);
+    let states = [UserState::NonCompliant, UserState::Exempt, UserState::DueSoon].map(UserState::name);
     let new: &[&str] = if compared { &["new"] } else { &[] };
     let choices = [
         ("account", "Account", Vec::new()),
@@ -114,10 +119,10 @@ fn controls(compared: bool) -> Markup {
 }
 
 /// A user, with a row for each access key.
-fn user(finding: &Finding, state: State, account_name: Option<&str>, terms: &Terms) -> Markup {
+fn user(finding: &Finding, state: UserState, account_name: Option<&str>, terms: &Terms) -> Markup {
     let is_new = finding.since == Some(Since::New);
     let priority = match state {
-        State::NonCompliant => finding.priority().as_str(),
+        UserState::NonCompliant => finding.priority().as_str(),
         // A scan does not check whether other keys are in use.
         _ if finding.production == Some(true) => "production",
         _ => "–",
@@ -129,7 +134,8 @@ fn user(finding: &Finding, state: State, account_name: Option<&str>, terms: &Ter
     let used = uses.map(|used| used.date.map_or(0, |date| date.timestamp())).max();
     let sorted = |value: Option<i64>| value.map(|value| value.to_string()).unwrap_or_default();
     let rows = finding.access_keys.len();
-    let to_rotate = finding.access_keys.iter().filter(|key| key.status == KeyStatus::Active && state != State::Exempt);
+    let to_rotate =
+        finding.access_keys.iter().filter(|key| key.status == KeyStatus::Active && state != UserState::Exempt);
     let uses = to_rotate.filter_map(|key| Some((key, key.last_used.as_ref()?)));
     let smtp: Vec<_> =
         uses.filter_map(|(key, used)| Some(format!("{}: {}", key.access_key_id, used.smtp_advice()?))).collect();
@@ -203,6 +209,58 @@ fn known_parts(parts: &[&String]) -> Markup {
         @for (number, part) in known.enumerate() {
             @if number > 0 { ", " }
             bdi.whole { (Theirs(part)) }
+        }
+    }
+}
+
+/// Writes the old keys that are not active, each with the command that deletes it, in the order of their users, one at a time. Writes nothing if there are none.
+pub(super) fn write_old_keys(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> {
+    let count: usize = result.accounts.iter().map(|account| account.old_inactive_keys).sum();
+    if count == 0 {
+        return Ok(());
+    }
+    let around = old_keys(count, &result.terms).into_string();
+    let (before, after) = around.split_once(KEYS).unwrap_or((&around, ""));
+    writeln!(out, "{before}")?;
+    for finding in &result.findings {
+        for key in finding.old_inactive_keys() {
+            writeln!(out, "{}", old_key(finding, key, &result.terms).into_string())?;
+        }
+    }
+    writeln!(out, "{after}")
+}
+
+fn old_keys(count: usize, terms: &Terms) -> Markup {
+    let table = html! {
+        table {
+            thead { tr { (heads(&["Account", "User", "Access key", "Status", "Age", "Command"])) } }
+            tbody { (PreEscaped(KEYS)) }
+        }
+    };
+    html! {
+        section aria-labelledby="old-keys" {
+            h2 #old-keys { "Old inactive keys" }
+            p {
+                "Keys that are older than " (number(terms.max_access_key_age, "day")) ", but not active. Their users are compliant unless \
+                 they have other keys. " (before_deletion(terms))
+            }
+            details open { summary { (number(count, "key")) } (scrolling("Old inactive keys", &table)) }
+        }
+    }
+}
+
+fn old_key(finding: &Finding, key: &Key, terms: &Terms) -> Markup {
+    html! {
+        tr {
+            td { (Theirs(&finding.account)) }
+            th scope="row" { bdi { (Theirs(&finding.user_name)) } }
+            td {
+                span.id { (Theirs(&key.access_key_id)) }
+                @if let Some(description) = &key.description { br; bdi { (Theirs(description)) } }
+            }
+            td { (key.status.as_str()) }
+            td { (number(key.age_days, "day")) }
+            td.id { (Theirs(&delete_command(&finding.user_name, key, terms))) }
         }
     }
 }

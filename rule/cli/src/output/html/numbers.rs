@@ -1,12 +1,11 @@
-//! The page's numbers, counted before the first line is written.
+//! The page's numbers: in total, since an earlier scan, and by account. They are counted before the first line is written.
 
-use super::{
-    chart::{Group, chart},
-    known,
-    text::{UNKNOWN, grouped, number},
-    tile,
+use super::parts::{Group, Theirs, UNKNOWN, chart, grouped, heads, known, number, scrolling, tile};
+use crate::findings::{
+    comparison::{Comparison, Violation},
+    finding::{AccountSummary, Covered, Finding, Terms},
 };
-use crate::findings::finding::{AccountSummary, Finding, Terms};
+use access_key_rotation::coverage::account::State;
 use chrono::TimeDelta;
 use maud::{Markup, html};
 use policy::{access_key::KeyStatus, assessment::Compliance};
@@ -14,37 +13,39 @@ use std::collections::BTreeMap;
 
 /// The state of a user on the page's list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum UserState {
     NonCompliant,
     Exempt,
     /// Compliant, with a key due soon.
     DueSoon,
 }
 
-impl State {
+impl UserState {
     /// `None` if the page does not list the user.
-    pub(super) fn of(finding: &Finding) -> Option<State> {
-        match (finding.is_violation(), finding.exempt == Some(true)) {
-            (true, _) => Some(State::NonCompliant),
-            (_, true) => Some(State::Exempt),
-            _ => finding.due_soon.then_some(State::DueSoon),
+    pub(super) fn of(finding: &Finding) -> Option<UserState> {
+        if finding.is_violation() {
+            Some(UserState::NonCompliant)
+        } else if finding.exempt == Some(true) {
+            Some(UserState::Exempt)
+        } else {
+            finding.due_soon.then_some(UserState::DueSoon)
         }
     }
 
     pub(super) fn name(self) -> &'static str {
         match self {
-            State::NonCompliant => "non-compliant",
-            State::Exempt => "exempt",
-            State::DueSoon => "due soon",
+            UserState::NonCompliant => "non-compliant",
+            UserState::Exempt => "exempt",
+            UserState::DueSoon => "due soon",
         }
     }
 
     /// The CSS class of its mark.
     pub(super) fn style(self) -> &'static str {
         match self {
-            State::NonCompliant => "alert",
-            State::Exempt => "",
-            State::DueSoon => "warn",
+            UserState::NonCompliant => "alert",
+            UserState::Exempt => "",
+            UserState::DueSoon => "warn",
         }
     }
 }
@@ -65,10 +66,10 @@ pub(super) struct Totals {
 
 impl Totals {
     pub(super) fn add(&mut self, finding: &Finding, terms: &Terms) {
-        match State::of(finding) {
-            Some(State::NonCompliant) => self.non_compliant += 1,
-            Some(State::Exempt) => self.exempt += 1,
-            Some(State::DueSoon) => self.due_soon += 1,
+        match UserState::of(finding) {
+            Some(UserState::NonCompliant) => self.non_compliant += 1,
+            Some(UserState::Exempt) => self.exempt += 1,
+            Some(UserState::DueSoon) => self.due_soon += 1,
             None => self.compliant += usize::from(finding.compliance == Compliance::Compliant),
         }
         let edges = edges(terms);
@@ -178,4 +179,116 @@ fn bucket_name(edges: &[i64], bucket: usize) -> String {
 /// The number of weeks in the warning period. The last week may have an extra day.
 fn weeks(terms: &Terms) -> i64 {
     i64::from(terms.warn_before_days.div_ceil(7)).max(1)
+}
+
+/// The changes since an earlier scan.
+pub(super) fn changes(comparison: &Comparison) -> Markup {
+    let Comparison { scanned_at, fixed, exempt, new, open, unknown, new_accounts } = comparison;
+    let counts = [("Fixed", fixed), ("Exempt now", exempt), ("New", new), ("Still open", open), ("Unknown", unknown)];
+    // The list of users has those that are still open.
+    let named = counts.iter().filter(|(what, list)| *what != "Still open" && !list.is_empty());
+    html! {
+        section aria-labelledby="since" {
+            h2 #since { "Since the scan on " (scanned_at.format("%Y-%m-%d at %H:%M")) " UTC" }
+            p { "Access keys in violation then or now." }
+            dl.tiles { @for (what, list) in counts { (tile(what, &html! { (grouped(list.len())) }, "")) } }
+            @if !unknown.is_empty() { p { "Unknown: in violation then, but not evaluated now." } }
+            @if !new_accounts.is_empty() {
+                p {
+                    "The earlier scan did not cover these accounts completely, so new violations there may be old: "
+                    (Theirs(&new_accounts.join(", "))) "."
+                }
+            }
+            @for (what, list) in named { (violations(what, list)) }
+        }
+    }
+}
+
+fn violations(what: &str, list: &[Violation]) -> Markup {
+    let table = html! {
+        table {
+            thead { tr { (heads(&["Account", "User", "Access key"])) } }
+            tbody {
+                @for Violation { account, user_name, access_key_id, .. } in list {
+                    tr {
+                        td { (Theirs(account)) }
+                        th scope="row" { bdi { (Theirs(user_name)) } }
+                        td.id { (Theirs(access_key_id)) }
+                    }
+                    "\n"
+                }
+            }
+        }
+    };
+    html! {
+        details open {
+            summary { (what) ": " (number(list.len(), "access key")) }
+            (scrolling(&format!("Access keys: {}", what.to_lowercase()), &table))
+        }
+    }
+}
+
+/// The table of accounts.
+pub(super) fn accounts(accounts: &[AccountSummary]) -> Markup {
+    let with_coverage = accounts.iter().any(|account| account.coverage.is_some());
+    let table = html! {
+        table {
+            thead {
+                tr {
+                    (heads(&["Account", "Name"]))
+                    th.number scope="col" { "Evaluated" }
+                    th.number scope="col" { "Non-compliant" }
+                    th.number scope="col" { "Exempt" }
+                    th.number scope="col" { "Old inactive keys" }
+                    th scope="col" { "State" }
+                    @if with_coverage { th scope="col" { "Evaluated by AWS Config" } }
+                }
+            }
+            tbody { @for summary in accounts { (account(summary, with_coverage)) "\n" } }
+        }
+    };
+    html! {
+        section aria-labelledby="accounts" {
+            h2 #accounts { "Accounts" }
+            details open { summary { (number(accounts.len(), "account")) } (scrolling("Accounts", &table)) }
+        }
+    }
+}
+
+fn account(summary: &AccountSummary, with_coverage: bool) -> Markup {
+    let AccountSummary { account, name, users_evaluated, users_non_compliant, users_exempt, error, coverage, .. } =
+        summary;
+    let complete = error.is_none();
+    html! {
+        tr {
+            th scope="row" { (Theirs(account)) }
+            td { bdi { (Theirs(name.as_deref().unwrap_or("–"))) } }
+            td.number { (grouped(users_evaluated)) }
+            td.number { (known(*users_non_compliant, complete)) }
+            td.number {
+                @match users_exempt {
+                    Some(exempt) => (known(*exempt, complete)),
+                    None => (UNKNOWN),
+                }
+            }
+            td.number { (known(summary.old_inactive_keys, complete)) }
+            td { @if complete { "complete" } @else { span.mark.alert { "incomplete" } } }
+            @if with_coverage { td.why { (coverage.as_ref().map_or_else(|| html! { (UNKNOWN) }, covered)) } }
+        }
+    }
+}
+
+/// When AWS Config last evaluated the rule, or why the account is not covered.
+fn covered(coverage: &Covered) -> Markup {
+    html! {
+        @if coverage.state == State::Evaluated {
+            @match coverage.last_evaluated {
+                Some(at) => (at.format("%Y-%m-%d at %H:%M")),
+                None => "not yet, since the rule is new",
+            }
+        } @else {
+            span.mark.alert { (coverage.state.name()) }
+            " " bdi { (Theirs(coverage.why.as_deref().unwrap_or_default())) }
+        }
+    }
 }

@@ -37,22 +37,9 @@ mod findings {
     pub(crate) mod scan_result;
 }
 
-/// Output formats and destinations.
-mod output {
-    pub(crate) mod aws_cli;
-    pub(crate) mod csv;
-    pub(crate) mod destination;
-    pub(crate) mod evidence;
-    pub(crate) mod format;
-    pub(crate) mod html;
-    pub(crate) mod json;
-    pub(crate) mod shell;
-    pub(crate) mod table;
-    pub(crate) mod visible;
-}
-
 mod command_result;
 mod manual;
+mod output;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use command_result::CommandResult;

@@ -8,7 +8,7 @@ use crate::{
     },
     command_result::CommandResult,
     findings::finding::Covered,
-    output::destination::Output,
+    output::{Format, destination::Output, one_of},
 };
 use access_key_rotation::{
     aws::{account::Account, iam::list_users},
@@ -16,7 +16,6 @@ use access_key_rotation::{
     coverage::account::{Coverage, State},
 };
 use chrono::{DateTime, SecondsFormat, Utc};
-use clap::ValueEnum;
 use futures_util::StreamExt;
 use policy::{annotation::is_exemption, assessment::Compliance, recorded_result::RecordedResult};
 use serde::Serialize;
@@ -26,6 +25,9 @@ use std::{
     io::{self, Write},
     path::PathBuf,
 };
+
+const FORMATS: &[(Format, &str)] =
+    &[(Format::Table, "A line for each account"), (Format::Json, "One object for each account")];
 
 /// Shows when AWS Config last evaluated the rule in each account, and which accounts are not covered.
 ///
@@ -41,7 +43,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", default_value = "access-key-rotation", value_parser = function)]
     function_name: String,
     /// The output format
-    #[arg(long, value_enum, default_value = "table")]
+    #[arg(long, value_parser = one_of(FORMATS), default_value = "table")]
     format: Format,
     /// Write to this file instead of standard output
     #[arg(long, value_name = "FILE")]
@@ -50,14 +52,6 @@ pub(crate) struct Args {
     targets: Targets,
     #[command(flatten)]
     connection: Connection,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
-    /// A line for each account
-    Table,
-    /// One object for each account
-    Json,
 }
 
 #[derive(Debug, Serialize)]
@@ -163,11 +157,11 @@ impl OrganizationCoverage {
 
     fn write(&self, format: Format, out: &mut dyn Write) -> io::Result<()> {
         match format {
-            Format::Table => self.table(out),
             Format::Json => {
                 serde_json::to_writer_pretty(&mut *out, self)?;
                 writeln!(out)
             }
+            _ => self.table(out),
         }
     }
 

@@ -16,13 +16,13 @@ use crate::{
     },
     command_result::CommandResult,
     commands::pack::pack_name,
-    output::destination::Output,
+    output::{Format, destination::Output, one_of},
 };
 use account::Examiner;
 use function::Function;
 use futures_util::{StreamExt, future::join3};
 use pack::Pack;
-use report::{Examined, Format, Report};
+use report::{Examined, Report};
 use std::path::PathBuf;
 
 /// Check whether the rule can work in the current account, or in other accounts, and see what to do if it cannot.
@@ -48,7 +48,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", default_value = "access-key-rotation", value_parser = function_name)]
     function_name: String,
     /// Print in this format
-    #[arg(long, value_enum, default_value = "table")]
+    #[arg(long, value_parser = one_of(report::FORMATS), default_value = "table")]
     format: Format,
     /// Write to this file instead of standard output
     #[arg(long, value_name = "FILE")]
@@ -93,6 +93,6 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
         left_out,
     };
     let command_result = report.command_result();
-    output.write(move |out| args.format.write(&report, out)).await?;
+    output.write(move |out| report.write(args.format, out)).await?;
     Ok(command_result)
 }

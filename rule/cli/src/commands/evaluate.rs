@@ -5,7 +5,7 @@ mod sample;
 use crate::{
     args::connection::{Connection, Session},
     command_result::CommandResult,
-    output::destination,
+    output::{Format, destination, one_of},
 };
 use access_key_rotation::{
     config_service::delivery::Destination,
@@ -15,7 +15,7 @@ use access_key_rotation::{
 use anyhow::{Context, anyhow, bail};
 use aws_sdk_config::types::{ComplianceType, Evaluation};
 use chrono::{DateTime, SecondsFormat};
-use clap::{ValueEnum, builder::PossibleValuesParser};
+use clap::builder::PossibleValuesParser;
 use policy::skip_until::is_routine;
 use serde::Serialize;
 use serde_json::Value;
@@ -32,6 +32,11 @@ use tokio::task::spawn_blocking;
 const LONGEST: Duration = Duration::from_secs(15 * 60);
 /// The largest event that Lambda accepts, in bytes ("Lambda quotas" in its developer guide).
 const LARGEST_EVENT: u64 = 6 * 1024 * 1024;
+
+const FORMATS: &[(Format, &str)] = &[
+    (Format::Table, "Violations, then other noteworthy results, and a summary"),
+    (Format::Json, "Every evaluation, as the list that `aws configservice put-evaluations --evaluations` takes"),
+];
 
 /// Rehearse one event from AWS Config: run it through the rule's own handler and print the evaluations.
 ///
@@ -55,18 +60,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "JSON")]
     rule_parameters: Option<String>,
     /// Print in this format
-    #[arg(long, value_enum, default_value = "table")]
+    #[arg(long, value_parser = one_of(FORMATS), default_value = "table")]
     format: Format,
     #[command(flatten)]
     connection: Connection,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
-    /// Violations, then other noteworthy results, and a summary
-    Table,
-    /// Every evaluation, as the list that `aws configservice put-evaluations --evaluations` takes
-    Json,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
@@ -87,12 +84,12 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
     evaluations.sort_by(|a, b| a.rank().cmp(&b.rank()));
     // An error before the first evaluation needs no table. A program always gets a list.
     match args.format {
-        Format::Table if evaluations.is_empty() && outcome.is_err() => {}
-        Format::Table => destination::print(table(&evaluations)).await?,
         Format::Json => {
             let json = serde_json::to_string_pretty(&evaluations)?;
             destination::print(json + "\n").await?;
         }
+        _ if evaluations.is_empty() && outcome.is_err() => {}
+        _ => destination::print(table(&evaluations)).await?,
     }
     Ok(CommandResult { errors: outcome.err().iter().map(|error| format!("{error:#}")).collect(), violations: false })
 }

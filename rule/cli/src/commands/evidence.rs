@@ -4,11 +4,13 @@ use crate::{
     args::{function::function, scope::Scope},
     command_result::CommandResult,
     findings::organization_scan::{ForAuditors, scan_accounts},
-    output::{destination::Output, evidence::Evidence, html, json},
+    output::{Format, destination::Output, evidence::Evidence, html, json, one_of},
 };
 use anyhow::bail;
-use clap::ValueEnum;
 use std::{path::PathBuf, sync::Arc};
+
+const FORMATS: &[(Format, &str)] =
+    &[(Format::Html, "A page for your browser, which you can print"), (Format::Json, "The data")];
 
 /// Write one document for an auditor: violations, exemptions, and what is unknown in your accounts.
 ///
@@ -29,7 +31,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", default_value = "access-key-rotation", value_parser = function)]
     function_name: String,
     /// Print in this format
-    #[arg(long, value_enum, default_value = "html")]
+    #[arg(long, value_parser = one_of(FORMATS), default_value = "html")]
     format: Format,
     /// Write to this file instead of standard output
     #[arg(long, value_name = "FILE")]
@@ -39,14 +41,6 @@ pub(crate) struct Args {
     data: Option<PathBuf>,
     #[command(flatten)]
     scope: Scope,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// A page for your browser, which you can print
-    Html,
-    /// The data
-    Json,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
@@ -67,8 +61,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
     }
     output
         .write(move |out| match format {
-            Format::Html => html::write(&evidence.result, Some(&evidence), out),
             Format::Json => json::write_evidence(&evidence, out),
+            _ => html::write(&evidence.result, Some(&evidence), out),
         })
         .await?;
     Ok(command_result)

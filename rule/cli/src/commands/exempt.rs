@@ -10,6 +10,7 @@ use crate::{
         targets::Targets,
     },
     command_result::CommandResult,
+    output::{Format, one_of},
 };
 use anyhow::{anyhow, bail};
 use chrono::{NaiveDate, TimeDelta, Utc};
@@ -59,8 +60,8 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "user")]
     list: bool,
     /// Print the list in this format
-    #[arg(long, value_enum, default_value = "table", requires = "list")]
-    format: list::Format,
+    #[arg(long, value_parser = one_of(list::FORMATS), default_value = "table", requires = "list")]
+    format: Format,
     /// Work on this account instead of the current one
     #[arg(long, value_name = "ID", value_parser = account_id)]
     account: Option<String>,

@@ -7,15 +7,23 @@ use crate::{
         finding::AccountSummary,
         organization_scan::scan_accounts,
         report_scan::{LIMITS, scan_reports},
+        scan_result::ScanResult,
     },
-    output::{destination::Output, format::Format},
+    output::{Format, csv, destination::Output, html, json, one_of, table},
 };
 use anyhow::bail;
 use chrono::{DateTime, Datelike, Utc, format::ParseErrorKind};
 use std::{
-    io::{Write, stderr},
+    io::{self, Write, stderr},
     path::PathBuf,
 };
+
+const FORMATS: &[(Format, &str)] = &[
+    (Format::Table, "Violations, and a summary of each account"),
+    (Format::Json, "Every user"),
+    (Format::Csv, "Every user, one on each line"),
+    (Format::Html, "A page for your browser: violations, exemptions, and keys due soon"),
+];
 
 /// Evaluate every IAM user of the current account, or of other accounts, without AWS Config.
 ///
@@ -36,7 +44,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "EARLIER.json")]
     since: Option<PathBuf>,
     /// Print in this format
-    #[arg(long, value_enum, default_value = "table")]
+    #[arg(long, value_parser = one_of(FORMATS), default_value = "table")]
     format: Format,
     /// Write to this file instead of standard output
     #[arg(long, value_name = "FILE")]
@@ -63,8 +71,17 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
         tell_left_out(&result.left_out);
     }
     let command_result = result.command_result();
-    output.write(move |out| args.format.write(&result, out)).await?;
+    output.write(move |out| write(&result, args.format, out)).await?;
     Ok(command_result)
+}
+
+fn write(result: &ScanResult, format: Format, out: &mut dyn Write) -> io::Result<()> {
+    match format {
+        Format::Table => table::write(result, out),
+        Format::Json => json::write(result, out),
+        Format::Csv => csv::write(result, out),
+        Format::Html => html::write(result, None, out),
+    }
 }
 
 /// Parses a time as AWS writes it. The range leaves room for date arithmetic.

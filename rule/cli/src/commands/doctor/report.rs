@@ -4,21 +4,17 @@ use crate::{
     args::targets::{LeftOut, left_out_line},
     command_result::CommandResult,
     manual,
+    output::Format,
 };
 use access_key_rotation::aws::client::{CallError, Failure};
 use chrono::{DateTime, Utc};
-use clap::ValueEnum;
 use serde::Serialize;
 use std::io::{self, Write};
 
-/// How to print.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// Problems and advice with their remedies, and a summary of each account
-    Table,
-    /// Every check
-    Json,
-}
+pub(super) const FORMATS: &[(Format, &str)] = &[
+    (Format::Table, "Problems and advice with their remedies, and a summary of each account"),
+    (Format::Json, "Every check"),
+];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -144,16 +140,14 @@ impl Report {
         };
         CommandResult { errors, violations: number(Status::Failed) > 0 }
     }
-}
 
-impl Format {
-    pub(crate) fn write(self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
-        match self {
-            Format::Table => table(report, out),
+    pub(super) fn write(&self, format: Format, out: &mut dyn Write) -> io::Result<()> {
+        match format {
             Format::Json => {
-                serde_json::to_writer_pretty(&mut *out, report)?;
+                serde_json::to_writer_pretty(&mut *out, self)?;
                 writeln!(out)
             }
+            _ => table(self, out),
         }
     }
 }

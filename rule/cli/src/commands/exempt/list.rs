@@ -7,20 +7,14 @@ use crate::{
     },
     command_result::CommandResult,
     findings::exemptions::{Exempted, read_exemptions, sort},
-    output::destination,
+    output::{Format, destination},
 };
-use clap::ValueEnum;
 use futures_util::StreamExt;
 use policy::parameters::Parameters;
 use std::{fmt::Write as _, pin::pin};
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum Format {
-    /// One line for each user
-    Table,
-    /// A JSON list of the same users
-    Json,
-}
+pub(super) const FORMATS: &[(Format, &str)] =
+    &[(Format::Table, "One line for each user"), (Format::Json, "A JSON list of the same users")];
 
 pub(super) async fn list(
     session: &Session,
@@ -44,8 +38,8 @@ pub(super) async fn list(
     // Accounts end in any order.
     errors.sort();
     destination::print(match format {
-        Format::Table => table(&exempted),
         Format::Json => serde_json::to_string_pretty(&exempted)? + "\n",
+        _ => table(&exempted),
     })
     .await?;
     Ok(CommandResult { errors, violations: false })

@@ -5,7 +5,7 @@ mod cell;
 mod table;
 
 use crate::{deployed, support::*};
-use cell::{Cell, Invocation, Left};
+use cell::{Cell, Fault, Invocation, Left};
 use local_aws::{Cut, FaultKind};
 use std::{collections::BTreeSet, time::Duration};
 use table::Row;
@@ -32,23 +32,6 @@ const LISTINGS: [&str; 4] = [
 
 /// How long an invocation takes that AWS throttles to its end.
 const DEADLINE: Duration = Duration::from_secs(20);
-
-/// A fault of all calls of an action.
-#[derive(Clone, Debug)]
-struct Fault {
-    /// As the manual says it.
-    name: &'static str,
-    /// `None`: no fault of AWS. A user's name passes to another user just before the first call.
-    kind: Option<FaultKind>,
-    /// How long the invocation may take.
-    timeout: Duration,
-}
-
-impl Fault {
-    fn new(name: &'static str, kind: FaultKind) -> Fault {
-        Fault { name, kind: Some(kind), timeout: Duration::from_secs(900) }
-    }
-}
 
 fn faults(action: &str) -> Vec<Fault> {
     let throttled = FaultKind::Throttle { probability: 1.0 };

@@ -1,11 +1,10 @@
 //! One invocation with one fault, in an account of each kind of user, and what comes after it.
 
-use super::Fault;
 use crate::support::*;
 use access_key_rotation::{aws::event_bus::EventBus, notices::NoticeSettings};
 use chrono::TimeDelta;
 use deployment::{InProcess, client_settings};
-use local_aws::{Account, ComplianceType, EvaluationResult, KeyStatus, LocalAws, World, events};
+use local_aws::{Account, ComplianceType, EvaluationResult, FaultKind, KeyStatus, LocalAws, World, events};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -14,6 +13,23 @@ use std::{
 const BUS: &str = "access-key-rotation";
 /// What an annotation says if the last use could not be read.
 const UNKNOWN_USE: &str = "last use unknown";
+
+/// A fault of all calls of an action.
+#[derive(Clone, Debug)]
+pub(super) struct Fault {
+    /// As the manual says it.
+    pub(super) name: &'static str,
+    /// `None`: no fault of AWS. A user's name passes to another user just before the first call.
+    pub(super) kind: Option<FaultKind>,
+    /// How long the invocation may take.
+    pub(super) timeout: Duration,
+}
+
+impl Fault {
+    pub(super) fn new(name: &'static str, kind: FaultKind) -> Fault {
+        Fault { name, kind: Some(kind), timeout: Duration::from_secs(900) }
+    }
+}
 
 /// What runs have left in AWS Config, which is all that the function remembers. Whatever leaves the same has the same future.
 #[derive(Default)]

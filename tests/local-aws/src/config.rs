@@ -2,6 +2,7 @@
 //! organization.
 
 mod compliance;
+mod context;
 mod organization_packs;
 mod put_evaluations;
 mod recorders;
@@ -11,24 +12,10 @@ mod rules;
 use serde_json::{Map, Value};
 
 use crate::REGION;
-use crate::account::Account;
 use crate::error::AwsError;
-use crate::faults::{Effects, Faults};
+use crate::faults::Effects;
 use crate::world::World;
-
-const COMPLIANCE_TYPES: [&str; 4] = ["COMPLIANT", "NON_COMPLIANT", "NOT_APPLICABLE", "INSUFFICIENT_DATA"];
-
-/// What an action works on.
-struct Context<'a> {
-    account: &'a mut Account,
-    faults: &'a mut Faults,
-    /// Whether the request is for the Region of the rules.
-    home: bool,
-    input: &'a Map<String, Value>,
-    effects: &'a Effects,
-}
-
-type Result<T> = std::result::Result<T, AwsError>;
+use context::{Context, Result};
 
 pub(crate) fn answer(
     world: &mut World,
@@ -59,14 +46,4 @@ pub(crate) fn answer(
         "DescribeConfigurationRecorderStatus" => recorders::status(&cx),
         _ => Err(AwsError::unknown_operation()),
     }
-}
-
-fn invalid_parameter(message: impl Into<String>) -> AwsError {
-    AwsError::new(400, "InvalidParameterValueException", message)
-}
-
-fn no_such_rule(name: &str) -> AwsError {
-    let message =
-        format!("The ConfigRule '{name}' provided in the request is invalid. Please check the configRule name.");
-    AwsError::new(400, "NoSuchConfigRuleException", message)
 }

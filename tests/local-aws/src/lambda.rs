@@ -1,7 +1,6 @@
 //! The Lambda Runtime API, version 2018-06-01, for one function. Its real binary runs as a child process, which gets one event
 //! at a time.
 
-use std::fmt;
 use std::io;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -20,6 +19,8 @@ use runtime_api::{Invocation, RuntimeApi};
 
 pub mod asynchronous;
 mod runtime_api;
+
+pub use runtime_api::FunctionError;
 
 /// How long a function may take from its start to its first poll, as in AWS.
 const INIT_LIMIT: Duration = Duration::from_secs(10);
@@ -51,29 +52,6 @@ pub struct FunctionConfig {
     /// The environment, in addition to the variables that Lambda sets. The function inherits no others.
     pub env: Vec<(String, String)>,
 }
-
-/// The error of a failed invocation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FunctionError {
-    /// The function's own error type, or `Runtime.ExitError`, `Sandbox.Timedout`, `Runtime.InvalidResponse`.
-    pub error_type: String,
-    /// The function's own message.
-    pub error_message: String,
-}
-
-impl FunctionError {
-    fn new(error_type: &str, error_message: impl Into<String>) -> FunctionError {
-        FunctionError { error_type: error_type.to_owned(), error_message: error_message.into() }
-    }
-}
-
-impl fmt::Display for FunctionError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.error_type, self.error_message)
-    }
-}
-
-impl std::error::Error for FunctionError {}
 
 impl Function {
     /// Starts the binary and waits until it asks for its first event.

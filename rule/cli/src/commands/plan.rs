@@ -6,15 +6,12 @@ mod steps;
 use crate::{
     args::{scope::Scope, targets::tell_left_out},
     command_result::CommandResult,
-    findings::{
-        finding::{Finding, Key, Terms},
-        organization_scan::scan_accounts,
-        scan_result::ScanResult,
-    },
+    findings::organization_scan::scan_accounts,
     output::destination::Output,
 };
 use clap::value_parser;
 use std::path::PathBuf;
+use steps::Plan;
 
 /// Write a checklist for each owner: the steps that rotate or retire each key in violation. It changes nothing itself.
 ///
@@ -45,30 +42,6 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
     let plan = Plan::new(result, args.grace_days);
     output.write(move |out| markdown::write(&plan, out)).await?;
     Ok(command_result)
-}
-
-/// The violations, the most urgent first, and the old keys that are not active.
-struct Plan {
-    terms: Terms,
-    violations: Vec<Finding>,
-    /// Account, user and key.
-    old_inactive_keys: Vec<(String, String, Key)>,
-    /// Accounts with missing data.
-    incomplete: Vec<String>,
-    grace_days: u16,
-}
-
-impl Plan {
-    fn new(result: ScanResult, grace_days: u16) -> Plan {
-        let incomplete = result.accounts.iter().filter(|account| account.error.is_some());
-        let incomplete = incomplete.map(|account| account.account.clone()).collect();
-        let old = result.findings.iter().flat_map(|finding| {
-            finding.old_inactive_keys().map(|key| (finding.account.clone(), finding.user_name.clone(), key.clone()))
-        });
-        let old_inactive_keys = old.collect();
-        let violations = result.findings.into_iter().take_while(Finding::is_violation).collect();
-        Plan { terms: result.terms, violations, old_inactive_keys, incomplete, grace_days }
-    }
 }
 
 #[cfg(test)]

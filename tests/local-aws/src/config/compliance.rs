@@ -4,7 +4,7 @@ use std::ops::Bound;
 
 use serde_json::{Value, json};
 
-use super::{COMPLIANCE_TYPES, Context, Result, invalid_parameter, no_such_rule};
+use super::context::{COMPLIANCE_TYPES, Context, Result, invalid_parameter, no_such_rule};
 use crate::config_rule::{ComplianceType, ConfigRule, EvaluationResult};
 use crate::constraints::Violations;
 use crate::error::AwsError;

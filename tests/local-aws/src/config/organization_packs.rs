@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Result;
+use super::context::Result;
 use crate::constraints::Violations;
 use crate::error::AwsError;
 use crate::faults::Effects;

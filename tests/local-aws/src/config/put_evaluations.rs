@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
-use super::{COMPLIANCE_TYPES, Context, Result, invalid_parameter, no_such_rule};
+use super::context::{COMPLIANCE_TYPES, Context, Result, invalid_parameter, no_such_rule};
 use crate::config_rule::{ComplianceType, Delivery, EvaluationResult};
 use crate::constraints::Violations;
 use crate::error::AwsError;

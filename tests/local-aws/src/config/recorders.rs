@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Context, Result};
+use super::context::{Context, Result};
 use crate::REGION;
 use crate::error::AwsError;
 use crate::json::{epoch_seconds, strings};

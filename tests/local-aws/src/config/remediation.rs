@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Context, Result, rules::page};
+use super::context::{Context, Result};
+use super::rules::page;
 use crate::account::Account;
 use crate::constraints::Violations;
 use crate::json::member;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::{Context, Result, no_such_rule};
+use super::context::{Context, Result, no_such_rule};
 use crate::REGION;
 use crate::account::Account;
 use crate::config_rule::ConfigRule;

@@ -1,6 +1,6 @@
 //! Access keys: ListAccessKeys, GetAccessKeyLastUsed, CreateAccessKey, UpdateAccessKey, DeleteAccessKey.
 
-use super::{Context, Result, page_of, page_xml};
+use super::context::{Context, Result, page_of, page_xml};
 use crate::constraints::Violations;
 use crate::error::AwsError;
 use crate::ids;

@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
-use super::{Context, Result};
+use super::context::{Context, Result};
 use crate::account::{Account, CredentialReport};
 use crate::error::AwsError;
 use crate::response::Xml;

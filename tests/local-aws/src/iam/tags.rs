@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Context, Result, page_of, page_xml};
+use super::context::{Context, Result, page_of, page_xml};
 use crate::constraints::{Violations, tag_character};
 use crate::error::AwsError;
 use crate::request::Params;

@@ -1,6 +1,7 @@
 //! Users: ListUsers, GetUser, CreateUser, DeleteUser.
 
-use super::{Context, Result, check_user_name, page_xml, tags};
+use super::context::{Context, Result, check_user_name, page_xml};
+use super::tags;
 use crate::constraints::Violations;
 use crate::error::AwsError;
 use crate::paging::Page;

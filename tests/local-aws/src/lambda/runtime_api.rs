@@ -1,5 +1,6 @@
 //! The HTTP side of the Runtime API.
 
+use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,8 +12,30 @@ use axum::routing::{get, post};
 use serde_json::Value;
 use tokio::sync::{Notify, oneshot};
 
-use super::FunctionError;
 use crate::{ids, lock};
+
+/// The error of a failed invocation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FunctionError {
+    /// The function's own error type, or `Runtime.ExitError`, `Sandbox.Timedout`, `Runtime.InvalidResponse`.
+    pub error_type: String,
+    /// The function's own message.
+    pub error_message: String,
+}
+
+impl FunctionError {
+    pub(super) fn new(error_type: &str, error_message: impl Into<String>) -> FunctionError {
+        FunctionError { error_type: error_type.to_owned(), error_message: error_message.into() }
+    }
+}
+
+impl fmt::Display for FunctionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.error_type, self.error_message)
+    }
+}
+
+impl std::error::Error for FunctionError {}
 
 type Answer = Result<Value, FunctionError>;
 

@@ -1,9 +1,6 @@
 //! The plan as a checklist for each owner.
 
-use super::{
-    Plan,
-    steps::{Step, steps},
-};
+use super::steps::{Plan, Step, steps};
 use crate::{
     findings::finding::{Finding, Key},
     output::{

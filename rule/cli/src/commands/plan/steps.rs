@@ -1,11 +1,14 @@
-//! The steps for one user: create, switch, watch the last use, deactivate, wait, delete, or fewer if fewer are enough.
+//! What is to be planned, and the steps for one user: create, switch, watch the last use, deactivate, wait, delete, or fewer if
+//! fewer are enough.
 //!
 //! No step takes a user's last key that is in use before another one took its place: a key that was ever used is only retired after a
 //! step that replaces it, and a last use that is unknown ends the steps.
 
-use super::Plan;
 use crate::{
-    findings::finding::{Finding, Key},
+    findings::{
+        finding::{Finding, Key, Terms},
+        scan_result::ScanResult,
+    },
     output::aws_cli::iam,
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -13,6 +16,30 @@ use policy::access_key::KeyStatus;
 
 /// The days for which a key must be unused before it is deactivated.
 const SETTLE_DAYS: u16 = 7;
+
+/// The violations, the most urgent first, and the old keys that are not active.
+pub(super) struct Plan {
+    pub(super) terms: Terms,
+    pub(super) violations: Vec<Finding>,
+    /// Account, user and key.
+    pub(super) old_inactive_keys: Vec<(String, String, Key)>,
+    /// Accounts with missing data.
+    pub(super) incomplete: Vec<String>,
+    pub(super) grace_days: u16,
+}
+
+impl Plan {
+    pub(super) fn new(result: ScanResult, grace_days: u16) -> Plan {
+        let incomplete = result.accounts.iter().filter(|account| account.error.is_some());
+        let incomplete = incomplete.map(|account| account.account.clone()).collect();
+        let old = result.findings.iter().flat_map(|finding| {
+            finding.old_inactive_keys().map(|key| (finding.account.clone(), finding.user_name.clone(), key.clone()))
+        });
+        let old_inactive_keys = old.collect();
+        let violations = result.findings.into_iter().take_while(Finding::is_violation).collect();
+        Plan { terms: result.terms, violations, old_inactive_keys, incomplete, grace_days }
+    }
+}
 
 /// What to do, with the AWS CLI's arguments if a command does it.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! The expected plans are in `tests/fixtures/plan`.
 
 use super::{
-    steps::{Step, steps},
-    *,
+    markdown,
+    steps::{Plan, Step, steps},
 };
-use crate::findings::finding::{Used, compliant};
+use crate::findings::finding::{Finding, Key, Terms, Used, compliant};
 use chrono::TimeDelta;
 use policy::{
     access_key::KeyStatus::{self, Active, Expired, Inactive},

@@ -99,6 +99,12 @@ def chosen(node, values, conditions):
             return node
 
 
+def hub_resource(name, **parameters):
+    """The properties of a resource that moto does not know."""
+    hub = template("hub.yaml")
+    return resolved(hub["Resources"][name]["Properties"], parameter_values(hub, parameters), hub["Conditions"])
+
+
 def upload_code(s3):
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:

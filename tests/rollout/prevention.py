@@ -1,0 +1,41 @@
+"""The service control policies, as CloudFormation makes them of the template, for the tests."""
+
+import re
+
+from deployed import resolved, template
+
+TARGETS = "ou-exam-12345678"
+PERMISSION_SET = "AWSReservedSSO_KeyAdministrator_????????????????"
+LONGEST = {
+    "AdministrationRoleName": "r" * 64,
+    "RolePath": f"/{'p' * 62}/",
+    "AccessKeyPaths": ",".join(f"/{number:02}{'p' * 57}/" for number in range(20)),
+}
+
+
+def rendered(**parameters):
+    """The properties of the policies, by resource, as CloudFormation makes them of the template."""
+    prevention = template("prevention.yaml")
+    values = {}
+    for name, definition in prevention["Parameters"].items():
+        text = {"TargetIds": TARGETS, **parameters}.get(name, definition.get("Default"))
+        of_list = definition["Type"] == "CommaDelimitedList"
+        values[name] = [part.strip() for part in text.split(",")] if of_list else text
+        for value in listed(values[name]):
+            allowed = definition.get("AllowedValues")
+            if not (value in allowed if allowed else re.fullmatch(definition["AllowedPattern"], value)):
+                raise ValueError(f"{name}: {value!r} is not allowed")
+    resources = prevention["Resources"].items()
+    return {name: resolved(resource["Properties"], values, prevention["Conditions"]) for name, resource in resources}
+
+
+def policies(**parameters):
+    return [properties["Content"] for properties in rendered(**parameters).values()]
+
+
+def statements(**parameters):
+    return {statement["Sid"]: statement for document in policies(**parameters) for statement in document["Statement"]}
+
+
+def listed(value):
+    return value if isinstance(value, list) else [value]

@@ -1,6 +1,7 @@
 //! Output formats and destinations.
 
 pub(crate) mod aws_cli;
+pub(crate) mod columns;
 pub(crate) mod csv;
 pub(crate) mod destination;
 pub(crate) mod evidence;

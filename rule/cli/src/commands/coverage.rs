@@ -8,7 +8,12 @@ use crate::{
     },
     command_result::CommandResult,
     findings::finding::Covered,
-    output::{Format, destination::Output, one_of},
+    output::{
+        Format,
+        columns::{self, left, right},
+        destination::Output,
+        one_of,
+    },
 };
 use access_key_rotation::{
     aws::{account::Account, iam::list_users},
@@ -20,6 +25,7 @@ use futures_util::StreamExt;
 use policy::{annotation::is_exemption, assessment::Compliance, recorded_result::RecordedResult};
 use serde::Serialize;
 use std::{
+    borrow::Cow,
     cell::RefCell,
     collections::BTreeMap,
     io::{self, Write},
@@ -167,42 +173,44 @@ impl OrganizationCoverage {
 
     /// Accounts that are not covered come first.
     fn table(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut columns = vec![
+            left("Account", 12),
+            left("State", 11),
+            left("Last evaluated", 20),
+            right("Users", 6),
+            right("Non-compliant", 0),
+            right("Exempt", 0),
+            right("Unknown", 0),
+            left("Why", 0),
+        ];
         // Only AWS Organizations tells names.
-        let names = self.accounts.iter().filter_map(|account| account.name.as_deref());
-        let width = names.map(|name| name.chars().count().max("Name".len())).max();
-        let name = |name: &str| width.map_or_else(String::new, |width| format!("{name:<width$}  "));
-        writeln!(
-            out,
-            "{:<12}  {}{:<11}  {:<20}  {:>6}  {:>13}  {:>6}  {:>7}  Why",
-            "Account",
-            name("Name"),
-            "State",
-            "Last evaluated",
-            "Users",
-            "Non-compliant",
-            "Exempt",
-            "Unknown"
-        )?;
+        let has_names = self.accounts.iter().any(|account| account.name.is_some());
+        if has_names {
+            columns.insert(1, left("Name", 0));
+        }
         let (covered, not_covered): (Vec<_>, Vec<_>) = self.accounts.iter().partition(|account| is_covered(account));
-        for account in not_covered.iter().chain(&covered) {
-            let AccountCoverage { account: id, name: named, coverage, users, .. } = account;
+        let rows = not_covered.iter().chain(&covered).map(|account| {
+            let AccountCoverage { account: id, name, coverage, users, .. } = account;
             let at = coverage.last_evaluated.map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true));
-            let number =
-                |number: fn(&Users) -> usize| users.as_ref().map_or("-".to_owned(), |users| number(users).to_string());
-            let line = format!(
-                "{:<12}  {}{:<11}  {:<20}  {:>6}  {:>13}  {:>6}  {:>7}  {}",
-                id,
-                name(named.as_deref().unwrap_or("-")),
-                coverage.state.name(),
-                at.as_deref().unwrap_or("-"),
+            let number = |number: fn(&Users) -> usize| {
+                users.as_ref().map_or("-".into(), |users| number(users).to_string().into())
+            };
+            let mut row = vec![
+                Cow::from(id),
+                coverage.state.name().into(),
+                at.map_or("-".into(), Cow::from),
                 number(|users| users.users),
                 number(|users| users.users_non_compliant),
                 number(|users| users.users_exempt),
                 number(|users| users.users_unknown),
-                coverage.why.as_deref().unwrap_or_default(),
-            );
-            writeln!(out, "{}", line.trim_end())?;
-        }
+                coverage.why.as_deref().unwrap_or_default().into(),
+            ];
+            if has_names {
+                row.insert(1, name.as_deref().unwrap_or("-").into());
+            }
+            row
+        });
+        columns::write(&columns, rows, out)?;
         writeln!(out, "{} of {} accounts covered", covered.len(), self.accounts.len())?;
         left_out_line(&self.left_out).map_or(Ok(()), |line| writeln!(out, "{line}"))
     }

@@ -5,7 +5,12 @@ mod sample;
 use crate::{
     args::connection::{Connection, Session},
     command_result::CommandResult,
-    output::{Format, destination, one_of},
+    output::{
+        Format,
+        columns::{self, left},
+        destination::{self, Output},
+        one_of,
+    },
 };
 use access_key_rotation::{
     config_service::delivery::Destination,
@@ -20,9 +25,9 @@ use policy::skip_until::is_routine;
 use serde::Serialize;
 use serde_json::Value;
 use std::{
-    fmt::Write as _,
+    borrow::Cow,
     fs::File,
-    io::{self, Read},
+    io::{self, Read, Write},
     path::Path,
     time::Duration,
 };
@@ -89,7 +94,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
             destination::print(json + "\n").await?;
         }
         _ if evaluations.is_empty() && outcome.is_err() => {}
-        _ => destination::print(table(&evaluations)).await?,
+        _ => Output::Standard.write(move |out| table(&evaluations, out)).await?,
     }
     Ok(CommandResult { errors: outcome.err().iter().map(|error| format!("{error:#}")).collect(), violations: false })
 }
@@ -182,25 +187,21 @@ impl Line {
     }
 }
 
-fn table(evaluations: &[Line]) -> String {
-    let shown = || evaluations.iter().filter(|line| !line.is(&ComplianceType::Compliant) || line.is_noteworthy());
-    let width = shown().map(|line| line.compliance_resource_id.len()).max().unwrap_or(0).max(10);
-    let mut text = String::new();
-    if shown().next().is_some() {
-        let _ = writeln!(text, "{:<14}  {:<width$}  Annotation", "Compliance", "ResourceId");
-    }
-    for Line { compliance_type, compliance_resource_id, annotation, .. } in shown() {
-        let annotation = annotation.as_deref().unwrap_or("-");
-        let _ = writeln!(text, "{compliance_type:<14}  {compliance_resource_id:<width$}  {annotation}");
-    }
+fn table(evaluations: &[Line], out: &mut dyn Write) -> io::Result<()> {
+    let shown = evaluations.iter().filter(|line| !line.is(&ComplianceType::Compliant) || line.is_noteworthy());
+    let columns = [left("Compliance", 14), left("ResourceId", 0), left("Annotation", 0)];
+    let rows = shown.map(|line| {
+        let annotation = line.annotation.as_deref().unwrap_or("-");
+        [&line.compliance_type, &line.compliance_resource_id, annotation].map(Cow::from).into()
+    });
+    columns::write(&columns, rows, out)?;
     let count = |compliance| evaluations.iter().filter(|line| line.is(&compliance)).count();
-    let _ = writeln!(
-        text,
+    writeln!(
+        out,
         "{} evaluations: {} NON_COMPLIANT, {} COMPLIANT, {} NOT_APPLICABLE. Nothing was delivered to AWS Config.",
         evaluations.len(),
         count(ComplianceType::NonCompliant),
         count(ComplianceType::Compliant),
         count(ComplianceType::NotApplicable),
-    );
-    text
+    )
 }

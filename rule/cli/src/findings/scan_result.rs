@@ -99,7 +99,7 @@ impl ScanResult {
     }
 
     /// The violations, which come before all other findings.
-    pub(crate) fn violations(&self) -> impl Iterator<Item = &Finding> {
+    pub(crate) fn violations(&self) -> impl Iterator<Item = &Finding> + Clone {
         self.findings.iter().take_while(|finding| finding.is_violation())
     }
 

@@ -8,27 +8,30 @@ use crate::{
         report_scan::LIMITS,
         scan_result::ScanResult,
     },
-    output::aws_cli::{before_deletion, delete_command},
+    output::{
+        aws_cli::{before_deletion, delete_command},
+        columns::{self, left},
+    },
 };
 use chrono::SecondsFormat;
-use std::io::{self, Write};
+use std::{
+    borrow::Cow,
+    io::{self, Write},
+};
 
 pub(crate) fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> {
     if result.terms.credential_report && !result.is_from_reports() && result.comparison.is_none() {
         // Nothing was evaluated: the errors say it all.
         return Ok(());
     }
-    let names = result.violations().map(|finding| finding.user_name.chars().count());
-    let width = names.max().unwrap_or_default().max("User".len());
-    if result.has_violations() {
-        writeln!(out, "{:<12}  {:<width$}  {:<18}  What to do", "Account", "User", "Priority")?;
-    }
-    for finding in result.violations() {
+    let columns = [left("Account", 12), left("User", 0), left("Priority", 18), left("What to do", 0)];
+    let rows = result.violations().map(|finding| {
         let Finding { account, user_name, annotation, since, .. } = finding;
-        let new = if *since == Some(Since::New) { "NEW: " } else { "" };
-        let what = annotation.as_deref().unwrap_or_default();
-        writeln!(out, "{account:<12}  {user_name:<width$}  {:<18}  {new}{what}", finding.priority().as_str())?;
-    }
+        let annotation = annotation.as_deref().unwrap_or_default();
+        let what = if *since == Some(Since::New) { format!("NEW: {annotation}").into() } else { Cow::from(annotation) };
+        vec![account.into(), user_name.into(), finding.priority().as_str().into(), what]
+    });
+    columns::write(&columns, rows, out)?;
     old_inactive_keys(result, out)?;
     for account in &result.accounts {
         let name = account.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();

@@ -7,11 +7,19 @@ use crate::{
     },
     command_result::CommandResult,
     findings::exemptions::{Exempted, read_exemptions, sort},
-    output::{Format, destination},
+    output::{
+        Format,
+        columns::{self, left},
+        destination::Output,
+    },
 };
 use futures_util::StreamExt;
 use policy::parameters::Parameters;
-use std::{fmt::Write as _, pin::pin};
+use std::{
+    borrow::Cow,
+    io::{self, Write},
+    pin::pin,
+};
 
 pub(super) const FORMATS: &[(Format, &str)] =
     &[(Format::Table, "One line for each user"), (Format::Json, "A JSON list of the same users")];
@@ -37,11 +45,14 @@ pub(super) async fn list(
     sort(&mut exempted);
     // Accounts end in any order.
     errors.sort();
-    destination::print(match format {
-        Format::Json => serde_json::to_string_pretty(&exempted)? + "\n",
-        _ => table(&exempted),
-    })
-    .await?;
+    let write = move |out: &mut dyn Write| match format {
+        Format::Json => {
+            serde_json::to_writer_pretty(&mut *out, &exempted)?;
+            writeln!(out)
+        }
+        _ => table(&exempted, out),
+    };
+    Output::Standard.write(write).await?;
     Ok(CommandResult { errors, violations: false })
 }
 
@@ -53,28 +64,18 @@ async fn read(session: &Session, id: &str, parameters: &Parameters) -> (Vec<Exem
     }
 }
 
-fn table(exempted: &[Exempted]) -> String {
-    let mut rows = vec![["Account", "User", "Until", "Owner", "Key", "State", "Reason"]];
-    let text = |value: &Option<String>| value.as_deref().map_or("-", str::trim).to_owned();
-    let cells: Vec<_> =
-        exempted.iter().map(|user| [&user.until, &user.owner, &user.key, &user.reason].map(text)).collect();
-    for (user, [until, owner, key, reason]) in exempted.iter().zip(&cells) {
-        rows.push([&user.account, &user.user_name, until, owner, key, &user.state, reason]);
-    }
-    let mut out = String::new();
-    if !exempted.is_empty() {
-        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-        let widths: Vec<_> = (0..6).map(width).collect();
-        for [account, user, until, owner, key, state, reason] in rows {
-            let _ = writeln!(
-                out,
-                "{account:<0$}  {user:<1$}  {until:<2$}  {owner:<3$}  {key:<4$}  {state:<5$}  {reason}",
-                widths[0], widths[1], widths[2], widths[3], widths[4], widths[5]
-            );
-        }
-    }
+fn text(value: &Option<String>) -> &str {
+    value.as_deref().map_or("-", str::trim)
+}
+
+fn table(exempted: &[Exempted], out: &mut dyn Write) -> io::Result<()> {
+    let columns = ["Account", "User", "Until", "Owner", "Key", "State", "Reason"].map(|head| left(head, 0));
+    let rows = exempted.iter().map(|user| {
+        let Exempted { account, user_name, until, owner, key, state, reason, .. } = user;
+        [account, user_name, text(until), text(owner), text(key), state, text(reason)].map(Cow::from).into()
+    });
+    columns::write(&columns, rows, out)?;
     let valid = exempted.iter().filter(|user| user.valid).count();
     let users = if exempted.len() == 1 { "user" } else { "users" };
-    let _ = writeln!(out, "{} {users} with exemption tags, {valid} valid", exempted.len());
-    out
+    writeln!(out, "{} {users} with exemption tags, {valid} valid", exempted.len())
 }

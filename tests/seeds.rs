@@ -27,10 +27,11 @@ impl Drop for Replay<'_> {
 pub(crate) fn each_history(number: u64, run: impl Fn(u64) + Sync) {
     let variable = |name| env::var(name).ok().map(|value| value.parse::<u64>().expect("a number"));
     let (only, seconds) = (variable("SIMULATE_SEED"), variable("SIMULATE_SECONDS"));
+    #[expect(clippy::disallowed_methods, reason = "seeds that no run had before")]
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970");
     let (first, most) = match (only, seconds) {
         (Some(seed), _) => (seed, 1),
-        (None, Some(_)) => (now.as_millis() as u64 * 1000, u64::MAX),
+        (None, Some(_)) => (now.as_secs() * 1_000_000, u64::MAX),
         (None, None) => (0, number),
     };
     let end = seconds.filter(|_| only.is_none()).map(|seconds| Instant::now() + Duration::from_secs(seconds));

@@ -5,8 +5,6 @@
 //! for AWS Config and [`scan`] for people, and [`coverage`] finds accounts in which AWS Config does not evaluate the rule. [`handler`]
 //! runs the phases of an invocation in order. Times are arguments: no code here asks the system clock for the date.
 
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
-
 /// Credentials and clients for each account, the AWS calls, and the reads of IAM.
 pub mod aws {
     pub mod account;

@@ -1,5 +1,8 @@
 //! The Lambda function: sets up the clients once, then handles one invocation at a time.
 
+#![expect(clippy::disallowed_methods, reason = "an invocation's `now` is when it begins")]
+#![expect(clippy::print_stdout, reason = "CloudWatch makes metrics of lines of standard output")]
+
 use access_key_rotation::{
     aws::{
         account::{Accounts, settings},

@@ -8,7 +8,14 @@
 //! account. Modelled: the waits of Lambda's queue, which take hours, with the measured times of the invocations
 //! (`local_aws::lambda::asynchronous`).
 
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::cast_possible_wrap,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "a measurement that cannot go on ends"
+)]
 
 use chrono::Utc;
 use deployment::{RULE, build, deploy, start};

@@ -5,7 +5,14 @@
 //! whose names contain a word: `… --bench peers -- prowler 1000`. Installs their pinned packages in `target/peers`. Prowler's are
 //! many, and it takes at least 15 minutes to read 5,000 users.
 
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::cast_possible_wrap,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "a measurement that cannot go on ends"
+)]
 
 use chrono::{TimeDelta, Utc};
 use deployment::{RULE, build, deploy, function_arn, start};

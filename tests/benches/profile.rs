@@ -6,7 +6,14 @@
 //! `CARGO_PROFILE_RELEASE_STRIP=false CARGO_PROFILE_RELEASE_DEBUG=line-tables-only cargo bench --profile dev --bench profile`
 //! builds the function with symbols, so that `callgrind_annotate --threshold=100 target/profile/callgrind.N` shows where.
 
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::cast_possible_wrap,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "a measurement that cannot go on ends"
+)]
 
 use chrono::Utc;
 use deployment::{RULE, build, deploy, roots_in_one_file, start};

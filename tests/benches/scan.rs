@@ -2,7 +2,14 @@
 //!
 //! `cargo bench --profile dev --bench scan`
 
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::cast_possible_wrap,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "a measurement that cannot go on ends"
+)]
 
 use chrono::Utc;
 use deployment::{build_command_line, deploy};

@@ -2,7 +2,14 @@
 //!
 //! `cargo bench --profile dev`: only the function is a release build, because the local AWS is not measured.
 
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::cast_possible_wrap,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "a measurement that cannot go on ends"
+)]
 
 use chrono::{TimeDelta, Utc};
 use deployment::{InProcess, RULE, build, deploy, roots_in_one_file, start};

@@ -1,6 +1,8 @@
 //! The rule on one machine: AWS Config's events make it sweep an organization of several accounts, before and after some keys
 //! are rotated.
 
+#![expect(clippy::print_stderr, reason = "a program that talks to people")]
+
 mod organization;
 mod report;
 mod serve;
@@ -134,7 +136,8 @@ async fn change(aws: &LocalAws, rule: &InProcess, organization: &Organization) -
         let (made, gone) = {
             let mut world = aws.world();
             let now = world.now();
-            let (name, id) = organization.first_user(world.account(account)).ok_or("an account without users")?;
+            let first = world.account(account).users().next().ok_or("an account without users")?;
+            let (name, id) = (first.name.clone(), first.id.clone());
             world.account(account).create_user("new-service", now);
             world.account(account).delete_user(&name);
             let made = events::change(&mut world, account, RULE, "new-service", &[]).ok_or("no new user")?;

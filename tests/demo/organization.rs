@@ -33,11 +33,6 @@ impl Organization {
         Organization { accounts: ids }
     }
 
-    /// Name and id of the account's first user.
-    pub(crate) fn first_user(&self, account: &Account) -> Option<(String, String)> {
-        account.users().next().map(|user| (user.name.clone(), user.id.clone()))
-    }
-
     /// In each account, the first five users with a stale key rotate it.
     pub(crate) fn rotate_some(&self, world: &mut World) {
         let now = world.now();

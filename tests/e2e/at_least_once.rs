@@ -1,7 +1,6 @@
 //! Lambda delivers an event at least once, in any order, and may end a process at any moment: the results are the same.
 
 use crate::{function::bootstrap, notices::with_bus, support::*};
-use deployment::{self};
 use local_aws::{
     ComplianceType::{self, NotApplicable},
     Fault, FaultKind, LocalAws, World, events,

@@ -1,7 +1,7 @@
 //! The command line on a local AWS.
 
 use crate::{support::*, transcript::Transcript};
-use deployment::{self, build_command_line};
+use deployment::build_command_line;
 use local_aws::{Credentials, FaultKind, KeyStatus, World};
 use serde_json::Value;
 use std::{collections::BTreeMap, net::TcpListener, path::PathBuf, process::Output, sync::OnceLock};

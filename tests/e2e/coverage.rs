@@ -7,7 +7,7 @@ use access_key_rotation::{
     error::Error,
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use deployment::{self, InProcess, function_arn, organize};
+use deployment::{InProcess, function_arn, organize};
 use local_aws::{
     Credentials, Fault, FaultKind, LocalAws, REGION, World, events,
     lambda::{Function, FunctionConfig},

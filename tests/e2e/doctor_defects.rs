@@ -26,7 +26,7 @@ const DEFECTS: &[Case] = &[
     (
         "a recorder that fails",
         |world| {
-            world.account(MEMBER).set_recorder(Some(Recorder { last_status: "Failure", ..Recorder::of_everything() }))
+            world.account(MEMBER).set_recorder(Some(Recorder { last_status: "Failure", ..Recorder::of_everything() }));
         },
         3,
     ),

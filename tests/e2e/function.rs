@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use chrono::Utc;
-use deployment::{self, function_arn};
+use deployment::function_arn;
 use local_aws::{
     ComplianceType::NonCompliant,
     Credentials, FaultKind, LocalAws, World, events,

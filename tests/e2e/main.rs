@@ -2,7 +2,16 @@
 //! programs, over HTTP, where the process itself matters.
 
 #![cfg(unix)] // It also runs shells, interrupts programs, and talks to Python over a socket.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::disallowed_methods, reason = "the system's clock is the one that the released programs have")]
+#![allow(
+    clippy::cast_possible_wrap,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails"
+)]
 
 mod account_scan;
 mod at_least_once;

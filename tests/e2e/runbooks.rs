@@ -150,7 +150,7 @@ async fn stale_keys_are_deactivated_and_the_rule_agrees() {
     let expired = [(EXEMPT_UNTIL, past.as_str()), exempt[1]];
     let of_the_first_key = [exempt[0], exempt[1], (EXEMPT_KEY, "FIRST")];
     let solved = [NonCompliant, Compliant];
-    let cases: &[Deactivation] = &[
+    let cases: &[Deactivation<'_>] = &[
         ("never-used", &[(91, None)], &[], &[], &[Inactive], solved),
         ("and-a-young-key", &[(400, None), (89, None)], &[], &[], &[Inactive, Active], solved),
         ("two-stale-keys", &[(91, None), (400, None)], &[], &[], &[Inactive, Inactive], solved),

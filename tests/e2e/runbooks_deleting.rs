@@ -42,7 +42,7 @@ async fn keys_are_deleted_by_their_record_alone() {
         account.delete_key(user, &key);
         key
     };
-    let cases: &[Deletion] = &[
+    let cases: &[Deletion<'_>] = &[
         ("due", &|account, user| deactivated(account, user, 31), false, false),
         ("within-grace", &|account, user| deactivated(account, user, 29), true, true),
         ("used-before", &|account, user| used(account, user, 33), false, false),

@@ -365,7 +365,7 @@ async fn history(seed: u64) {
 #[tokio::test(start_paused = true)]
 async fn results_are_delivered_once_in_batches_of_at_most_a_hundred() {
     for seed in 0..16u64 {
-        let mut random = fastrand::Rng::with_seed(seed);
+        let mut random = Rng::with_seed(seed);
         let users = random.usize(0..420);
         let deployment = Deployment::start().await;
         deployment.member(|account| populate(account, today(), users, 2, 50));

@@ -3,7 +3,7 @@
 
 use access_key_rotation::{error::Error, metrics::Metrics};
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
-use deployment::{self, InProcess};
+use deployment::InProcess;
 use local_aws::{
     AccessKey, Account, ComplianceType, Credentials, Fault, FaultKind, KeyStatus, LocalAws, REGION, User, World, events,
 };

@@ -1,7 +1,5 @@
 //! The command line: the rule's verdicts in a terminal, without AWS Config.
 
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
-
 /// Options that several commands take.
 mod args {
     pub(crate) mod connection;

@@ -1,7 +1,5 @@
 //! What the rule decides about a user's access keys, and why. It knows nothing of AWS's APIs, and makes no call.
 
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
-
 pub mod access_key;
 pub mod annotation;
 pub mod assessment;

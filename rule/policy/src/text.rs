@@ -31,6 +31,7 @@ pub fn visible(text: &str, most: usize) -> String {
 }
 
 /// At most `most` bytes of an ASCII `text`, cut between words, with an ellipsis if anything was cut.
+#[expect(clippy::string_slice, reason = "each byte of ASCII is a character")]
 pub fn fit(text: &str, most: usize) -> String {
     const ELLIPSIS: &str = "...";
     if text.len() <= most {

@@ -18,7 +18,6 @@ use std::{
     collections::BTreeMap,
     error::Error,
     fmt,
-    future::Future,
     sync::{
         Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering::Relaxed},

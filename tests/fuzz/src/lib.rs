@@ -3,7 +3,12 @@
 //!
 //! `run` builds them with libFuzzer. Everywhere else they are a library, whose test replays the corpus.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a target panics if a property does not hold"
+)]
 
 mod annotation;
 mod credential_report;
@@ -30,7 +35,7 @@ pub const TARGETS: [(&str, Target); 6] = [
 
 // The command line is a program, not a library, so these are its own modules: those that read files, and those that they need.
 
-#[allow(dead_code)]
+#[expect(dead_code, reason = "the targets call a part of it")]
 #[path = "../../../rule/cli/src/args"]
 mod args {
     pub(crate) mod connection;
@@ -41,7 +46,7 @@ mod args {
     pub(crate) mod targets;
 }
 
-#[allow(dead_code)]
+#[expect(dead_code, reason = "the targets call a part of it")]
 #[path = "../../../rule/cli/src/findings"]
 mod findings {
     pub(crate) mod comparison;
@@ -51,6 +56,6 @@ mod findings {
     pub(crate) mod scan_result;
 }
 
-#[allow(dead_code)]
+#[expect(dead_code, reason = "the targets call a part of it")]
 #[path = "../../../rule/cli/src/command_result.rs"]
 mod command_result;

@@ -14,8 +14,6 @@
 //!
 //! Administrators and roles may call every action that no [`FaultKind::AccessDenied`] denies. All accounts are in the partition
 //! `aws`. Their Config, SSM and Lambda resources exist in [`REGION`] only, except for the organization's packs.
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
-
 mod account;
 mod authentication;
 mod config;

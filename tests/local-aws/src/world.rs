@@ -84,6 +84,7 @@ impl World {
         World::with_clock(Clock::Live { ahead: TimeDelta::zero() })
     }
 
+    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     fn with_clock(clock: Clock) -> World {
         let started = match clock {
             Clock::Standing(now) => now,
@@ -106,6 +107,7 @@ impl World {
 
     /// The time for all answers and limits, except for [`FaultKind::TokenBucket`](crate::FaultKind::TokenBucket) and
     /// [`FaultKind::Latency`](crate::FaultKind::Latency), which go by tokio's clock.
+    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     pub fn now(&self) -> DateTime<Utc> {
         match self.clock {
             Clock::Standing(now) => now,

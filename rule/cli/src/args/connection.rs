@@ -62,6 +62,7 @@ impl Connection {
     ///
     /// # Errors
     /// If a setting is missing, or AWS rejects the credentials.
+    #[expect(clippy::disallowed_methods, reason = "a command's `now` is when it has its connection")]
     pub(crate) async fn open(&self) -> anyhow::Result<Session> {
         let until = Instant::now() + LONGEST;
         let profile = Profile::named(self.profile.as_deref()).await?;

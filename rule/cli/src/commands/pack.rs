@@ -136,7 +136,8 @@ fn filled_in(args: &Args, home: &Home) -> anyhow::Result<String> {
     }
     for (parameter, value) in &args.rule.values {
         // MaxAccessKeyAge for the rule's maxAccessKeyAge.
-        let name = parameter.name[..1].to_ascii_uppercase() + &parameter.name[1..];
+        let (first, rest) = parameter.name.split_at(1);
+        let name = first.to_ascii_uppercase() + rest;
         pack = with_default(&pack, &name, value)?;
     }
     if let Some(management) = &args.automatic_remediation {

@@ -4,7 +4,6 @@ use access_key_rotation::metrics::Metrics;
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use std::{
     collections::BTreeMap,
-    future::Future,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };

@@ -46,9 +46,8 @@ impl Function {
     }
 
     pub(super) fn of_account(&self, id: &str) -> Check {
-        let invokers = match &self.policy {
-            Ok(invokers) => invokers,
-            Err(_) => return Check::skipped(INVOCABLE, "the function's policy is unknown"),
+        let Ok(invokers) = &self.policy else {
+            return Check::skipped(INVOCABLE, "the function's policy is unknown");
         };
         let name = &self.name;
         if invokers.other {

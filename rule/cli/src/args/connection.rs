@@ -11,7 +11,7 @@ use aws_config::{Region, SdkConfig};
 use aws_sdk_sts::config::{ProvideCredentials, SharedCredentialsProvider};
 use chrono::{DateTime, Utc};
 use clap::value_parser;
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{StreamExt, stream};
 use std::{collections::BTreeMap, time::Duration};
 use tokio::time::Instant;
 
@@ -124,23 +124,21 @@ impl Session {
         Calls::at_most(self.calls_per_second)
     }
 
-    /// Reads accounts side by side, each at its own rate, and gives the results as they arrive.
-    pub(crate) fn each_account<'a, F: Future + 'a>(
-        &'a self,
+    /// Reads accounts side by side, each at its own rate. The results are in the order of the accounts' ids.
+    pub(crate) async fn read_accounts<T>(
+        &self,
         accounts: BTreeMap<String, Option<String>>,
-        read: impl Fn(String, Option<String>) -> F + 'a,
-    ) -> impl Stream<Item = F::Output> + 'a {
-        stream::iter(accounts)
-            .map(move |(id, name)| {
-                let reading = read(id.clone(), name);
-                async move {
-                    let result = reading.await;
-                    // Frees the account's clients, since there may be hundreds of accounts.
-                    self.accounts.forget(&id);
-                    result
-                }
-            })
-            .buffer_unordered(ACCOUNTS_AT_A_TIME)
+        read: impl AsyncFn(String, Option<String>) -> T,
+    ) -> Vec<T> {
+        let read = &read;
+        let reads = stream::iter(accounts).map(|(id, name)| async move {
+            let result = read(id.clone(), name).await;
+            // Frees the account's clients, since there may be hundreds of accounts.
+            self.accounts.forget(&id);
+            (id, result)
+        });
+        let results: BTreeMap<_, _> = reads.buffer_unordered(ACCOUNTS_AT_A_TIME).collect().await;
+        results.into_values().collect()
     }
 
     /// Opens an account: the current one with the given credentials, any other through the role.

@@ -21,7 +21,6 @@ use access_key_rotation::{
     coverage::account::{Coverage, State},
 };
 use chrono::{DateTime, SecondsFormat, Utc};
-use futures_util::StreamExt;
 use policy::{annotation::is_exemption, assessment::Compliance, recorded_result::RecordedResult};
 use serde::Serialize;
 use std::{
@@ -100,9 +99,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
     let session = &args.connection.open().await?;
     let function = &function_arn(&session.home, &args.function_name);
     let Resolved { accounts: targets, left_out } = args.targets.resolve(session).await?;
-    let reads = session.each_account(targets, |id, name| read(session, id, name, function));
-    let mut accounts: Vec<_> = reads.collect().await;
-    accounts.sort_by(|a, b| a.account.cmp(&b.account));
+    let accounts = session.read_accounts(targets, async |id, name| read(session, id, name, function).await).await;
     let coverage = OrganizationCoverage { checked_at: session.now, accounts, left_out };
     let command_result = coverage.command_result();
     output.write(move |out| coverage.write(args.format, out)).await?;

@@ -20,7 +20,7 @@ use crate::{
 };
 use account::Examiner;
 use function::Function;
-use futures_util::{StreamExt, future::join3};
+use futures_util::future::join3;
 use pack::Pack;
 use report::{Examined, Report};
 use std::path::PathBuf;
@@ -78,12 +78,11 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
         Some((function, pack))
     };
     let examiner = &Examiner { session: &session, role_name: &args.connection.role_name, deployed: deployed.as_ref() };
-    let examined = session.each_account(targets, |account, name| async move {
+    let examine = async |account: String, name| {
         let checks = examiner.examine(&account).await;
         Examined { account, name, checks }
-    });
-    let mut accounts: Vec<_> = examined.collect().await;
-    accounts.sort_by(|a, b| a.account.cmp(&b.account));
+    };
+    let accounts = session.read_accounts(targets, examine).await;
     let report = Report {
         checked_at: session.now,
         region: session.home.region.clone(),

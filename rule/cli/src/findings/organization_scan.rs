@@ -11,8 +11,7 @@ use crate::{
     },
 };
 use access_key_rotation::{coverage::account::read, metrics::Metrics, scan::scan, user::Evaluator};
-use futures_util::StreamExt;
-use std::{path::Path, pin::pin, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 /// What auditors ask besides: the exemption tags of all users, with one more call for each user, and when AWS Config last evaluated the
 /// rule in each account.
@@ -38,20 +37,16 @@ pub(crate) async fn scan_accounts(
     let mut result = ScanResult::new(terms.clone(), earlier);
     result.left_out = left_out;
     let progress = &Progress::of(accounts.len());
-    let work = async {
-        let scans = session.each_account(accounts, |id, name| async move {
-            let metrics = Arc::new(Metrics::with_calls(session.calls()));
-            progress.started(&id, &metrics);
-            let scan = scan_account(session, &id, scope, terms, for_auditors, &metrics).await;
-            progress.done(&id, scan.findings.len(), scan.error.is_some());
-            AccountScan { account: id, name, ..scan }
-        });
-        let mut scans = pin!(scans);
-        while let Some(scan) = scans.next().await {
-            result.add(scan);
-        }
-    };
-    progress.shown_during(work).await;
+    let scans = session.read_accounts(accounts, async |id: String, name| {
+        let metrics = Arc::new(Metrics::with_calls(session.calls()));
+        progress.started(&id, &metrics);
+        let scan = scan_account(session, &id, scope, terms, for_auditors, &metrics).await;
+        progress.done(&id, scan.findings.len(), scan.error.is_some());
+        AccountScan { account: id, name, ..scan }
+    });
+    for scan in progress.shown_during(scans).await {
+        result.add(scan);
+    }
     Ok(result.finish())
 }
 

@@ -13,12 +13,10 @@ use crate::{
         destination::Output,
     },
 };
-use futures_util::StreamExt;
 use policy::parameters::Parameters;
 use std::{
     borrow::Cow,
     io::{self, Write},
-    pin::pin,
 };
 
 pub(super) const FORMATS: &[(Format, &str)] =
@@ -32,19 +30,10 @@ pub(super) async fn list(
 ) -> anyhow::Result<CommandResult> {
     let Resolved { accounts, left_out } = targets.resolve(session).await?;
     tell_left_out(&left_out);
-    let reads = session.each_account(accounts, |id, _| async move {
-        let read = read(session, &id, parameters).await;
-        (id, read)
-    });
-    let mut reads = pin!(reads);
-    let (mut exempted, mut errors) = (Vec::new(), Vec::new());
-    while let Some((id, (users, unread))) = reads.next().await {
-        exempted.extend(users);
-        errors.extend(unread.into_iter().map(|error| format!("account {id}: {error}")));
-    }
+    let reads = session.read_accounts(accounts, async |id, _| read(session, &id, parameters).await).await;
+    let (users, errors): (Vec<_>, Vec<_>) = reads.into_iter().unzip();
+    let (mut exempted, errors) = (users.concat(), errors.concat());
     sort(&mut exempted);
-    // Accounts end in any order.
-    errors.sort();
     let write = move |out: &mut dyn Write| match format {
         Format::Json => {
             serde_json::to_writer_pretty(&mut *out, &exempted)?;
@@ -58,10 +47,11 @@ pub(super) async fn list(
 
 async fn read(session: &Session, id: &str, parameters: &Parameters) -> (Vec<Exempted>, Vec<String>) {
     let calls = session.calls();
-    match session.open(id, &calls).await {
+    let (users, unread) = match session.open(id, &calls).await {
         Ok(account) => read_exemptions(&account, parameters, session.now).await,
         Err(error) => (Vec::new(), vec![error.to_string()]),
-    }
+    };
+    (users, unread.into_iter().map(|error| format!("account {id}: {error}")).collect())
 }
 
 fn text(value: &Option<String>) -> &str {

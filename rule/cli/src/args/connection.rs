@@ -94,9 +94,12 @@ impl Connection {
         let identity = Calls::default()
             .call("sts:GetCallerIdentity", until, || sts.get_caller_identity().send())
             .await
-            .map_err(|error| match error.is_answer() {
-                true => anyhow!("{error}. Check your credentials with: aws sts get-caller-identity"),
-                false => anyhow!("{error}"),
+            .map_err(|error| {
+                if error.is_answer() {
+                    anyhow!("{error}. Check your credentials with: aws sts get-caller-identity")
+                } else {
+                    anyhow!("{error}")
+                }
             })?;
         let partition = identity.arn.as_deref().and_then(|arn| arn.split(':').nth(1)).map(str::to_owned);
         let (Some(partition), Some(caller), Some(account)) = (partition, identity.arn, identity.account) else {
@@ -152,8 +155,5 @@ impl Session {
 
 /// Parses an account id.
 pub(crate) fn account_id(text: &str) -> anyhow::Result<String> {
-    match is_account_id(text) {
-        true => Ok(text.to_owned()),
-        false => bail!("an account id has twelve digits"),
-    }
+    if is_account_id(text) { Ok(text.to_owned()) } else { bail!("an account id has twelve digits") }
 }

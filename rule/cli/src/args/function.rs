@@ -5,16 +5,14 @@ use anyhow::bail;
 
 /// Parses a function's name, as Lambda's reference of `CreateFunction` defines it, or its ARN without a qualifier.
 pub(crate) fn function(text: &str) -> anyhow::Result<String> {
-    let name = match text.starts_with("arn:") {
-        true => text.split(':').nth(6).unwrap_or_default(),
-        false => text,
-    };
+    let name = if text.starts_with("arn:") { text.split(':').nth(6).unwrap_or_default() } else { text };
     let is_arn = |home: Home| home.function_arn(name) == text;
-    match function_name(name).is_ok() && (name == text || Home::from_function_arn(text).is_ok_and(is_arn)) {
-        true => Ok(text.to_owned()),
-        false => bail!(
+    if function_name(name).is_ok() && (name == text || Home::from_function_arn(text).is_ok_and(is_arn)) {
+        Ok(text.to_owned())
+    } else {
+        bail!(
             "pass a function's name, at most 64 letters, digits, hyphens and underscores, or its ARN without a version or alias"
-        ),
+        )
     }
 }
 
@@ -22,20 +20,16 @@ pub(crate) fn function(text: &str) -> anyhow::Result<String> {
 pub(crate) fn function_name(text: &str) -> anyhow::Result<String> {
     let is_name =
         (1..=64).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
-    match is_name {
-        true => Ok(text.to_owned()),
-        false => bail!(
-            "a function's name, without the rest of its ARN, has at most 64 letters, digits, hyphens and underscores"
-        ),
+    if is_name {
+        Ok(text.to_owned())
+    } else {
+        bail!("a function's name, without the rest of its ARN, has at most 64 letters, digits, hyphens and underscores")
     }
 }
 
 /// The ARN of what [`function`] parsed: a name is that of a function in the current account and Region.
 pub(crate) fn function_arn(home: &Home, function: &str) -> String {
-    match function.starts_with("arn:") {
-        true => function.to_owned(),
-        false => home.function_arn(function),
-    }
+    if function.starts_with("arn:") { function.to_owned() } else { home.function_arn(function) }
 }
 
 #[cfg(test)]

@@ -83,10 +83,7 @@ impl Targets {
                 None => _ = resolved.accounts.insert(id, name),
             }
         }
-        match resolved.accounts.is_empty() {
-            true => bail!("--exclude leaves no accounts"),
-            false => Ok(resolved),
-        }
+        if resolved.accounts.is_empty() { bail!("--exclude leaves no accounts") } else { Ok(resolved) }
     }
 }
 

@@ -139,9 +139,10 @@ fn read(name: &str) -> anyhow::Result<Value> {
             error.column()
         )
     })?;
-    match event.is_object() {
-        true => Ok(event),
-        false => bail!("not a JSON object. For an example, run evaluate --sample scheduled"),
+    if event.is_object() {
+        Ok(event)
+    } else {
+        bail!("not a JSON object. For an example, run evaluate --sample scheduled")
     }
 }
 

@@ -163,9 +163,10 @@ fn with_default(pack: &str, name: &str, value: &str) -> anyhow::Result<String> {
         Some(default) => default.split_once('\n').ok_or_else(changed)?.1,
         None => after,
     };
-    match rest.starts_with("    Description: ") && !rest.contains(&head) {
-        true => Ok(format!("{before}{head}    Default: \"{value}\"\n{rest}")),
-        false => Err(changed()),
+    if rest.starts_with("    Description: ") && !rest.contains(&head) {
+        Ok(format!("{before}{head}    Default: \"{value}\"\n{rest}"))
+    } else {
+        Err(changed())
     }
 }
 
@@ -201,11 +202,10 @@ fn role_path(text: &str) -> anyhow::Result<String> {
                 .strip_prefix('/')
                 .and_then(|rest| rest.strip_suffix('/'))
                 .is_some_and(|path| path.split('/').all(is_word)));
-    match allowed {
-        true => Ok(text.to_owned()),
-        false => bail!(
-            "a path is / or words of letters, digits, hyphens and underscores between slashes, such as /security/"
-        ),
+    if allowed {
+        Ok(text.to_owned())
+    } else {
+        bail!("a path is / or words of letters, digits, hyphens and underscores between slashes, such as /security/")
     }
 }
 
@@ -214,9 +214,10 @@ pub(crate) fn pack_name(text: &str) -> anyhow::Result<String> {
     let allowed = text.starts_with(|first: char| first.is_ascii_alphabetic())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
         && text.len() <= 128;
-    match allowed {
-        true => Ok(text.to_owned()),
-        false => bail!("a pack's name has 1 to 128 letters, digits and hyphens, and starts with a letter"),
+    if allowed {
+        Ok(text.to_owned())
+    } else {
+        bail!("a pack's name has 1 to 128 letters, digits and hyphens, and starts with a letter")
     }
 }
 

@@ -57,9 +57,10 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
     let output = Output::open(args.output.as_deref())?;
     let (reports, since) = (args.credential_report, args.since.as_deref());
-    let result = match reports.is_empty() {
-        true => scan_accounts(&args.scope.connection.open().await?, &args.scope, since, None).await?,
-        false => scan_reports(&reports, args.as_of.unwrap_or_else(Utc::now), &args.scope, since)?,
+    let result = if reports.is_empty() {
+        scan_accounts(&args.scope.connection.open().await?, &args.scope, since, None).await?
+    } else {
+        scan_reports(&reports, args.as_of.unwrap_or_else(Utc::now), &args.scope, since)?
     };
     if result.is_from_reports() && matches!(args.format, Format::Json | Format::Csv) {
         // JSON and CSV have no place for this note. A closed standard error is no reason to fail.

@@ -197,9 +197,12 @@ impl Finding {
     /// The most urgent first: violations, then exemptions and keys due soon. Among them, production comes first, then keys that
     /// are or may be in use, then idle keys, and older keys before younger ones.
     pub(crate) fn rank(&self) -> Rank {
-        let matters = |key: &&Key| match self.violations.is_empty() {
-            true => key.status == KeyStatus::Active,
-            false => self.violations.contains(&key.access_key_id),
+        let matters = |key: &&Key| {
+            if self.violations.is_empty() {
+                key.status == KeyStatus::Active
+            } else {
+                self.violations.contains(&key.access_key_id)
+            }
         };
         let oldest = self.access_keys.iter().filter(matters).map(|key| key.create_date).min();
         (

@@ -177,10 +177,7 @@ pub(crate) fn evaluate_report(
             }
         }
     }
-    match seen.is_empty() {
-        true => bail!("the report has no line for a user or for the root user"),
-        false => Ok(report),
-    }
+    if seen.is_empty() { bail!("the report has no line for a user or for the root user") } else { Ok(report) }
 }
 
 /// Applies the rule's policy. Without tags, exemptions are unknown.

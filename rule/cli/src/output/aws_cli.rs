@@ -21,20 +21,20 @@ pub(crate) fn command(arguments: &[String]) -> String {
 
 /// The command that deletes a key. A credential report has no key ids, so there it is the one that lists them.
 pub(crate) fn delete_command(user: &str, key: &Key, terms: &Terms) -> String {
-    match terms.credential_report {
-        true => command(&iam("list-access-keys", user, None)),
-        false => command(&iam("delete-access-key", user, Some(&key.access_key_id))),
+    if terms.credential_report {
+        command(&iam("list-access-keys", user, None))
+    } else {
+        command(&iam("delete-access-key", user, Some(&key.access_key_id)))
     }
 }
 
 /// What comes before the commands of [`delete_command`].
 pub(crate) fn before_deletion(terms: &Terms) -> &'static str {
-    match terms.credential_report {
-        true => {
-            "Delete each once nothing needs it: nobody can undo that. A report has no key ids, so list them first, then run \
+    if terms.credential_report {
+        "Delete each once nothing needs it: nobody can undo that. A report has no key ids, so list them first, then run \
              aws iam delete-access-key."
-        }
-        false => "Delete each once nothing needs it: nobody can undo that.",
+    } else {
+        "Delete each once nothing needs it: nobody can undo that."
     }
 }
 

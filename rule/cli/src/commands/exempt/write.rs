@@ -102,11 +102,10 @@ impl Target<'_> {
     async fn check(&self, new: &Tags) -> anyhow::Result<()> {
         let Target { account, name, old, .. } = self;
         if new.is_empty() {
-            return match old.is_empty() {
-                true => {
-                    bail!("{name} in account {} has no exemption tags. There is nothing to remove", account.id)
-                }
-                false => Ok(()),
+            return if old.is_empty() {
+                bail!("{name} in account {} has no exemption tags. There is nothing to remove", account.id)
+            } else {
+                Ok(())
             };
         }
         let misspelled = misspelled(old);
@@ -218,9 +217,10 @@ impl Target<'_> {
 }
 
 fn shown(tags: &Tags) -> String {
-    match tags.is_empty() {
-        true => "no exemption".to_owned(),
-        false => tags.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(", "),
+    if tags.is_empty() {
+        "no exemption".to_owned()
+    } else {
+        tags.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(", ")
     }
 }
 

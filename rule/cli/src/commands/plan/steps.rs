@@ -109,11 +109,12 @@ pub(super) fn steps(finding: &Finding, plan: &Plan) -> Vec<Step> {
     match others.first().map(|other| (*other, &other.access_key_id)) {
         Some((other, other_id)) if other.status == KeyStatus::Active => {
             let limit = TimeDelta::days(plan.terms.max_access_key_age.into());
-            let what = match plan.terms.scanned_at - other.create_date > limit {
-                true => format!(
+            let what = if plan.terms.scanned_at - other.create_date > limit {
+                format!(
                     "Move everything that uses {id} to a role. There is no room for a new key, since {other_id} is exempt."
-                ),
-                false => format!("Switch everything that uses {id} to {other_id}, which the user already has."),
+                )
+            } else {
+                format!("Switch everything that uses {id} to {other_id}, which the user already has.")
             };
             steps.push(switch(what, last));
         }

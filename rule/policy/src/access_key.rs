@@ -54,7 +54,7 @@ impl AccessKey {
 
 /// The description of a user's access key, if it has one. IAM's console keeps it as a tag of the user whose key is the access key id
 /// ("Manage access keys for IAM users" in the IAM user guide). Whoever may tag the user writes it, so it is untrusted text.
-pub fn description<'a>(tags: &'a Tags, access_key_id: &str) -> Option<&'a str> {
+pub(crate) fn description<'a>(tags: &'a Tags, access_key_id: &str) -> Option<&'a str> {
     tags.get(access_key_id).map(|description| description.trim()).filter(|description| !description.is_empty())
 }
 

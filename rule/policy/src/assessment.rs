@@ -151,7 +151,7 @@ pub fn assess_unread(
 }
 
 /// Whether a key is stale, so that the user's tags and the key's last use are to be read: active, and older than the limit.
-pub fn is_stale(key: &AccessKey, parameters: &Parameters, now: DateTime<Utc>) -> bool {
+fn is_stale(key: &AccessKey, parameters: &Parameters, now: DateTime<Utc>) -> bool {
     key.status == KeyStatus::Active && is_older(key, i64::from(parameters.max_access_key_age), now)
 }
 

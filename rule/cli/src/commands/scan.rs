@@ -97,3 +97,15 @@ fn time(text: &str) -> anyhow::Result<DateTime<Utc>> {
         _ => bail!("write the time as in 2026-03-01T12:00:00+00:00"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::ValueEnum;
+
+    #[test]
+    fn a_scan_has_every_format() {
+        let formats: Vec<_> = FORMATS.iter().map(|(format, _)| *format).collect();
+        assert_eq!(formats, Format::value_variants());
+    }
+}

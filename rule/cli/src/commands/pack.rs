@@ -117,10 +117,8 @@ fn function_home(arn: &str) -> anyhow::Result<Home> {
         [name, version] => is_word(name) && (is_word(version) || version == "$LATEST"),
         _ => false,
     };
-    match home.partition.starts_with("aws") && is_word(&home.partition) && is_region && is_function {
-        true if arn.len() <= ARN_LIMIT => Ok(home),
-        _ => Err(problem()),
-    }
+    let is_partition = home.partition.starts_with("aws") && is_word(&home.partition);
+    if is_partition && is_region && is_function && arn.len() <= ARN_LIMIT { Ok(home) } else { Err(problem()) }
 }
 
 /// The pack with a default for each parameter.

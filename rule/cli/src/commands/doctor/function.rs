@@ -62,17 +62,19 @@ impl Function {
             );
             return Check::skipped(INVOCABLE, seen);
         }
-        match (invokers.any, invokers.accounts.contains(id)) {
-            (_, true) => Check::ok(INVOCABLE, format!("the policy of {name} names the account")),
-            (true, _) => Check::ok(INVOCABLE, format!("the policy of {name} allows AWS Config in any account")),
-            (false, false) => Check::failed(
+        if invokers.accounts.contains(id) {
+            Check::ok(INVOCABLE, format!("the policy of {name} names the account"))
+        } else if invokers.any {
+            Check::ok(INVOCABLE, format!("the policy of {name} allows AWS Config in any account"))
+        } else {
+            Check::failed(
                 INVOCABLE,
                 format!("the policy of {name} does not allow AWS Config in this account to invoke it"),
                 format!(
                     "Add the account to MemberAccounts (or MemberAccounts2, 3, 4), and deploy the function again ({}).",
                     manual::FUNCTION
                 ),
-            ),
+            )
         }
     }
 }

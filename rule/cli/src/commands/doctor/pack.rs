@@ -245,16 +245,18 @@ async fn elsewhere(session: &Session, calls: &Calls, name: &str) -> Check {
     } else {
         let (asked, refusing) = (answers.len() - refusing.len(), refusing.join(", "));
         let seen = format!("{name} is in none of the {asked} other Regions that record IAM users");
-        match (refusing.is_empty(), proven) {
-            (true, _) => Check::ok(NAME, seen),
-            (false, true) => Check::ok(NAME, format!("{seen}; not enabled: {refusing}")),
-            (false, false) => Check::skipped(
+        if refusing.is_empty() {
+            Check::ok(NAME, seen)
+        } else if proven {
+            Check::ok(NAME, format!("{seen}; not enabled: {refusing}"))
+        } else {
+            Check::skipped(
                 NAME,
                 format!(
                     "{seen}; not checked, since they are not enabled or do not accept your session: {refusing} (set \
                      AWS_STS_REGIONAL_ENDPOINTS=regional for a session that every enabled Region accepts)"
                 ),
-            ),
+            )
         }
     };
     check.of("other Regions")

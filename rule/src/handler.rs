@@ -20,11 +20,7 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
-use policy::{
-    assessment::{Assessment, Verdict},
-    parameters::Parameters,
-    text::excerpt,
-};
+use policy::{assessment::Assessment, parameters::Parameters, text::excerpt, verdict::Verdict};
 use serde_json::Value;
 use std::time::Duration;
 use tokio::time::Instant;

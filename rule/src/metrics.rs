@@ -5,7 +5,7 @@
 
 use crate::aws::client::Calls;
 use chrono::{DateTime, Utc};
-use policy::assessment::{Compliance, Verdict};
+use policy::verdict::{Compliance, Verdict};
 use serde_json::{Value, json};
 use std::{
     sync::{

@@ -5,6 +5,7 @@
 pub(crate) mod plan;
 pub(crate) mod read;
 mod reconcile;
+mod state;
 mod unread;
 
 #[cfg(test)]
@@ -24,8 +25,8 @@ use crate::{
 use futures_util::{StreamExt, future::join};
 use plan::{Plan, plan};
 use policy::{
-    assessment::Verdict,
     recorded_result::{RecordedResult, is_to_deliver},
+    verdict::Verdict,
 };
 use read::{Reader, received};
 use std::cell::RefCell;
@@ -139,7 +140,7 @@ impl Sweep<'_> {
     }
 
     /// Sends the notices of users with a verdict, then passes on the results that are to be delivered.
-    async fn notify_all(&self, users: UnboundedReceiver<read::Result>, batches: &Batches) {
+    async fn notify_all(&self, users: UnboundedReceiver<state::Result>, batches: &Batches) {
         // No limit here: a slow event bus must not delay the results of users without notices.
         received(users)
             .chunks(USERS_NOTIFIED_AT_A_TIME)
@@ -147,7 +148,7 @@ impl Sweep<'_> {
             .await;
     }
 
-    async fn notify(&self, mut users: Vec<read::Result>, batches: &Batches) {
+    async fn notify(&self, mut users: Vec<state::Result>, batches: &Batches) {
         let notified = match self.notices {
             Some(notices) => {
                 let users = users.iter_mut().map(|(evaluated, recorded)| (evaluated, recorded.as_deref()));

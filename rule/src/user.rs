@@ -14,8 +14,8 @@ use crate::{
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
 use policy::{
-    access_key::{AccessKey, KeyStatus},
-    assessment::{AssessedKey, Assessment, KeyState, assess},
+    access_key::{AccessKey, KeyState, KeyStatus},
+    assessment::{AssessedKey, Assessment, assess},
     parameters::Parameters,
     user::{Tags, User},
 };

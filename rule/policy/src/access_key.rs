@@ -58,6 +58,21 @@ pub(crate) fn description<'a>(tags: &'a Tags, access_key_id: &str) -> Option<&'a
     tags.get(access_key_id).map(|description| description.trim()).filter(|description| !description.is_empty())
 }
 
+/// What the policy says about an access key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyState {
+    /// Stale, and no exemption covers it.
+    Violation,
+    /// Stale, and an exemption covers it.
+    Exempt,
+    /// Active, and stale within `warnBeforeDays`.
+    DueSoon,
+    /// Older than the limit, but not active: somebody should delete it once nothing needs it.
+    OldInactive,
+    /// Nothing to do.
+    Current,
+}
+
 /// `GetAccessKeyLastUsed`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastUsed {

@@ -3,8 +3,7 @@
 //! They give dates, never ages, so an annotation stays true until the facts change.
 
 use crate::{
-    access_key::{AccessKey, KeyStatus, LastUsed, day},
-    assessment::{Assessment, KeyState},
+    access_key::{AccessKey, KeyState, KeyStatus, LastUsed, day},
     exemption::Exemption,
     text::{ascii, count, fit},
 };
@@ -13,8 +12,13 @@ use chrono::NaiveDate;
 /// The longest annotation that `PutEvaluations` takes, in characters (the service model's `StringWithCharLimit256`).
 pub const ANNOTATION_LIMIT: usize = 256;
 
-/// For a violation: the keys, why no exemption covers them, and what to do.
-pub(crate) fn violation(assessment: &Assessment, violations: &[&AccessKey], limit: u16) -> String {
+/// For a violation: the keys, why no exemption covers them, and what to do. `other` is a key of the user besides these.
+pub(crate) fn violation(
+    exemption: &Exemption,
+    violations: &[&AccessKey],
+    other: Option<(KeyStatus, KeyState)>,
+    limit: u16,
+) -> String {
     let mut text = String::new();
     for (number, key) in violations.iter().enumerate() {
         let used = key.last_used.as_ref();
@@ -32,7 +36,7 @@ pub(crate) fn violation(assessment: &Assessment, violations: &[&AccessKey], limi
         };
     }
     text += ".";
-    match &assessment.exemption {
+    match exemption {
         Exemption::Absent => {}
         Exemption::Void(why) => text += &format!(" {why}."),
         Exemption::Valid { key, .. } => {
@@ -40,7 +44,7 @@ pub(crate) fn violation(assessment: &Assessment, violations: &[&AccessKey], limi
         }
     }
     text += " ";
-    text += advice(assessment, violations);
+    text += advice(violations, other);
     whole(&text)
 }
 
@@ -110,11 +114,11 @@ pub(crate) fn of_sentences(sentences: &[String]) -> String {
 
 /// What to do. IAM's quota is two keys per user, so there is not always room for a new one. A key whose last use is unknown may
 /// be in use.
-fn advice(assessment: &Assessment, violations: &[&AccessKey]) -> &'static str {
+fn advice(violations: &[&AccessKey], other: Option<(KeyStatus, KeyState)>) -> &'static str {
     let uses: Vec<_> = violations.iter().map(|key| key.last_used.as_ref()).collect();
     let is_unused = |used: &&Option<&LastUsed>| used.is_some_and(|used| used.at.is_none());
     let unused = uses.iter().filter(is_unused).count();
-    let [stale] = violations else {
+    if violations.len() > 1 {
         // Two keys and their last use leave about 40 characters.
         return match unused {
             all if all == uses.len() => "Deactivate them, then delete them.",
@@ -122,16 +126,16 @@ fn advice(assessment: &Assessment, violations: &[&AccessKey]) -> &'static str {
             0 => "Stop using one, then rotate the other.",
             _ => "Deactivate what is unused, rotate the rest.",
         };
-    };
+    }
     if unused == 1 {
         return "Deactivate it, then delete it.";
     }
-    match assessment.keys.iter().find(|other| other.key.id != stale.id) {
+    match other {
         None => "Create a new key, switch to it, deactivate this one.",
-        Some(other) if other.key.status != KeyStatus::Active => {
+        Some((KeyStatus::Inactive | KeyStatus::Expired, _)) => {
             "Delete the inactive key, create a new one, switch to it, deactivate this one."
         }
-        Some(other) if other.state == KeyState::Exempt => "Deactivate it as soon as nothing uses it.",
+        Some((KeyStatus::Active, KeyState::Exempt)) => "Deactivate it as soon as nothing uses it.",
         Some(_) => "Switch to the newer key, deactivate this one.",
     }
 }

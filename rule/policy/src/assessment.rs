@@ -4,7 +4,7 @@
 //! anything from keys.
 
 use crate::{
-    access_key::{AccessKey, KeyStatus, description},
+    access_key::{AccessKey, KeyState, KeyStatus, description},
     annotation,
     exemption::Exemption,
     milestone::{Milestone, reached},
@@ -12,73 +12,9 @@ use crate::{
     recorded_result::RecordedResult,
     skip_until::SkipUntil,
     user::{Tags, User},
+    verdict::{Compliance, Verdict},
 };
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use serde::{Deserialize, Serialize};
-
-/// The values of `ComplianceType` that `PutEvaluations` accepts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Compliance {
-    /// No stale key, or an exemption for each.
-    Compliant,
-    /// A stale key and no valid exemption.
-    NonCompliant,
-    /// The user is gone, or the rule does not evaluate this resource.
-    NotApplicable,
-}
-
-impl Compliance {
-    /// AWS Config's word for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Compliance::Compliant => "COMPLIANT",
-            Compliance::NonCompliant => "NON_COMPLIANT",
-            Compliance::NotApplicable => "NOT_APPLICABLE",
-        }
-    }
-}
-
-/// What the rule reports to AWS Config about one resource.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
-    /// The result.
-    pub compliance: Compliance,
-    /// 1 to 256 printable ASCII characters, most important first. Only `NOT_APPLICABLE` has none.
-    pub annotation: Option<String>,
-}
-
-impl Verdict {
-    /// For a user who is gone or out of the rule's scope.
-    pub fn not_applicable() -> Verdict {
-        Verdict { compliance: Compliance::NotApplicable, annotation: None }
-    }
-
-    fn compliant(annotation: String) -> Verdict {
-        Verdict { compliance: Compliance::Compliant, annotation: Some(annotation) }
-    }
-
-    /// Adds to the annotation that a notice that is due has not been sent. AWS Config keeps it, so that the next evaluation sends it.
-    pub fn notice_not_sent(&mut self) {
-        let annotation = self.annotation.take().unwrap_or_default();
-        self.annotation = Some(annotation::with_notice_not_sent(&annotation));
-    }
-}
-
-/// What the policy says about an access key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyState {
-    /// Stale, and no exemption covers it.
-    Violation,
-    /// Stale, and an exemption covers it.
-    Exempt,
-    /// Active, and stale within `warnBeforeDays`.
-    DueSoon,
-    /// Older than the limit, but not active: somebody should delete it once nothing needs it.
-    OldInactive,
-    /// Nothing to do.
-    Current,
-}
 
 /// An access key, with what the policy says about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -220,12 +156,18 @@ impl Assessment {
         self.keys.iter().filter_map(move |key| Some((key, key.milestone.as_ref().filter(is_new)?)))
     }
 
+    /// The first key besides these.
+    fn other_key(&self, keys: &[&AccessKey]) -> Option<(KeyStatus, KeyState)> {
+        let other = self.keys.iter().find(|other| keys.iter().all(|key| key.id != other.key.id))?;
+        Some((other.key.status, other.state))
+    }
+
     /// Sets the verdict, and until when the user needs no read, from the keys' states.
     fn decide(&mut self, parameters: &Parameters, now: DateTime<Utc>) {
         let limit = parameters.max_access_key_age;
         let violations = self.keys_in(KeyState::Violation);
         if !violations.is_empty() {
-            let annotation = annotation::violation(self, &violations, limit);
+            let annotation = annotation::violation(&self.exemption, &violations, self.other_key(&violations), limit);
             self.verdict = Verdict { compliance: Compliance::NonCompliant, annotation: Some(annotation) };
             return;
         }

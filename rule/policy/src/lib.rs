@@ -11,3 +11,4 @@ pub mod recorded_result;
 pub mod skip_until;
 pub mod text;
 pub mod user;
+pub mod verdict;

@@ -2,8 +2,8 @@
 
 use crate::{
     annotation::is_notice_not_sent,
-    assessment::{Compliance, Verdict},
     parameters::Deliver,
+    verdict::{Compliance, Verdict},
 };
 use chrono::{DateTime, Utc};
 

@@ -8,10 +8,10 @@
 use crate::{
     access_key::{AccessKey, day},
     annotation::days,
-    assessment::Compliance,
     parameters::Parameters,
     recorded_result::RecordedResult,
     user::User,
+    verdict::Compliance,
 };
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 

@@ -10,7 +10,7 @@ use crate::{
     lock,
 };
 use aws_sdk_config::{primitives::DateTime as AwsDateTime, types::Evaluation as ConfigEvaluation};
-use policy::{assessment::Verdict, text::count};
+use policy::{text::count, verdict::Verdict};
 use std::{
     collections::HashSet,
     fmt,

@@ -11,7 +11,7 @@ use aws_sdk_config::{
 };
 use chrono::DateTime;
 use futures_util::future::join;
-use policy::{assessment::Compliance, recorded_result::RecordedResult};
+use policy::{recorded_result::RecordedResult, verdict::Compliance};
 use tokio::time::Instant;
 
 /// The most results on a page of `GetComplianceDetailsByConfigRule`.

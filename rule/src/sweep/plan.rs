@@ -2,10 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use policy::{
-    assessment::{Verdict, assess_unread},
+    assessment::assess_unread,
     parameters::Parameters,
     recorded_result::{RecordedResult, is_to_deliver},
     user::User,
+    verdict::Verdict,
 };
 use std::collections::HashMap;
 
@@ -65,7 +66,7 @@ pub(crate) fn plan(
 mod tests {
     use super::*;
     use chrono::TimeDelta;
-    use policy::assessment::Compliance;
+    use policy::verdict::Compliance;
 
     const UNTIL_MAY: &str = "No access key becomes stale before 2026-05-01 (limit 90 days).";
 

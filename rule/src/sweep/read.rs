@@ -4,6 +4,7 @@
 use super::{
     plan::Pending,
     reconcile::{Became, Known, reconcile},
+    state::{Result, State, Unknown},
     unread::Unread,
 };
 use crate::{
@@ -14,11 +15,7 @@ use crate::{
     user::{CONTROLS, Confirm, Evaluated, Evaluator, control, not_yet_consistent},
 };
 use futures_util::{Stream, StreamExt, future::join, stream};
-use policy::{
-    assessment::{KeyState, Verdict},
-    recorded_result::RecordedResult,
-    user::User,
-};
+use policy::{access_key::KeyState, recorded_result::RecordedResult, user::User, verdict::Verdict};
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, HashMap},
@@ -37,41 +34,6 @@ const READS_AT_A_TIME: usize = 16;
 const LAST_USES_AT_A_TIME: usize = 16;
 /// After this many failures in a row, the last use of keys is no longer read.
 const LAST_USE_FAILURES: u32 = 16;
-
-/// What became of a user.
-#[derive(Debug)]
-pub(crate) enum State {
-    /// To be read.
-    Pending,
-    /// The keys were read by name only: they may be those of another user.
-    Unconfirmed(Box<Result>),
-    /// Listed, but not found by name and id a moment later.
-    NotFound(Box<Pending>),
-    /// Could not be read.
-    Unread(Box<Unknown>),
-    /// Has a verdict, for which no last use had to be read, or all were.
-    Evaluated,
-    /// Has a verdict, but the last use of a key could not be read.
-    WithoutLastUse(Box<Unknown>),
-    /// The user is gone.
-    Gone,
-}
-
-/// A user about whom something is unknown, and why.
-#[derive(Debug)]
-pub(crate) struct Unknown {
-    pub(crate) name: String,
-    pub(crate) error: CallError,
-}
-
-/// A user with a verdict, and the result that AWS Config recorded, if it is known.
-pub(crate) type Result = (Evaluated, Option<Box<RecordedResult>>);
-
-impl State {
-    fn unread(name: String, error: CallError) -> State {
-        State::Unread(Box::new(Unknown { name, error }))
-    }
-}
 
 /// Reads of one account.
 pub(crate) struct Reader<'a> {

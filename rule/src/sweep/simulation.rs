@@ -10,11 +10,12 @@ use super::{
 use chrono::{DateTime, TimeDelta, Utc};
 use fastrand::Rng;
 use policy::{
-    access_key::{AccessKey, KeyStatus},
-    assessment::{Assessment, Compliance, KeyState, Verdict, assess},
+    access_key::{AccessKey, KeyState, KeyStatus},
+    assessment::{Assessment, assess},
     parameters::Parameters,
     recorded_result::{RecordedResult, is_to_deliver},
     user::{Tags, User},
+    verdict::{Compliance, Verdict},
 };
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,6 +1,6 @@
 //! What is missing after the reads of an account: the users who could not be read, and the errors to raise.
 
-use super::read::{State, Unknown};
+use super::state::{State, Unknown};
 use crate::{
     aws::{
         account::Account,

@@ -5,11 +5,12 @@ use crate::terms::{assert_annotation, parameters, time};
 use chrono::{DateTime, TimeDelta, Timelike, Utc};
 use policy::{
     access_key::{AccessKey, KeyStatus},
-    assessment::{Compliance, Verdict, assess, assess_unread},
+    assessment::{assess, assess_unread},
     parameters::Parameters,
     recorded_result::RecordedResult,
     skip_until::is_routine,
     user::User,
+    verdict::{Compliance, Verdict},
 };
 
 /// The input is a line with the time when AWS Config recorded the annotation, the time now, `maxAccessKeyAge` and

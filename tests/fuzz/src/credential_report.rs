@@ -9,7 +9,7 @@ use crate::{
 };
 use chrono::{DateTime, TimeDelta};
 use csv::{ReaderBuilder, StringRecord};
-use policy::{access_key::KeyStatus, assessment::Compliance, parameters::Parameters};
+use policy::{access_key::KeyStatus, parameters::Parameters, verdict::Compliance};
 use std::collections::BTreeSet;
 
 /// The columns as IAM writes them; a newer report has one more.

@@ -8,7 +8,7 @@ use crate::{
     terms::{assert_error, scan},
 };
 use chrono::{DateTime, Utc};
-use policy::assessment::Compliance;
+use policy::verdict::Compliance;
 use serde::Deserialize;
 use serde_json::Value;
 use std::{collections::BTreeSet, sync::LazyLock};

@@ -3,13 +3,14 @@
 use crate::terms::{assert_annotation, parameters, time};
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use policy::{
-    access_key::{AccessKey, KeyStatus, LastUsed},
+    access_key::{AccessKey, KeyState, KeyStatus, LastUsed},
     annotation::is_exemption,
-    assessment::{Assessment, Compliance, KeyState, assess},
+    assessment::{Assessment, assess},
     exemption::{EXEMPT_KEY, EXEMPT_OWNER, EXEMPT_UNTIL, EXEMPTION_TAGS, Exemption},
     parameters::Parameters,
     skip_until::is_routine,
     user::{Tags, User},
+    verdict::Compliance,
 };
 
 /// The input is a line with the time now, `maxAccessKeyAge`, `warnBeforeDays` and `maxExemptionDays`, a line for each access key

@@ -21,7 +21,7 @@ use access_key_rotation::{
     coverage::account::{Coverage, State},
 };
 use chrono::{DateTime, SecondsFormat, Utc};
-use policy::{annotation::is_exemption, assessment::Compliance, recorded_result::RecordedResult};
+use policy::{annotation::is_exemption, recorded_result::RecordedResult, verdict::Compliance};
 use serde::Serialize;
 use std::{
     borrow::Cow,

@@ -4,10 +4,11 @@ use crate::args::order::Order;
 use access_key_rotation::coverage::account::{Coverage, State};
 use chrono::{DateTime, Utc};
 use policy::{
-    access_key::{AccessKey, KeyStatus},
-    assessment::{AssessedKey, Assessment, Compliance, KeyState},
+    access_key::{AccessKey, KeyState, KeyStatus},
+    assessment::{AssessedKey, Assessment},
     parameters::Parameters,
     priority::Priority,
+    verdict::Compliance,
 };
 use serde::{Deserialize, Serialize};
 

@@ -7,7 +7,7 @@ use crate::{
     },
     output::visible::visible,
 };
-use policy::assessment::Compliance;
+use policy::verdict::Compliance;
 use serde::Serialize;
 use std::io::{self, Write};
 

@@ -8,7 +8,7 @@ use crate::findings::finding::{Finding, Key, Terms, Used, compliant};
 use chrono::TimeDelta;
 use policy::{
     access_key::KeyStatus::{self, Active, Expired, Inactive},
-    assessment::Compliance,
+    verdict::Compliance,
 };
 
 fn terms() -> Terms {

@@ -8,7 +8,7 @@ use crate::findings::{
 use access_key_rotation::coverage::account::State;
 use chrono::TimeDelta;
 use maud::{Markup, html};
-use policy::{access_key::KeyStatus, assessment::Compliance};
+use policy::{access_key::KeyStatus, verdict::Compliance};
 use std::collections::BTreeMap;
 
 /// The state of a user on the page's list.

@@ -11,7 +11,7 @@ use crate::{
 };
 use access_key_rotation::coverage::account::State;
 use chrono::{DateTime, TimeDelta};
-use policy::{access_key::KeyStatus, assessment::Compliance};
+use policy::{access_key::KeyStatus, verdict::Compliance};
 
 const ACCOUNT: &str = "111122223333";
 

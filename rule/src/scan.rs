@@ -3,8 +3,9 @@
 use crate::{
     error::Error,
     sweep::{plan::Pending, read::Reader},
-    user::{Evaluated, Evaluator},
+    user::{Confirm, Evaluated, Evaluator},
 };
+use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc::unbounded_channel;
 
 /// What a scan found.
@@ -19,9 +20,13 @@ pub struct Scan {
 /// Reads and evaluates every user of the account, and delivers nothing.
 pub async fn scan(evaluator: Evaluator<'_>) -> Scan {
     let reader = Reader::new(evaluator);
-    let pending = reader.list().await.users.into_iter().map(|user| Pending { user, recorded: None }).collect();
+    let users = reader.list().await.users;
+    users.iter().for_each(|user| reader.pending(user));
+    let users = stream::iter(users).map(|user| Pending { user, recorded: None });
     let (evaluated, mut found) = unbounded_channel();
-    reader.read_and_confirm(pending, Vec::new(), evaluated).await;
+    reader.read(users, Confirm::Later, &evaluated).await;
+    reader.confirm(Vec::new(), &evaluated).await;
+    drop(evaluated);
     let mut users = Vec::new();
     while let Some((user, _)) = found.recv().await {
         users.push(user);

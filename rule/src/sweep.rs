@@ -12,7 +12,10 @@ mod unread;
 mod simulation;
 
 use crate::{
-    aws::client::{CallError, Failure},
+    aws::{
+        client::{CallError, Failure},
+        iam::Listing,
+    },
     config_service::{
         delivery::{BATCH, Destination, Evaluation, Undelivered, deliver},
         event::Event,
@@ -20,16 +23,19 @@ use crate::{
     },
     error::Error,
     notices::Notices,
-    user::{Evaluated, Evaluator},
+    user::{Confirm, Evaluated, Evaluator},
 };
-use futures_util::{StreamExt, future::join};
-use plan::{Plan, plan};
+use futures_util::{
+    StreamExt,
+    future::{join, join3},
+};
+use plan::{Decision, Pending, Plan, Skipped};
 use policy::{
     recorded_result::{RecordedResult, is_to_deliver},
     verdict::Verdict,
 };
 use read::{Reader, received};
-use std::cell::RefCell;
+use std::{cell::RefCell, pin::pin};
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
     time::Instant,
@@ -106,37 +112,68 @@ impl Batches {
 impl Sweep<'_> {
     /// The steps plan, read, and confirm. An error says that the recorded results could not be read.
     async fn evaluate(&self, batches: Batches) -> Result<(), CallError> {
-        let recorded_results = RefCell::default();
-        let (listing, recorded) = join(self.reader.list(), self.read_recorded(&recorded_results)).await;
-        let Evaluator { parameters, now, .. } = self.evaluator;
-        let Plan { skipped, pending, without_user } =
-            plan(listing.users, recorded_results.into_inner(), parameters, now);
-        for user in skipped {
-            self.reader.skip(&user.user, &user.verdict);
-            if user.is_to_deliver {
-                batches.add(Evaluation::of_user(&user.user.id, user.verdict));
-            }
-        }
-        batches.flush();
-        // Only complete lists show whose result has no user.
-        let is_complete = recorded.is_ok() && listing.broken_off.is_none();
-        let without_user = if is_complete { without_user } else { Vec::new() };
         let (evaluated, to_notify) = unbounded_channel();
-        let (gone, ()) =
-            join(self.reader.read_and_confirm(pending, without_user, evaluated), self.notify_all(to_notify, &batches))
-                .await;
+        let steps = async {
+            let (results, recorded) = unbounded_channel();
+            let (to_read, pending) = unbounded_channel();
+            let (recorded, without_user, ()) = join3(
+                self.read_recorded(results),
+                self.plan(recorded, to_read, Batches::new(batches.full.clone())),
+                self.reader.read(received(pending), Confirm::Later, &evaluated),
+            )
+            .await;
+            // Only complete lists show whose result has no user.
+            let without_user = without_user.filter(|_| recorded.is_ok()).unwrap_or_default();
+            let gone = self.reader.confirm(without_user, &evaluated).await;
+            drop(evaluated);
+            (recorded, gone)
+        };
+        let ((recorded, gone), ()) = join(steps, self.notify_all(to_notify, &batches)).await;
         gone.iter().for_each(|id| batches.add(Evaluation::of_user(id, Verdict::not_applicable())));
         batches.flush();
         recorded
     }
 
+    /// Passes on the users to read, and delivers the results of users who need no read. Returns the results whose users were not listed,
+    /// if the listing is complete.
+    async fn plan(
+        &self,
+        recorded: UnboundedReceiver<RecordedResult>,
+        to_read: UnboundedSender<Pending>,
+        batches: Batches,
+    ) -> Option<Vec<RecordedResult>> {
+        let Evaluator { parameters, now, .. } = self.evaluator;
+        let Listing { users, broken_off } = self.reader.list().await;
+        let mut plan = Plan::of(users, parameters, now);
+        let carry_out = |decision| match decision {
+            Decision::Skip(Skipped { user, verdict, is_to_deliver }) => {
+                self.reader.skip(&user, &verdict);
+                if is_to_deliver {
+                    batches.add(Evaluation::of_user(&user.id, verdict));
+                }
+            }
+            Decision::Read(pending) => {
+                self.reader.pending(&pending.user);
+                drop(to_read.send(pending));
+            }
+        };
+        let mut recorded = pin!(received(recorded));
+        while let Some(result) = recorded.next().await {
+            plan.result(result).into_iter().for_each(carry_out);
+        }
+        let (rest, without_user) = plan.end();
+        rest.into_iter().for_each(carry_out);
+        batches.flush();
+        broken_off.is_none().then_some(without_user)
+    }
+
     /// Reads the results that AWS Config recorded. They spare reads and show which users may be gone, but no verdict needs them, so
     /// they get only a quarter of the time for reads.
-    async fn read_recorded(&self, results: &RefCell<Vec<RecordedResult>>) -> Result<(), CallError> {
+    async fn read_recorded(&self, results: UnboundedSender<RecordedResult>) -> Result<(), CallError> {
         let account = self.evaluator.account;
         let start = Instant::now();
         let until = start + account.ends.reads.saturating_duration_since(start) / 4;
-        read_results(account, &self.event.rule_name, until, |result| results.borrow_mut().push(result)).await
+        read_results(account, &self.event.rule_name, until, |result| drop(results.send(result))).await
     }
 
     /// Sends the notices of users with a verdict, then passes on the results that are to be delivered.

@@ -27,39 +27,60 @@ pub(crate) struct Skipped {
     pub(crate) is_to_deliver: bool,
 }
 
-/// What a sweep does about each user and each recorded result.
+/// What a sweep does about a user.
 #[derive(Debug)]
-pub(crate) struct Plan {
-    pub(crate) skipped: Vec<Skipped>,
-    pub(crate) pending: Vec<Pending>,
-    /// Results whose users were not listed. The users are not necessarily gone: one may have been created, and evaluated, since the
-    /// users were listed.
-    pub(crate) without_user: Vec<RecordedResult>,
+pub(crate) enum Decision {
+    Skip(Skipped),
+    Read(Pending),
 }
 
-/// Makes the plan from the users and the results that AWS Config recorded. Either may be incomplete: whoever has no known result is read.
-pub(crate) fn plan(
-    users: Vec<User>,
-    recorded: Vec<RecordedResult>,
-    parameters: &Parameters,
+/// Decides about each user as soon as the user's recorded result arrives, so that reads need not wait for the last page of results.
+#[derive(Debug)]
+pub(crate) struct Plan<'a> {
+    parameters: &'a Parameters,
     now: DateTime<Utc>,
-) -> Plan {
-    let mut recorded: HashMap<_, _> = recorded.into_iter().map(|result| (result.user_id.clone(), result)).collect();
-    let mut plan = Plan { skipped: Vec::new(), pending: Vec::new(), without_user: Vec::new() };
-    for user in users {
-        let recorded = recorded.remove(&user.id);
-        match assess_unread(&user, recorded.as_ref(), parameters, now) {
+    /// `None` once it is decided what to do about the user.
+    users: Vec<Option<User>>,
+    /// The users' positions, by id.
+    positions: HashMap<String, usize>,
+    without_user: Vec<RecordedResult>,
+}
+
+impl Plan<'_> {
+    /// Starts a plan for the users who were listed. The listing may have broken off.
+    pub(crate) fn of(users: Vec<User>, parameters: &Parameters, now: DateTime<Utc>) -> Plan<'_> {
+        let positions = users.iter().enumerate().map(|(position, user)| (user.id.clone(), position)).collect();
+        let users = users.into_iter().map(Some).collect();
+        Plan { parameters, now, users, positions, without_user: Vec::new() }
+    }
+
+    /// Decides about the user of a recorded result. `None` if no such user was listed, or if it is the user's second result.
+    pub(crate) fn result(&mut self, result: RecordedResult) -> Option<Decision> {
+        let Some(position) = self.positions.get(&result.user_id) else {
+            self.without_user.push(result);
+            return None;
+        };
+        let user = self.users[*position].take()?;
+        Some(self.decide(user, Some(result)))
+    }
+
+    /// Decides about the users without a known result, in the order of the listing. Returns the results whose users were not listed
+    /// too. The users are not necessarily gone: one may have been created, and evaluated, since the users were listed.
+    pub(crate) fn end(mut self) -> (Vec<Decision>, Vec<RecordedResult>) {
+        let users = std::mem::take(&mut self.users);
+        let rest = users.into_iter().flatten().map(|user| self.decide(user, None)).collect();
+        (rest, self.without_user)
+    }
+
+    fn decide(&self, user: User, recorded: Option<RecordedResult>) -> Decision {
+        match assess_unread(&user, recorded.as_ref(), self.parameters, self.now) {
             Some(verdict) => {
-                let is_to_deliver = is_to_deliver(&verdict, recorded.as_ref(), parameters.deliver);
-                plan.skipped.push(Skipped { user, verdict, is_to_deliver });
+                let is_to_deliver = is_to_deliver(&verdict, recorded.as_ref(), self.parameters.deliver);
+                Decision::Skip(Skipped { user, verdict, is_to_deliver })
             }
-            None => plan.pending.push(Pending { user, recorded: recorded.map(Box::new) }),
+            None => Decision::Read(Pending { user, recorded: recorded.map(Box::new) }),
         }
     }
-    plan.without_user = recorded.into_values().collect();
-    // The order of a map differs from one run to the next.
-    plan.without_user.sort_by(|a, b| a.user_id.cmp(&b.user_id));
-    plan
 }
 
 #[cfg(test)]
@@ -104,12 +125,30 @@ mod tests {
                 "AKIAIOSFODNN7EXAMPLE is due on 2026-03-04 (limit 90 days). Rotate it before then.",
             ),
         ];
-        let Plan { skipped, pending, without_user } = plan(users, recorded, &Parameters::default(), now());
-        let skipped: Vec<_> = skipped.iter().map(|skipped| (skipped.user.id.as_str(), skipped.is_to_deliver)).collect();
-        assert_eq!(skipped, [("PROVEN", false), ("YOUNG", true)]);
-        let pending: Vec<_> =
-            pending.iter().map(|pending| (pending.user.id.as_str(), pending.recorded.is_some())).collect();
-        assert_eq!(pending, [("VIOLATOR", true), ("NEW", false), ("DUE", true)]);
+        let parameters = Parameters::default();
+        let mut plan = Plan::of(users, &parameters, now());
+        let mut decisions: Vec<_> = recorded.into_iter().filter_map(|result| plan.result(result)).collect();
+        let second = result("VIOLATOR", Compliant, UNTIL_MAY);
+        assert!(plan.result(second).is_none(), "the first result counts");
+        let (rest, without_user) = plan.end();
+        decisions.extend(rest);
+        let decided: Vec<_> = decisions
+            .iter()
+            .map(|decision| match decision {
+                Decision::Skip(skipped) => (skipped.user.id.as_str(), "skipped", skipped.is_to_deliver),
+                Decision::Read(pending) => (pending.user.id.as_str(), "read", pending.recorded.is_some()),
+            })
+            .collect();
+        assert_eq!(
+            decided,
+            [
+                ("PROVEN", "skipped", false),
+                ("VIOLATOR", "read", true),
+                ("DUE", "read", true),
+                ("YOUNG", "skipped", true),
+                ("NEW", "read", false),
+            ]
+        );
         assert_eq!(without_user.iter().map(|result| result.user_id.as_str()).collect::<Vec<_>>(), ["GONE"]);
     }
 }

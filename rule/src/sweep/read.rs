@@ -73,6 +73,11 @@ impl<'a> Reader<'a> {
         listing
     }
 
+    /// Records a user who is to be read.
+    pub(crate) fn pending(&self, user: &User) {
+        self.set(&user.id, State::Pending);
+    }
+
     /// Records a user who needs no read.
     pub(crate) fn skip(&self, user: &User, verdict: &Verdict) {
         self.evaluator.metrics.verdict(verdict, false);
@@ -80,26 +85,29 @@ impl<'a> Reader<'a> {
         self.set(&user.id, State::Evaluated);
     }
 
-    /// Reads users, confirms whose keys were read, and reads again who was renamed. Sends each user with a verdict on. Returns the ids of
-    /// users who are gone: those of `without_user` too, results whose users were not listed.
-    pub(crate) async fn read_and_confirm(
+    /// Confirms whose keys were read, and reads again who was renamed. Returns the ids of users who are gone: those of `without_user`
+    /// too, results whose users were not listed.
+    pub(crate) async fn confirm(
         &self,
-        users: Vec<Pending>,
         without_user: Vec<RecordedResult>,
-        evaluated: UnboundedSender<Result>,
+        evaluated: &UnboundedSender<Result>,
     ) -> Vec<String> {
-        self.read(users, Confirm::Later, &evaluated).await;
-        let (again, gone) = self.confirm(without_user, &evaluated).await;
-        self.read(again, Confirm::Now, &evaluated).await;
+        let (again, gone) = self.list_again(without_user, evaluated).await;
+        again.iter().for_each(|pending| self.pending(&pending.user));
+        self.read(stream::iter(again), Confirm::Now, evaluated).await;
         gone
     }
 
-    /// Reads users as long as there is time for reads. With [`Confirm::Later`], most are left to [`Reader::confirm`].
-    async fn read(&self, users: Vec<Pending>, confirm: Confirm, evaluated: &UnboundedSender<Result>) {
-        users.iter().for_each(|pending| self.set(&pending.user.id, State::Pending));
+    /// Reads users as they come, as long as there is time for reads. With [`Confirm::Later`], most are left to [`Reader::confirm`].
+    pub(crate) async fn read(
+        &self,
+        users: impl Stream<Item = Pending>,
+        confirm: Confirm,
+        evaluated: &UnboundedSender<Result>,
+    ) {
         let (with_stale_key, stale) = unbounded_channel();
         let reads = async {
-            let each = stream::iter(users)
+            let each = users
                 .for_each_concurrent(READS_AT_A_TIME, |user| self.read_keys(user, confirm, &with_stale_key, evaluated));
             tokio::select! {
                 biased;
@@ -187,7 +195,7 @@ impl<'a> Reader<'a> {
 
     /// Lists the users again, in time of its own, and decides what became of each user whose keys were read by name, or who was not
     /// found. Returns the users to read again, and the ids of those who are gone.
-    async fn confirm(
+    async fn list_again(
         &self,
         without_user: Vec<RecordedResult>,
         evaluated: &UnboundedSender<Result>,

@@ -4,7 +4,7 @@
 mod seeds;
 
 use super::{
-    plan::{Pending, Plan, plan},
+    plan::{Decision, Pending, Plan, Skipped},
     reconcile::{Became, Known, reconcile},
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -180,12 +180,22 @@ impl Account {
             recorded.truncate(self.random.usize(0..=recorded.len()));
             self.is_disturbed = true;
         }
-        let Plan { skipped, pending, without_user } = plan(listed, recorded, &self.parameters, self.now);
-        for skipped in skipped.into_iter().filter(|skipped| skipped.is_to_deliver) {
-            self.deliver(&skipped.user.id, skipped.verdict);
-        }
+        let parameters = self.parameters.clone();
+        let mut plan = Plan::of(listed, &parameters, self.now);
+        let mut decisions: Vec<_> = recorded.into_iter().filter_map(|result| plan.result(result)).collect();
+        let (rest, without_user) = plan.end();
+        decisions.extend(rest);
         let mut open = Vec::new();
-        for Pending { user, recorded } in pending {
+        for decision in decisions {
+            let Pending { user, recorded } = match decision {
+                Decision::Read(pending) => pending,
+                Decision::Skip(Skipped { user, verdict, is_to_deliver }) => {
+                    if is_to_deliver {
+                        self.deliver(&user.id, verdict);
+                    }
+                    continue;
+                }
+            };
             match self.read(&user, false) {
                 Ok(Some(assessment)) if assessment.tags.is_some() => {
                     self.deliver_change(&user.id, assessment.verdict, recorded.as_deref());

@@ -182,6 +182,9 @@ impl Evaluator<'_> {
     }
 
     async fn with_last_uses(&self, evaluated: Evaluated) -> Evaluated {
+        if !self.needs_last_use(&evaluated.assessment) {
+            return evaluated;
+        }
         let Evaluated { mut assessment, .. } = evaluated;
         let wanted: Vec<_> = assessment.keys.iter().map(|key| self.wants_last_use(&assessment, key.state)).collect();
         let until = self.account.extras_end();

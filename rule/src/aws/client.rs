@@ -307,10 +307,10 @@ impl Pages {
     /// # Errors
     /// If the listing has no end, or the next page has no marker.
     pub fn turn_if(&mut self, is_truncated: bool, marker: Option<String>) -> Result<(), CallError> {
-        match is_truncated && marker.as_deref().is_none_or(str::is_empty) {
-            true => Err(self.without_end()),
-            false => self.turn(marker.filter(|_| is_truncated)),
+        if is_truncated && marker.as_deref().is_none_or(str::is_empty) {
+            return Err(self.without_end());
         }
+        self.turn(marker.filter(|_| is_truncated))
     }
 
     fn without_end(&self) -> CallError {

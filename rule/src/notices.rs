@@ -86,10 +86,10 @@ impl<'a> Notices<'a> {
         let milestones = assessment.milestones(recorded.and_then(RecordedResult::notified_at));
         join_all(milestones.map(async |(key, milestone)| {
             let used = match &key.key.last_used {
-                None => last_used(account, &key.key.id, account.extras_end()).await.ok(),
+                None => last_used(account, &key.key.id, account.extras_end()).await.ok().map(Box::new),
                 used => used.clone(),
             };
-            self.event(assessment, key, used.as_ref(), milestone)
+            self.event(assessment, key, used.as_deref(), milestone)
         }))
         .await
     }

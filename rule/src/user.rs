@@ -190,7 +190,7 @@ impl Evaluator<'_> {
         let until = self.account.extras_end();
         let wanted = assessment.keys.iter_mut().zip(wanted).filter(|(_, is_wanted)| *is_wanted);
         let reads = wanted.map(async |(AssessedKey { key, .. }, _)| {
-            last_used(self.account, &key.id, until).await.map(|used| key.last_used = Some(used)).err()
+            last_used(self.account, &key.id, until).await.map(|used| key.last_used = Some(used.into())).err()
         });
         let unknown_use = join_all(reads).await.into_iter().flatten().last();
         let (user, tags) = (assessment.user.clone(), assessment.tags.take());

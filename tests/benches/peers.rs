@@ -215,9 +215,10 @@ async fn compare(peer: Peer, users: usize) {
         aws.world().clear_calls();
         let (Cost(seconds, processor, bytes), found) = peer.sweep(&aws, &credentials).await;
         let calls = aws.world().calls().len();
-        let list = |names: Vec<&String>, what| match names.is_empty() {
-            true => String::new(),
-            false => {
+        let list = |names: Vec<&String>, what| {
+            if names.is_empty() {
+                String::new()
+            } else {
                 format!("; {what} {}", names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "))
             }
         };

@@ -121,9 +121,10 @@ fn limit_processor(process_id: u32, microseconds: u32) -> std::io::Result<()> {
     let group =
         if unified { root.to_owned() } else { root.join("cpu") }.join(format!("access-key-rotation-{process_id}"));
     std::fs::create_dir(&group)?;
-    match unified {
-        true => std::fs::write(group.join("cpu.max"), format!("{microseconds} 100000"))?,
-        false => std::fs::write(group.join("cpu.cfs_quota_us"), microseconds.to_string())?,
+    if unified {
+        std::fs::write(group.join("cpu.max"), format!("{microseconds} 100000"))?;
+    } else {
+        std::fs::write(group.join("cpu.cfs_quota_us"), microseconds.to_string())?;
     }
     std::fs::write(group.join("cgroup.procs"), process_id.to_string())
 }

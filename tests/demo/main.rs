@@ -95,9 +95,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     report.after = report::results(&aws, &organization);
 
     // Not println!, which panics if the reader closes the pipe.
-    match options.json {
-        true => writeln!(stdout(), "{}", report.json())?,
-        false => write!(stdout(), "{report}")?,
+    if options.json {
+        writeln!(stdout(), "{}", report.json())?;
+    } else {
+        write!(stdout(), "{report}")?;
     }
     if options.serve.is_some() {
         serve::serve(&aws, &organization, &report.after).await?;

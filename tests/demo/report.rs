@@ -134,9 +134,10 @@ fn write_table(f: &mut fmt::Formatter<'_>, table: &Table) -> fmt::Result {
 fn table<const COLUMNS: usize>(header: [&str; COLUMNS]) -> Table {
     let mut table = Table::new();
     table.set_header(header);
-    match stdout().is_terminal() {
-        true => table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic),
-        false => table.load_style(presets::NOTHING),
+    if stdout().is_terminal() {
+        table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic)
+    } else {
+        table.load_style(presets::NOTHING)
     };
     table
 }

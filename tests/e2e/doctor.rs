@@ -19,13 +19,13 @@ pub(crate) const PACK_RULE: &str = "access-key-rotation-conformance-pack-abcdefg
 
 /// An organization of the hub and two members, with everything that the rule needs, and a session of a role of the hub that
 /// the members trust.
-pub(crate) struct Clinic {
+pub(crate) struct Organization {
     pub(crate) aws: LocalAws,
     pub(crate) credentials: Credentials,
 }
 
-impl Clinic {
-    pub(crate) async fn open() -> Clinic {
+impl Organization {
+    pub(crate) async fn start() -> Organization {
         let mut world = World::live_clock();
         let accounts = [HUB, MEMBER, OTHER_MEMBER].map(|id| (id, format!("account {id}")));
         organize(&mut world, HUB, &accounts, &format!("arn:aws:iam::{HUB}:role/security"));
@@ -33,7 +33,7 @@ impl Clinic {
             populate(world.account(id), Utc::now(), 3, 40, 20);
         }
         let credentials = world.credentials(HUB, "security");
-        Clinic { aws: LocalAws::start(world).await.unwrap(), credentials }
+        Organization { aws: LocalAws::start(world).await.unwrap(), credentials }
     }
 
     /// Exit status, standard output and standard error.
@@ -80,9 +80,9 @@ impl Clinic {
 }
 
 /// Those that are neither well nor skipped, for a transcript.
-pub(crate) fn ailing(lines: &[String]) -> String {
-    let ailing = lines.iter().filter(|line| !line.contains(" ok: ") && !line.contains(" skipped: "));
-    ailing.map(|line| format!("{line}\n")).collect()
+pub(crate) fn problems(lines: &[String]) -> String {
+    let problems = lines.iter().filter(|line| !line.contains(" ok: ") && !line.contains(" skipped: "));
+    problems.map(|line| format!("{line}\n")).collect()
 }
 
 /// The one check, or account's check, that begins with this.
@@ -94,9 +94,9 @@ pub(crate) const ALL: &[&str] = &["--organization"];
 
 #[tokio::test]
 async fn a_healthy_organization_is_well_in_every_check_and_nothing_is_written() {
-    let clinic = Clinic::open().await;
-    let (status, lines) = clinic.examine(ALL).await;
-    assert_eq!((status, ailing(&lines).as_str()), (Some(0), ""), "{lines:#?}");
+    let organization = Organization::start().await;
+    let (status, lines) = organization.examine(ALL).await;
+    assert_eq!((status, problems(&lines).as_str()), (Some(0), ""), "{lines:#?}");
     let skipped: Vec<_> = lines.iter().filter(|line| line.contains(" skipped: ")).collect();
     assert!(matches!(&skipped[..], [own] if own.starts_with(&format!("{HUB} permissions skipped: "))), "{skipped:?}");
     let of = |id: &str| lines.iter().filter(|line| line.starts_with(id)).count();
@@ -105,7 +105,7 @@ async fn a_healthy_organization_is_well_in_every_check_and_nothing_is_written() 
     assert_eq!(lines.len() - 45, 4, "region, pack, other Regions, concurrency");
 
     {
-        let mut world = clinic.aws.world();
+        let mut world = organization.aws.world();
         let reads = |action: &str| ["Get", "List", "Describe"].iter().any(|verb| action.starts_with(verb));
         let others = world.calls().iter().filter(|call| !reads(&call.action));
         // The report is made anew at most every four hours, whoever asks; only a test run is taken with that token.
@@ -118,7 +118,7 @@ async fn a_healthy_organization_is_well_in_every_check_and_nothing_is_written() 
         }
     }
 
-    let (status, out, error) = clinic.run(ALL).await;
+    let (status, out, error) = organization.run(ALL).await;
     assert_eq!(status, Some(0));
     let mut transcript = Transcript::default();
     transcript.add("doctor --organization", &out, &error);
@@ -127,25 +127,25 @@ async fn a_healthy_organization_is_well_in_every_check_and_nothing_is_written() 
 
 #[tokio::test]
 async fn throttling_and_short_pages_cost_time_only_and_what_aws_does_not_answer_is_unknown() {
-    let clinic = Clinic::open().await;
-    clinic.fault(None, FaultKind::Throttle { probability: 0.3 });
-    let (status, lines) = clinic.examine(ALL).await;
-    assert_eq!((status, ailing(&lines).as_str()), (Some(0), ""));
+    let organization = Organization::start().await;
+    organization.fault(None, FaultKind::Throttle { probability: 0.3 });
+    let (status, lines) = organization.examine(ALL).await;
+    assert_eq!((status, problems(&lines).as_str()), (Some(0), ""));
 
-    clinic.aws.world().faults.clear();
+    organization.aws.world().faults.clear();
     // Pages of one, of which the second is empty: the first user with a key is on the third.
-    clinic.aws.world().account(MEMBER).create_user("a", Utc::now());
-    clinic.fault(None, FaultKind::ShortPages(1));
-    let (status, lines) = clinic.examine(ALL).await;
-    assert_eq!((status, ailing(&lines).as_str()), (Some(0), ""));
+    organization.aws.world().account(MEMBER).create_user("a", Utc::now());
+    organization.fault(None, FaultKind::ShortPages(1));
+    let (status, lines) = organization.examine(ALL).await;
+    assert_eq!((status, problems(&lines).as_str()), (Some(0), ""));
     assert!(lines.iter().any(|line| line.starts_with(&format!("{MEMBER} permissions iam:GetAccessKeyLastUsed ok"))));
 
-    clinic.aws.world().faults.clear();
-    clinic.fault(Some((MEMBER, "DescribeDocument")), FaultKind::ServerError { probability: 1.0 });
-    clinic.fault(Some((OTHER_MEMBER, "PutEvaluations")), FaultKind::ServerError { probability: 1.0 });
+    organization.aws.world().faults.clear();
+    organization.fault(Some((MEMBER, "DescribeDocument")), FaultKind::ServerError { probability: 1.0 });
+    organization.fault(Some((OTHER_MEMBER, "PutEvaluations")), FaultKind::ServerError { probability: 1.0 });
     // A check that failed is no reason to keep silent about one that is unknown.
-    clinic.aws.world().account(OTHER_MEMBER).set_recorder(None);
-    let (status, out, error) = clinic.run(ALL).await;
+    organization.aws.world().account(OTHER_MEMBER).set_recorder(None);
+    let (status, out, error) = organization.run(ALL).await;
     assert_eq!(status, Some(1));
     let mut transcript = Transcript::default();
     transcript.add("doctor, and AWS answers with errors", &out, &error);
@@ -154,11 +154,11 @@ async fn throttling_and_short_pages_cost_time_only_and_what_aws_does_not_answer_
 
 #[tokio::test]
 async fn the_doctor_says_where_to_go_outside_the_hub() {
-    let mut clinic = Clinic::open().await;
-    clinic.credentials = clinic.aws.world().credentials(MEMBER, "security");
+    let mut organization = Organization::start().await;
+    organization.credentials = organization.aws.world().credentials(MEMBER, "security");
     let mut transcript = Transcript::default();
     for arguments in [&[][..], ALL] {
-        let (status, out, error) = clinic.run(arguments).await;
+        let (status, out, error) = organization.run(arguments).await;
         assert_eq!(status, Some(1));
         transcript.add(format!("doctor {}", arguments.join(" ")), &out, &error);
     }
@@ -167,7 +167,7 @@ async fn the_doctor_says_where_to_go_outside_the_hub() {
 
 #[tokio::test]
 async fn wrong_usage_says_what_is_allowed() {
-    let clinic = Clinic::open().await;
+    let organization = Organization::start().await;
     let mut transcript = Transcript::default();
     for arguments in [
         &["--pack-name", "1st"][..],
@@ -175,10 +175,10 @@ async fn wrong_usage_says_what_is_allowed() {
         &["--format", "csv"],
         &["--exclude", MEMBER],
     ] {
-        let (status, out, error) = clinic.run(arguments).await;
+        let (status, out, error) = organization.run(arguments).await;
         assert_eq!((status, out.as_str()), (Some(2), ""));
         transcript.add(format!("doctor {}", arguments.join(" ")), &out, &error);
     }
     insta::assert_snapshot!(transcript);
-    assert!(clinic.aws.world().calls().is_empty());
+    assert!(organization.aws.world().calls().is_empty());
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     aws_cli::{self, administrator},
-    doctor::{ALL, Clinic, PACK, PACK_RULE, ailing, check},
+    doctor::{ALL, Organization, PACK, PACK_RULE, check, problems},
     support::*,
     transcript::Transcript,
 };
@@ -17,7 +17,7 @@ async fn a_recorder_is_judged_by_every_form_of_its_recording_group() {
     let strategy = |name: &str| json!({ "useOnly": name });
     let (all, listed, but) =
         ("ALL_SUPPORTED_RESOURCE_TYPES", "INCLUSION_BY_RESOURCE_TYPES", "EXCLUSION_BY_RESOURCE_TYPES");
-    let clinic = Clinic::open().await;
+    let organization = Organization::start().await;
     for (group, status) in [
         (json!({ "allSupported": true, "includeGlobalResourceTypes": true }), "ok"),
         (json!({ "allSupported": true, "includeGlobalResourceTypes": false }), "failed"),
@@ -42,8 +42,8 @@ async fn a_recorder_is_judged_by_every_form_of_its_recording_group() {
         ),
         (json!({ "recordingStrategy": strategy("SOME_OTHER") }), "unknown"),
     ] {
-        clinic.aws.world().account(MEMBER).set_recorder(Some(Recorder::of(group.clone())));
-        let (_, lines) = clinic.examine(&["--account", MEMBER, "--before-rollout"]).await;
+        organization.aws.world().account(MEMBER).set_recorder(Some(Recorder::of(group.clone())));
+        let (_, lines) = organization.examine(&["--account", MEMBER, "--before-rollout"]).await;
         let recorder = check(&lines, "444455556666 recorder ");
         assert!(recorder.starts_with(&format!("{MEMBER} recorder {status}: ")), "{group}: {recorder}");
     }
@@ -52,8 +52,8 @@ async fn a_recorder_is_judged_by_every_form_of_its_recording_group() {
         "recordingModeOverrides": [{ "resourceTypes": [user], "recordingFrequency": "DAILY" }],
     });
     let recorder = Recorder { recording_mode: daily, ..Recorder::of_everything() };
-    clinic.aws.world().account(MEMBER).set_recorder(Some(recorder));
-    let (status, lines) = clinic.examine(&["--account", MEMBER, "--before-rollout"]).await;
+    organization.aws.world().account(MEMBER).set_recorder(Some(recorder));
+    let (status, lines) = organization.examine(&["--account", MEMBER, "--before-rollout"]).await;
     assert_eq!(status, Some(0));
     insta::assert_snapshot!(check(&lines, "444455556666 recorder "), @"444455556666 recorder ok: default records AWS::IAM::User, once a day");
 }
@@ -71,7 +71,7 @@ async fn a_recorder_that_leaves_out_the_compliance_history_is_advised_and_well()
             "recordingStrategy": strategy(but),
         })
     };
-    let clinic = Clinic::open().await;
+    let organization = Organization::start().await;
     for (group, expected, exit) in [
         (json!({ "allSupported": true, "includeGlobalResourceTypes": true }), "ok", 0),
         (
@@ -89,33 +89,33 @@ async fn a_recorder_that_leaves_out_the_compliance_history_is_advised_and_well()
         (excluding(&["AWS::EC2::Subnet", history]), "advice", 0),
         (json!({ "recordingStrategy": strategy("SOME_OTHER") }), "unknown", 1),
     ] {
-        clinic.aws.world().account(MEMBER).set_recorder(Some(Recorder::of(group.clone())));
-        let (status, lines) = clinic.examine(&["--account", MEMBER, "--before-rollout"]).await;
+        organization.aws.world().account(MEMBER).set_recorder(Some(Recorder::of(group.clone())));
+        let (status, lines) = organization.examine(&["--account", MEMBER, "--before-rollout"]).await;
         let line = check(&lines, "444455556666 history ");
         assert!(line.starts_with(&format!("{MEMBER} history {expected}: ")), "{group}: {line}");
         assert_eq!(status, Some(exit), "{group}: {lines:#?}");
     }
     {
-        let mut world = clinic.aws.world();
+        let mut world = organization.aws.world();
         world.account(MEMBER).set_recorder(Some(Recorder::of(excluding(&[history]))));
         world.account(OTHER_MEMBER).set_recorder(None);
         world.clear_calls();
     }
-    let (status, out, error) = clinic.run(&["--account", MEMBER, OTHER_MEMBER, "--before-rollout"]).await;
+    let (status, out, error) = organization.run(&["--account", MEMBER, OTHER_MEMBER, "--before-rollout"]).await;
     assert_eq!(status, Some(3));
     let mut transcript = Transcript::default();
     transcript.add("doctor, and one recorder excludes the history, and one account has no recorder", &out, &error);
     insta::assert_snapshot!(transcript);
-    let world = clinic.aws.world();
+    let world = organization.aws.world();
     let reads = world.calls().iter().filter(|call| call.action.contains("Recorder"));
     assert_eq!(reads.count(), 3, "the recorder is read once for both checks");
 }
 
 #[tokio::test]
 async fn remediation_exceptions_are_all_counted_and_only_those_of_the_rule() {
-    let clinic = Clinic::open().await;
+    let organization = Organization::start().await;
     {
-        let mut world = clinic.aws.world();
+        let mut world = organization.aws.world();
         let account = world.account(MEMBER);
         // As many rules as there are on three pages, of other functions, before and after the one.
         for n in 0..60 {
@@ -128,21 +128,21 @@ async fn remediation_exceptions_are_all_counted_and_only_those_of_the_rule() {
     }
     let mut found = vec![];
     for faults in [&[][..], &[FaultKind::ShortPages(7), FaultKind::Throttle { probability: 0.2 }]] {
-        clinic.aws.world().faults.clear();
+        organization.aws.world().faults.clear();
         for kind in faults {
             let kind = kind.clone();
-            clinic.fault(None, kind);
+            organization.fault(None, kind);
         }
-        let (status, lines) = clinic.examine(&["--account", MEMBER]).await;
+        let (status, lines) = organization.examine(&["--account", MEMBER]).await;
         assert_eq!(status, Some(3));
-        found.push(ailing(&lines));
+        found.push(problems(&lines));
     }
     assert_eq!(found[0], found[1]);
     let mut transcript = Transcript::default();
     transcript.add("doctor, and a rule of ours has 230 exceptions", &found[0], "");
 
-    clinic.aws.world().faults.clear();
-    let (status, lines) = clinic.examine(&["--account", MEMBER, "--function-name", "nothing"]).await;
+    organization.aws.world().faults.clear();
+    let (status, lines) = organization.examine(&["--account", MEMBER, "--function-name", "nothing"]).await;
     assert_eq!(status, Some(1));
     transcript.add("doctor --function-name nothing", check(&lines, "444455556666 remediation "), "");
     insta::assert_snapshot!(transcript);
@@ -151,32 +151,32 @@ async fn remediation_exceptions_are_all_counted_and_only_those_of_the_rule() {
 #[tokio::test]
 async fn a_region_that_takes_no_credentials_is_passed_over_only_if_it_is_proven_not_to_be_enabled() {
     let opt_in = ["af-south-1", "ap-east-1", "ap-southeast-3", "eu-south-1", "me-south-1"];
-    let refuse = |clinic: &Clinic, regions: &[&str], code| {
-        regions.iter().for_each(|region| clinic.aws.world().refuse_region(region, code));
+    let refuse = |organization: &Organization, regions: &[&str], code| {
+        regions.iter().for_each(|region| organization.aws.world().refuse_region(region, code));
     };
     let elsewhere = "pack other Regions ";
     let only_here = &["--account", HUB][..];
-    let mut clinic = Clinic::open().await;
-    refuse(&clinic, &opt_in[1..], "UnrecognizedClientException");
-    let (status, lines) = clinic.examine(only_here).await;
+    let mut organization = Organization::start().await;
+    refuse(&organization, &opt_in[1..], "UnrecognizedClientException");
+    let (status, lines) = organization.examine(only_here).await;
     // af-south-1 takes the session, so that it is one which every enabled Region takes.
     assert_eq!(status, Some(0));
     let mut transcript = Transcript::default();
     transcript.add("four Regions refuse a session", check(&lines, elsewhere), "");
 
-    refuse(&clinic, &opt_in[..1], "UnrecognizedClientException");
-    let (status, lines) = clinic.examine(only_here).await;
+    refuse(&organization, &opt_in[..1], "UnrecognizedClientException");
+    let (status, lines) = organization.examine(only_here).await;
     assert_eq!(status, Some(0));
     transcript.add("all five opt-in Regions refuse it", check(&lines, elsewhere), "");
     let access_key_id = format!("AKIALOCAL{HUB}");
-    clinic.credentials = Credentials { access_key_id, secret_access_key: "any".to_owned(), session_token: None };
-    let (status, lines) = clinic.examine(only_here).await;
+    organization.credentials = Credentials { access_key_id, secret_access_key: "any".to_owned(), session_token: None };
+    let (status, lines) = organization.examine(only_here).await;
     assert_eq!(status, Some(0));
     transcript.add("they refuse a user's access key", check(&lines, elsewhere), "");
 
-    refuse(&clinic, &["eu-west-1"], "AccessDeniedException");
-    refuse(&clinic, &["eu-west-2"], "UnrecognizedClientException");
-    let (status, lines) = clinic.examine(only_here).await;
+    refuse(&organization, &["eu-west-1"], "AccessDeniedException");
+    refuse(&organization, &["eu-west-2"], "UnrecognizedClientException");
+    let (status, lines) = organization.examine(only_here).await;
     assert_eq!(status, Some(1));
     transcript.add("two Regions that are always enabled refuse it", check(&lines, elsewhere), "");
     insta::assert_snapshot!(transcript);
@@ -186,8 +186,8 @@ async fn a_region_that_takes_no_credentials_is_passed_over_only_if_it_is_proven_
 async fn the_home_region_must_be_one_that_records_users() {
     let mut transcript = Transcript::default();
     for (region, expected) in [("ap-southeast-3", "ok"), ("eu-central-2", "failed"), ("mars-north-1", "unknown")] {
-        let clinic = Clinic::open().await;
-        let (_, out, error) = clinic.run(&["--before-rollout", "--region", region, "--format", "json"]).await;
+        let organization = Organization::start().await;
+        let (_, out, error) = organization.run(&["--before-rollout", "--region", region, "--format", "json"]).await;
         let report: Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{out}{error}"));
         let check = &report["checks"][0];
         assert_eq!([&check["check"], &check["status"]], ["region", expected]);
@@ -219,29 +219,29 @@ async fn concurrency_is_reserved_or_advised_as_far_as_the_quota_goes() {
         (None, None, 10, "advice"),
         (None, Some(890), 1_000, "advice"),
     ] {
-        let clinic = Clinic::open().await;
+        let organization = Organization::start().await;
         {
-            let mut world = clinic.aws.world();
+            let mut world = organization.aws.world();
             let hub = world.account(HUB);
             hub.add_function("other");
             hub.reserve_concurrency("other", elsewhere);
             hub.reserve_concurrency(RULE, reserved);
             hub.set_concurrent_executions(quota);
         }
-        let (status, lines) = clinic.examine(&["--account", MEMBER]).await;
+        let (status, lines) = organization.examine(&["--account", MEMBER]).await;
         let line = check(&lines, "concurrency ");
         assert!(line.starts_with(&format!("concurrency {expected}: ")), "{reserved:?} of {quota}: {line}");
         assert_eq!(status, Some(if expected == "failed" { 3 } else { 0 }), "{lines:#?}");
         let reserved = [reserved, elsewhere].map(|number| number.map_or("nothing".to_owned(), |n| n.to_string()));
         transcript.add(format!("{} reserved, {} for another function, of {quota}", reserved[0], reserved[1]), line, "");
     }
-    let clinic = Clinic::open().await;
-    clinic.aws.world().account(HUB).reserve_concurrency(RULE, None);
-    let (status, out, error) = clinic.run(&["--account", MEMBER]).await;
+    let organization = Organization::start().await;
+    organization.aws.world().account(HUB).reserve_concurrency(RULE, None);
+    let (status, out, error) = organization.run(&["--account", MEMBER]).await;
     assert_eq!(status, Some(0));
     transcript.add("the table, with advice", &out, &error);
-    clinic.fault(Some((HUB, "GetAccountSettings")), FaultKind::AccessDenied);
-    let (status, lines) = clinic.examine(&["--account", MEMBER]).await;
+    organization.fault(Some((HUB, "GetAccountSettings")), FaultKind::AccessDenied);
+    let (status, lines) = organization.examine(&["--account", MEMBER]).await;
     assert_eq!(status, Some(1));
     transcript.add("nothing reserved, and the quota may not be read", check(&lines, "concurrency "), "");
     insta::assert_snapshot!(transcript);
@@ -280,12 +280,12 @@ async fn a_policy_that_is_not_the_templates_own_is_not_judged() {
         (vec![two], "unknown"),
         (vec![for_others], "failed"),
     ] {
-        let clinic = Clinic::open().await;
-        clinic.aws.world().account(HUB).add_function(RULE);
+        let organization = Organization::start().await;
+        organization.aws.world().account(HUB).add_function(RULE);
         for statement in &statements {
-            clinic.aws.world().account(HUB).add_statement(RULE, statement.clone());
+            organization.aws.world().account(HUB).add_statement(RULE, statement.clone());
         }
-        let (_, lines) = clinic.examine(&["--account", MEMBER]).await;
+        let (_, lines) = organization.examine(&["--account", MEMBER]).await;
         let line = check(&lines, "444455556666 invocable ");
         assert!(line.starts_with(&format!("{MEMBER} invocable {status}: ")), "{statements:?}: {line}");
     }
@@ -294,11 +294,11 @@ async fn a_policy_that_is_not_the_templates_own_is_not_judged() {
 /// AWS Config deploys the pack to a new account before the StackSet has brought the runbook, and does not repeat it.
 #[tokio::test]
 async fn an_account_that_joins_before_its_runbooks_exist_is_named_until_the_pack_is_put_again() {
-    let clinic = Clinic::open().await;
+    let organization = Organization::start().await;
     let (joined, now) = ("888877776666", Utc::now());
     let coverage = "coverage ";
     {
-        let mut world = clinic.aws.world();
+        let mut world = organization.aws.world();
         world.account(joined);
         world.organization(HUB).add_account(joined, "joined", "ACTIVE");
         let error = Some(("ConformancePackTemplateValidationException", "The document does not exist."));
@@ -309,7 +309,7 @@ async fn an_account_that_joins_before_its_runbooks_exist_is_named_until_the_pack
         RUNBOOKS.iter().for_each(|name| account.add_document(name, "Active"));
         account.add_role(EVALUATION_ROLE, &format!("arn:aws:iam::{HUB}:role/security"));
     }
-    let (status, lines) = clinic.examine(ALL).await;
+    let (status, lines) = organization.examine(ALL).await;
     assert_eq!(status, Some(3));
     let of = |name: &str| check(&lines, &format!("{joined} {name}")).to_owned();
     assert!(
@@ -324,9 +324,9 @@ async fn an_account_that_joins_before_its_runbooks_exist_is_named_until_the_pack
          ParameterName=FunctionArn,ParameterValue={}",
         function_arn(HUB)
     );
-    aws_cli::run(&clinic.aws, &administrator(HUB), &put).await.unwrap();
-    clinic.aws.world().account(joined).set_rule_evaluated(RULE, now, Some(now));
-    let (status, lines) = clinic.examine(ALL).await;
+    aws_cli::run(&organization.aws, &administrator(HUB), &put).await.unwrap();
+    organization.aws.world().account(joined).set_rule_evaluated(RULE, now, Some(now));
+    let (status, lines) = organization.examine(ALL).await;
     assert_eq!(status, Some(0), "{lines:#?}");
     assert!(check(&lines, &format!("{joined} {coverage}")).contains(" ok: "), "{lines:#?}");
     assert!(check(&lines, &format!("{MEMBER} pack ")).ends_with(" ok: UPDATE_SUCCESSFUL"), "{lines:#?}");
@@ -334,16 +334,16 @@ async fn an_account_that_joins_before_its_runbooks_exist_is_named_until_the_pack
 
 #[tokio::test]
 async fn a_pack_whose_status_stays_in_progress_goes_by_its_accounts() {
-    let clinic = Clinic::open().await;
-    clinic.aws.world().organization(HUB).stick_pack_status();
-    let (status, lines) = clinic.examine(ALL).await;
+    let organization = Organization::start().await;
+    organization.aws.world().organization(HUB).stick_pack_status();
+    let (status, lines) = organization.examine(ALL).await;
     assert_eq!(status, Some(0), "{lines:#?}");
     assert_eq!(
         check(&lines, "pack home Region "),
         "pack home Region ok: CREATE_IN_PROGRESS, but no account is in progress any more"
     );
-    clinic.aws.world().organization(HUB).set_pack(PACK, MEMBER, "UPDATE_IN_PROGRESS", None);
-    let (status, lines) = clinic.examine(ALL).await;
+    organization.aws.world().organization(HUB).set_pack(PACK, MEMBER, "UPDATE_IN_PROGRESS", None);
+    let (status, lines) = organization.examine(ALL).await;
     assert_eq!(status, Some(1));
     assert!(
         check(&lines, "pack home Region ").starts_with("pack home Region unknown: CREATE_IN_PROGRESS | "),

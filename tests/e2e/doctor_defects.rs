@@ -1,7 +1,7 @@
 //! One defect at a time.
 
 use crate::{
-    doctor::{ALL, Clinic, PACK, PACK_RULE, ailing},
+    doctor::{ALL, Organization, PACK, PACK_RULE, problems},
     support::*,
     transcript::Transcript,
 };
@@ -135,11 +135,11 @@ const DEFECTS: &[Case] = &[
 async fn each_defect_is_the_one_thing_that_is_told_with_what_to_do() {
     let mut transcript = Transcript::default();
     for (what, harm, expected) in DEFECTS {
-        let clinic = Clinic::open().await;
-        harm(&mut clinic.aws.world());
-        let (status, lines) = clinic.examine(ALL).await;
+        let organization = Organization::start().await;
+        harm(&mut organization.aws.world());
+        let (status, lines) = organization.examine(ALL).await;
         assert_eq!(status, Some(*expected), "{what}: {lines:#?}");
-        transcript.add(what, &ailing(&lines), "");
+        transcript.add(what, &problems(&lines), "");
     }
     insta::assert_snapshot!(transcript);
 }

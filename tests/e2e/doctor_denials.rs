@@ -1,7 +1,7 @@
 //! What may not be read, and what is said of it.
 
 use crate::{
-    doctor::{Clinic, ailing},
+    doctor::{Organization, problems},
     support::*,
     transcript::Transcript,
 };
@@ -18,28 +18,28 @@ async fn each_permission_that_the_role_lacks_is_named_and_what_depends_on_it_is_
         ("config:GetComplianceDetailsByConfigRule", 0),
         ("config:PutEvaluations", 0),
     ] {
-        let clinic = Clinic::open().await;
-        clinic.fault(Some((MEMBER, action.split_once(':').unwrap().1)), FaultKind::AccessDenied);
-        let (status, lines) = clinic.examine(&["--account", MEMBER]).await;
-        transcript.add(action, &ailing(&lines), "");
+        let organization = Organization::start().await;
+        organization.fault(Some((MEMBER, action.split_once(':').unwrap().1)), FaultKind::AccessDenied);
+        let (status, lines) = organization.examine(&["--account", MEMBER]).await;
+        transcript.add(action, &problems(&lines), "");
         assert_eq!(lines.iter().filter(|line| line.contains(" skipped: ")).count(), skipped, "{lines:#?}");
         assert_eq!(status, Some(3));
     }
     insta::assert_snapshot!(transcript);
     // A policy that shields one user is not about the role.
-    let clinic = Clinic::open().await;
+    let organization = Organization::start().await;
     for action in ["ListAccessKeys", "GetUser"] {
         let (action, user) = (Some(action.to_owned()), Some("user-0000".to_owned()));
-        clinic.aws.world().faults.add(Fault { account: None, action, user, kind: FaultKind::AccessDenied });
+        organization.aws.world().faults.add(Fault { account: None, action, user, kind: FaultKind::AccessDenied });
     }
-    assert_eq!(clinic.examine(&["--account", MEMBER]).await.0, Some(0));
+    assert_eq!(organization.examine(&["--account", MEMBER]).await.0, Some(0));
     {
-        let mut world = clinic.aws.world();
+        let mut world = organization.aws.world();
         let account = world.account(MEMBER);
         let names: Vec<_> = account.users().map(|user| user.name.clone()).collect();
         names.iter().for_each(|name| assert!(account.delete_user(name)));
     }
-    let (status, lines) = clinic.examine(&["--account", MEMBER]).await;
+    let (status, lines) = organization.examine(&["--account", MEMBER]).await;
     assert_eq!(
         (status, lines.iter().filter(|line| line.contains(" skipped: no user to test it on")).count()),
         (Some(0), 3)
@@ -62,25 +62,25 @@ async fn a_check_that_the_doctor_may_not_make_is_unknown_and_says_what_to_allow(
         (HUB, "config:DescribeOrganizationConformancePackStatuses"),
         (HUB, "config:GetOrganizationConformancePackDetailedStatus"),
     ] {
-        let clinic = Clinic::open().await;
-        clinic.fault(Some((account, action.split_once(':').unwrap().1)), FaultKind::AccessDenied);
-        let (status, lines) = clinic.examine(&["--account", MEMBER]).await;
+        let organization = Organization::start().await;
+        organization.fault(Some((account, action.split_once(':').unwrap().1)), FaultKind::AccessDenied);
+        let (status, lines) = organization.examine(&["--account", MEMBER]).await;
         assert_eq!(status, Some(1), "{action}");
-        transcript.add(format!("{action} in {account}"), &ailing(&lines), "");
+        transcript.add(format!("{action} in {account}"), &problems(&lines), "");
     }
     insta::assert_snapshot!(transcript);
 }
 
 #[tokio::test]
 async fn a_role_that_cannot_be_assumed_costs_no_other_account_its_checks() {
-    let clinic = Clinic::open().await;
+    let organization = Organization::start().await;
     let stranger = "123456789012";
-    clinic.aws.world().account(stranger).add_role(EVALUATION_ROLE, &format!("arn:aws:iam::{HUB}:role/other"));
+    organization.aws.world().account(stranger).add_role(EVALUATION_ROLE, &format!("arn:aws:iam::{HUB}:role/other"));
     let missing = "210987654321";
     let accounts = ["--account", MEMBER, stranger, missing];
-    let (status, lines) = clinic.examine(&[&accounts[..], &["--before-rollout"]].concat()).await;
+    let (status, lines) = organization.examine(&[&accounts[..], &["--before-rollout"]].concat()).await;
     let mut transcript = Transcript::default();
-    transcript.add("doctor --before-rollout, and two of three roles cannot be assumed", &ailing(&lines), "");
+    transcript.add("doctor --before-rollout, and two of three roles cannot be assumed", &problems(&lines), "");
     assert_eq!(status, Some(3));
     assert!(lines.iter().any(|line| line.starts_with(&format!("{MEMBER} recorder ok"))), "{lines:?}");
     assert!(
@@ -89,11 +89,11 @@ async fn a_role_that_cannot_be_assumed_costs_no_other_account_its_checks() {
             .all(|line| !["runbooks", "permissions", "invocable", "pack"].iter().any(|word| line.contains(word)))
     );
 
-    let (_, lines) = clinic.examine(&["--account", missing]).await;
-    transcript.add("doctor, and the role cannot be assumed", &ailing(&lines), "");
-    clinic.fault(Some((HUB, "AssumeRole")), FaultKind::ServerError { probability: 1.0 });
-    let (status, lines) = clinic.examine(&["--account", MEMBER, "--before-rollout"]).await;
+    let (_, lines) = organization.examine(&["--account", missing]).await;
+    transcript.add("doctor, and the role cannot be assumed", &problems(&lines), "");
+    organization.fault(Some((HUB, "AssumeRole")), FaultKind::ServerError { probability: 1.0 });
+    let (status, lines) = organization.examine(&["--account", MEMBER, "--before-rollout"]).await;
     assert_eq!(status, Some(1));
-    transcript.add("doctor --before-rollout, and STS answers with an error", &ailing(&lines), "");
+    transcript.add("doctor --before-rollout, and STS answers with an error", &problems(&lines), "");
     insta::assert_snapshot!(transcript);
 }

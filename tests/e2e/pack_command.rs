@@ -47,10 +47,10 @@ fn the_pack_resolves_to_what_the_original_does_with_the_same_parameters() {
             Takes::OneOf(words) => words.last().unwrap().to_string(),
         };
         assert_ne!(value, parameter.default(), "{}", parameter.name);
-        let words = parameter.name.chars().map(|c| match c.is_ascii_uppercase() {
-            true => format!("-{}", c.to_ascii_lowercase()),
-            false => c.to_string(),
-        });
+        let words = parameter
+            .name
+            .chars()
+            .map(|c| if c.is_ascii_uppercase() { format!("-{}", c.to_ascii_lowercase()) } else { c.to_string() });
         // The case of a value is ignored.
         options.extend([format!("--{}", words.collect::<String>()), value.to_uppercase()]);
         all[parameter.name[..1].to_uppercase() + &parameter.name[1..]] = value.into();

@@ -4,7 +4,7 @@ use crate::{
     cloudformation::yaml,
     coverage::{COVERAGE_ROLE, accounts, check_of},
     deployed::{self, DELETION_ROLE, REMEDIATION_ROLE, python},
-    doctor::Clinic,
+    doctor::Organization,
     notices::with_bus,
     support::*,
 };
@@ -66,10 +66,10 @@ async fn the_permissions_are_the_ones_that_are_used() {
 
 #[tokio::test]
 async fn the_doctor_uses_what_the_role_has_with_a_command_line_and_nothing_else() {
-    let clinic = Clinic::open().await;
-    assert_eq!(clinic.examine(&["--organization"]).await.0, Some(0));
+    let organization = Organization::start().await;
+    assert_eq!(organization.examine(&["--organization"]).await.0, Some(0));
     let role = format!(":assumed-role/{EVALUATION_ROLE}/");
-    let world = clinic.aws.world();
+    let world = organization.aws.world();
     let calls = world.calls().iter().filter(|call| call.principal.contains(&role));
     let used: BTreeSet<_> = calls.clone().map(|call| format!("{}:{}", call.service, call.action)).collect();
     assert_eq!(used, deployed::actions_of(deployed::command_line_policy()));
@@ -85,11 +85,11 @@ async fn the_doctor_uses_what_the_role_has_with_a_command_line_and_nothing_else(
 
 /// What an operator in the security account must be allowed, besides what step 3 of the manual grants and AWS grants everybody.
 pub(crate) async fn calls_of_the_doctor_in_the_hub() -> BTreeSet<String> {
-    let clinic = Clinic::open().await;
+    let organization = Organization::start().await;
     // Only then does it read the account's quota.
-    clinic.aws.world().account(HUB).reserve_concurrency(RULE, None);
-    assert_eq!(clinic.examine(&["--organization"]).await.0, Some(0));
-    let world = clinic.aws.world();
+    organization.aws.world().account(HUB).reserve_concurrency(RULE, None);
+    assert_eq!(organization.examine(&["--organization"]).await.0, Some(0));
+    let world = organization.aws.world();
     let calls = world.calls().iter().filter(|call| call.principal.contains(":assumed-role/security/"));
     let mut used: BTreeSet<_> = calls.map(|call| format!("{}:{}", call.service, call.action)).collect();
     for action in ["sts:AssumeRole", "sts:GetCallerIdentity"] {

@@ -217,10 +217,7 @@ impl History {
         let event = {
             let world = &mut self.deployment.aws.world();
             let change = events::change(world, MEMBER, RULE, &user.name, &parameters);
-            match self.random.bool() {
-                true => change.unwrap(),
-                false => events::scheduled(world, MEMBER, RULE, &parameters),
-            }
+            if self.random.bool() { change.unwrap() } else { events::scheduled(world, MEMBER, RULE, &parameters) }
         };
         self.names += 1;
         let (act, new_name) = (self.random.u8(0..4), format!("user-{}", self.names));

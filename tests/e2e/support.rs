@@ -185,9 +185,10 @@ pub(crate) fn definition(user: &User, now: DateTime<Utc>, max_age: i64) -> Compl
     let is_stale = |key: &&AccessKey| {
         key.status == KeyStatus::Active && (now - key.created).num_milliseconds() > max_age * 86_400_000
     };
-    match user.keys.iter().filter(is_stale).any(|key| !is_exempt(user, key, now)) {
-        true => ComplianceType::NonCompliant,
-        false => ComplianceType::Compliant,
+    if user.keys.iter().filter(is_stale).any(|key| !is_exempt(user, key, now)) {
+        ComplianceType::NonCompliant
+    } else {
+        ComplianceType::Compliant
     }
 }
 

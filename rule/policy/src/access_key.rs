@@ -35,8 +35,8 @@ pub struct AccessKey {
     pub status: KeyStatus,
     /// `CreateDate`, which alone decides the key's age.
     pub created: DateTime<Utc>,
-    /// The last use; `None` if it was not read, or could not be.
-    pub last_used: Option<LastUsed>,
+    /// The last use; `None` if it was not read, or could not be. Boxed, since it is read for few of thousands of keys.
+    pub last_used: Option<Box<LastUsed>>,
 }
 
 impl AccessKey {
@@ -108,9 +108,9 @@ mod tests {
             last_used,
         };
         for (last_used, expected) in [
-            (Some(used(Some(45 * 86_400))), Some(true)),
-            (Some(used(Some(45 * 86_400 + 1))), Some(false)),
-            (Some(used(None)), Some(false)),
+            (Some(used(Some(45 * 86_400)).into()), Some(true)),
+            (Some(used(Some(45 * 86_400 + 1)).into()), Some(false)),
+            (Some(used(None).into()), Some(false)),
             (None, None),
         ] {
             assert_eq!(key(last_used).is_in_use(45, now), expected);

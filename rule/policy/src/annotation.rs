@@ -21,7 +21,7 @@ pub(crate) fn violation(
 ) -> String {
     let mut text = String::new();
     for (number, key) in violations.iter().enumerate() {
-        let used = key.last_used.as_ref();
+        let used = key.last_used.as_deref();
         let created = day(key.created);
         text += &match number {
             0 => {
@@ -115,7 +115,7 @@ pub(crate) fn of_sentences(sentences: &[String]) -> String {
 /// What to do. IAM's quota is two keys per user, so there is not always room for a new one. A key whose last use is unknown may
 /// be in use.
 fn advice(violations: &[&AccessKey], other: Option<(KeyStatus, KeyState)>) -> &'static str {
-    let uses: Vec<_> = violations.iter().map(|key| key.last_used.as_ref()).collect();
+    let uses: Vec<_> = violations.iter().map(|key| key.last_used.as_deref()).collect();
     let is_unused = |used: &&Option<&LastUsed>| used.is_some_and(|used| used.at.is_none());
     let unused = uses.iter().filter(is_unused).count();
     if violations.len() > 1 {

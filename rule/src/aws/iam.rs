@@ -10,7 +10,7 @@ use policy::{
     access_key::{AccessKey, KeyStatus, LastUsed},
     user::{Tags, User},
 };
-use std::collections::HashMap;
+use std::mem::swap;
 use tokio::time::Instant;
 
 /// `iam:ListUsers`
@@ -28,43 +28,39 @@ const USERS_A_PAGE: i32 = 1000;
 /// The users of an account.
 #[derive(Debug)]
 pub struct Listing {
-    /// Each user once, as far as the listing got.
+    /// Each user once, in order of their ids, as far as the listing got.
     pub users: Vec<User>,
     /// Why the listing is incomplete, if it is.
     pub broken_off: Option<CallError>,
 }
 
-/// Lists all users, 1,000 a page, no later than `until`. `ListUsers` does not return tags.
+/// Lists all users, 1,000 a page, no later than `until`, and sorts them by id. `ListUsers` does not return tags.
 pub async fn list_users(account: &Account<'_>, until: Instant) -> Listing {
-    let mut listing = Listing { users: Vec::new(), broken_off: None };
-    let mut positions = HashMap::new();
+    let (mut users, mut broken_off) = (Vec::new(), None);
     let mut pages = Pages::of(LIST_USERS);
     while pages.more() {
         let request = account.iam.list_users().max_items(USERS_A_PAGE).set_marker(pages.next());
         let page = account.calls.call(LIST_USERS, until, || request.clone().send()).await;
         let page = page.and_then(|page| pages.turn_if(page.is_truncated, page.marker).map(|()| page.users));
-        let users = page
+        let page = page
             .and_then(|users| users.into_iter().map(|found| user(found, LIST_USERS)).collect::<Result<Vec<_>, _>>());
-        match users {
-            Ok(users) => {
-                for user in users {
-                    // A user who is renamed during the listing may appear twice. The later name is the one to use.
-                    match positions.get(&user.id) {
-                        Some(&position) => listing.users[position] = user,
-                        None => {
-                            positions.insert(user.id.clone(), listing.users.len());
-                            listing.users.push(user);
-                        }
-                    }
-                }
-            }
+        match page {
+            Ok(page) => users.extend(page),
             Err(error) => {
-                listing.broken_off = Some(error);
+                broken_off = Some(error);
                 break;
             }
         }
     }
-    listing
+    // A user who is renamed during the listing may appear twice. The later name is the one to use.
+    users.sort_by(|one, other| one.id.cmp(&other.id));
+    users.dedup_by(|later, earlier| {
+        later.id == earlier.id && {
+            swap(later, earlier);
+            true
+        }
+    });
+    Listing { users, broken_off }
 }
 
 /// Lists a user's access keys in any status.

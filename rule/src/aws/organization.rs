@@ -48,9 +48,10 @@ pub async fn list_accounts(
         }
         pages.turn(page.next_token)?;
     }
-    match accounts.contains_key(own) {
-        true => Ok(accounts),
-        false => Err(unexpected(format!("a list without account {own}, which asks"))),
+    if accounts.contains_key(own) {
+        Ok(accounts)
+    } else {
+        Err(unexpected(format!("a list without account {own}, which asks")))
     }
 }
 

@@ -25,6 +25,7 @@ use tokio::{
         Notify,
         mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
     },
+    task::yield_now,
     time::timeout_at,
 };
 
@@ -206,9 +207,7 @@ impl<'a> Reader<'a> {
             return (again, gone);
         }
         let account = self.evaluator.account;
-        let Listing { mut users, broken_off } = list_users(account, account.ends.confirmation).await;
-        // Sorted, since a map of thousands would take as much memory again.
-        users.sort_unstable_by(|one, other| one.id.cmp(&other.id));
+        let Listing { users, broken_off } = list_users(account, account.ends.confirmation).await;
         let found = |id: &str| users.binary_search_by(|user| user.id.as_str().cmp(id)).ok().map(|at| &users[at]);
         let is_complete = broken_off.is_none();
         for id in open {
@@ -239,6 +238,8 @@ impl<'a> Reader<'a> {
                 }
             };
             self.set(&id, state);
+            // Lets the result go on to its delivery, or thousands would wait on the channel beside those that are still to come.
+            yield_now().await;
         }
         for recorded in without_user {
             let is_new = recorded.recorded.is_some_and(|recorded| self.evaluator.is_fresh(recorded));

@@ -156,9 +156,10 @@ impl Ministack {
     pub(super) fn cli(&self, caller: &Credentials, words: &str, texts: &[&str]) -> Result<Value, String> {
         let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/venv/bin/aws"));
         let output = self.run(caller, command.args(words.split(' ')).args(texts));
-        match output.status.success() {
-            true => Ok(serde_json::from_slice(&output.stdout).unwrap_or_default()),
-            false => Err(String::from_utf8(output.stderr).unwrap()),
+        if output.status.success() {
+            Ok(serde_json::from_slice(&output.stdout).unwrap_or_default())
+        } else {
+            Err(String::from_utf8(output.stderr).unwrap())
         }
     }
 

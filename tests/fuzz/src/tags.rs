@@ -64,7 +64,7 @@ fn key(number: usize, line: &str) -> Option<AccessKey> {
             Some(LastUsed { at, region: "us-east-1".to_owned(), service: "s3".to_owned() })
         }
     };
-    Some(AccessKey { id, status, created, last_used })
+    Some(AccessKey { id, status, created, last_used: last_used.map(Box::new) })
 }
 
 /// The last day of a valid exemption, and the only key that it covers.

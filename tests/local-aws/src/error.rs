@@ -23,27 +23,30 @@ impl AwsError {
     /// The request was not signed.
     pub(crate) fn missing_authentication(service: Service) -> AwsError {
         let message = "Request is missing Authentication Token";
-        match service.is_json() {
-            true => AwsError::new(400, "MissingAuthenticationTokenException", message),
-            false => AwsError::new(403, "MissingAuthenticationToken", message),
+        if service.is_json() {
+            AwsError::new(400, "MissingAuthenticationTokenException", message)
+        } else {
+            AwsError::new(403, "MissingAuthenticationToken", message)
         }
     }
 
     /// The access key does not exist, or the session token does not belong to it.
     pub(crate) fn invalid_client_token(service: Service) -> AwsError {
         let message = "The security token included in the request is invalid.";
-        match service.is_json() {
-            true => AwsError::new(400, "UnrecognizedClientException", message),
-            false => AwsError::new(403, "InvalidClientTokenId", message),
+        if service.is_json() {
+            AwsError::new(400, "UnrecognizedClientException", message)
+        } else {
+            AwsError::new(403, "InvalidClientTokenId", message)
         }
     }
 
     /// The session has expired.
     pub(crate) fn expired_token(service: Service) -> AwsError {
         let message = "The security token included in the request is expired";
-        match service.is_json() {
-            true => AwsError::new(400, "ExpiredTokenException", message),
-            false => AwsError::new(403, "ExpiredToken", message),
+        if service.is_json() {
+            AwsError::new(400, "ExpiredTokenException", message)
+        } else {
+            AwsError::new(403, "ExpiredToken", message)
         }
     }
 
@@ -53,9 +56,10 @@ impl AwsError {
             "User: {principal} is not authorized to perform: {action} on resource: {resource} \
              because no identity-based policy allows the {action} action"
         );
-        match service.is_json() {
-            true => AwsError::new(400, "AccessDeniedException", message),
-            false => AwsError::new(403, "AccessDenied", message),
+        if service.is_json() {
+            AwsError::new(400, "AccessDeniedException", message)
+        } else {
+            AwsError::new(403, "AccessDenied", message)
         }
     }
 

@@ -303,8 +303,13 @@ impl Columns {
                 "N/A" => None,
                 date => Some(time(date).with_context(|| not_a_time(&format!("access_key_{number}_last_used_date")))?),
             };
-            let last_used = Some(LastUsed { at, region: region.to_owned(), service: service.to_owned() });
-            keys.push(AccessKey { id: format!("access key {number}"), status, created, last_used });
+            let last_used = LastUsed { at, region: region.to_owned(), service: service.to_owned() };
+            keys.push(AccessKey {
+                id: format!("access key {number}"),
+                status,
+                created,
+                last_used: Some(Box::new(last_used)),
+            });
         }
         Ok(keys)
     }

@@ -58,7 +58,7 @@ fn assessed(keys: &[AccessKey], given: &Tags, parameters: &Parameters, now: Date
 fn of(keys: &[AccessKey], last_uses: &[(&str, LastUsed)], given: &[(&str, &str)]) -> Assessment {
     let mut keys = keys.to_vec();
     for key in &mut keys {
-        key.last_used = last_uses.iter().find(|(id, _)| *id == key.id).map(|(_, used)| used.clone());
+        key.last_used = last_uses.iter().find(|(id, _)| *id == key.id).map(|(_, used)| Box::new(used.clone()));
     }
     assessed(&keys, &tags(given), &Parameters::default(), now())
 }
@@ -394,7 +394,7 @@ proptest! {
         let keys: Vec<_> = ages.iter().enumerate()
             .map(|(n, (days, status))| key(&format!("AKIAIOSFODNN7EXAMPL{n}"), statuses[*status], TimeDelta::days(*days)))
             .collect();
-        let used = was_used.map(|was_used| LastUsed { at: was_used.then(now), region, service });
+        let used = was_used.map(|was_used| Box::new(LastUsed { at: was_used.then(now), region, service }));
         let keys: Vec<_> = keys.into_iter().map(|key| AccessKey { last_used: used.clone(), ..key }).collect();
         let assessment = assessed(&keys, &given, &parameters, now());
         let text = assessment.verdict.annotation.clone().unwrap();

@@ -37,11 +37,13 @@ pub(super) fn details(cx: &Context<'_>) -> Result<Value> {
     let (listing, position) = listing(cx, &format!("GetComplianceDetailsByConfigRule {name}"), size)?;
     let after = position.after.clone();
     let start = after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
-    let results =
-        rule.results.range::<str, _>((start, Bound::Unbounded)).filter(|(_, result)| match types.is_empty() {
-            true => result.compliance != ComplianceType::NotApplicable,
-            false => types.contains(&result.compliance.as_str()),
-        });
+    let results = rule.results.range::<str, _>((start, Bound::Unbounded)).filter(|(_, result)| {
+        if types.is_empty() {
+            result.compliance != ComplianceType::NotApplicable
+        } else {
+            types.contains(&result.compliance.as_str())
+        }
+    });
     let page = listing.page(position, results, |(id, _)| (*id).clone())?;
     Ok(json::page("EvaluationResults", page.map(|(id, result)| result_json(name, id, result))))
 }

@@ -5,11 +5,21 @@ import re
 from deployed import resolved, template
 
 TARGETS = "ou-exam-12345678"
-PERMISSION_SET = "AWSReservedSSO_KeyAdministrator_????????????????"
+PERMISSION_SET = "aws-reserved/sso.amazonaws.com/*AWSReservedSSO_KeyAdministrator_????????????????"
+
+
+def filling(length, items, item="{}"):
+    """As many items as a parameter takes, of as many characters as it takes."""
+    each, rest = divmod(length + 1 - items * len(item.format(",")), items)
+    return ",".join(item.format("n" * (each + (number < rest))) for number in range(items))
+
+
 LONGEST = {
-    "AdministrationRoleName": "r" * 64,
+    "ExemptionRoles": filling(320, 5),
+    "DeploymentRoles": filling(400, 10),
     "RolePath": f"/{'p' * 62}/",
-    "AccessKeyPaths": ",".join(f"/{number:02}{'p' * 57}/" for number in range(20)),
+    "PermissionsBoundary": "b" * 128,
+    "AccessKeyPaths": filling(512, 10, "/{}/"),
 }
 
 
@@ -23,7 +33,10 @@ def rendered(**parameters):
         values[name] = [part.strip() for part in text.split(",")] if of_list else text
         for value in listed(values[name]):
             allowed = definition.get("AllowedValues")
-            if not (value in allowed if allowed else re.fullmatch(definition["AllowedPattern"], value)):
+            fits = len(value) <= definition.get("MaxLength", 4096)
+            if not (
+                value in allowed if allowed else fits and re.fullmatch(definition["AllowedPattern"], value, re.ASCII)
+            ):
                 raise ValueError(f"{name}: {value!r} is not allowed")
     resources = prevention["Resources"].items()
     return {name: resolved(resource["Properties"], values, prevention["Conditions"]) for name, resource in resources}

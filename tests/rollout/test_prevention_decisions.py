@@ -12,21 +12,30 @@ from prevention import PERMISSION_SET, policies, statements
 
 EVERYTHING = {"Version": "2012-10-17", "Statement": {"Sid": "All", "Effect": "Allow", "Action": "*", "Resource": "*"}}
 PATHS = {"AccessKeyPaths": "/service-accounts/"}
-SSO = {"AdministrationRoleName": PERMISSION_SET}
+SSO = {"ExemptionRoles": PERMISSION_SET, "DeploymentRoles": f"{PERMISSION_SET},stacksets-exec-*"}
+BOTH = {"ExemptionRoles": "ci/deploy", "DeploymentRoles": "ci/deploy"}
+AFT = {"DeploymentRoles": "stacksets-exec-*,AWSAFTExecution,AWSAFTService"}
+BOUNDARY = {"PermissionsBoundary": "security/limits"}
 
 # aws:PrincipalArn of a role's session is the role's ARN, with its path.
 DEVELOPER = "role/developer"
 ADMINISTRATION = "role/access-key-rotation-administration"
-ADMINISTRATION_WITH_PATH = "role/security/access-key-rotation-administration"
+ELSEWHERE = "role/security/access-key-rotation-administration"
+PIPELINE = "role/access-key-rotation-deployment"
 LOOKALIKE = "role/my-access-key-rotation-administration"
 REMEDIATION = "role/access-key-rotation-remediation"
 DELETION = "role/access-key-rotation-deletion"
 STACKSETS = "role/stacksets-exec-0123456789abcdef0123456789abcdef"
+SELF_MANAGED = "role/AWSCloudFormationStackSetExecutionRole"
+CONTROL_TOWER = "role/AWSControlTowerExecution"
+PIPELINES = (PIPELINE, STACKSETS, SELF_MANAGED, CONTROL_TOWER)
 SSO_ADMINISTRATION = "role/aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_KeyAdministrator_0123456789abcdef"
 SSO_OTHER = "role/aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_KeyAdministrator_Readers_0123456789abcdef"
 
 UNTIL, OWNER = "access-key-rotation:exempt-until", "access-key-rotation:exempt-owner"
-RECORD = "access-key-rotation:deactivated:AKIA2EXAMPLE3EXAMPLE"
+LAST_CHANGE = "access-key-rotation:last-change"
+RECORD = "parameter/access-key-rotation/keys/AKIA2EXAMPLE3EXAMPLE"
+LIMITS = "policy/security/limits"
 USER = "user/bank"
 EVALUATION = "role/access-key-rotation-evaluation"
 RUNBOOK = "document/AccessKeyRotation-DeactivateStaleKeys"
@@ -37,6 +46,7 @@ PACK_RULE = "config-rule/aws-service-rule/config-conforms.amazonaws.com/config-r
 PACK_REMEDIATION = (
     "remediation-configuration/aws-service-remediation-configuration/config-conforms.amazonaws.com/abcdef"
 )
+ACCOUNT_PACK = "conformance-pack/access-key-rotation/conformance-pack-abcdefghi"
 PACK = "conformance-pack/OrgConformsPack-access-key-rotation-abcdefgh/conformance-pack-abcdefghi"
 # What an action has as its resource if it takes none.
 ANY = "*"
@@ -75,75 +85,92 @@ def denied_by(principal, action, resource, tags=(), partition="aws", passed_to=N
         ("ExemptionTags", "root", "iam:TagUser", USER, [UNTIL]),
         ("ExemptionTags", STACKSETS, "iam:TagUser", USER, [UNTIL]),
         ("ExemptionTags", REMEDIATION, "iam:TagUser", USER, [UNTIL]),
-        ("ExemptionTags", REMEDIATION, "iam:TagUser", USER, [RECORD, UNTIL]),
+        ("ExemptionTags", REMEDIATION, "iam:TagUser", USER, [LAST_CHANGE, UNTIL]),
+        ("ExemptionTags", PIPELINE, "iam:TagUser", USER, [UNTIL]),
+        ("ExemptionTags", ELSEWHERE, "iam:TagUser", USER, [UNTIL]),
         ("ExemptionTags", LOOKALIKE, "iam:TagUser", USER, [UNTIL]),
         ("ExemptionTags", "user/access-key-rotation-administration", "iam:TagUser", USER, [UNTIL]),
         (None, ADMINISTRATION, "iam:TagUser", USER, [UNTIL]),
         (None, ADMINISTRATION, "iam:UntagUser", USER, [UNTIL]),
-        (None, ADMINISTRATION_WITH_PATH, "iam:CreateUser", USER, [UNTIL]),
+        (None, ADMINISTRATION, "iam:CreateUser", USER, [UNTIL]),
         # Other tags, and none.
         (None, DEVELOPER, "iam:TagUser", USER, ["team"]),
         (None, DEVELOPER, "iam:TagUser", USER, ["sample-app-frontend:owner"]),
         (None, DEVELOPER, "iam:UntagUser", USER, ["team"]),
         (None, DEVELOPER, "iam:CreateUser", USER, []),
         (None, DEVELOPER, "iam:TagRole", "role/app", [UNTIL]),
+        (None, DEVELOPER, "iam:TagUser", USER, [LAST_CHANGE]),
+        (None, REMEDIATION, "iam:TagUser", USER, [LAST_CHANGE]),
         # Records.
-        ("RecordTags", DEVELOPER, "iam:TagUser", USER, [RECORD]),
-        ("RecordTags", DEVELOPER, "iam:TagUser", USER, [RECORD.upper()]),
-        ("RecordTags", DEVELOPER, "iam:TagUser", USER, ["access-key-rotation:anything"]),
-        ("RecordTags", DEVELOPER, "iam:UntagUser", USER, ["team", RECORD]),
-        ("RecordTags", DEVELOPER, "iam:CreateUser", USER, [RECORD]),
-        ("RecordTags", "role/elsewhere/access-key-rotation-remediation", "iam:TagUser", USER, [RECORD]),
-        ("RecordTags", LOOKALIKE, "iam:TagUser", USER, [RECORD]),
-        (None, REMEDIATION, "iam:TagUser", USER, [RECORD]),
-        (None, REMEDIATION, "iam:UntagUser", USER, [RECORD]),
-        (None, DELETION, "iam:UntagUser", USER, [RECORD]),
-        (None, ADMINISTRATION, "iam:UntagUser", USER, [RECORD]),
-        (None, ADMINISTRATION_WITH_PATH, "iam:UntagUser", USER, [RECORD]),
-        # Roles: the product's, and those that are excepted.
-        ("Roles", DEVELOPER, "iam:DeleteRole", EVALUATION, []),
-        ("Roles", DEVELOPER, "iam:UpdateAssumeRolePolicy", REMEDIATION, []),
-        ("Roles", DEVELOPER, "iam:AttachRolePolicy", "role/access-key-rotation-function", []),
-        ("Roles", DEVELOPER, "iam:PutRolePermissionsBoundary", EVALUATION, []),
-        ("Roles", DEVELOPER, "iam:CreateRole", ADMINISTRATION, []),
-        ("Roles", DEVELOPER, "iam:CreateRole", ADMINISTRATION_WITH_PATH, []),
-        ("Roles", DEVELOPER, "iam:CreateRole", "role/stacksets-exec-mine", []),
-        ("Roles", DEVELOPER, "iam:UpdateAssumeRolePolicy", STACKSETS, []),
-        ("Roles", REMEDIATION, "iam:PutRolePolicy", REMEDIATION, []),
-        ("Roles", LOOKALIKE, "iam:DeleteRole", EVALUATION, []),
-        (None, STACKSETS, "iam:CreateRole", EVALUATION, []),
-        (None, ADMINISTRATION, "iam:DeleteRole", EVALUATION, []),
-        (None, ADMINISTRATION_WITH_PATH, "iam:DeleteRole", EVALUATION, []),
+        *(
+            ("Records", DEVELOPER, f"ssm:{action}", RECORD, [])
+            for action in ("PutParameter", "DeleteParameter", "DeleteParameters", "AddTagsToResource")
+        ),
+        *(
+            ("Records", DEVELOPER, f"ssm:{action}", RECORD, [])
+            for action in ("LabelParameterVersion", "UnlabelParameterVersion", "RemoveTagsFromResource")
+        ),
+        ("Records", DEVELOPER, "ssm:PutParameter", "parameter/access-key-rotation/users/AIDA2EXAMPLE3EXAMPLE", []),
+        ("Records", PIPELINE, "ssm:PutParameter", RECORD, []),
+        ("Records", STACKSETS, "ssm:DeleteParameter", RECORD, []),
+        ("Records", "root", "ssm:DeleteParameter", RECORD, []),
+        ("Records", "role/elsewhere/access-key-rotation-remediation", "ssm:PutParameter", RECORD, []),
+        ("Records", LOOKALIKE, "ssm:PutParameter", RECORD, []),
+        (None, REMEDIATION, "ssm:PutParameter", RECORD, []),
+        (None, DELETION, "ssm:DeleteParameter", RECORD, []),
+        (None, ADMINISTRATION, "ssm:DeleteParameter", RECORD, []),
+        (None, DEVELOPER, "ssm:GetParameter", RECORD, []),
+        (None, DEVELOPER, "ssm:PutParameter", "parameter/app/access-key-rotation", []),
+        # Roles: the product's, and those of both lists.
+        ("Deployment", DEVELOPER, "iam:DeleteRole", EVALUATION, []),
+        ("Deployment", DEVELOPER, "iam:UpdateAssumeRolePolicy", REMEDIATION, []),
+        ("Deployment", DEVELOPER, "iam:AttachRolePolicy", "role/access-key-rotation-function", []),
+        ("Deployment", DEVELOPER, "iam:PutRolePermissionsBoundary", EVALUATION, []),
+        ("Deployment", DEVELOPER, "iam:CreateRole", ADMINISTRATION, []),
+        ("Deployment", DEVELOPER, "iam:CreateRole", PIPELINE, []),
+        ("Deployment", DEVELOPER, "iam:CreateRole", CONTROL_TOWER, []),
+        ("Deployment", DEVELOPER, "iam:CreateRole", "role/stacksets-exec-mine", []),
+        ("Deployment", DEVELOPER, "iam:UpdateAssumeRolePolicy", STACKSETS, []),
+        ("Deployment", DEVELOPER, "iam:UpdateAssumeRolePolicy", SELF_MANAGED, []),
+        ("Deployment", REMEDIATION, "iam:PutRolePolicy", REMEDIATION, []),
+        ("Deployment", LOOKALIKE, "iam:DeleteRole", EVALUATION, []),
+        # People who exempt are no pipeline, not even for themselves.
+        ("Deployment", ADMINISTRATION, "iam:DeleteRole", EVALUATION, []),
+        ("Deployment", ADMINISTRATION, "iam:PutRolePolicy", ADMINISTRATION, []),
+        ("Deployment", ADMINISTRATION, "ssm:UpdateDocument", RUNBOOK, []),
+        ("Deployment", ADMINISTRATION, "config:DeleteConfigRule", PACK_RULE, []),
+        *((None, role, "iam:CreateRole", EVALUATION, []) for role in PIPELINES),
+        (None, PIPELINE, "iam:CreateRole", ADMINISTRATION, []),
         (None, DEVELOPER, "iam:GetRole", EVALUATION, []),
         (None, DEVELOPER, "iam:DeleteRole", "role/app", []),
         (None, DEVELOPER, "iam:CreateRole", LOOKALIKE, []),
+        (None, DEVELOPER, "iam:CreateRole", ELSEWHERE, []),
+        (None, DEVELOPER, "iam:DeletePolicy", LIMITS, []),
         # Runbooks.
-        ("Runbooks", DEVELOPER, "ssm:UpdateDocument", RUNBOOK, []),
-        ("Runbooks", DEVELOPER, "ssm:DeleteDocument", RUNBOOK, []),
-        ("Runbooks", DEVELOPER, "ssm:CreateDocument", RUNBOOK, []),
-        ("Runbooks", DEVELOPER, "ssm:UpdateDocumentDefaultVersion", RUNBOOK, []),
-        ("Runbooks", DEVELOPER, "ssm:ModifyDocumentPermission", RUNBOOK, []),
-        ("Runbooks", LOOKALIKE, "ssm:UpdateDocument", RUNBOOK, []),
-        (None, STACKSETS, "ssm:UpdateDocument", RUNBOOK, []),
-        (None, ADMINISTRATION, "ssm:DeleteDocument", RUNBOOK, []),
-        (None, ADMINISTRATION_WITH_PATH, "ssm:DeleteDocument", RUNBOOK, []),
+        ("Deployment", DEVELOPER, "ssm:UpdateDocument", RUNBOOK, []),
+        ("Deployment", DEVELOPER, "ssm:DeleteDocument", RUNBOOK, []),
+        ("Deployment", DEVELOPER, "ssm:CreateDocument", RUNBOOK, []),
+        ("Deployment", DEVELOPER, "ssm:UpdateDocumentDefaultVersion", RUNBOOK, []),
+        ("Deployment", DEVELOPER, "ssm:ModifyDocumentPermission", RUNBOOK, []),
+        ("Deployment", LOOKALIKE, "ssm:UpdateDocument", RUNBOOK, []),
+        *((None, role, "ssm:UpdateDocument", RUNBOOK, []) for role in PIPELINES),
         (None, DEVELOPER, "ssm:StartAutomationExecution", RUNBOOK, []),
         (None, DEVELOPER, "ssm:UpdateDocument", "document/Patch", []),
         # Access keys, without AccessKeyPaths.
         (None, DEVELOPER, "iam:CreateAccessKey", USER, []),
         # The pack and its rule.
-        ("Rule", DEVELOPER, "config:DeleteConfigRule", PACK_RULE, []),
-        ("Rule", DEVELOPER, "config:PutConfigRule", PACK_RULE, []),
-        ("Rule", DEVELOPER, "config:DeleteEvaluationResults", PACK_RULE, []),
-        ("Rule", DEVELOPER, "config:DeleteConformancePack", PACK, []),
-        ("Rule", DEVELOPER, "config:PutConformancePack", PACK, []),
-        ("Rule", DEVELOPER, "config:DeleteRemediationConfiguration", PACK_REMEDIATION, []),
-        ("Rule", DEVELOPER, "config:PutRemediationConfigurations", PACK_REMEDIATION, []),
-        ("Rule", "root", "config:DeleteConfigRule", PACK_RULE, []),
-        ("Rule", STACKSETS, "config:DeleteConfigRule", PACK_RULE, []),
-        ("Rule", LOOKALIKE, "config:DeleteConformancePack", PACK, []),
-        (None, ADMINISTRATION, "config:DeleteConfigRule", PACK_RULE, []),
-        (None, ADMINISTRATION_WITH_PATH, "config:DeleteConformancePack", PACK, []),
+        ("Deployment", DEVELOPER, "config:DeleteConfigRule", PACK_RULE, []),
+        ("Deployment", DEVELOPER, "config:PutConfigRule", PACK_RULE, []),
+        ("Deployment", DEVELOPER, "config:DeleteEvaluationResults", PACK_RULE, []),
+        ("Deployment", DEVELOPER, "config:DeleteConformancePack", PACK, []),
+        ("Deployment", DEVELOPER, "config:PutConformancePack", PACK, []),
+        ("Deployment", DEVELOPER, "config:DeleteRemediationConfiguration", PACK_REMEDIATION, []),
+        ("Deployment", DEVELOPER, "config:PutRemediationConfigurations", PACK_REMEDIATION, []),
+        ("Deployment", "root", "config:DeleteConfigRule", PACK_RULE, []),
+        ("Deployment", DEVELOPER, "config:PutConformancePack", ACCOUNT_PACK, []),
+        ("Deployment", LOOKALIKE, "config:DeleteConformancePack", PACK, []),
+        *((None, role, "config:PutConformancePack", ACCOUNT_PACK, []) for role in PIPELINES),
+        *((None, role, "config:DeleteConformancePack", PACK, []) for role in PIPELINES),
         (None, DEVELOPER, "config:DeleteConfigRule", "config-rule/config-rule-abcdef", []),
         (None, DEVELOPER, "config:DeleteConformancePack", "conformance-pack/baseline/conformance-pack-abcdefghi", []),
         (None, DEVELOPER, "config:StartConfigRulesEvaluation", PACK_RULE, []),
@@ -158,9 +185,9 @@ def denied_by(principal, action, resource, tags=(), partition="aws", passed_to=N
         ("Recorder", DEVELOPER, "config:PutDeliveryChannel", ANY, []),
         ("Recorder", "root", "config:StopConfigurationRecorder", RECORDER, []),
         ("Recorder", LOOKALIKE, "config:StopConfigurationRecorder", RECORDER, []),
-        (None, ADMINISTRATION, "config:StopConfigurationRecorder", RECORDER, []),
-        (None, ADMINISTRATION_WITH_PATH, "config:PutDeliveryChannel", ANY, []),
-        (None, STACKSETS, "config:PutConfigurationRecorder", RECORDER, []),
+        ("Recorder", ADMINISTRATION, "config:StopConfigurationRecorder", RECORDER, []),
+        *((None, role, "config:PutConfigurationRecorder", RECORDER, []) for role in PIPELINES),
+        *((None, role, "config:PutDeliveryChannel", ANY, []) for role in PIPELINES),
         (None, DEVELOPER, "config:StartConfigurationRecorder", RECORDER, []),
         (None, DEVELOPER, "config:DescribeConfigurationRecorders", RECORDER, []),
     ],
@@ -181,18 +208,52 @@ def test_who_may_do_what(denied, principal, action, resource, tags):
         (None, DEVELOPER, "iam:UpdateAccessKey", "user/bank", PATHS),
         (None, DEVELOPER, "iam:DeleteAccessKey", "user/bank", PATHS),
         (None, DEVELOPER, "config:StopConfigurationRecorder", RECORDER, {"ProtectRecorder": "false"}),
-        ("Rule", DEVELOPER, "config:DeleteConfigRule", PACK_RULE, {"ProtectRecorder": "false"}),
-        ("Recorder", ADMINISTRATION, "config:StopConfigurationRecorder", RECORDER, SSO),
+        ("Deployment", DEVELOPER, "config:DeleteConfigRule", PACK_RULE, {"ProtectRecorder": "false"}),
+        # IAM asks twice about a user who gets another path: as it is, and as it will be.
+        ("MovedUsers", DEVELOPER, "iam:UpdateUser", "user/service-accounts/bank", PATHS),
+        ("MovedUsers", PIPELINE, "iam:UpdateUser", "user/service-accounts/bank", PATHS),
+        (None, ADMINISTRATION, "iam:UpdateUser", "user/service-accounts/bank", PATHS),
+        (None, DEVELOPER, "iam:UpdateUser", "user/bank", PATHS),
+        (None, DEVELOPER, "iam:UpdateUser", "user/service-accounts/bank", {}),
+        *(
+            ("Deployment", DEVELOPER, f"iam:{action}", LIMITS, BOUNDARY)
+            for action in ("CreatePolicyVersion", "SetDefaultPolicyVersion", "DeletePolicy", "DeletePolicyVersion")
+        ),
+        ("Deployment", ADMINISTRATION, "iam:CreatePolicyVersion", LIMITS, BOUNDARY),
+        *((None, role, "iam:CreatePolicyVersion", LIMITS, BOUNDARY) for role in PIPELINES),
+        (None, DEVELOPER, "iam:CreatePolicyVersion", "policy/limits", BOUNDARY),
+        (None, DEVELOPER, "iam:CreatePolicyVersion", "policy/security/limits-of-others", BOUNDARY),
+        ("Recorder", PIPELINE, "config:StopConfigurationRecorder", RECORDER, SSO),
         (None, SSO_ADMINISTRATION, "config:StopConfigurationRecorder", RECORDER, SSO),
         (None, SSO_ADMINISTRATION, "config:DeleteConfigRule", PACK_RULE, SSO),
         (None, SSO_ADMINISTRATION, "iam:DeleteRole", EVALUATION, SSO),
-        ("Roles", SSO_OTHER, "iam:DeleteRole", EVALUATION, SSO),
-        ("Roles", ADMINISTRATION, "iam:DeleteRole", EVALUATION, SSO),
-        ("Roles", DEVELOPER, "iam:CreateRole", "role/AWSReservedSSO_KeyAdministrator_0123456789abcdef", SSO),
+        (None, SSO_ADMINISTRATION, "ssm:DeleteParameter", RECORD, SSO),
+        ("Records", SSO_OTHER, "ssm:DeleteParameter", RECORD, SSO),
+        ("Deployment", SSO_OTHER, "iam:DeleteRole", EVALUATION, SSO),
+        ("Deployment", ADMINISTRATION, "iam:DeleteRole", EVALUATION, SSO),
+        # A role of two lists may do what both may.
+        (None, "role/ci/deploy", "iam:DeleteRole", EVALUATION, BOTH),
+        ("Deployment", "role/deploy", "iam:DeleteRole", EVALUATION, BOTH),
+        ("Deployment", "role/ci/deploy-other", "iam:DeleteRole", EVALUATION, BOTH),
+        (None, "role/ci/deploy", "ssm:PutParameter", RECORD, BOTH),
+        ("Records", ADMINISTRATION, "ssm:PutParameter", RECORD, BOTH),
+        (None, "role/AWSAFTExecution", "iam:CreateRole", EVALUATION, AFT),
+        (None, "role/AWSAFTService", "config:PutConfigurationRecorder", RECORDER, AFT),
     ],
 )
 def test_who_may_do_what_with_parameters(denied, principal, action, resource, parameters):
     assert denied_by(principal, action, resource, **parameters) == denied
+
+
+def test_an_apply_of_infrastructure_as_code_works_on_a_user_that_a_runbook_changed():
+    """What Terraform and CloudFormation call: the tag of the runbooks is not in their code, so they remove it."""
+    for principal in (DEVELOPER, PIPELINE):
+        assert denied_by(principal, "iam:UntagUser", USER, [LAST_CHANGE]) is None
+        assert denied_by(principal, "iam:TagUser", USER, ["team", "owner"]) is None
+        assert denied_by(principal, "iam:UpdateUser", USER) is None
+        assert denied_by(principal, "iam:UpdateAccessKey", USER) is None
+        # A tag of an exemption that is not in their code stays.
+        assert denied_by(principal, "iam:UntagUser", USER, [LAST_CHANGE, UNTIL]) == "ExemptionTags"
 
 
 @pytest.mark.parametrize("principal", [DEVELOPER, ADMINISTRATION, STACKSETS])
@@ -218,9 +279,9 @@ def test_roles_are_passed_only_to_what_uses_them(principal, denied, role, passed
 
 @pytest.mark.parametrize("partition", ["aws-cn", "aws-us-gov"])
 def test_it_holds_in_other_partitions(partition):
-    assert denied_by(DEVELOPER, "iam:DeleteRole", EVALUATION, partition=partition) == "Roles"
-    assert denied_by(DEVELOPER, "ssm:DeleteDocument", RUNBOOK, partition=partition) == "Runbooks"
-    assert denied_by(DEVELOPER, "config:DeleteConfigRule", PACK_RULE, partition=partition) == "Rule"
+    assert denied_by(DEVELOPER, "iam:DeleteRole", EVALUATION, partition=partition) == "Deployment"
+    assert denied_by(DEVELOPER, "ssm:DeleteDocument", RUNBOOK, partition=partition) == "Deployment"
+    assert denied_by(DEVELOPER, "config:DeleteConfigRule", PACK_RULE, partition=partition) == "Deployment"
     assert denied_by(DEVELOPER, "config:StopConfigurationRecorder", RECORDER, partition=partition) == "Recorder"
     assert denied_by(DEVELOPER, "iam:PassRole", EVALUATION, partition=partition) == "PassEvaluationRole"
     assert (
@@ -228,7 +289,8 @@ def test_it_holds_in_other_partitions(partition):
         == "PassRunbookRoles"
     )
     assert denied_by(DEVELOPER, "iam:PassRole", DELETION, passed_to="ssm.amazonaws.com", partition=partition) is None
-    assert denied_by(ADMINISTRATION, "config:StopConfigurationRecorder", RECORDER, partition=partition) is None
+    assert denied_by(PIPELINE, "config:StopConfigurationRecorder", RECORDER, partition=partition) is None
+    assert denied_by(DEVELOPER, "ssm:PutParameter", RECORD, partition=partition) == "Records"
     assert denied_by(ADMINISTRATION, "iam:TagUser", USER, [UNTIL], partition=partition) is None
     assert denied_by(DEVELOPER, "iam:CreateAccessKey", USER, partition=partition, **PATHS) == "NewAccessKeys"
     assert (
@@ -250,37 +312,38 @@ def test_they_protect_what_the_templates_make_and_lets_the_runbooks_keep_records
     assert len(roles) == 9 and len(runbooks) == 4
     for role in roles:
         arn = f"role/{role['RoleName']}"
-        assert denied_by(DEVELOPER, "iam:DeleteRole", arn) == "Roles"
-        allowed = re.findall("iam:(?:Tag|Untag)User", json.dumps(role["Policies"]))
-        assert {denied_by(arn, action, USER, [RECORD]) for action in allowed} <= {None}
-        assert {denied_by(arn, action, USER, [UNTIL]) for action in allowed} <= {"ExemptionTags"}
-        assert bool(allowed) == (denied_by(arn, "iam:TagUser", USER, [RECORD]) is None)
+        assert denied_by(DEVELOPER, "iam:DeleteRole", arn) == "Deployment"
+        allowed = re.findall("iam:(?:Tag|Untag)User|ssm:(?:Put|Delete)Parameter", json.dumps(role["Policies"]))
+        assert {denied_by(arn, action, USER, [LAST_CHANGE]) for action in allowed if "User" in action} <= {None}
+        assert {denied_by(arn, action, USER, [UNTIL]) for action in allowed if "User" in action} <= {"ExemptionTags"}
+        assert bool(allowed) == (denied_by(arn, "ssm:PutParameter", RECORD) is None)
         # A role that a service gets can be passed to this service, and a role that none gets cannot be passed.
         [service] = re.findall(r'"Service": "([a-z.]+)"', json.dumps(role["AssumeRolePolicyDocument"])) or [None]
         assert denied_by(DEVELOPER, "iam:PassRole", arn, passed_to=service) == (
             None if service else "PassEvaluationRole"
         )
     for runbook in runbooks:
-        assert denied_by(DEVELOPER, "ssm:UpdateDocument", f"document/{runbook['Name']}") == "Runbooks"
+        assert denied_by(DEVELOPER, "ssm:UpdateDocument", f"document/{runbook['Name']}") == "Deployment"
 
 
 def test_it_follows_the_roles_to_their_path():
-    found, plain = statements(RolePath="/security/"), statements()
-    assert "arn:*:iam::*:role/security/access-key-rotation-*" in found["Roles"]["Resource"]
+    there = {"RolePath": "/security/"}
     assert (
-        denied_by(DEVELOPER, "iam:PassRole", "role/security/access-key-rotation-evaluation", RolePath="/security/")
+        denied_by(DEVELOPER, "iam:PassRole", "role/security/access-key-rotation-evaluation", **there)
         == "PassEvaluationRole"
     )
-    assert set(plain["Roles"]["Resource"]) <= set(found["Roles"]["Resource"])
+    # What the policy protects without a path, it protects with one too.
+    assert set(statements()["Deployment"]["Resource"]) <= set(statements(**there)["Deployment"]["Resource"])
     for role in ("remediation", "deletion"):
-        arn = f"arn:*:iam::*:role/security/access-key-rotation-{role}"
-        assert arn in found["RecordTags"]["Condition"]["ArnNotLike"]["aws:PrincipalArn"]
-        assert arn in found["PassRunbookRoles"]["Resource"]
+        arn = f"role/security/access-key-rotation-{role}"
+        assert denied_by(arn, "ssm:PutParameter", RECORD, **there) is None
+        assert denied_by(arn, "ssm:PutParameter", RECORD) == "Records"
+        passed = {"passed_to": "lambda.amazonaws.com", **there}
+        assert denied_by(DEVELOPER, "iam:PassRole", arn, **passed) == "PassRunbookRoles"
     under_path = "role/security/access-key-rotation-automation-administration"
     for role in (under_path, "role/access-key-rotation-automation-execution"):
         assert (
-            denied_by(DEVELOPER, "iam:PassRole", role, passed_to="lambda.amazonaws.com", RolePath="/security/")
-            == "PassRunbookRoles"
+            denied_by(DEVELOPER, "iam:PassRole", role, passed_to="lambda.amazonaws.com", **there) == "PassRunbookRoles"
         )
-        assert denied_by(DEVELOPER, "iam:PassRole", role, passed_to="ssm.amazonaws.com", RolePath="/security/") is None
-    assert denied_by(DEVELOPER, "iam:DeleteRole", under_path, RolePath="/security/") == "Roles"
+        assert denied_by(DEVELOPER, "iam:PassRole", role, passed_to="ssm.amazonaws.com", **there) is None
+        assert denied_by(DEVELOPER, "iam:DeleteRole", role, **there) == "Deployment"

@@ -26,7 +26,7 @@ const VALUE_LIMIT: usize = 256;
 /// Exempt a user for a limited time, end an exemption, or list exemptions.
 ///
 /// An exemption is a set of tags on the IAM user. A new exemption replaces the earlier one completely. If the service control
-/// policy of templates/prevention.yaml is attached, only its administration role may write these tags.
+/// policy of templates/prevention.yaml is attached, only its ExemptionRoles may write these tags.
 ///
 /// Exit status: 0 - done; 1 - failed, or the list is incomplete; 2 - wrong usage.
 #[derive(clap::Args)]

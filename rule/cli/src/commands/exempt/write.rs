@@ -175,9 +175,9 @@ impl Target<'_> {
     fn unwritten(&self, error: &CallError, before: &str) -> anyhow::Error {
         let what = match error.kind {
             Failure::Denied if error.code.starts_with("AccessDenied") => {
-                "The cause is probably the service control policy of templates/prevention.yaml. It allows only the role \
-                 access-key-rotation-administration, or the one in its AdministrationRoleName, to write exemptions. Use that \
-                 role with --profile or, in another account, with --role-name. The evaluation role can never write them."
+                "The cause is probably the service control policy of templates/prevention.yaml. It allows only the roles in \
+                 its ExemptionRoles to write exemptions, by default access-key-rotation-administration. Use such a role \
+                 with --profile or, in another account, with --role-name. The evaluation role can never write them."
             }
             Failure::NotFound => "The user was deleted or renamed in the meantime.",
             _ if error.code == "LimitExceeded" => "A user can have at most 50 tags. Remove another tag first.",

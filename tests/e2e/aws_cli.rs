@@ -1,5 +1,6 @@
 //! The AWS CLI against the local AWS: AWS's own client, with AWS's own models, finds what it expects. The rule and the local
-//! AWS alone could agree on a mistake. IAM and STS are in `aws_cli_iam.rs`, AWS Config in `aws_cli_config.rs`.
+//! AWS alone could agree on a mistake. IAM and STS are in `aws_cli_iam.rs`, AWS Config in `aws_cli_config.rs`, Parameter
+//! Store and CloudTrail in `aws_cli_records.rs`.
 
 use crate::{python, support::*};
 use local_aws::{Credentials, Fault, FaultKind, LocalAws, Outcome, REGION, World};
@@ -31,6 +32,8 @@ pub(crate) const ORGANIZATION_PACKS: &[&str] = &[
 pub(crate) const EVENTS: &[&str] = &["PutEvents"];
 pub(crate) const DOCUMENTS_AND_FUNCTIONS: &[&str] =
     &["DescribeDocument", "GetPolicy", "GetFunctionConfiguration", "GetFunctionConcurrency", "GetAccountSettings"];
+pub(crate) const PARAMETERS: &[&str] = &["PutParameter", "GetParameters", "GetParametersByPath", "DeleteParameter"];
+pub(crate) const LOOKUPS: &[&str] = &["LookupEvents"];
 
 const AWS: &str = "target/venv/bin/aws";
 
@@ -253,7 +256,7 @@ async fn no_action_of_the_local_aws_is_left_out() {
     let known = world.calls().iter().filter(|call| !unknown.contains(&call.outcome)).map(|call| call.action.as_str());
     let driven = [
         &[USERS_AND_TAGS, ACCESS_KEYS, CREDENTIAL_REPORT, ROLES, CONFIG_RESULTS, REMEDIATION][..],
-        &[ORGANIZATION, RECORDER, ORGANIZATION_PACKS, EVENTS, DOCUMENTS_AND_FUNCTIONS],
+        &[ORGANIZATION, RECORDER, ORGANIZATION_PACKS, EVENTS, DOCUMENTS_AND_FUNCTIONS, PARAMETERS, LOOKUPS],
     ];
     assert_eq!(known.collect::<BTreeSet<_>>(), driven.concat().concat().into_iter().collect());
 }

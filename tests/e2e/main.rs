@@ -19,6 +19,7 @@ mod at_once;
 mod aws_cli;
 mod aws_cli_config;
 mod aws_cli_iam;
+mod aws_cli_records;
 mod budget;
 mod change;
 mod cli;

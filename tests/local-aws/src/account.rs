@@ -6,10 +6,12 @@ use std::ops::Bound;
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use fastrand::Rng;
 
+use crate::cloud_trail::Trail;
 use crate::config_rule::{ConfigRule, Delivery, EvaluationResult, ResultToken};
 use crate::error::AwsError;
 use crate::ids;
 use crate::regional::Regional;
+use crate::ssm::parameters::Parameters;
 use crate::user::{AccessKey, KeyStatus, LastUsed, User};
 
 // Quotas that IAM does not raise.
@@ -23,6 +25,8 @@ static NO_RESULTS: BTreeMap<String, EvaluationResult> = BTreeMap::new();
 /// Methods that change something by its name return whether it existed.
 pub struct Account {
     pub(crate) regional: Regional,
+    pub(crate) parameters: Parameters,
+    pub(crate) trail: Trail,
     pub(crate) credential_report: Option<CredentialReport>,
     pub(crate) result_tokens: HashMap<String, ResultToken>,
     pub(crate) rng: Rng,
@@ -55,6 +59,8 @@ impl Account {
         let seed = id.bytes().fold(0, |seed: u64, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
         Account {
             regional: Regional::default(),
+            parameters: Parameters::default(),
+            trail: Trail::default(),
             credential_report: None,
             result_tokens: HashMap::new(),
             rng: Rng::with_seed(seed),
@@ -204,14 +210,19 @@ impl Account {
         Ok(id)
     }
 
-    /// Sets a key's status.
+    /// Sets a key's status, as a session of the role `somebody` does now. [`set_key_status_by`](Account::set_key_status_by) is
+    /// for another role or time.
     pub fn set_key_status(&mut self, user: &str, key: &str, status: KeyStatus) -> bool {
-        let now = self.now.trunc_subsecs(0);
+        self.set_key_status_by("somebody", self.now, user, key, status)
+    }
+
+    /// Sets a key's status without an event in CloudTrail.
+    pub(crate) fn change_key_status(&mut self, at: DateTime<Utc>, user: &str, key: &str, status: KeyStatus) -> bool {
         let Some(key) = self.existing_user(user).ok().and_then(|user| user.key_mut(key)) else {
             return false;
         };
         if status == KeyStatus::Active && key.status != status {
-            key.activated = now;
+            key.activated = at.trunc_subsecs(0);
         }
         key.status = status;
         true

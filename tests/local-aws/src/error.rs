@@ -70,7 +70,7 @@ impl AwsError {
 
     pub(crate) fn throttling(service: Service) -> AwsError {
         match service {
-            Service::Config | Service::Ssm | Service::Events => {
+            Service::Config | Service::Ssm | Service::Events | Service::CloudTrail => {
                 AwsError::new(400, "ThrottlingException", "Rate exceeded")
             }
             Service::Lambda => AwsError::new(429, "TooManyRequestsException", "Rate exceeded"),
@@ -83,7 +83,7 @@ impl AwsError {
         let message = "The request processing has failed because of an unknown error, exception or failure.";
         match service {
             Service::Iam => AwsError::new(500, "ServiceFailure", message),
-            Service::Sts | Service::Config => AwsError::new(500, "InternalFailure", message),
+            Service::Sts | Service::Config | Service::CloudTrail => AwsError::new(500, "InternalFailure", message),
             Service::Ssm => AwsError::new(500, "InternalServerError", message),
             Service::Events => AwsError::new(500, "InternalException", message),
             Service::Organizations | Service::Lambda => AwsError::new(500, "ServiceException", message),

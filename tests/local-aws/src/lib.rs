@@ -1,5 +1,5 @@
-//! AWS for one process, on loopback or in memory: IAM, STS, Config, Organizations, EventBridge, SSM and Lambda with their real wire protocols, AWS's
-//! limits and errors, and the Lambda Runtime API for a function's binary. The AWS SDKs and the AWS CLI work with it if
+//! AWS for one process, on loopback or in memory: IAM, STS, Config, Organizations, EventBridge, SSM, CloudTrail and Lambda with their real wire protocols,
+//! AWS's limits and errors, and the Lambda Runtime API for a function's binary. The AWS SDKs and the AWS CLI work with it if
 //! `AWS_ENDPOINT_URL` is set to [`LocalAws::endpoint`].
 //!
 //! The account, the service and the principal of a request come from the credential scope of its `Authorization` header
@@ -13,9 +13,10 @@
 //!   Each call counts as a use of the key.
 //!
 //! Administrators and roles may call every action that no [`FaultKind::AccessDenied`] denies. All accounts are in the partition
-//! `aws`. Their Config, SSM and Lambda resources exist in [`REGION`] only, except for the organization's packs.
+//! `aws`. Their Config, SSM and Lambda resources exist in [`REGION`] only, except for the organization's packs and parameters.
 mod account;
 mod authentication;
+mod cloud_trail;
 mod config;
 mod config_rule;
 mod constraints;
@@ -46,6 +47,7 @@ mod user;
 mod world;
 
 pub use account::Account;
+pub use cloud_trail::TrailEvent;
 pub use config_rule::{ComplianceType, Delivery, EvaluationResult};
 pub use error::AwsError;
 pub use faults::{Cut, Failing, Fault, FaultKind, Faults};

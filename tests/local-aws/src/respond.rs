@@ -14,7 +14,7 @@ use crate::request::{Input, Scope};
 use crate::response::{Answer, render};
 use crate::service::Service;
 use crate::world::{Call, Outcome, World};
-use crate::{config, event_bus, functions, iam, ids, lock, organizations, ssm, sts};
+use crate::{cloud_trail, config, event_bus, functions, iam, ids, lock, organizations, ssm, sts};
 
 /// The response to a request, whichever door it came through.
 pub(crate) async fn respond(
@@ -73,6 +73,8 @@ async fn call(
     let mut world = lock(world);
     world.run_acts(action);
     let result = act(&mut world, scope, &caller, &effects, action, input);
+    let account = world.account(&caller.account);
+    cloud_trail::record(account, scope, &caller, (action, input), result.as_ref().err());
     world.record(Call {
         account: caller.account,
         principal: caller.arn,
@@ -110,7 +112,8 @@ fn act(
             match scope.service {
                 Service::Organizations => organizations::answer(world, account, action, input, effects),
                 Service::Events => event_bus::answer(JsonCall { world, account, region, action, input }),
-                Service::Ssm => ssm::answer(JsonCall { world, account, region, action, input }),
+                Service::Ssm => ssm::answer(JsonCall { world, account, region, action, input }, effects),
+                Service::CloudTrail => cloud_trail::answer(JsonCall { world, account, region, action, input }, effects),
                 Service::Lambda => functions::answer(JsonCall { world, account, region, action, input }),
                 _ => config::answer(world, account, region, action, input, effects),
             }
@@ -144,7 +147,7 @@ fn resource(caller: &Caller, action: &str, input: &Input) -> String {
 }
 
 fn subject(input: &Input) -> Option<String> {
-    ["UserName", "AccessKeyId", "RoleArn", "ConfigRuleName", "FunctionName", "Name"]
+    ["UserName", "AccessKeyId", "RoleArn", "ConfigRuleName", "FunctionName", "Name", "Path"]
         .iter()
         .find_map(|name| input.get(name))
         .map(str::to_owned)

@@ -12,17 +12,19 @@ pub(crate) enum Service {
     Organizations,
     Events,
     Ssm,
+    CloudTrail,
     Lambda,
 }
 
 impl Service {
-    pub(crate) const ALL: [Service; 7] = [
+    pub(crate) const ALL: [Service; 8] = [
         Service::Iam,
         Service::Sts,
         Service::Config,
         Service::Organizations,
         Service::Events,
         Service::Ssm,
+        Service::CloudTrail,
         Service::Lambda,
     ];
 
@@ -35,6 +37,7 @@ impl Service {
             Service::Organizations => "2016-11-28",
             Service::Events => "2015-10-07",
             Service::Ssm => "2014-11-06",
+            Service::CloudTrail => "2013-11-01",
             Service::Lambda => "2015-03-31",
         }
     }
@@ -47,6 +50,7 @@ impl Service {
             Service::Organizations => Some("AWSOrganizationsV20161128."),
             Service::Events => Some("AWSEvents."),
             Service::Ssm => Some("AmazonSSM."),
+            Service::CloudTrail => Some("com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101."),
         }
     }
 
@@ -70,6 +74,7 @@ impl fmt::Display for Service {
             Service::Organizations => "organizations",
             Service::Events => "events",
             Service::Ssm => "ssm",
+            Service::CloudTrail => "cloudtrail",
             Service::Lambda => "lambda",
         })
     }

@@ -1,15 +1,26 @@
-//! SSM, version 2014-11-06: DescribeDocument.
+//! SSM, version 2014-11-06: DescribeDocument, and the actions of Parameter Store.
+
+pub(crate) mod parameters;
 
 use serde_json::{Value, json};
 
 use crate::REGION;
 use crate::error::AwsError;
+use crate::faults::Effects;
 use crate::json::{JsonCall, epoch_seconds, member};
 
-pub(crate) fn answer(JsonCall { world, account, region, action, input }: JsonCall<'_>) -> Result<Value, AwsError> {
-    if action != "DescribeDocument" {
-        return Err(AwsError::unknown_operation());
+pub(crate) fn answer(call: JsonCall<'_>, effects: &Effects) -> Result<Value, AwsError> {
+    match call.action {
+        "DescribeDocument" => describe_document(call),
+        "PutParameter" => parameters::put(call),
+        "GetParameters" => parameters::get(call),
+        "GetParametersByPath" => parameters::get_by_path(call, effects),
+        "DeleteParameter" => parameters::delete(call),
+        _ => Err(AwsError::unknown_operation()),
     }
+}
+
+fn describe_document(JsonCall { world, account, region, input, .. }: JsonCall<'_>) -> Result<Value, AwsError> {
     let name = member(input, "Name", Value::as_str)?.unwrap_or_default();
     let account = world.account(account);
     let document = account.regional.documents.get(name).filter(|_| region == REGION);

@@ -60,7 +60,8 @@ pub(super) fn update(cx: &mut Context<'_>) -> Result<()> {
     let status = if status == "Active" { KeyStatus::Active } else { KeyStatus::Inactive };
     let (user, id) = (cx.user_name_or_caller()?, cx.access_key_id()?);
     cx.account.existing_user(&user)?;
-    cx.account.set_key_status(&user, &id, status).then_some(()).ok_or_else(|| no_such_key(&id))
+    let now = cx.account.now;
+    cx.account.change_key_status(now, &user, &id, status).then_some(()).ok_or_else(|| no_such_key(&id))
 }
 
 pub(super) fn delete(cx: &mut Context<'_>) -> Result<()> {

@@ -4,7 +4,7 @@ use crate::organization::Organization;
 use comfy_table::{ContentArrangement, Table, presets};
 use deployment::RULE;
 use local_aws::{ComplianceType, LocalAws};
-use policy::skip_until::is_routine;
+use policy::{annotation::is_exemption, skip_until::is_routine};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
@@ -71,9 +71,8 @@ impl fmt::Display for Report {
         let mut compliance = table(["Account", "User", "Compliance", "Annotation"]);
         let violations = self.before.iter().filter(|(_, (verdict, _))| *verdict == ComplianceType::NonCompliant);
         let compliant = || self.before.iter().filter(|(_, (verdict, _))| *verdict == ComplianceType::Compliant);
-        let is_exempt = |said: &str| said.starts_with("Exempt");
-        let exempt = compliant().filter(|(_, (_, said))| is_exempt(said)).take(EXAMPLES);
-        let described = compliant().filter(|(_, (_, said))| !is_exempt(said) && !is_routine(said)).take(EXAMPLES);
+        let exempt = compliant().filter(|(_, (_, said))| is_exemption(said)).take(EXAMPLES);
+        let described = compliant().filter(|(_, (_, said))| !is_exemption(said) && !is_routine(said)).take(EXAMPLES);
         let others = compliant().filter(|(_, (_, said))| is_routine(said)).take(EXAMPLES);
         let shown = violations.chain(exempt).chain(described).chain(others);
         for ((account, user), (verdict, annotation)) in shown {

@@ -151,7 +151,9 @@ async fn a_renamed_user_is_found_under_the_new_name() {
     let event = events::change(&mut deployment.aws.world(), MEMBER, RULE, "stale", &[]).unwrap();
     deployment.member(|account| account.rename_user("stale", "renamed"));
     deployment.send(&event).await.0.unwrap();
-    assert_eq!(deployment.result("renamed").0, NonCompliant);
+    let (compliance, said) = deployment.result("renamed");
+    assert_eq!(compliance, NonCompliant);
+    assert!(said.as_deref().is_some_and(|said| said.starts_with("renamed: AKIA")), "{said:?}");
 
     // The old name has passed since to another user, who cannot even be read.
     deployment.member(|account| account.create_user("stale", today()));

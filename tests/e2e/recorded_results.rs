@@ -83,8 +83,9 @@ async fn an_old_inactive_key_is_named_and_its_user_read_in_every_sweep() {
     for _ in 0..2 {
         deployment.clear_calls();
         deployment.sweep(&[]).await;
-        let said =
-            format!("Delete {key} (inactive, created 2025-10-18) once nothing needs it. It is older than 90 days.");
+        let said = format!(
+            "stale: Delete {key} (inactive, created 2025-10-18) once nothing needs it. It is older than 90 days."
+        );
         assert_eq!(deployment.result("stale"), (Compliant, Some(said)));
         assert_eq!(deployment.calls_of("ListAccessKeys"), 1);
     }
@@ -175,7 +176,7 @@ async fn what_changes_reaches_the_console_with_the_next_sweep() {
             exempt(until);
             sweep().await;
             assert!(
-                said("stale").starts_with(&format!("Exempt until {until} (owner: payments): AKIA")),
+                said("stale").starts_with(&format!("stale: Exempt until {until} (owner: payments): AKIA")),
                 "{}",
                 said("stale")
             );
@@ -187,6 +188,40 @@ async fn what_changes_reaches_the_console_with_the_next_sweep() {
         sweep().await;
         assert!(said("stale").starts_with("The user had no access key on 2026-05-07."), "{}", said("stale"));
     }
+}
+
+/// The console shows an id, so the name in the annotation is the only one.
+#[tokio::test(start_paused = true)]
+async fn a_renamed_user_has_the_new_name_after_the_next_sweep() {
+    let deployment = Deployment::start().await;
+    let names = ["stale", "exempt", "due", "outlived", "young"];
+    deployment.member(|account| {
+        for (name, age) in names.into_iter().zip([134, 134, 80, 134, 5]) {
+            account.create_user(name, today() - days(400));
+            let key = account.create_key(name, today() - days(age)).unwrap();
+            if name == "exempt" {
+                account.tag_user(name, "access-key-rotation:exempt-until", "2026-06-01");
+                account.tag_user(name, "access-key-rotation:exempt-owner", "payments");
+            }
+            if name == "outlived" {
+                account.set_key_status(name, &key, KeyStatus::Inactive);
+            }
+        }
+    });
+    deployment.sweep(&[]).await;
+    let said = |name: &str| deployment.result(name).1.unwrap();
+    let before = names.map(said);
+    deployment.member(|account| assert!(names.iter().all(|name| account.rename_user(name, &format!("{name}-2")))));
+    deployment.clear_calls();
+    deployment.sweep(&[]).await;
+    for (name, before) in names.into_iter().zip(before) {
+        let now = said(&format!("{name}-2"));
+        match before.strip_prefix(name) {
+            Some(rest) => assert_eq!(now, format!("{name}-2{rest}")),
+            None => assert_eq!((name, now), ("young", before)),
+        }
+    }
+    assert_eq!(deployment.calls_of("ListAccessKeys"), 4, "the young one needs no read");
 }
 
 #[tokio::test(start_paused = true)]

@@ -51,7 +51,7 @@ async fn the_annotation_lets_an_operator_act() {
     });
     deployment.sweep(&[]).await;
     let expected = format!(
-        "{key} is stale: created 2025-10-18, due 2026-01-16 (limit 90 days), last used 2026-02-27 by s3 in us-east-1. Create a \
+        "bot: {key} is stale: created 2025-10-18, due 2026-01-16 (limit 90 days), last used 2026-02-27 by s3 in us-east-1. Create a \
          new key, switch to it, deactivate this one."
     );
     assert_eq!(deployment.result("bot"), (NonCompliant, Some(expected)));
@@ -70,7 +70,9 @@ async fn an_exemption_is_read_from_the_users_tags() {
     });
     let metrics = deployment.sweep(&[]).await;
     assert_eq!(deployment.result("exempt").0, Compliant);
-    assert!(deployment.result("exempt").1.unwrap().starts_with("Exempt until 2026-03-01 (owner: payments): AKIA"));
+    assert!(
+        deployment.result("exempt").1.unwrap().starts_with("exempt: Exempt until 2026-03-01 (owner: payments): AKIA")
+    );
     assert_eq!(deployment.result("expired").0, NonCompliant);
     assert!(deployment.result("expired").1.unwrap().contains("Exemption expired on 2026-02-28 (owner: payments)."));
     let line = metrics.line(today(), Duration::from_secs(1));

@@ -1,16 +1,35 @@
 //! Annotations: the text that an operator reads next to a finding, most important first.
 //!
-//! They give dates, never ages, so an annotation stays true until the facts change.
+//! They give dates, never ages, so an annotation stays true until the facts change. One that calls for action begins with the user's
+//! name, since AWS Config's console shows the user's id only. One that spares later reads does not: nobody would see that the user
+//! has another name by then.
 
 use crate::{
     access_key::{AccessKey, KeyState, KeyStatus, LastUsed, day},
     exemption::Exemption,
     text::{ascii, count, fit},
+    user::User,
 };
 use chrono::NaiveDate;
 
 /// The longest annotation that `PutEvaluations` takes, in characters (the service model's `StringWithCharLimit256`).
 pub const ANNOTATION_LIMIT: usize = 256;
+
+/// What is `said` about a user, after the user's name if there is room for both; `more` may be cut. There is then also room to say that
+/// a notice was not sent. A name is never cut: half of it could be another user's.
+pub(crate) fn of_user(user: &User, said: &str, more: &str) -> String {
+    let named = format!("{}{BETWEEN}{said}", user.name);
+    let is_room = named.chars().count() + NOTICE_NOT_SENT.len() <= ANNOTATION_LIMIT;
+    let text = if is_room { named } else { said.to_owned() } + more;
+    fit(&ascii(&text), ANNOTATION_LIMIT)
+}
+
+const BETWEEN: &str = ": ";
+
+/// An annotation without the user's name, for a place that shows the name anyway.
+pub fn without_name<'a>(annotation: &'a str, user_name: &str) -> &'a str {
+    annotation.strip_prefix(&ascii(user_name)).and_then(|rest| rest.strip_prefix(BETWEEN)).unwrap_or(annotation)
+}
 
 /// For a violation: the keys, why no exemption covers them, and what to do. `other` is a key of the user besides these.
 pub(crate) fn violation(
@@ -45,19 +64,22 @@ pub(crate) fn violation(
     }
     text += " ";
     text += advice(violations, other);
-    whole(&text)
+    text
 }
 
 const EXEMPT: &str = "Exempt until ";
 
 /// Whether an annotation says that an exemption makes its user compliant.
 pub fn is_exemption(annotation: &str) -> bool {
-    annotation.starts_with(EXEMPT)
+    // IAM takes no space in a name.
+    let said =
+        annotation.split_once(BETWEEN).filter(|(name, _)| !name.contains(' ')).map_or(annotation, |(_, said)| said);
+    said.starts_with(EXEMPT)
 }
 
 /// For a user whose stale keys are all exempt. It leaves out their last use, which changes every day: AWS Config would record
 /// each change as another result.
-pub(crate) fn exempt(until: NaiveDate, owner: &str, reason: Option<&str>, stale: &[&AccessKey], limit: u16) -> String {
+pub(crate) fn exempt(until: NaiveDate, owner: &str, stale: &[&AccessKey], limit: u16) -> String {
     let mut text = format!("{EXEMPT}{until} (owner: {owner}): ");
     for (number, key) in stale.iter().enumerate() {
         let (created, due) = (day(key.created), day(key.due(limit)));
@@ -66,10 +88,12 @@ pub(crate) fn exempt(until: NaiveDate, owner: &str, reason: Option<&str>, stale:
             _ => format!(", {} {created}", key.id),
         };
     }
-    if let Some(reason) = reason {
-        text += &format!(". Reason: {reason}");
-    }
-    whole(&text)
+    text
+}
+
+/// The reason for an exemption, after the rest.
+pub(crate) fn reason(reason: &str) -> String {
+    format!(". Reason: {reason}")
 }
 
 /// For a user whose keys fall due soon.
@@ -80,7 +104,7 @@ pub(crate) fn due_soon(due_soon: &[&AccessKey], limit: u16) -> String {
         text += &format!("{join}{} (created {}) {is_due} {}", key.id, day(key.created), day(key.due(limit)));
     }
     let them = if due_soon.len() == 1 { "it" } else { "them" };
-    whole(&format!("{text} (limit {}). Rotate {them} before then.", days(limit)))
+    format!("{text} (limit {}). Rotate {them} before then.", days(limit))
 }
 
 const NOTICE_NOT_SENT: &str = " Notice not sent yet.";
@@ -104,12 +128,7 @@ pub(crate) fn old_inactive(old: &[&AccessKey], limit: u16) -> String {
     let keys: Vec<_> = old.iter().map(each).collect();
     let (them, they_are) = if old.len() == 1 { ("it", "It is") } else { ("them", "They are") };
     let keys = keys.join(" and ");
-    whole(&format!("Delete {keys} once nothing needs {them}. {they_are} older than {}.", days(limit)))
-}
-
-/// Sentences in one annotation.
-pub(crate) fn of_sentences(sentences: &[String]) -> String {
-    whole(&sentences.join(" "))
+    format!("Delete {keys} once nothing needs {them}. {they_are} older than {}.", days(limit))
 }
 
 /// What to do. IAM's quota is two keys per user, so there is not always room for a new one. A key whose last use is unknown may
@@ -156,8 +175,4 @@ fn use_of(used: Option<&LastUsed>, in_full: bool) -> String {
 
 pub(crate) fn days(number: u16) -> String {
     count(number.into(), "day")
-}
-
-fn whole(text: &str) -> String {
-    fit(&ascii(text), ANNOTATION_LIMIT)
 }

@@ -150,6 +150,11 @@ impl Assessment {
         (!uses.is_empty() && !uses.contains(&None)).then_some(false)
     }
 
+    /// The annotation without the user's name, for a place that shows the name anyway.
+    pub fn said(&self) -> Option<&str> {
+        self.verdict.annotation.as_deref().map(|said| annotation::without_name(said, &self.user.name))
+    }
+
     /// The milestones that were reached after the last notice, with their keys. Without one, no notice was sent yet.
     pub fn milestones(&self, notified_at: Option<DateTime<Utc>>) -> impl Iterator<Item = (&AssessedKey, &Milestone)> {
         let is_new = move |milestone: &&Milestone| milestone.is_after(notified_at);
@@ -167,14 +172,16 @@ impl Assessment {
         let limit = parameters.max_access_key_age;
         let violations = self.keys_in(KeyState::Violation);
         if !violations.is_empty() {
-            let annotation = annotation::violation(&self.exemption, &violations, self.other_key(&violations), limit);
+            let said = annotation::violation(&self.exemption, &violations, self.other_key(&violations), limit);
+            let annotation = annotation::of_user(&self.user, &said, "");
             self.verdict = Verdict { compliance: Compliance::NonCompliant, annotation: Some(annotation) };
             return;
         }
         let exempt = self.keys_in(KeyState::Exempt);
         if let (Exemption::Valid { until, owner, reason, .. }, false) = (&self.exemption, exempt.is_empty()) {
-            let annotation = annotation::exempt(*until, owner, reason.as_deref(), &exempt, limit);
-            self.verdict = Verdict::compliant(annotation);
+            let said = annotation::exempt(*until, owner, &exempt, limit);
+            let reason = reason.as_deref().map(annotation::reason).unwrap_or_default();
+            self.verdict = Verdict::compliant(annotation::of_user(&self.user, &said, &reason));
             return;
         }
         let (due_soon, old_inactive) = (self.keys_in(KeyState::DueSoon), self.keys_in(KeyState::OldInactive));
@@ -187,10 +194,11 @@ impl Assessment {
         }
         if sentences.is_empty() {
             let proof = SkipUntil::of_keys(self.keys.iter().map(|key| &key.key), parameters, now);
-            sentences.push(proof.annotation());
             self.skip_until = proof.day(parameters);
+            self.verdict = Verdict::compliant(proof.annotation());
+        } else {
+            self.verdict = Verdict::compliant(annotation::of_user(&self.user, &sentences.join(" "), ""));
         }
-        self.verdict = Verdict::compliant(annotation::of_sentences(&sentences));
     }
 }
 

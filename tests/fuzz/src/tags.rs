@@ -118,8 +118,8 @@ fn assert_assessment(
     let mut stale: Vec<_> = active.clone().filter(|key| older(key, limit)).collect();
     stale.sort_by_key(|key| (key.created, &key.id));
     let violations: Vec<_> = stale.iter().filter(|key| !exemption.covers(&key.id)).map(|key| key.id.clone()).collect();
-    let said = assessment.verdict.annotation.as_deref().unwrap();
-    assert_annotation(said);
+    assert_annotation(assessment.verdict.annotation.as_deref().unwrap());
+    let said = assessment.said().unwrap();
     let found: Vec<_> = assessment.keys_in(KeyState::Violation).into_iter().map(|key| key.id.clone()).collect();
     let (is_exempt, is_due_soon) = (assessment.is_exempt(), assessment.is_due_soon());
     assert_eq!(found, violations, "{said}");

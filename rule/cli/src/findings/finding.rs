@@ -157,6 +157,7 @@ impl Finding {
         let exemptions_are_known = !terms.credential_report || violations.is_empty();
         let (exempt, due_soon) = (assessment.is_exempt(), assessment.is_due_soon());
         let in_use = assessment.is_in_use(terms.quiet_days, terms.scanned_at);
+        let annotation = assessment.said().map(str::to_owned);
         let Assessment { user, verdict, keys, tags, .. } = assessment;
         Finding {
             account: account.to_owned(),
@@ -164,7 +165,7 @@ impl Finding {
             user_id: Some(user.id).filter(|id| !id.is_empty()),
             arn: user.arn,
             compliance: verdict.compliance,
-            annotation: verdict.annotation,
+            annotation,
             exempt: exemptions_are_known.then_some(exempt),
             due_soon,
             production: tags.as_ref().map(|tags| order.is_production(tags)),

@@ -65,7 +65,7 @@ pub(crate) const OBJECTS: &[Object] = &[
             (
                 "annotation",
                 "text or null",
-                "the rule's [annotation](../README.md#annotations); null for a credential report if there is nothing to do",
+                "the rule's [annotation](../README.md#annotations), without the user's name; null for a credential report if there is nothing to do",
             ),
             (
                 "exempt",

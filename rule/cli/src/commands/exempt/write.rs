@@ -17,11 +17,7 @@ use access_key_rotation::{
 use anyhow::{Context, anyhow, bail};
 use aws_sdk_iam::types::Tag;
 use policy::{
-    access_key::KeyStatus,
-    assessment::{AssessedKey, Assessment},
-    exemption::EXEMPT_KEY,
-    parameters::Parameters,
-    user::Tags,
+    access_key::KeyStatus, assessment::AssessedKey, exemption::EXEMPT_KEY, parameters::Parameters, user::Tags,
 };
 use std::{
     io::{Write, stderr},
@@ -71,13 +67,13 @@ pub(super) async fn write(
         has_notices: false,
     };
     let evaluated = evaluator.with_tags(user, others).await.map_err(|error| account.error(&error))?;
-    let Evaluated { assessment: Assessment { verdict, keys, .. }, .. } =
+    let Evaluated { assessment, .. } =
         evaluated.with_context(|| format!("{name} was deleted or renamed in the meantime. Nothing was written"))?;
-    let compliance = verdict.compliance.as_str();
+    let compliance = assessment.verdict.compliance.as_str();
     let with = if new.is_empty() { "without the exemption" } else { "with the exemption" };
-    let why = verdict.annotation.map(|annotation| format!(": {annotation}")).unwrap_or_default();
+    let why = assessment.said().map(|said| format!(": {said}")).unwrap_or_default();
     destination::print(format!("Verdict for {name} in account {} {with}: {compliance}{why}\n", account.id)).await?;
-    if let Some(without) = without_keys(&keys).filter(|_| !new.is_empty()) {
+    if let Some(without) = without_keys(&assessment.keys).filter(|_| !new.is_empty()) {
         let note =
             format!("{name} has {without}: the exemption covers nothing until somebody creates or activates one.\n");
         destination::print(note).await?;

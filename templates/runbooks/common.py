@@ -51,7 +51,7 @@ class Gone(Exception):
 
 def read_options(event):
     """The parameters: text, and numbers of days. Every DryRun but "false" is a dry run."""
-    options = {name: str(value) for name, value in event.items() if name != "ExecutionId"}
+    options = {name: str(value) for name, value in event.items() if name not in ("ExecutionId", "OwnerTag")}
     for name in ("MaxAccessKeyAge", "MaxExemptionDays", "QuietDays", "GraceDays"):
         if name in options:
             options[name] = int(options[name])
@@ -106,7 +106,7 @@ class Account:
         retries = dict(mode="standard", max_attempts=6)
         self.iam = boto3.client("iam", config=Config(retries=retries, connect_timeout=5, read_timeout=20))
         self.deadline = time.monotonic() + MOST_SECONDS
-        self.execution_id = event.get("ExecutionId")
+        self.execution_id, self.owner_tag = event.get("ExecutionId"), event.get("OwnerTag", "")
         # Users by name, and of keys, by id, the creation, the last use, and what to tell: (user's name, kind, time).
         self.users_read, self.creations, self.last_uses, self.to_tell = {}, {}, {}, {}
 
@@ -340,11 +340,30 @@ def next_command(options, user_name):
 # Notices.
 
 
+# What nobody can see, or what changes the direction of a text, as in rule/policy/src/text.rs.
+UNSEEN = re.compile(
+    r"[\0-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ue000-\uf8ff\ufeff\ufff0-\ufffb"
+    r"\U000e0000-\U0010ffff]"
+)
+
+
+def plain(text):
+    """A tag's text, at most 256 characters, that an input transformer may put between quotation marks. None: blank."""
+    text = UNSEEN.sub("?", re.sub(r"\s", " ", text)).strip(" ")[:256]
+    return text.replace('"', "'").replace("\\", "/") or None
+
+
+def owner(tags, name):
+    """The owner that the tag of this name gives, whatever its case in ASCII, as the function reads it. None: none."""
+    found = [tag for tag in sorted(tags) if tag.encode().lower() == name.encode().lower()]
+    return plain(tags[found[0]]) if found else None
+
+
 def notice(account, options, key_id):
     """An entry of PutEvents, as templates/notices/schema.json describes it."""
     user_name, kind, at = account.to_tell[key_id]
     user, created, use = account.users_read[user_name], account.creations[key_id], account.last_uses.get(key_id)
-    number = user["Arn"].split(":")[4]
+    number, tags = user["Arn"].split(":")[4], {tag["Key"]: tag["Value"] for tag in user.get("Tags", [])}
     names = dict(reactivated="ReactivateKey", deleted="DeleteDeactivatedKeys")
     runbook = "AccessKeyRotation-" + names.get(kind, "DeactivateStaleKeys")
     did = "left the key active, since it is in use: rotate it" if kind == "kept" else f"{kind} the key"
@@ -353,8 +372,10 @@ def notice(account, options, key_id):
         account=number,
         userName=user_name,
         userId=user["UserId"],
-        owner=None,
+        owner=owner(tags, account.owner_tag),
         accessKeyId=key_id,
+        # IAM's console keeps it in a tag whose name is the key's id.
+        description=plain(tags.get(key_id, "")),
         created=created.strftime(TIME_FORMAT),
         runbook=runbook,
         executionId=account.execution_id,

@@ -86,6 +86,26 @@ async fn a_sweep_just_before_midnight_notifies_of_each_milestone_too() {
     assert_eq!(deployment.milestones(), milestones(&[&soon[..], &overdue].concat()));
 }
 
+/// The runbooks tell the same: see tests/rollout/test_run_notices.py.
+#[tokio::test(start_paused = true)]
+async fn the_texts_of_tags_are_told_as_the_runbooks_tell_them() {
+    let shared: Value = serde_json::from_str(include_str!("../decisions.json")).unwrap();
+    for case in shared["texts"].as_array().unwrap() {
+        let deployment = with_bus().await;
+        let key = deployment.user_with_key_of("bot", days(92));
+        deployment.member(|account| {
+            for (tag, value) in case["tags"].as_object().unwrap() {
+                account.tag_user("bot", if tag == "KEY" { &key } else { tag }, value.as_str().unwrap());
+            }
+        });
+        deployment.sweep(&[]).await;
+        let [event] = &deployment.notices()[..] else { panic!("{:?}", deployment.notices()) };
+        for field in ["owner", "description"] {
+            assert_eq!(event["detail"][field], case[field], "{}: {field}", case["name"]);
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_notice_says_whose_key_it_is_and_what_to_do() {
     let deployment = with_bus().await;

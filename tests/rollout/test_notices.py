@@ -55,7 +55,10 @@ def test_the_schema_describes_every_field_of_the_examples():
         ("Overdue", {"compliance": "COMPLIANT"}),
         ("Deactivated", {"runbook": "AWS-DeleteKeys"}),
         ("Deactivated", {"executionId": ...}),
-        ("Deactivated", {"owner": "payments"}),
+        ("Deactivated", {"owner": ...}),
+        ("Deactivated", {"owner": 'the "A" team'}),
+        ("Deactivated", {"description": ...}),
+        ("Deactivated", {"description": "one\ntwo"}),
         ("Deleted", {"source": "aws.iam"}),
         ("Deleted", {"account": "root"}),
     ],
@@ -167,14 +170,16 @@ def test_nothing_is_there_unless_it_is_asked_for():
     )
 
 
-def test_the_runbooks_get_the_executions_id_if_there_is_a_bus():
-    for found, expected in ((member(), "{{ automation:EXECUTION_ID }}"), (member(EventBusArn=""), None)):
-        documents = [one["Content"] for one in found.values() if "DocumentType" in one]
-        [steps] = {
-            json.dumps([step["inputs"]["InputPayload"].get("ExecutionId") for step in d["mainSteps"]])
-            for d in documents
-        }
-        assert len(documents) == 3 and json.loads(steps) == [expected]
+def test_the_runbooks_get_the_executions_id_and_the_owners_tag_if_there_is_a_bus():
+    named = {"ExecutionId": "{{ automation:EXECUTION_ID }}", "OwnerTag": "team"}
+    for bus, expected in ((BUS, named), ("", {})):
+        found = member(EventBusArn=bus, OwnerTag="team").values()
+        payloads = [
+            step["inputs"]["InputPayload"] for one in found for step in one.get("Content", {}).get("mainSteps", [])
+        ]
+        assert len(payloads) == 3
+        for payload in payloads:
+            assert {name: value for name, value in payload.items() if name in named} == expected
 
 
 @pytest.mark.parametrize(
@@ -189,5 +194,5 @@ def test_the_runbooks_get_the_executions_id_if_there_is_a_bus():
     ],
 )
 def test_the_owners_tag_is_one_that_iam_takes(tag, allowed):
-    for name in ("hub.yaml", "organization.yaml"):
+    for name in ("hub.yaml", "member.yaml", "organization.yaml"):
         assert bool(re.fullmatch(template(name)["Parameters"]["OwnerTag"]["AllowedPattern"], tag)) == allowed

@@ -1,6 +1,8 @@
 """What runs of the runbooks tell: each change to a key, and each key that is kept because it is in use. And that
 nothing else depends on it. See test_histories.py too."""
 
+import json
+import pathlib
 import re
 from datetime import timedelta
 
@@ -10,6 +12,7 @@ from fake_iam import RECORD, TIME, ClientError, Iam, Key, at
 from notices import delivered, faults
 
 START = at("2026-03-01T12:00:00Z")
+TEXTS = json.loads((pathlib.Path(__file__).parents[1] / "decisions.json").read_text())["texts"]
 ACCOUNT, EXECUTION = "111122223333", "7a4c6d1f-0000-4000-8000-000000000000"
 RUNBOOK = "AccessKeyRotation-DeactivateStaleKeys"
 
@@ -40,7 +43,7 @@ def bot(*used, age=400):
 
 def told(iam, handler, user_id, **parameters):
     """The details of the notices of a run."""
-    iam.run(handler, user_id, ExecutionId=EXECUTION, **parameters)
+    iam.run(handler, user_id, ExecutionId=EXECUTION, OwnerTag="team", **parameters)
     events = [delivered(entry, ACCOUNT) for entry in iam.events.taken]
     iam.events.taken = []
     for event in events:
@@ -54,18 +57,21 @@ def told(iam, handler, user_id, **parameters):
 def test_each_outcome_is_told_with_what_the_run_knows():
     iam, user = bot(50, 1)
     user.keys[key_id(2)] = Key(START - timedelta(days=10))
+    user.tags |= {"team": "payments", key_id(0): "CI of the web shop"}
     deactivated, kept = sorted(told(iam, "deactivate", user.id), key=lambda detail: detail["kind"])
-    common = {"account": ACCOUNT, "userName": "bot", "userId": user.id, "owner": None, "executionId": EXECUTION}
+    common = {"account": ACCOUNT, "userName": "bot", "userId": user.id, "owner": "payments", "executionId": EXECUTION}
     assert deactivated == common | {
         "kind": "Access Key Deactivated",
         "id": f"{ACCOUNT}/{key_id(0)}/deactivated/2026-03-01",
         "accessKeyId": key_id(0),
+        "description": "CI of the web shop",
         "created": "2025-01-25T12:00:00Z",
         "due": "2025-04-25",
         "lastUsed": {"date": "2026-01-10T12:00:00Z", "service": "s3", "region": "eu-central-1"},
         "runbook": RUNBOOK,
         "message": f"Access key {key_id(0)} of user bot in account {ACCOUNT}: {RUNBOOK} deactivated the key.",
     }
+    assert (kept["owner"], kept["description"]) == ("payments", None)
     assert (kept["kind"], kept["id"]) == ("Access Key Kept", f"{ACCOUNT}/{key_id(1)}/kept/2026-03-01")
     assert kept["message"].endswith(
         "AccessKeyRotation-DeactivateStaleKeys left the key active, since it is in use: rotate it."
@@ -76,15 +82,26 @@ def test_each_outcome_is_told_with_what_the_run_knows():
         "Access Key Reactivated",
         "AccessKeyRotation-ReactivateKey",
     )
+    assert (reactivated["owner"], reactivated["description"]) == ("payments", "CI of the web shop")
     assert "lastUsed" not in reactivated and "due" not in reactivated, "this runbook does not read them"
 
     iam, user = bot(None)
     [deactivated] = told(iam, "deactivate", user.id)
     iam.pass_time(days=31)
+    user.tags["team"] = "billing"
     [deleted] = told(iam, "delete", user.id)
+    assert (deactivated["owner"], deleted["owner"]) == (None, "billing"), "as the tags are"
     assert deactivated["lastUsed"] == {"date": None}
     assert (deleted["kind"], deleted["runbook"]) == ("Access Key Deleted", "AccessKeyRotation-DeleteDeactivatedKeys")
     assert deleted["lastUsed"] == {"date": None}
+
+
+@pytest.mark.parametrize("case", TEXTS, ids=[case["name"] for case in TEXTS])
+def test_the_texts_of_tags_are_told_as_the_function_tells_them(case):
+    iam, user = bot(None)
+    user.tags = {key_id(0) if name == "KEY" else name: value for name, value in case["tags"].items()}
+    [deactivated] = told(iam, "deactivate", user.id)
+    assert (deactivated["owner"], deactivated["description"]) == (case["owner"], case["description"])
 
 
 def test_a_key_in_use_is_kept_also_if_its_record_is_removed():
@@ -246,10 +263,11 @@ def test_the_time_is_enough_for_the_notices_and_has_a_bound(latency):
 
     iam.before = before
     with pytest.raises(RuntimeError) as error:
-        iam.run("delete", "ALL", ExecutionId=EXECUTION)
+        iam.run("delete", "ALL", ExecutionId=EXECUTION, OwnerTag="team")
     text = str(error.value)
     assert text.startswith("The time was up: ") and iam.seconds < 600
-    assert "ExecutionId" not in text and EXECUTION not in text, "it is no parameter of the document"
+    for name in ("ExecutionId", EXECUTION, "OwnerTag"):
+        assert name not in text, "it is no parameter of the document"
     assert ("notices were not put: Read timeout." in text) == (latency == 20)
     assert len(iam.events.taken) == (len(iam.changes) if latency == 3 else 0)
 

@@ -11,6 +11,7 @@ import sys
 import threading
 
 import boto3
+import moto
 import pytest
 
 from deployed import REGION, template
@@ -18,7 +19,7 @@ from notices import BUS, EXAMPLES, HUB, OTHER, SENDER, changed, faults, member, 
 
 ROOT = pathlib.Path(__file__).parents[2]
 MANUAL = (ROOT / "templates/README.md").read_text()
-SUBSCRIBED = {"NoticeEmail": "security@example.com", "Chat": "true", "TicketQueue": "true"}
+SUBSCRIBED = {"NoticeEmail": "security@example.com", "Chat": "true", "TicketQueue": "true", "OwnerTopic": "true"}
 
 
 # Which rule takes which notice.
@@ -38,35 +39,36 @@ def patterns():
 
 
 DUE, OVERDUE, TICKETS, OUTCOMES, FORWARDED = "DueRule", "OverdueRule", "TicketsRule", "OutcomesRule", "ForwardingRule"
-MILESTONES, WEEKLY, OWNERS, SENDERS = "manual 1", "manual 2", "manual 3", "manual 4"
+OWNERS = "OwnersRule"
+MILESTONES, WEEKLY, OWNER, SENDERS = "manual 1", "manual 2", "manual 3", "manual 4"
 TAKEN = [
     # The examples.
-    (changed("Due Soon"), {DUE, TICKETS, MILESTONES, OWNERS}),
-    (changed("Overdue"), {OVERDUE, TICKETS, OWNERS}),
-    (changed("Exemption Ending"), {DUE, TICKETS, MILESTONES}),
-    (changed("Deactivated"), {OUTCOMES, TICKETS, FORWARDED, SENDERS}),
-    (changed("Kept"), {TICKETS, FORWARDED}),
-    (changed("Reactivated"), {OUTCOMES, TICKETS, FORWARDED}),
-    (changed("Deleted"), {OUTCOMES, TICKETS, FORWARDED, SENDERS}),
+    (changed("Due Soon"), {DUE, TICKETS, OWNERS, MILESTONES, OWNER}),
+    (changed("Overdue"), {OVERDUE, TICKETS, OWNERS, OWNER}),
+    (changed("Exemption Ending"), {DUE, TICKETS, OWNERS, MILESTONES}),
+    (changed("Deactivated"), {OUTCOMES, TICKETS, OWNERS, FORWARDED, SENDERS}),
+    (changed("Kept"), {TICKETS, OWNERS, FORWARDED}),
+    (changed("Reactivated"), {OUTCOMES, TICKETS, OWNERS, FORWARDED}),
+    (changed("Deleted"), {OUTCOMES, TICKETS, OWNERS, FORWARDED, SENDERS}),
     # Milestones. One of a longer warning is not among those of the mail.
     *(
-        (changed("Due Soon", milestone=days, daysLeft=days), {DUE, TICKETS, MILESTONES, OWNERS})
+        (changed("Due Soon", milestone=days, daysLeft=days), {DUE, TICKETS, OWNERS, MILESTONES, OWNER})
         for days in (14, 7, 3, 1, 0)
     ),
-    (changed("Due Soon", milestone=30, daysLeft=30), {TICKETS, OWNERS}),
+    (changed("Due Soon", milestone=30, daysLeft=30), {TICKETS, OWNERS, OWNER}),
     # Told late: the days are not the milestone.
-    (changed("Due Soon", milestone=7, daysLeft=5), {DUE, TICKETS, MILESTONES, OWNERS}),
-    (changed("Overdue", daysOverdue=0, milestone=0), {OVERDUE, TICKETS, WEEKLY, OWNERS}),
-    (changed("Overdue", daysOverdue=21, milestone=21), {OVERDUE, TICKETS, WEEKLY, OWNERS}),
-    (changed("Overdue", daysOverdue=22, milestone=22, owner="billing"), {OVERDUE, TICKETS}),
+    (changed("Due Soon", milestone=7, daysLeft=5), {DUE, TICKETS, OWNERS, MILESTONES, OWNER}),
+    (changed("Overdue", daysOverdue=0, milestone=0), {OVERDUE, TICKETS, OWNERS, WEEKLY, OWNER}),
+    (changed("Overdue", daysOverdue=21, milestone=21), {OVERDUE, TICKETS, OWNERS, WEEKLY, OWNER}),
+    (changed("Overdue", daysOverdue=22, milestone=22, owner="billing"), {OVERDUE, TICKETS, OWNERS}),
     # A member's word for the function's: on no bus of the hub, and if it were, no subscriber takes it.
     (changed("Overdue", account=SENDER, detail_account=OTHER), set()),
     (changed("Due Soon", account=SENDER), set()),
     (changed("Exemption Ending", account=SENDER, detail_account=HUB), set()),
     # A member's word about another account: the account at the top says whose it is.
-    (changed("Deactivated", account=SENDER, detail_account=OTHER), {OUTCOMES, TICKETS, FORWARDED, SENDERS}),
-    (changed("Deactivated", account=OTHER), {OUTCOMES, TICKETS}),
-    (changed("Deleted", account=OTHER), {OUTCOMES, TICKETS}),
+    (changed("Deactivated", account=SENDER, detail_account=OTHER), {OUTCOMES, TICKETS, OWNERS, FORWARDED, SENDERS}),
+    (changed("Deactivated", account=OTHER), {OUTCOMES, TICKETS, OWNERS}),
+    (changed("Deleted", account=OTHER), {OUTCOMES, TICKETS, OWNERS}),
     # Anything else.
     (changed("Deactivated", source="mine"), set()),
     (changed("Deactivated", **{"detail-type": "Access Key Created"}), set()),
@@ -76,7 +78,7 @@ TAKEN = [
 
 def test_each_rule_takes_the_notices_that_it_should_and_no_others(aws):
     found = patterns()
-    assert found.keys() == {DUE, OVERDUE, OUTCOMES, TICKETS, FORWARDED, MILESTONES, WEEKLY, OWNERS, SENDERS}
+    assert found.keys() == {DUE, OVERDUE, OUTCOMES, TICKETS, OWNERS, FORWARDED, MILESTONES, WEEKLY, OWNER, SENDERS}
     events = aws("events")
     for event, expected in TAKEN:
         asks = {
@@ -91,6 +93,8 @@ def test_patterns_keep_to_event_bridges_limit():
 
 
 # What subscribers get, as ministack delivers it in the hub.
+
+OWNERS_SUBSCRIBED = ("payments", "Billing", "pay", "Finanzplattform K\u00f6ln, the 'A' team", "null", "None")
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +141,15 @@ def aws(tmp_path_factory):
         process.wait()
 
 
+def owner_attributes(owner):
+    """The subscription's attributes in the manual's command, for this owner."""
+    [text] = re.findall(r"sns subscribe .*?--attributes \\\n *'(.*?)'", MANUAL, re.DOTALL)
+    attributes = json.loads(text)
+    policy = attributes["FilterPolicy"]
+    assert policy.count("payments") == 1
+    return attributes | {"FilterPolicy": policy.replace("payments", json.dumps(owner)[1:-1])}
+
+
 def deploy(aws, name, body, **parameters):
     stacks = aws("cloudformation")
     given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
@@ -156,11 +169,14 @@ def subscribers(aws):
     deploy(aws, "member", json.dumps(text), HubAccountId=HUB, EventBusArn=BUS)
     sqs, sns = aws("sqs"), aws("sns")
     queues = {"tickets": sqs.get_queue_url(QueueName="access-key-rotation-tickets")["QueueUrl"]}
-    for name in ("mail", "chat"):
-        queues[name] = sqs.create_queue(QueueName=name)["QueueUrl"]
+    subscribed = {"mail": ("mail", {}), "chat": ("chat", {})}
+    subscribed |= {owner: ("owners", owner_attributes(owner)) for owner in OWNERS_SUBSCRIBED}
+    for number, (name, (topic, attributes)) in enumerate(subscribed.items()):
+        queues[name] = sqs.create_queue(QueueName=f"subscriber-{number}")["QueueUrl"]
         arn = sqs.get_queue_attributes(QueueUrl=queues[name], AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        topic = f"arn:aws:sns:{REGION}:{HUB}:access-key-rotation-{name}"
-        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"})
+        topic = f"arn:aws:sns:{REGION}:{HUB}:access-key-rotation-{topic}"
+        attributes = {"RawMessageDelivery": "true", **attributes}
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes=attributes)
     return queues
 
 
@@ -178,7 +194,7 @@ def received(aws, queues, event, bus):
             }
         ]
     )["FailedEntryCount"]
-    last = changed("Kept", executionId="00000000-0000-4000-8000-000000000000")
+    last = changed("Kept", executionId="00000000-0000-4000-8000-000000000000", owner=None)
     assert put(event, bus) == put(last, "access-key-rotation") == 0
     sqs, found = aws("sqs"), {name: [] for name in queues}
 
@@ -205,6 +221,9 @@ def test_mail_chat_and_tickets_get_each_notice_as_they_need_it(aws, subscribers,
     found = received(aws, subscribers, event, "access-key-rotation")
     [ticket] = map(json.loads, found["tickets"])
     assert faults(ticket) == [] and ticket["detail"] == event["detail"]
+    owners = {name: [json.loads(body) for body in found[name]] for name in OWNERS_SUBSCRIBED if found[name]}
+    owner = event["detail"]["owner"]
+    assert owners == ({owner: [ticket]} if owner else {}), "the owner gets the whole event too"
     if kind == "Kept":
         assert found["mail"] == found["chat"] == []
         return
@@ -228,6 +247,42 @@ def test_mail_chat_and_tickets_get_each_notice_as_they_need_it(aws, subscribers,
         assert f'"Account: {SENDER}"' in lines
 
 
+@pytest.mark.parametrize("kind", ["Overdue", "Deactivated"])
+@pytest.mark.parametrize(
+    "owner, expected",
+    [
+        ("payments", ["payments"]),
+        ("PAYMENTS", ["payments"]),
+        ("billing", ["Billing"]),
+        ("Finanzplattform K\u00f6ln, the 'A' team", ["Finanzplattform K\u00f6ln, the 'A' team"]),
+        ("null", ["null"]),
+        # Nobody's.
+        (None, []),
+        ("paym", []),
+        ("payments, billing", []),
+    ],
+)
+def test_an_owner_gets_the_notices_of_the_own_keys_and_no_others(aws, subscribers, kind, owner, expected):
+    """By the filter in the manual's command: of the function's notices, and of the runbooks'."""
+    found = received(aws, subscribers, changed(kind, owner=owner), "access-key-rotation")
+    assert len(found["tickets"]) == 1
+    assert [name for name in OWNERS_SUBSCRIBED if found[name]] == expected
+    for name in expected:
+        assert [json.loads(body)["detail"] for body in found[name]] == [EXAMPLES[kind]["detail"] | {"owner": owner}]
+
+
+def test_the_owners_filter_is_one_that_sns_takes():
+    """By SNS's limits: five keys, 150 combinations, 256 KB."""
+    with moto.mock_aws():
+        sns = boto3.client("sns", REGION, aws_access_key_id=HUB, aws_secret_access_key="test")
+        topic = sns.create_topic(Name="access-key-rotation-owners")["TopicArn"]
+        for owner in OWNERS_SUBSCRIBED:
+            attributes = owner_attributes(owner)
+            sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="payments@example.com", Attributes=attributes)
+            assert attributes["FilterPolicyScope"] == "MessageBody"
+            assert json.loads(attributes["FilterPolicy"]) == {"detail": {"owner": [{"equals-ignore-case": owner}]}}
+
+
 @pytest.mark.parametrize(
     "kind, forwarded", [("Deactivated", True), ("Kept", True), ("Overdue", False), ("Due Soon", False)]
 )
@@ -239,7 +294,7 @@ def test_the_accounts_own_bus_forwards_what_runbooks_tell_and_nothing_else(aws, 
 def test_the_subscribers_topics_and_queues_take_only_what_event_bridge_sends():
     found = resources("notices.yaml", HUB, **SUBSCRIBED)
     policies = {name: one["PolicyDocument"]["Statement"] for name, one in found.items() if name.endswith("Policy")}
-    assert len(policies) == 4
+    assert len(policies) == 5
     for name, [statement] in policies.items():
         assert (statement["Effect"], statement["Principal"]) == ("Allow", {"Service": "events.amazonaws.com"})
         assert statement["Action"] == ("sns:Publish" if "Topic" in name else "sqs:SendMessage")
@@ -256,6 +311,7 @@ def test_the_subscribers_topics_and_queues_take_only_what_event_bridge_sends():
     [
         ({}, set()),
         ({"TicketQueue": "true"}, {TICKETS, "Tickets", "TicketsPolicy"}),
+        ({"OwnerTopic": "true"}, {OWNERS, "OwnersTopic", "OwnersTopicPolicy"}),
         (
             {"Chat": "true", "AlarmTopicArn": f"arn:aws:sns:{REGION}:{HUB}:access-key-rotation-alarms"},
             {"UndeliveredNoticesAlarm", "ChatTopic", "ChatTopicPolicy", DUE, OVERDUE, OUTCOMES},
@@ -266,7 +322,8 @@ def test_subscribers_are_there_if_they_are_asked_for(parameters, expected):
     found = resources("notices.yaml", HUB, **parameters, **{"UndeliveredNotices.QueueName": "undelivered"})
     assert found.keys() == expected | {"UndeliveredNotices", "UndeliveredNoticesPolicy"}
     targets = {target["Id"] for rule in found.values() for target in rule.get("Targets", [])}
-    assert targets == {"TicketQueue": {"tickets"}, "Chat": {"chat"}}.get(next(iter(parameters), ""), set())
+    asked = {"TicketQueue": {"tickets"}, "OwnerTopic": {"owners"}, "Chat": {"chat"}}
+    assert targets == asked.get(next(iter(parameters), ""), set())
 
 
 def test_the_alarm_on_undelivered_notices_counts_what_comes_in():
@@ -280,6 +337,6 @@ def test_the_alarm_on_undelivered_notices_counts_what_comes_in():
 def test_the_key_encrypts_topics_and_queues():
     key = f"arn:aws:kms:{REGION}:{HUB}:key/11111111-2222-3333-4444-555555555555"
     plain, given = (resources("notices.yaml", HUB, **SUBSCRIBED, **more) for more in ({}, {"KmsKeyArn": key}))
-    for name in ("MailTopic", "ChatTopic", "Tickets", "UndeliveredNotices"):
+    for name in ("MailTopic", "ChatTopic", "OwnersTopic", "Tickets", "UndeliveredNotices"):
         assert "KmsMasterKeyId" not in plain[name] and given[name]["KmsMasterKeyId"] == key
         assert plain[name].get("SqsManagedSseEnabled", True) is True and "SqsManagedSseEnabled" not in given[name]

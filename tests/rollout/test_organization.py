@@ -77,7 +77,8 @@ def test_every_parameter_of_the_parts_is_one_of_the_organizations(part):
     mine = template("organization.yaml")["Parameters"]
     others = ("Description", "Type")
     # EventBusArn is the hub's: see test_the_members_forward_notices_to_the_hubs_bus_if_there_is_one.
-    without = ("CodeBucket", "CodeKey", "HubAccountId", "OrganizationId", "EventBusArn")
+    # Release is the prefix.
+    without = ("CodeBucket", "CodeKey", "HubAccountId", "OrganizationId", "EventBusArn", "Release")
     for name, parameter in template(part)["Parameters"].items():
         if name in without:
             continue

@@ -20,6 +20,7 @@ pub mod aws {
 pub mod config_service {
     pub mod delivery;
     pub mod event;
+    pub mod organization_packs;
     pub mod recorded_results;
     pub mod rules;
 }

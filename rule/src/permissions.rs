@@ -2,7 +2,7 @@
 
 /// Each action that the templates allow the function, the coverage check or the evaluation role, with its purpose. Tests compare it
 /// with the templates, and the templates with the calls that are made.
-pub const PURPOSES: [(&str, &str); 21] = [
+pub const PURPOSES: [(&str, &str); 22] = [
     ("iam:ListUsers", "the users"),
     ("iam:ListAccessKeys", "keys and their age"),
     (
@@ -20,6 +20,7 @@ pub const PURPOSES: [(&str, &str); 21] = [
     ("config:DescribeConfigRuleEvaluationStatus", "coverage: the time of the last successful evaluation"),
     ("sts:AssumeRole", "to get the evaluation role in the other accounts of the organization"),
     ("organizations:ListAccounts", "coverage: the accounts of the organization"),
+    ("config:DescribeOrganizationConformancePacks", "coverage: the accounts that the pack excludes"),
     ("events:PutEvents", "[notices](#notices)"),
     ("logs:CreateLogStream", "Lambda's log"),
     ("logs:PutLogEvents", "Lambda's log"),

@@ -25,6 +25,7 @@ pub(crate) const CONFIG_RESULTS: &[&str] = &[
 pub(crate) const ORGANIZATION: &[&str] = &["ListAccounts", "DescribeOrganization"];
 pub(crate) const RECORDER: &[&str] = &["DescribeConfigurationRecorders", "DescribeConfigurationRecorderStatus"];
 pub(crate) const ORGANIZATION_PACKS: &[&str] = &[
+    "DescribeOrganizationConformancePacks",
     "DescribeOrganizationConformancePackStatuses",
     "GetOrganizationConformancePackDetailedStatus",
     "PutOrganizationConformancePack",

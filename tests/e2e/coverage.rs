@@ -18,7 +18,7 @@ use std::{collections::BTreeSet, time::Duration};
 pub(crate) const COVERAGE_ROLE: &str = "access-key-rotation-coverage";
 
 /// An organization of the hub and so many other accounts, evaluated an hour ago.
-fn organization(world: &mut World, accounts: u64) -> (Credentials, Vec<String>) {
+pub(crate) fn organization(world: &mut World, accounts: u64) -> (Credentials, Vec<String>) {
     let ids: Vec<_> = (0..accounts).map(|n| format!("{:012}", 200_000_000_000 + n)).collect();
     let named = std::iter::once(HUB).chain(ids.iter().map(String::as_str)).map(|id| (id, format!("name of {id}")));
     organize(world, HUB, &named.collect::<Vec<_>>(), &format!("arn:aws:iam::{HUB}:role/{COVERAGE_ROLE}"));
@@ -68,12 +68,12 @@ async fn each_open_account_is_evaluated_overdue_without_rule_or_unreachable() {
     let summary = check(&check_of(&aws, &[&ids[8]]), &accounts(&aws, &credentials).await).await.unwrap();
     assert_eq!(
         summary,
-        Summary { expected: 30, evaluated: 24, overdue: 2, unknown: 0, without_rule: 2, unreachable: 2 }
+        Summary { expected: 30, excluded: 1, evaluated: 24, overdue: 2, unknown: 0, without_rule: 2, unreachable: 2 }
     );
     assert_eq!(summary.not_covered(), 6);
 }
 
-fn deny(aws: &LocalAws, account: Option<&str>, action: &str) {
+pub(crate) fn deny(aws: &LocalAws, account: Option<&str>, action: &str) {
     aws.world().faults.add(Fault {
         account: account.map(str::to_owned),
         action: Some(action.to_owned()),
@@ -233,8 +233,8 @@ async fn an_account_takes_as_many_calls_as_its_rules_take_pages() {
     let aws = LocalAws::in_memory(world);
     let summary = check(&check_of(&aws, &[]), &accounts(&aws, &credentials).await).await.unwrap();
     assert_eq!(summary.evaluated, 5);
-    // A role for each other account; 400 rules on 16 pages and one status for each account.
-    assert_eq!(aws.world().calls().len(), 1 + 4 + 5 * (16 + 1));
+    // The accounts and the packs; a role for each other account; 400 rules on 16 pages and one status for each account.
+    assert_eq!(aws.world().calls().len(), 2 + 4 + 5 * (16 + 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -285,9 +285,14 @@ async fn the_function_checks_a_thousand_accounts_in_its_memory_and_names_those_t
     let logs = function.logs();
     let lines: Vec<Value> = logs.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let metrics = lines.iter().find(|line| line["AccountsExpected"] == 999).unwrap_or_else(|| panic!("{logs}"));
-    for (name, expected) in
-        [("Evaluated", 879), ("Overdue", 0), ("WithoutRule", 120), ("Unreachable", 0), ("NotCovered", 120)]
-    {
+    for (name, expected) in [
+        ("Excluded", 2),
+        ("Evaluated", 879),
+        ("Overdue", 0),
+        ("WithoutRule", 120),
+        ("Unreachable", 0),
+        ("NotCovered", 120),
+    ] {
         assert_eq!(metrics[format!("Accounts{name}")], expected, "{metrics}");
     }
     assert_eq!(metrics["_aws"]["CloudWatchMetrics"][0]["Namespace"], "AccessKeyRotation");

@@ -61,6 +61,7 @@ async fn a_check_that_the_doctor_may_not_make_is_unknown_and_says_what_to_allow(
         (HUB, "lambda:GetFunctionConcurrency"),
         (HUB, "config:DescribeOrganizationConformancePackStatuses"),
         (HUB, "config:GetOrganizationConformancePackDetailedStatus"),
+        (HUB, "config:DescribeOrganizationConformancePacks"),
     ] {
         let organization = Organization::start().await;
         organization.fault(Some((account, action.split_once(':').unwrap().1)), FaultKind::AccessDenied);

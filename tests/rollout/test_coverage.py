@@ -166,6 +166,7 @@ LOG = f"arn:aws:logs:{REGION}:{HUB}:log-group:/aws/lambda"
     "role, action, resource, allowed",
     [
         (ROLE, "organizations:ListAccounts", "*", True),
+        (ROLE, "config:DescribeOrganizationConformancePacks", "*", True),
         (ROLE, "sts:AssumeRole", EVALUATION, True),
         (ROLE, "sts:AssumeRole", f"arn:aws:iam::{MEMBER}:role/administrator", False),
         (ROLE, "config:DescribeConfigRules", "*", True),
@@ -173,6 +174,7 @@ LOG = f"arn:aws:logs:{REGION}:{HUB}:log-group:/aws/lambda"
         (ROLE, "logs:PutLogEvents", f"{LOG}/{FUNCTION}:log-stream:a", True),
         (ROLE, "logs:PutLogEvents", f"{LOG}/access-key-rotation:log-stream:a", False),
         (ROLE, "config:PutEvaluations", "*", False),
+        (ROLE, "config:PutOrganizationConformancePack", "*", False),
         (ROLE, "config:GetComplianceDetailsByConfigRule", f"arn:aws:config:{REGION}:{HUB}:config-rule/one", False),
         (ROLE, "iam:ListUsers", "*", False),
         (ROLE, "iam:ListAccessKeys", f"arn:aws:iam::{HUB}:user/one", False),

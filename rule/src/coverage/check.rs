@@ -1,13 +1,14 @@
 //! The hub's check of coverage: the organization's accounts against what AWS Config says in each.
 
-use super::account::{Coverage, State};
+use super::account::{Coverage, State, is_function};
 use crate::{
     aws::{
-        account::Accounts,
+        account::{Account, Accounts},
         client::{CallError, Calls, Failure},
         home::Home,
         organization::{LIST_ACCOUNTS, Member, list_accounts},
     },
+    config_service::organization_packs::{excluded_accounts, organization_packs},
     error::Error,
     metrics::{Metric, embedded},
 };
@@ -22,6 +23,11 @@ use tracing::{info, warn};
 const ACCOUNTS_AT_A_TIME: usize = 16;
 /// What is left at the deadline for reporting the outcome.
 const FOR_THE_OUTCOME: Duration = Duration::from_secs(5);
+/// Why an account is left out.
+const EXCLUDED: &str = "excluded";
+/// What helps if AWS Organizations or AWS Config tells this account nothing of the organization.
+const REGISTER: &str = "Only the management account and delegated administrators may list the organization's accounts and conformance \
+                        packs: register this account as one (templates/README.md, step 1).";
 /// How many accounts the log names that are not covered, and how many that are left out; all are counted.
 const LOGGED: usize = 100;
 /// The number of places at which the order of the accounts may begin. It has no divisor in common with the hours between two checks, 1
@@ -32,11 +38,16 @@ const PLACES: u64 = 13;
 const PLACES_AN_HOUR: u64 = 6;
 
 /// The metrics of a check, in the order of the values in [`Summary::line`].
-pub static METRICS: [Metric; 8] = [
+pub static METRICS: [Metric; 9] = [
     Metric::new(
         "AccountsExpected",
         "Count",
         "the organization's accounts, without those that are not open and those that you exclude",
+    ),
+    Metric::new(
+        "AccountsExcluded",
+        "Count",
+        "accounts that you exclude, unless a rule of theirs invokes this function",
     ),
     Metric::new("AccountsEvaluated", "Count", "accounts in which AWS Config evaluated the rule in time"),
     Metric::new("AccountsOverdue", "Count", "accounts whose last evaluation is too old"),
@@ -62,7 +73,7 @@ pub struct Check {
     pub remaining: Duration,
     /// The name of the rule's function, in the same account and Region.
     pub rule_function_name: String,
-    /// Accounts that the conformance pack excludes.
+    /// Accounts to leave out, besides those that the organization's conformance pack excludes.
     pub excluded: BTreeSet<String>,
 }
 
@@ -71,6 +82,8 @@ pub struct Check {
 pub struct Summary {
     /// The organization's open accounts, without those that are excluded.
     pub expected: usize,
+    /// Accounts that are excluded. One that only the pack excludes, and that has a rule all the same, is expected.
+    pub excluded: usize,
     /// Accounts in which AWS Config evaluated the rule in time.
     pub evaluated: usize,
     /// Accounts whose last evaluation is too old.
@@ -86,31 +99,52 @@ pub struct Summary {
 /// Lists the organization's accounts, reads when AWS Config last evaluated the rule in each, and logs those that are not covered.
 ///
 /// # Errors
-/// [`Error`] if the accounts cannot be listed, or none is left to check: then nothing is known of coverage.
+/// [`Error`] if the accounts cannot be listed, the pack's exclusions cannot be read, or no account is left to check: then nothing is
+/// known of coverage.
 pub async fn check(check: &Check, accounts: &Accounts) -> Result<Summary, Error> {
     let until = Instant::now() + check.remaining - FOR_THE_OUTCOME.min(check.remaining / 3);
     let (settings, own) = (accounts.own_settings(), &check.home.account);
     let members = list_accounts(settings, own, &Calls::default(), until).await.map_err(listing_failed)?;
+    let function = &check.home.function_arn(&check.rule_function_name);
+    let excluded_by_pack = excluded_by_pack(check, accounts, until, function).await?;
     let (mut expected, mut left_out) = (Vec::new(), Vec::new());
     for (id, Member { name, not_open }) in members {
-        match check.excluded.contains(&id).then_some("excluded").or(not_open) {
+        match not_open.or(check.excluded.contains(&id).then_some(EXCLUDED)) {
             Some(why) => left_out.push((id, why)),
             None => expected.push((id, name)),
         }
     }
+    let first = first_place(expected.len(), check.now);
+    expected.rotate_left(first);
+    let reads = expected.into_iter().map(|(id, name)| read(check, accounts, until, id, name, function));
+    let coverage: Vec<_> = stream::iter(reads).buffer_unordered(ACCOUNTS_AT_A_TIME).collect().await;
+    // An account that the pack excludes may have the rule from elsewhere, such as a StackSet of its organizational unit.
+    let is_left_out = |one: &Coverage| one.state == State::NoRule && excluded_by_pack.contains(&one.account);
+    let (no_rule, mut coverage): (Vec<_>, Vec<_>) = coverage.into_iter().partition(is_left_out);
+    left_out.extend(no_rule.into_iter().map(|one| (one.account, EXCLUDED)));
+    left_out.sort();
+    coverage.sort_by(|a, b| a.account.cmp(&b.account));
     log_left_out(&left_out);
-    if expected.is_empty() {
+    if coverage.is_empty() {
         let left_out = left_out.len();
         return Err(Error::AwsError(format!("{LIST_ACCOUNTS}: all {left_out} accounts are excluded or not open.")));
     }
-    let first = first_place(expected.len(), check.now);
-    expected.rotate_left(first);
-    let function = &check.home.function_arn(&check.rule_function_name);
-    let reads = expected.into_iter().map(|(id, name)| read(check, accounts, until, id, name, function));
-    let mut coverage: Vec<_> = stream::iter(reads).buffer_unordered(ACCOUNTS_AT_A_TIME).collect().await;
-    coverage.sort_by(|a, b| a.account.cmp(&b.account));
     log(&coverage);
-    Ok(Summary::of(&coverage))
+    let excluded = left_out.iter().filter(|(_, why)| *why == EXCLUDED).count();
+    Ok(Summary { excluded, ..Summary::of(&coverage) })
+}
+
+async fn excluded_by_pack(
+    check: &Check,
+    accounts: &Accounts,
+    until: Instant,
+    function: &str,
+) -> Result<BTreeSet<String>, Error> {
+    let calls = Calls::default();
+    let own = accounts.open(&check.home.account, &check.home, check.now, &calls, until.into()).await?;
+    let packs =
+        organization_packs(&own.config, &calls, until).await.map_err(|error| exclusions_failed(&error, &own))?;
+    Ok(excluded_accounts(packs, |arn| is_function(arn, function)))
 }
 
 /// Where the order of so many accounts begins at `now`. A check that runs out of time misses the last ones, so each begins elsewhere.
@@ -138,12 +172,17 @@ async fn read(
     coverage
 }
 
+fn exclusions_failed(error: &CallError, own: &Account<'_>) -> Error {
+    match error.code.as_str() {
+        // Not a matter of the role's policy.
+        "OrganizationAccessDeniedException" => Error::AccessDenied(format!("{error}. {REGISTER}")),
+        _ => own.error(error),
+    }
+}
+
 fn listing_failed(error: CallError) -> Error {
     match error.kind {
-        Failure::Denied => Error::AccessDenied(format!(
-            "{error}. Only the management account and delegated administrators may list the organization's accounts: register \
-             this account as one (templates/README.md, step 1)."
-        )),
+        Failure::Denied => Error::AccessDenied(format!("{error}. {REGISTER}")),
         Failure::TimeUp => Error::DeadlineExceeded(format!("no time left for {error}")),
         Failure::NotFound | Failure::NotYetConsistent | Failure::Other => Error::AwsError(format!("{error}.")),
     }
@@ -175,6 +214,7 @@ impl Summary {
         let count = |state| coverage.iter().filter(|account| account.state == state).count();
         Summary {
             expected: coverage.len(),
+            excluded: 0,
             evaluated: count(State::Evaluated),
             overdue: count(State::Overdue),
             unknown: count(State::Unknown),
@@ -194,6 +234,7 @@ impl Summary {
     pub fn line(&self, now: DateTime<Utc>, took: Duration) -> Value {
         let values = [
             json!(self.expected),
+            json!(self.excluded),
             json!(self.evaluated),
             json!(self.overdue),
             json!(self.unknown),

@@ -27,6 +27,7 @@ pub(crate) fn answer(
 ) -> Result<Value> {
     let request = organization_packs::Request { account, region, input, effects };
     match action {
+        "DescribeOrganizationConformancePacks" => return organization_packs::describe(world, &request),
         "DescribeOrganizationConformancePackStatuses" => return organization_packs::statuses(world, &request),
         "GetOrganizationConformancePackDetailedStatus" => return organization_packs::detailed_status(world, &request),
         "PutOrganizationConformancePack" => return organization_packs::put(world, &request),

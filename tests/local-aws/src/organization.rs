@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The state of each conformance pack, by name, in each account.
-pub(crate) type Packs = BTreeMap<String, BTreeMap<String, Deployment>>;
+/// Conformance packs by name.
+pub(crate) type Packs = BTreeMap<String, Pack>;
 
 static NO_PACKS: Packs = BTreeMap::new();
 
@@ -23,6 +23,16 @@ pub struct Organization {
 pub(crate) struct Member {
     pub(crate) name: String,
     pub(crate) state: &'static str,
+}
+
+/// A conformance pack of the organization.
+#[derive(Default)]
+pub(crate) struct Pack {
+    /// Its state in each account.
+    pub(crate) deployments: BTreeMap<String, Deployment>,
+    /// The value of its parameter `FunctionArn`, if it has one.
+    pub(crate) function: String,
+    pub(crate) excluded: BTreeSet<String>,
 }
 
 /// A conformance pack in one account.
@@ -76,7 +86,22 @@ impl Organization {
     ) {
         let packs = self.packs.entry((administrator.to_owned(), region.to_owned())).or_default();
         let error = error.map(|(code, message)| (code.to_owned(), message.to_owned()));
-        packs.entry(name.to_owned()).or_default().insert(account.to_owned(), Deployment { status, error });
+        let pack = packs.entry(name.to_owned()).or_default();
+        pack.deployments.insert(account.to_owned(), Deployment { status, error });
+    }
+
+    /// Sets the function of a conformance pack and the accounts that it excludes, which it leaves. It makes the pack if there is none.
+    pub fn exclude_from_pack(
+        &mut self,
+        (administrator, region, name): (&str, &str, &str),
+        function: &str,
+        accounts: &[&str],
+    ) {
+        let packs = self.packs.entry((administrator.to_owned(), region.to_owned())).or_default();
+        let pack = packs.entry(name.to_owned()).or_default();
+        function.clone_into(&mut pack.function);
+        pack.excluded = accounts.iter().map(|id| (*id).to_owned()).collect();
+        pack.deployments.retain(|id, _| !pack.excluded.contains(id));
     }
 
     /// Leaves the overall status of each pack in progress, as a delegated administrator may see it, whatever becomes of the accounts.

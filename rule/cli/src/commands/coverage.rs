@@ -17,8 +17,11 @@ use crate::{
 };
 use access_key_rotation::{
     aws::{account::Account, iam::list_users},
-    config_service::recorded_results::read_results,
-    coverage::account::{Coverage, State},
+    config_service::{
+        organization_packs::{excluded_accounts, organization_packs},
+        recorded_results::read_results,
+    },
+    coverage::account::{Coverage, State, is_function},
 };
 use chrono::{DateTime, SecondsFormat, Utc};
 use policy::{annotation::is_exemption, recorded_result::RecordedResult, verdict::Compliance};
@@ -26,7 +29,7 @@ use serde::Serialize;
 use std::{
     borrow::Cow,
     cell::RefCell,
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::{self, Write},
     path::PathBuf,
 };
@@ -99,8 +102,12 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
     let session = &args.connection.open().await?;
     let function = &function_arn(&session.home, &args.function_name);
     let Resolved { accounts: targets, left_out } = args.targets.resolve(session).await?;
+    // Who names accounts wants to know of them, whatever the pack excludes.
+    let excluded =
+        if args.targets.organization { excluded_by_pack(session, function).await } else { Ok(BTreeSet::new()) };
     let accounts = session.read_accounts(targets, async |id, name| read(session, id, name, function).await).await;
-    let coverage = OrganizationCoverage { checked_at: session.now, accounts, left_out };
+    let mut coverage = OrganizationCoverage { checked_at: session.now, accounts, left_out };
+    coverage.leave_out(excluded);
     let command_result = coverage.command_result();
     output.write(move |out| coverage.write(args.format, out)).await?;
     Ok(command_result)
@@ -122,6 +129,16 @@ async fn read(session: &Session, id: String, name: Option<String>, function: &st
     };
     let error = users.as_ref().err().map(|error| format!("{error:#}"));
     AccountCoverage { account: id, name, coverage: coverage.into(), users: users.unwrap_or_default(), error }
+}
+
+/// # Errors
+/// Why the exclusions are unknown.
+async fn excluded_by_pack(session: &Session, function: &str) -> Result<BTreeSet<String>, String> {
+    let calls = session.calls();
+    let account = session.open(&session.home.account, &calls).await.map_err(|error| error.to_string())?;
+    let packs = organization_packs(&account.config, &calls, session.until).await;
+    let packs = packs.map_err(|error| account.error(&error).to_string())?;
+    Ok(excluded_accounts(packs, |arn| is_function(arn, function)))
 }
 
 async fn count(account: &Account<'_>, rule: &str) -> anyhow::Result<Users> {
@@ -148,6 +165,32 @@ fn is_covered(account: &AccountCoverage) -> bool {
 }
 
 impl OrganizationCoverage {
+    /// Leaves out the accounts without a rule that the organization's conformance pack excludes. If its exclusions are unknown, so is
+    /// whether an account without a rule should have one.
+    fn leave_out(&mut self, excluded: Result<BTreeSet<String>, String>) {
+        let has_no_rule = |account: &AccountCoverage| account.coverage.state == State::NoRule;
+        match excluded {
+            Ok(excluded) => {
+                let is_excluded =
+                    |account: &mut AccountCoverage| has_no_rule(account) && excluded.contains(&account.account);
+                let left_out = self.accounts.extract_if(.., is_excluded);
+                let left_out =
+                    left_out.map(|AccountCoverage { account, name, .. }| LeftOut { account, name, why: "excluded" });
+                self.left_out.extend(left_out);
+                self.left_out.sort_by(|a, b| a.account.cmp(&b.account));
+            }
+            Err(error) => {
+                for AccountCoverage { coverage, .. } in self.accounts.iter_mut().filter(|account| has_no_rule(account))
+                {
+                    let no_rule = coverage.why.take().unwrap_or_default();
+                    coverage.state = State::Unknown;
+                    coverage.why =
+                        Some(format!("{no_rule}, and whether the pack excludes the account is unknown: {error}"));
+                }
+            }
+        }
+    }
+
     fn command_result(&self) -> CommandResult {
         let unread = self.accounts.iter().filter_map(|account| {
             let AccountCoverage { coverage, error, .. } = account;

@@ -1,5 +1,5 @@
-//! Conformance packs of the organization: PutOrganizationConformancePack, DescribeOrganizationConformancePackStatuses,
-//! GetOrganizationConformancePackDetailedStatus.
+//! Conformance packs of the organization: PutOrganizationConformancePack, DescribeOrganizationConformancePacks,
+//! DescribeOrganizationConformancePackStatuses, GetOrganizationConformancePackDetailedStatus.
 
 use serde_json::{Map, Value, json};
 
@@ -8,7 +8,7 @@ use crate::constraints::Violations;
 use crate::error::AwsError;
 use crate::faults::Effects;
 use crate::json::{self, epoch_seconds, member, strings};
-use crate::organization::{Deployment, Packs};
+use crate::organization::{Deployment, Pack, Packs};
 use crate::paging::Listing;
 use crate::service::Service;
 use crate::world::World;
@@ -55,18 +55,39 @@ impl Request<'_> {
     }
 }
 
-pub(super) fn statuses(world: &World, request: &Request<'_>) -> Result<Value> {
+/// The packs that the request names, or all of them.
+fn named<'a>(world: &'a World, request: &Request<'_>) -> Result<Vec<(&'a String, &'a Pack)>> {
     let names = strings(request.input, "OrganizationConformancePackNames")?;
     let packs = request.packs(world)?;
     if let Some(name) = names.iter().find(|name| !packs.contains_key(**name)) {
         return Err(no_such_pack(name));
     }
-    let statuses = packs.iter().filter(|(name, _)| names.is_empty() || names.contains(&name.as_str()));
+    Ok(packs.iter().filter(|(name, _)| names.is_empty() || names.contains(&name.as_str())).collect())
+}
+
+pub(super) fn describe(world: &World, request: &Request<'_>) -> Result<Value> {
+    let packs = named(world, request)?.into_iter().map(|(name, pack)| {
+        let mut description = json!({
+            "OrganizationConformancePackName": name,
+            "OrganizationConformancePackArn": arn(request, name),
+            "ExcludedAccounts": pack.excluded,
+            "LastUpdateTime": epoch_seconds(world.started()),
+        });
+        if !pack.function.is_empty() {
+            description["ConformancePackInputParameters"] =
+                json!([{ "ParameterName": "FunctionArn", "ParameterValue": pack.function }]);
+        }
+        (name.clone(), description)
+    });
+    request.page("OrganizationConformancePacks", "DescribeOrganizationConformancePacks", packs.collect())
+}
+
+pub(super) fn statuses(world: &World, request: &Request<'_>) -> Result<Value> {
     let sticks = world.organization_of(request.account).is_some_and(|organization| organization.pack_status_sticks);
-    let statuses = statuses.map(|(name, deployments)| {
+    let statuses = named(world, request)?.into_iter().map(|(name, pack)| {
         let status = json!({
             "OrganizationConformancePackName": name,
-            "Status": if sticks { "CREATE_IN_PROGRESS" } else { overall(deployments.values()) },
+            "Status": if sticks { "CREATE_IN_PROGRESS" } else { overall(pack.deployments.values()) },
             "LastUpdateTime": epoch_seconds(world.started()),
         });
         (name.clone(), status)
@@ -89,8 +110,8 @@ pub(super) fn detailed_status(world: &World, request: &Request<'_>) -> Result<Va
     let given = member(request.input, "OrganizationConformancePackName", Value::as_str)?;
     let name = violations.required("organizationConformancePackName", given);
     violations.finish("ValidationException")?;
-    let deployments = request.packs(world)?.get(name).ok_or_else(|| no_such_pack(name))?;
-    let details = deployments.iter().map(|(account, deployment)| {
+    let pack = request.packs(world)?.get(name).ok_or_else(|| no_such_pack(name))?;
+    let details = pack.deployments.iter().map(|(account, deployment)| {
         let mut detail = json!({
             "AccountId": account,
             "ConformancePackName": format!("OrgConformsPack-{name}-abcdefgh"),
@@ -129,7 +150,7 @@ pub(super) fn put(world: &mut World, request: &Request<'_>) -> Result<Value> {
     let accounts = members.filter(|(id, member)| member.state == "ACTIVE" && !excluded.contains(&id.as_str()));
     let accounts: Vec<_> = accounts
         .map(|(id, _)| {
-            let status = deployed.and_then(|deployed| deployed.get(id)).map(|deployment| deployment.status);
+            let status = deployed.and_then(|pack| pack.deployments.get(id)).map(|deployment| deployment.status);
             (id.clone(), status.is_some_and(|status| status != "CREATE_FAILED"))
         })
         .collect();
@@ -152,9 +173,13 @@ pub(super) fn put(world: &mut World, request: &Request<'_>) -> Result<Value> {
         }
         world.organization(request.account).set_pack((request.account, request.region, name), &id, status, error);
     }
-    let arn =
-        format!("arn:aws:config:{}:{}:organization-conformance-pack/{name}-abcdefgh", request.region, request.account);
-    Ok(json!({ "OrganizationConformancePackArn": arn }))
+    let pack = (request.account, request.region, name);
+    world.organization(request.account).exclude_from_pack(pack, function, &excluded);
+    Ok(json!({ "OrganizationConformancePackArn": arn(request, name) }))
+}
+
+fn arn(request: &Request<'_>, name: &str) -> String {
+    format!("arn:aws:config:{}:{}:organization-conformance-pack/{name}-abcdefgh", request.region, request.account)
 }
 
 fn no_such_pack(name: &str) -> AwsError {

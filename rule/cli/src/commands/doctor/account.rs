@@ -73,7 +73,7 @@ impl Examiner<'_> {
         };
         let mut checks = vec![Check::ok("role", role)];
         checks.extend(recorder::check(account, &self.session.home.region, &caller).await);
-        if let Some((function, _)) = self.deployed {
+        if let Some((function, pack)) = self.deployed {
             if is_current {
                 let why = "the current account: only the function itself can use its role (templates/hub.yaml)";
                 checks.push(Check::skipped("permissions", why));
@@ -83,7 +83,8 @@ impl Examiner<'_> {
             checks.extend(remediation::runbooks(account, &caller).await);
             match &function.arn {
                 Some(arn) => {
-                    checks.push(coverage(Coverage::read(account, None, arn, self.session.now).await));
+                    let coverage = Coverage::read(account, None, arn, self.session.now).await;
+                    checks.push(covered(coverage, pack.excludes(&account.id)));
                     checks.push(remediation::exceptions(account, arn, &caller).await);
                 }
                 None => checks
@@ -94,15 +95,19 @@ impl Examiner<'_> {
     }
 }
 
-/// Says what the command `coverage` says of the account.
-fn coverage(coverage: Coverage) -> Check {
+/// Says what the command `coverage` says of the account. `excluded`: whether the pack excludes the account; `None` if that is unknown.
+fn covered(coverage: Coverage, excluded: Option<bool>) -> Check {
     const NAME: &str = "coverage";
     let why = coverage.why.unwrap_or_default();
     let remedy = || format!("What to do is in {}.", manual::COVERAGE);
-    match coverage.state {
-        State::Evaluated => Check::ok(NAME, "AWS Config evaluated the rule in time"),
-        State::Overdue | State::NoRule => Check::failed(NAME, why, remedy()),
-        State::Unreachable => Check::unknown(NAME, why, remedy()),
-        State::Unknown => Check::skipped(NAME, why),
+    match (coverage.state, excluded) {
+        (State::Evaluated, _) => Check::ok(NAME, "AWS Config evaluated the rule in time"),
+        (State::NoRule, Some(true)) => Check::skipped(NAME, format!("{why}, and the pack excludes the account")),
+        (State::NoRule, None) => {
+            Check::skipped(NAME, format!("{why}, and whether the pack excludes the account is unknown"))
+        }
+        (State::Overdue | State::NoRule, _) => Check::failed(NAME, why, remedy()),
+        (State::Unreachable, _) => Check::unknown(NAME, why, remedy()),
+        (State::Unknown, _) => Check::skipped(NAME, why),
     }
 }

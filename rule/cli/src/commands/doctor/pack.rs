@@ -8,7 +8,7 @@ use access_key_rotation::{
         client::{CallError, Calls, Pages},
         home::Home,
     },
-    config_service::event::IAM_USER,
+    config_service::{event::IAM_USER, organization_packs::organization_packs},
 };
 use aws_sdk_config::{
     config::ProvideCredentials,
@@ -18,7 +18,7 @@ use aws_sdk_config::{
     },
 };
 use futures_util::{StreamExt, stream};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const NAME: &str = "pack";
 const STATUSES: &str = "config:DescribeOrganizationConformancePackStatuses";
@@ -35,6 +35,8 @@ type Accounts = Result<BTreeMap<String, Detail>, &'static str>;
 pub(super) struct Pack {
     name: String,
     accounts: Accounts,
+    /// The accounts that it excludes; `None` if they are unknown.
+    excluded: Option<BTreeSet<String>>,
     /// The checks that are not about a single account.
     pub(super) checks: Vec<Check>,
 }
@@ -42,30 +44,42 @@ pub(super) struct Pack {
 impl Pack {
     pub(super) async fn read(session: &Session, name: &str) -> Pack {
         let calls = session.calls();
-        let pack = |accounts, checks| Pack { name: name.to_owned(), accounts, checks };
+        let pack = |accounts, excluded, checks| Pack { name: name.to_owned(), accounts, excluded, checks };
         let config = aws_sdk_config::Client::new(&session.config);
         let status = status(&config, &calls, session, name).await;
         let overall = |accounts| overall(&status, accounts, session, name);
-        let accounts = match &status {
-            Ok(Some(_)) => accounts(&config, &calls, session, name).await,
-            Ok(None) => Ok(Err("the pack does not exist")),
+        let (accounts, excluded) = match &status {
+            Ok(Some(_)) => {
+                (accounts(&config, &calls, session, name).await, excluded(&config, &calls, session, name).await)
+            }
+            Ok(None) => (Ok(Err("the pack does not exist")), Ok(BTreeSet::new())),
             // Other Regions would not say more.
             Err(_) => {
                 const WHY: &str = "the pack is unknown";
-                return pack(Err(WHY), vec![overall(None), Check::skipped(NAME, WHY).of("other Regions")]);
+                return pack(Err(WHY), None, vec![overall(None), Check::skipped(NAME, WHY).of("other Regions")]);
             }
         };
         let elsewhere = elsewhere(session, &calls, name).await;
-        match accounts {
+        let unread =
+            |error: CallError, of| Check::unknown(NAME, error.to_string(), Caller::Current.remedy(&error)).of(of);
+        let (accounts, mut checks) = match accounts {
             Ok(accounts) => {
                 let overall = overall(accounts.as_ref().ok());
-                pack(accounts, vec![overall, elsewhere])
+                (accounts, vec![overall])
             }
             Err(error) => {
-                let unread = Check::unknown(NAME, error.to_string(), Caller::Current.remedy(&error)).of("accounts");
-                pack(Err("the status of the pack in the accounts is unknown"), vec![overall(None), unread, elsewhere])
+                let checks = vec![overall(None), unread(error, "accounts")];
+                (Err("the status of the pack in the accounts is unknown"), checks)
             }
-        }
+        };
+        let excluded = excluded.map_err(|error| checks.push(unread(error, "exclusions"))).ok();
+        checks.push(elsewhere);
+        pack(accounts, excluded, checks)
+    }
+
+    /// Whether it excludes the account; `None` if that is unknown.
+    pub(super) fn excludes(&self, id: &str) -> Option<bool> {
+        self.excluded.as_ref().map(|excluded| excluded.contains(id))
     }
 
     pub(super) fn of_account(&self, id: &str) -> Check {
@@ -74,18 +88,21 @@ impl Pack {
             Err(why) => return Check::skipped(NAME, *why),
         };
         let name = &self.name;
-        let Some(detail) = accounts.get(id) else {
-            return Check::failed(
-                NAME,
-                format!("{name} was not deployed to this account"),
-                format!(
-                    "If the pack excludes this account, leave it out here too (--exclude). If not, repeat the command in {}.",
-                    manual::PACK
-                ),
-            );
+        let (excludes, detail) = (self.excludes(id), accounts.get(id));
+        if excludes == Some(true) && detail.is_none_or(|detail| detail.status == InAccount::DeleteSuccessful) {
+            return Check::skipped(NAME, format!("{name} excludes this account"));
+        }
+        let Some(detail) = detail else {
+            let seen = format!("{name} was not deployed to this account");
+            return if excludes.is_none() {
+                Check::skipped(NAME, format!("{seen}, and whether it excludes the account is unknown"))
+            } else {
+                Check::failed(NAME, seen, format!("Repeat the command in {}.", manual::PACK))
+            };
         };
         match &detail.status {
             InAccount::CreateSuccessful | InAccount::UpdateSuccessful => Check::ok(NAME, detail.status.as_str()),
+            status @ InAccount::DeleteInProgress if excludes == Some(true) => undecided(status.as_str()),
             status @ (InAccount::CreateFailed
             | InAccount::UpdateFailed
             | InAccount::DeleteFailed
@@ -200,6 +217,17 @@ async fn accounts(
         pages.turn(page.next_token)?;
     }
     Ok(Ok(accounts))
+}
+
+/// The accounts that the pack excludes.
+async fn excluded(
+    config: &aws_sdk_config::Client,
+    calls: &Calls,
+    session: &Session,
+    name: &str,
+) -> Result<BTreeSet<String>, CallError> {
+    let packs = organization_packs(config, calls, session.until).await?;
+    Ok(packs.into_iter().find(|pack| pack.name == name).map(|pack| pack.excluded).unwrap_or_default())
 }
 
 /// With the pack in two Regions, AWS Config would report everything twice.

@@ -1,6 +1,6 @@
 //! The check of coverage: which accounts AWS Config has not evaluated in time.
 
-use crate::{cli::Cli, function::bootstrap, support::*};
+use crate::{cli::Cli, doctor::PACK_RULE, function::bootstrap, support::*};
 use access_key_rotation::{
     aws::{account::Accounts, home::Home},
     coverage::check::{Check, Summary, check},
@@ -68,7 +68,16 @@ async fn each_open_account_is_evaluated_overdue_without_rule_or_unreachable() {
     let summary = check(&check_of(&aws, &[&ids[8]]), &accounts(&aws, &credentials).await).await.unwrap();
     assert_eq!(
         summary,
-        Summary { expected: 30, excluded: 1, evaluated: 24, overdue: 2, unknown: 0, without_rule: 2, unreachable: 2 }
+        Summary {
+            expected: 30,
+            excluded: 1,
+            evaluated: 24,
+            overdue: 2,
+            unknown: 0,
+            without_rule: 2,
+            unreachable: 2,
+            several_rules: 0
+        }
     );
     assert_eq!(summary.not_covered(), 6);
 }
@@ -191,6 +200,23 @@ async fn a_function_of_the_same_name_in_another_account_or_region_is_not_the_rul
     assert_eq!((summary.expected, summary.evaluated, summary.without_rule), (5, 2, 3));
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_account_with_the_rules_of_two_packs_is_covered_and_counted() {
+    let mut world = World::new(today());
+    let (credentials, ids) = organization(&mut world, 3);
+    let now = world.now();
+    world.account(&ids[0]).set_rule_function(PACK_RULE, &function_arn(HUB));
+    // Neither was evaluated for long.
+    world.account(&ids[1]).set_rule_function(PACK_RULE, &function_arn(HUB));
+    for rule in [RULE, PACK_RULE] {
+        world.account(&ids[1]).set_rule_evaluated(rule, now - days(9), Some(now - days(3)));
+    }
+    world.account(&ids[2]).set_rule_function("another", &format!("{}-other", function_arn(HUB)));
+    let aws = LocalAws::in_memory(world);
+    let summary = check(&check_of(&aws, &[]), &accounts(&aws, &credentials).await).await.unwrap();
+    assert_eq!((summary.evaluated, summary.overdue, summary.several_rules, summary.not_covered()), (3, 1, 2, 1));
+}
+
 /// The accounts that a check reads if AWS Config stops to answer after sixteen of them, which are read at a time.
 async fn reached(aws: &LocalAws, credentials: &Credentials, now: DateTime<Utc>) -> BTreeSet<String> {
     {
@@ -262,6 +288,7 @@ async fn the_function_checks_a_thousand_accounts_in_its_memory_and_names_those_t
     for id in &ids[..120] {
         world.account(id).delete_rule(RULE);
     }
+    world.account(&ids[500]).set_rule_function(PACK_RULE, &function_arn(HUB));
     let aws = LocalAws::start(world).await.unwrap();
     let Credentials { access_key_id, secret_access_key, session_token } = credentials;
     let env = [
@@ -292,6 +319,7 @@ async fn the_function_checks_a_thousand_accounts_in_its_memory_and_names_those_t
         ("WithoutRule", 120),
         ("Unreachable", 0),
         ("NotCovered", 120),
+        ("WithSeveralRules", 1),
     ] {
         assert_eq!(metrics[format!("Accounts{name}")], expected, "{metrics}");
     }
@@ -300,6 +328,9 @@ async fn the_function_checks_a_thousand_accounts_in_its_memory_and_names_those_t
     assert_eq!(named.len(), 100, "bounded");
     assert_eq!((&named[0]["account"], &named[0]["state"]), (&json!(ids[0]), &json!("NoRule")));
     assert!(lines.iter().any(|line| line["more"] == 20), "{logs}");
+    let several = lines.iter().find(|line| line["message"] == "account with several rules").unwrap();
+    let why = format!("2 rules invoke the function: {RULE}, {PACK_RULE}");
+    assert_eq!((&several["account"], &several["why"]), (&json!(ids[500]), &json!(why)));
     // Half of what a function of 128 MB has.
     let memory = function.peak_resident_bytes().unwrap();
     assert!(memory < 64 * 1024 * 1024, "{memory} bytes");
@@ -311,6 +342,7 @@ async fn the_command_line_shows_each_accounts_last_evaluation_and_users() {
     let (credentials, ids) = organization(&mut world, 4);
     let now = world.now();
     let (overdue, bare, unread) = (&ids[0], &ids[1], &ids[2]);
+    world.account(&ids[3]).set_rule_function(PACK_RULE, &function_arn(HUB));
     world.account(overdue).set_rule_evaluated(RULE, now - days(40), Some(now - days(2)));
     world.account(bare).delete_rule(RULE);
     let account = world.account(HUB);
@@ -345,7 +377,9 @@ async fn the_command_line_shows_each_accounts_last_evaluation_and_users() {
         error.contains(&format!("account {unread}: The role ")) && error.contains("DescribeConfigRules"),
         "{error}"
     );
-    assert!(out.ends_with("2 of 5 accounts covered\n"), "{out}");
+    let summary = "2 of 5 accounts covered\n1 account has several rules, so AWS Config reports everything twice\n";
+    assert!(out.ends_with(summary), "{out}");
+    assert!(out.contains(&format!("  2 rules invoke the function: {RULE}, {PACK_RULE}\n")), "{out}");
     let first = out.lines().nth(1).unwrap();
     let row = format!("{overdue}  name of {overdue}  overdue      ");
     assert!(first.starts_with(&row), "what needs attention comes first: {out}");

@@ -37,7 +37,16 @@ async fn an_account_that_the_pack_excludes_is_left_out_unless_it_has_a_rule_or_c
     let summary = check(&check_of(&aws, &[]), &accounts(&aws, &credentials).await).await.unwrap();
     assert_eq!(
         summary,
-        Summary { expected: 6, excluded: 1, evaluated: 2, overdue: 1, unknown: 0, without_rule: 2, unreachable: 1 }
+        Summary {
+            expected: 6,
+            excluded: 1,
+            evaluated: 2,
+            overdue: 1,
+            unknown: 0,
+            without_rule: 2,
+            unreachable: 1,
+            several_rules: 0
+        }
     );
     // An account without a role, which nobody can read.
     let summary = check(&check_of(&aws, &[unread]), &accounts(&aws, &credentials).await).await.unwrap();

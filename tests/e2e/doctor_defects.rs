@@ -65,6 +65,7 @@ const DEFECTS: &[Case] = &[
         "users whom AWS Config remediates no more",
         |world| {
             let account = world.account(MEMBER);
+            assert!(account.delete_rule(RULE));
             account.set_rule_function(PACK_RULE, &function_arn(HUB));
             ["AIDAB", "AIDAA"].iter().for_each(|id| account.add_remediation_exception(PACK_RULE, id));
         },
@@ -79,6 +80,11 @@ const DEFECTS: &[Case] = &[
                 Some(at("2026-01-09T12:00:00Z")),
             );
         },
+        3,
+    ),
+    (
+        "an account with the rules of two packs",
+        |world| world.account(MEMBER).set_rule_function(PACK_RULE, &function_arn(HUB)),
         3,
     ),
     ("an account without the rule", |world| assert!(world.account(MEMBER).delete_rule(RULE)), 3),

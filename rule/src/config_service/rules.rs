@@ -1,7 +1,7 @@
 //! The rules of an account that invoke the function, and when AWS Config last evaluated them.
 
 use crate::aws::{account::Account, client::CallError, client::Pages};
-use aws_sdk_config::types::{ConfigRule, ConfigRuleEvaluationStatus, MaximumExecutionFrequency};
+use aws_sdk_config::types::{ConfigRule, ConfigRuleEvaluationStatus, ConfigRuleState, MaximumExecutionFrequency};
 use chrono::{DateTime, TimeDelta, Utc};
 
 const RULES: &str = "config:DescribeConfigRules";
@@ -27,15 +27,15 @@ pub struct EvaluationStatus {
     pub last_error: Option<String>,
 }
 
-/// The account's rules whose Lambda function has an ARN that `is_ours`.
+/// The account's rules whose Lambda function has an ARN that `is_ours`, without those that AWS Config is deleting.
 pub async fn rules_that_invoke(account: &Account<'_>, is_ours: impl Fn(&str) -> bool) -> Result<Vec<Rule>, CallError> {
     let mut rules = Vec::new();
     let mut pages = Pages::of(RULES);
     while pages.more() {
         let request = account.config.describe_config_rules().set_next_token(pages.next());
         let page = account.calls.call(RULES, account.ends.reads, || request.clone().send()).await?;
-        let ours =
-            page.config_rules.unwrap_or_default().into_iter().filter(|rule| function(rule).is_some_and(&is_ours));
+        let is_ours = |rule: &ConfigRule| function(rule).is_some_and(&is_ours) && !is_leaving(rule);
+        let ours = page.config_rules.unwrap_or_default().into_iter().filter(is_ours);
         rules.extend(ours.filter_map(|rule| {
             let frequency = frequency(&rule);
             Some(Rule { name: rule.config_rule_name?, frequency })
@@ -47,6 +47,11 @@ pub async fn rules_that_invoke(account: &Account<'_>, is_ours: impl Fn(&str) -> 
 
 fn function(rule: &ConfigRule) -> Option<&str> {
     rule.source.as_ref()?.source_identifier.as_deref()
+}
+
+/// AWS Config evaluates it no more.
+fn is_leaving(rule: &ConfigRule) -> bool {
+    rule.config_rule_state == Some(ConfigRuleState::Deleting)
 }
 
 /// A custom rule has its frequency in `SourceDetails`.
@@ -115,6 +120,23 @@ mod tests {
         }
         assert_eq!(hours(&["TwentyFour_Hours", "Three_Hours"], Some("Six_Hours")), Some(3));
         assert_eq!(hours(&[], None), None, "on changes only");
+    }
+
+    #[test]
+    fn a_rule_that_aws_config_is_deleting_is_none() {
+        for (state, expected) in [
+            (None, false),
+            (Some("ACTIVE"), false),
+            (Some("EVALUATING"), false),
+            (Some("DELETING"), true),
+            // AWS Config deletes the results, on request, and keeps the rule.
+            (Some("DELETING_RESULTS"), false),
+            (Some("A_NEW_ONE"), false),
+        ] {
+            let source = Source::builder().owner(Owner::CustomLambda).build().unwrap();
+            let rule = ConfigRule::builder().source(source).set_config_rule_state(state.map(ConfigRuleState::from));
+            assert_eq!(is_leaving(&rule.build()), expected, "{state:?}");
+        }
     }
 
     #[test]

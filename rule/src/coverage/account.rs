@@ -45,6 +45,8 @@ pub struct Coverage {
     pub state: State,
     /// The name of the rule.
     pub rule: Option<String>,
+    /// The names of further rules that invoke the function: then AWS Config reports everything twice.
+    pub other_rules: Vec<String>,
     /// When AWS Config last evaluated the rule successfully.
     pub last_evaluated: Option<DateTime<Utc>>,
     /// Why it is not covered.
@@ -67,7 +69,11 @@ impl State {
 impl Coverage {
     /// An account that could not be read, and why.
     pub fn unreachable(account: String, name: Option<String>, why: String) -> Coverage {
-        Coverage { account, name, state: State::Unreachable, rule: None, last_evaluated: None, why: Some(why) }
+        Coverage::without_rule(account, name, State::Unreachable, why)
+    }
+
+    fn without_rule(account: String, name: Option<String>, state: State, why: String) -> Coverage {
+        Coverage { account, name, state, rule: None, other_rules: Vec::new(), last_evaluated: None, why: Some(why) }
     }
 
     /// Reads an account, which is unreachable if it cannot be read.
@@ -78,10 +84,21 @@ impl Coverage {
         }
     }
 
+    /// The names of all rules that invoke the function, if there is more than one.
+    pub fn several_rules(&self) -> Option<String> {
+        several_rules(self.rule.as_deref(), &self.other_rules)
+    }
+
     /// Whether AWS Config evaluated the rule in time.
     pub fn is_covered(&self) -> bool {
         self.state == State::Evaluated
     }
+}
+
+/// For example `2 rules invoke the function: A, B`.
+pub fn several_rules(rule: Option<&str>, others: &[String]) -> Option<String> {
+    let names: Vec<_> = rule.into_iter().chain(others.iter().map(String::as_str)).collect();
+    (names.len() > 1).then(|| format!("{} rules invoke the function: {}", names.len(), names.join(", ")))
 }
 
 /// Reads when AWS Config last evaluated the rule in an account. `function` is the ARN of the rule's function, without a qualifier. `now`
@@ -126,21 +143,24 @@ pub fn in_words(function: &str) -> String {
     }
 }
 
-/// Goes by the rule that was evaluated last: an account may have one of its own beside the pack's.
+/// Goes by the rule that was evaluated last: an account may have another beside the pack's.
 fn evaluate(
     account: String,
     name: Option<String>,
-    rules: Vec<(Rule, EvaluationStatus)>,
+    mut rules: Vec<(Rule, EvaluationStatus)>,
     function: &str,
     now: DateTime<Utc>,
 ) -> Coverage {
-    let Some((rule, status)) = rules.into_iter().max_by_key(|(_, status)| status.last_success) else {
-        let why = Some(format!("no rule of AWS Config invokes {}", in_words(function)));
-        return Coverage { account, name, state: State::NoRule, rule: None, last_evaluated: None, why };
+    rules.sort_by_key(|(_, status)| status.last_success);
+    let Some((rule, status)) = rules.pop() else {
+        let why = format!("no rule of AWS Config invokes {}", in_words(function));
+        return Coverage::without_rule(account, name, State::NoRule, why);
     };
+    let other_rules = rules.into_iter().map(|(rule, _)| rule.name).collect();
     if status == EvaluationStatus::default() {
         let why = Some("AWS Config gives no evaluation status for the rule".to_owned());
-        return Coverage { account, name, state: State::Unknown, rule: Some(rule.name), last_evaluated: None, why };
+        let state = State::Unknown;
+        return Coverage { account, name, state, rule: Some(rule.name), other_rules, last_evaluated: None, why };
     }
     let allowed = rule.frequency.unwrap_or(LONGEST_FREQUENCY) + MARGIN;
     let since = status.last_success.or(status.first_activated);
@@ -157,6 +177,7 @@ fn evaluate(
         name,
         state: if in_time { State::Evaluated } else { State::Overdue },
         rule: Some(rule.name),
+        other_rules,
         last_evaluated: status.last_success,
         why: (!in_time).then_some(why),
     }
@@ -218,8 +239,20 @@ mod tests {
     }
 
     #[test]
-    fn one_rule_that_is_evaluated_is_enough() {
-        assert_eq!(state(&[(Some(24), None, None), (Some(24), None, Some(60))]), (State::Evaluated, None));
+    fn of_two_rules_the_one_that_was_evaluated_last_counts_and_both_are_named() {
+        let rule = |name: &str, ago| {
+            let last_success = Some(now() - TimeDelta::minutes(ago));
+            (Rule { name: name.to_owned(), frequency: None }, EvaluationStatus { last_success, ..Default::default() })
+        };
+        let of = |rules| evaluate("111122223333".to_owned(), None, rules, FUNCTION, now());
+        let coverage = of(vec![rule("new", 60), rule("old", 90_000)]);
+        assert_eq!(
+            (coverage.state, coverage.rule.as_deref(), coverage.why.as_deref()),
+            (State::Evaluated, Some("new"), None)
+        );
+        assert_eq!(coverage.several_rules().unwrap(), "2 rules invoke the function: new, old");
+        assert_eq!(of(vec![rule("new", 60)]).several_rules(), None);
+        assert_eq!(of(Vec::new()).several_rules(), None);
     }
 
     #[test]

@@ -28,7 +28,7 @@ const EXCLUDED: &str = "excluded";
 /// What helps if AWS Organizations or AWS Config tells this account nothing of the organization.
 const REGISTER: &str = "Only the management account and delegated administrators may list the organization's accounts and conformance \
                         packs: register this account as one (templates/README.md, step 1).";
-/// How many accounts the log names that are not covered, and how many that are left out; all are counted.
+/// How many accounts the log names that are not covered, that are left out, and that have several rules; all are counted.
 const LOGGED: usize = 100;
 /// The number of places at which the order of the accounts may begin. It has no divisor in common with the hours between two checks, 1
 /// to 12 (`CoverageSchedule`), so that no schedule comes back to the same place before it has been at all others.
@@ -38,7 +38,7 @@ const PLACES: u64 = 13;
 const PLACES_AN_HOUR: u64 = 6;
 
 /// The metrics of a check, in the order of the values in [`Summary::line`].
-pub static METRICS: [Metric; 9] = [
+pub static METRICS: [Metric; 10] = [
     Metric::new(
         "AccountsExpected",
         "Count",
@@ -58,6 +58,11 @@ pub static METRICS: [Metric; 9] = [
         "AccountsNotCovered",
         "Count",
         "overdue, without rule and unreachable, and unknown if AWS Config gives the status of other accounts; an alarm watches it",
+    ),
+    Metric::new(
+        "AccountsWithSeveralRules",
+        "Count",
+        "accounts in which more than one rule invokes this function, so that AWS Config reports everything twice",
     ),
     Metric::new("CoverageCheckDuration", "Seconds", "how long the check took"),
 ];
@@ -94,6 +99,8 @@ pub struct Summary {
     pub without_rule: usize,
     /// Accounts that could not be read.
     pub unreachable: usize,
+    /// Accounts with more than one rule, in any of these states.
+    pub several_rules: usize,
 }
 
 /// Lists the organization's accounts, reads when AWS Config last evaluated the rule in each, and logs those that are not covered.
@@ -206,6 +213,10 @@ fn log(coverage: &[Coverage]) {
     if more > 0 {
         warn!(more, "further accounts not covered");
     }
+    let several = coverage.iter().filter_map(|one| Some((&one.account, one.several_rules()?)));
+    for (account, why) in several.take(LOGGED) {
+        warn!(account, why, "account with several rules");
+    }
 }
 
 impl Summary {
@@ -220,6 +231,7 @@ impl Summary {
             unknown: count(State::Unknown),
             without_rule: count(State::NoRule),
             unreachable: count(State::Unreachable),
+            several_rules: coverage.iter().filter(|one| !one.other_rules.is_empty()).count(),
         }
     }
 
@@ -241,6 +253,7 @@ impl Summary {
             json!(self.without_rule),
             json!(self.unreachable),
             json!(self.not_covered()),
+            json!(self.several_rules),
             json!(took.as_secs_f64()),
         ];
         embedded(now, METRICS.iter().zip(values))

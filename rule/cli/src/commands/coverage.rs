@@ -243,7 +243,7 @@ impl OrganizationCoverage {
                 number(|users| users.users_non_compliant),
                 number(|users| users.users_exempt),
                 number(|users| users.users_unknown),
-                coverage.why.as_deref().unwrap_or_default().into(),
+                coverage.remarks().into(),
             ];
             if has_names {
                 row.insert(1, name.as_deref().unwrap_or("-").into());
@@ -252,6 +252,11 @@ impl OrganizationCoverage {
         });
         columns::write(&columns, rows, out)?;
         writeln!(out, "{} of {} accounts covered", covered.len(), self.accounts.len())?;
+        let several = self.accounts.iter().filter(|account| !account.coverage.other_rules.is_empty()).count();
+        if several > 0 {
+            let accounts = if several == 1 { "account has" } else { "accounts have" };
+            writeln!(out, "{several} {accounts} several rules, so AWS Config reports everything twice")?;
+        }
         left_out_line(&self.left_out).map_or(Ok(()), |line| writeln!(out, "{line}"))
     }
 }

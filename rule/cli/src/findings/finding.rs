@@ -1,7 +1,7 @@
 //! The findings of a scan for each user and account: the document that `--format json` prints and `--since` reads.
 
 use crate::args::order::Order;
-use access_key_rotation::coverage::account::{Coverage, State};
+use access_key_rotation::coverage::account::{Coverage, State, several_rules};
 use chrono::{DateTime, Utc};
 use policy::{
     access_key::{AccessKey, KeyState, KeyStatus},
@@ -110,15 +110,26 @@ pub(crate) struct AccountSummary {
 pub(crate) struct Covered {
     pub(crate) state: State,
     pub(crate) rule: Option<String>,
+    /// Further rules that invoke the function. Earlier versions did not write them.
+    #[serde(default)]
+    pub(crate) other_rules: Vec<String>,
     pub(crate) last_evaluated: Option<DateTime<Utc>>,
     /// Why the account is not covered.
     pub(crate) why: Option<String>,
 }
 
+impl Covered {
+    /// Why the account is not covered, and the rules that invoke the function if there are several.
+    pub(crate) fn remarks(&self) -> String {
+        let several = several_rules(self.rule.as_deref(), &self.other_rules);
+        self.why.iter().cloned().chain(several).collect::<Vec<_>>().join("; ")
+    }
+}
+
 impl From<Coverage> for Covered {
     fn from(coverage: Coverage) -> Covered {
-        let Coverage { state, rule, last_evaluated, why, .. } = coverage;
-        Covered { state, rule, last_evaluated, why }
+        let Coverage { state, rule, other_rules, last_evaluated, why, .. } = coverage;
+        Covered { state, rule, other_rules, last_evaluated, why }
     }
 }
 

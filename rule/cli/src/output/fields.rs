@@ -229,6 +229,11 @@ pub(crate) const OBJECTS: &[Object] = &[
                 "the name of the rule in AWS Config; null if there is none, or `coverage` could not read it",
             ),
             (
+                "otherRules",
+                "list",
+                "the names of further rules that invoke the function; then AWS Config reports everything twice",
+            ),
+            (
                 "lastEvaluated",
                 "time or null",
                 "when AWS Config last evaluated the rule successfully; null if never, or not read",
@@ -291,6 +296,7 @@ pub(crate) const OBJECTS: &[Object] = &[
         fields: &[
             ("state", "text", "`evaluated`, `overdue`, `unknown` or `noRule`, as for [`coverage`](#coverage)"),
             ("rule", "text or null", "the name of the rule; null if no rule invokes the function"),
+            ("otherRules", "list", "the names of further rules that invoke the function"),
             ("lastEvaluated", "time or null", "when AWS Config last evaluated the rule successfully"),
             ("why", "text or null", "why the account is not covered; null if it is"),
         ],

@@ -98,9 +98,16 @@ impl Examiner<'_> {
 /// Says what the command `coverage` says of the account. `excluded`: whether the pack excludes the account; `None` if that is unknown.
 fn covered(coverage: Coverage, excluded: Option<bool>) -> Check {
     const NAME: &str = "coverage";
-    let why = coverage.why.unwrap_or_default();
+    let several = coverage.several_rules();
+    let has_several = several.is_some();
+    let why = coverage.why.into_iter().chain(several).collect::<Vec<_>>().join("; ");
     let remedy = || format!("What to do is in {}.", manual::COVERAGE);
     match (coverage.state, excluded) {
+        (State::Evaluated | State::Unknown, _) if has_several => Check::failed(
+            NAME,
+            format!("{why}, so AWS Config reports everything twice"),
+            format!("Leave the account one pack: which, and how, is in {}.", manual::COVERAGE),
+        ),
         (State::Evaluated, _) => Check::ok(NAME, "AWS Config evaluated the rule in time"),
         (State::NoRule, Some(true)) => Check::skipped(NAME, format!("{why}, and the pack excludes the account")),
         (State::NoRule, None) => {

@@ -114,7 +114,13 @@ fn untrusted_text_never_becomes_markup() {
         let create_date = terms().scanned_at;
         vec![Violation { account: h(), user_name: h(), access_key_id: h(), create_date }]
     };
-    let hostile_coverage = Covered { state: State::Overdue, rule: Some(h()), last_evaluated: None, why: Some(h()) };
+    let hostile_coverage = Covered {
+        state: State::Overdue,
+        rule: Some(h()),
+        other_rules: vec![h()],
+        last_evaluated: None,
+        why: Some(h()),
+    };
     let mut result = ScanResult::new(terms(), None);
     result.add(AccountScan {
         account: h(),

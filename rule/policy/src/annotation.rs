@@ -15,11 +15,11 @@ use chrono::NaiveDate;
 /// The longest annotation that `PutEvaluations` takes, in characters (the service model's `StringWithCharLimit256`).
 pub const ANNOTATION_LIMIT: usize = 256;
 
-/// What is `said` about a user, after the user's name if there is room for both; `more` may be cut. There is then also room to say that
-/// a notice was not sent. A name is never cut: half of it could be another user's.
+/// What is `said` about a user, after the user's name if there is room for both; `more` may be cut. A name is never cut: half of it
+/// could be another user's.
 pub(crate) fn of_user(user: &User, said: &str, more: &str) -> String {
     let named = format!("{}{BETWEEN}{said}", user.name);
-    let is_room = named.chars().count() + NOTICE_NOT_SENT.len() <= ANNOTATION_LIMIT;
+    let is_room = named.chars().count() <= ANNOTATION_LIMIT;
     let text = if is_room { named } else { said.to_owned() } + more;
     fit(&ascii(&text), ANNOTATION_LIMIT)
 }
@@ -29,6 +29,12 @@ const BETWEEN: &str = ": ";
 /// An annotation without the user's name, for a place that shows the name anyway.
 pub fn without_name<'a>(annotation: &'a str, user_name: &str) -> &'a str {
     annotation.strip_prefix(&ascii(user_name)).and_then(|rest| rest.strip_prefix(BETWEEN)).unwrap_or(annotation)
+}
+
+/// The same if the user's name is not known. IAM takes no space in a name.
+fn without_any_name(annotation: &str) -> &str {
+    let named = annotation.split_once(BETWEEN).filter(|(name, _)| !name.contains(' '));
+    named.map_or(annotation, |(_, said)| said)
 }
 
 /// For a violation: the keys, why no exemption covers them, and what to do. `other` is a key of the user besides these.
@@ -71,10 +77,7 @@ const EXEMPT: &str = "Exempt until ";
 
 /// Whether an annotation says that an exemption makes its user compliant.
 pub fn is_exemption(annotation: &str) -> bool {
-    // IAM takes no space in a name.
-    let said =
-        annotation.split_once(BETWEEN).filter(|(name, _)| !name.contains(' ')).map_or(annotation, |(_, said)| said);
-    said.starts_with(EXEMPT)
+    without_any_name(annotation).starts_with(EXEMPT)
 }
 
 /// For a user whose stale keys are all exempt. It leaves out their last use, which changes every day: AWS Config would record
@@ -111,7 +114,9 @@ const NOTICE_NOT_SENT: &str = " Notice not sent yet.";
 
 pub(crate) fn with_notice_not_sent(annotation: &str) -> String {
     let annotation = annotation.strip_suffix(NOTICE_NOT_SENT).unwrap_or(annotation);
-    format!("{}{NOTICE_NOT_SENT}", fit(annotation, ANNOTATION_LIMIT - NOTICE_NOT_SENT.len()))
+    let room = ANNOTATION_LIMIT - NOTICE_NOT_SENT.len();
+    let annotation = if annotation.len() <= room { annotation } else { without_any_name(annotation) };
+    format!("{}{NOTICE_NOT_SENT}", fit(annotation, room))
 }
 
 /// Whether an annotation says that a notice was not sent.

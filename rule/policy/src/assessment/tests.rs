@@ -422,8 +422,7 @@ fn a_name_costs_neither_the_advice_nor_a_part_of_itself() {
     }
     let said = annotation_of("", &[active(FIRST, 134)], &[(EXEMPT_UNTIL, "2026-02-28"), (EXEMPT_OWNER, "payments")]);
     let said = said.strip_prefix(": ").unwrap();
-    // Of the 256 characters, 21 are for " Notice not sent yet.".
-    let longest = 256 - 21 - ": ".len() - said.len();
+    let longest = 256 - ": ".len() - said.len();
     for (length, is_room) in [(longest, true), (longest + 1, false)] {
         let name = "n".repeat(length);
         let text =
@@ -456,6 +455,20 @@ fn a_notice_that_was_not_sent_costs_neither_the_name_nor_the_advice() {
         "bot: AKIAIOSFODNN7EXAMPLE is stale: created 2025-10-18, due 2026-01-16 (limit 90 days), no use on record. Deactivate it, \
          then delete it. Notice not sent yet."
     );
+}
+
+#[test]
+fn a_notice_that_was_not_sent_costs_a_long_name_and_no_advice() {
+    let longest = User { name: "n".repeat(64), ..user() };
+    let key = AccessKey { last_used: Some(used("2026-02-27T08:00:00Z").into()), ..active(FIRST, 134) };
+    let mut assessment = assess(longest, vec![key], None, &Parameters::default(), now());
+    let before = assessment.verdict.annotation.clone().unwrap();
+    assessment.verdict.notice_not_sent();
+    let after = assessment.verdict.annotation.clone().unwrap();
+    assert!(before.starts_with("nnn") && before.len() + " Notice not sent yet.".len() > ANNOTATION_LIMIT, "{before}");
+    assert_eq!(after, format!("{} Notice not sent yet.", before.split_once(": ").unwrap().1));
+    assessment.verdict.notice_not_sent();
+    assert_eq!(assessment.verdict.annotation.unwrap(), after, "said once");
 }
 
 #[test]

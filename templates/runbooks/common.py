@@ -3,24 +3,21 @@
 Each runbook handles one user after the other: it reads everything about the user, decides, and only then writes. If a
 read fails, it has changed nothing about that user.
 
-This is what the three runbooks share.
+This is what the runbooks share: parameters, the decisions that all of them may take, a run, and its notices.
 """
 
 import json
 import re
 import time
-from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta, timezone
 
 import boto3
 from botocore.config import Config
 
 EXEMPT = "access-key-rotation:exempt-"
-# A tag on the user for each key that a runbook deactivated, with the time. While a run is under way, the tag says so
-# instead. If that run does not finish, nobody can tell afterwards whether the run or somebody else switched the key
-# off. So no later run takes over such a record, and deletion trusts only a plain time.
-RECORD = "access-key-rotation:deactivated:"
-DEACTIVATING, REACTIVATING = "deactivating ", "reactivating "
+# A tag on the user, with the time of the last change by a runbook. Nothing rests on it, but AWS Config evaluates the
+# user when it changes.
+LAST_CHANGE = "access-key-rotation:last-change"
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 MOST_PAGES = 500
@@ -30,8 +27,6 @@ MOST_RESULTS, MOST_CHARACTERS = 50, 512
 MOST_NAMED, MOST_NAMED_CHARACTERS = 5, 400
 # Systems Manager stops the script after 600.
 MOST_SECONDS = 480
-# How many threads read users to find those with records, and how many users a batch has.
-THREADS, USERS_AT_A_TIME = 8, 16
 # Between two looks at what IAM does not show at once.
 PAUSE_SECONDS = 2
 # The most notices in a call of PutEvents, the most calls for each, and the seconds for all after MOST_SECONDS.
@@ -46,25 +41,23 @@ class Gone(Exception):
     """The user was deleted or renamed after the listing."""
 
 
+class Untouched(RuntimeError):
+    """A key that was to be changed is surely as it was."""
+
+
 # Parameters, tags and times.
 
 
 def read_options(event):
-    """The parameters: text, and numbers of days. Every DryRun but "false" is a dry run."""
+    """The parameters: text, and numbers of days. Every DryRun but "false" is a dry run, and only "true" is Again."""
     options = {name: str(value) for name, value in event.items() if name not in ("ExecutionId", "OwnerTag")}
     for name in ("MaxAccessKeyAge", "MaxExemptionDays", "QuietDays", "GraceDays"):
         if name in options:
             options[name] = int(options[name])
     options["DryRun"] = options["DryRun"] != "false"
+    if "Again" in options:
+        options["Again"] = options["Again"] == "true"
     return options
-
-
-def unfinished(record):
-    """What to do about an inactive key whose record is not the time of a deactivation."""
-    return (
-        f"inactive, but its record says {record[:40]!r}. Nobody can tell who switched it off, so the runbooks never "
-        "delete it. Delete it by hand if nobody needs it; AccessKeyRotation-ReactivateKey makes it active again"
-    )
 
 
 def parse_date(text):
@@ -96,111 +89,6 @@ def attempts(most):
         time.sleep(PAUSE_SECONDS)
 
 
-# AWS. Keys are dicts of AccessKeyId, Status and CreateDate, as ListAccessKeys returns them.
-
-
-class Account:
-    """The IAM of the account. It keeps what it read, for the notices."""
-
-    def __init__(self, event):
-        retries = dict(mode="standard", max_attempts=6)
-        self.iam = boto3.client("iam", config=Config(retries=retries, connect_timeout=5, read_timeout=20))
-        self.deadline = time.monotonic() + MOST_SECONDS
-        self.execution_id, self.owner_tag = event.get("ExecutionId"), event.get("OwnerTag", "")
-        # Users by name, and of keys, by id, the creation, the last use, and what to tell: (user's name, kind, time).
-        self.users_read, self.creations, self.last_uses, self.to_tell = {}, {}, {}, {}
-
-    def pages(self, operation, **parameters):
-        pages = self.iam.get_paginator(operation).paginate(PaginationConfig=dict(PageSize=1000), **parameters)
-        for number, page in enumerate(pages):
-            if number == MOST_PAGES:
-                raise RuntimeError(f"{operation} does not end.")
-            yield page
-
-    def users(self, options):
-        """Names and ids of the users, by name: the user with the id ResourceId, or all users after StartAfter."""
-        resource_id = options["ResourceId"]
-        pages = self.pages("list_users")
-        users = sorted((user["UserName"], user["UserId"]) for page in pages for user in page["Users"])
-        if resource_id == "ALL":
-            return [user for user in users if user[0] > options["StartAfter"]]
-        found = [user for user in users if user[1] == resource_id]
-        if not found:
-            raise ValueError(f"No IAM user of this account has the id {resource_id}.")
-        return found
-
-    def tags(self, user_name, user_id):
-        try:
-            user = self.iam.get_user(UserName=user_name)["User"]
-        except self.iam.exceptions.NoSuchEntityException as error:
-            raise Gone(str(error)) from error
-        if user["UserId"] != user_id:
-            raise Gone(f"The name {user_name} now belongs to another user, {user['UserId']}.")
-        self.users_read[user_name] = user
-        return {tag["Key"]: tag["Value"] for tag in user.get("Tags", [])}
-
-    def is_gone(self, user):
-        """Whether the user is gone, after a call about the user failed."""
-        try:
-            self.tags(*user)
-        except Gone:
-            return True
-        except Exception:
-            pass
-        return False
-
-    def keys(self, user_name):
-        pages = self.pages("list_access_keys", UserName=user_name)
-        keys = [key for page in pages for key in page["AccessKeyMetadata"]]
-        self.creations.update((key["AccessKeyId"], key["CreateDate"]) for key in keys)
-        return keys
-
-    def status(self, user_name, key_id):
-        """The key's status. None: there is no such key."""
-        return {key["AccessKeyId"]: key["Status"] for key in self.keys(user_name)}.get(key_id)
-
-    def last_used(self, user_name, key_id):
-        """When the key was last used. None: IAM has no use on record."""
-        answer = self.iam.get_access_key_last_used(AccessKeyId=key_id)
-        if answer.get("UserName") != user_name:
-            raise RuntimeError(f"IAM does not say that {key_id} is of {user_name}.")
-        self.last_uses[key_id] = answer["AccessKeyLastUsed"]
-        return self.last_uses[key_id].get("LastUsedDate")
-
-    def look_and_update(self, user_name, key_id, status, expected):
-        """Changes a key's status if, at a last look, it is the expected one. Returns the time."""
-        seen = self.status(user_name, key_id)
-        if seen != expected:
-            raise RuntimeError(f"it was {expected}, and somebody else made it {seen or 'gone'} while this ran")
-        self.iam.update_access_key(UserName=user_name, AccessKeyId=key_id, Status=status)
-        done = text_now()
-        self.to_tell[key_id] = user_name, "reactivated" if status == "Active" else "deactivated", done
-        self.verify(user_name, key_id, status)
-        return done
-
-    def verify(self, user_name, key_id, status):
-        """IAM is eventually consistent: waits until a listing shows the status. None: no such key."""
-        for _ in attempts(15):
-            seen = self.status(user_name, key_id)
-            if seen == status:
-                return
-        raise RuntimeError(f"{key_id} of {user_name} is still {seen} after it was made {status or 'gone'}.")
-
-    def record(self, user_name, key_id, value):
-        self.iam.tag_user(UserName=user_name, Tags=[dict(Key=RECORD + key_id, Value=value)])
-
-    def forget(self, user_name, key_id):
-        self.iam.untag_user(UserName=user_name, TagKeys=[RECORD + key_id])
-
-
-def leave(account, user_name, key_id):
-    """Changes nothing."""
-
-
-# What every runbook may decide for a key: what carries it out, and its outcome. Each runbook adds its own.
-ACTIONS_OF_ALL = dict(forget=(Account.forget, "record removed"), ask=(leave, ASKED), keep=(leave, KEPT))
-
-
 class Run:
     """What became of each key, and what failed.
 
@@ -209,7 +97,7 @@ class Run:
 
     def __init__(self, account, options, decide, actions):
         self.account, self.options, self.decide, self.actions = account, options, decide, actions
-        self.results, self.failures = [], []
+        self.results, self.failures, self.unmarked = [], [], []
 
     def handle(self, user):
         """Decides on the keys of a user (name, id) and carries out the decisions. A failure affects no other user."""
@@ -223,33 +111,46 @@ class Run:
                 self.add_result(user, key_id, self.carry_out(user, key_id, action), reason)
             except Exception as error:
                 self.add_failure(user, key_id, error)
+        changes = [self.account.to_tell[key_id][1] for key_id in decisions if key_id in self.account.to_tell]
+        if "deactivated" in changes or "reactivated" in changes:
+            self.mark_changed(user)
+
+    def mark_changed(self, user):
+        """Makes AWS Config evaluate a user whose compliance changed. If that fails, it does at its next schedule."""
+        try:
+            self.account.mark_changed(user[0])
+        except Exception as error:
+            self.unmarked.append(f"{user[0]}: {error}")
 
     def carry_out(self, user, key_id, action):
         """Carries out one decision, unless it is a dry run, and returns the outcome."""
         do, outcome = self.actions[action]
         if self.options["DryRun"]:
-            return outcome if action in ("keep", "ask") else f"dry run: {outcome}"
+            return outcome if outcome in (KEPT, ASKED) else f"dry run: {outcome}"
         if action in ("delete", "forget"):
             # Nobody can undo this, so it decides once more: others may have changed the user since the first read.
             now = self.decide(self.account, *user).get(key_id, ("keep", "there is no record any more"))
             if now[0] != action:
                 raise RuntimeError(f"it changed while this ran: {now[1]}")
-        do(self.account, user[0], key_id)
+        do(self.account, user, key_id)
         return outcome
 
     def add_result(self, user, key_id, outcome, reason):
-        self.results.append(dict(UserName=user[0], AccessKeyId=key_id or "-", Outcome=outcome, Reason=reason))
+        self.results.append(dict(UserName=user[0] or "-", AccessKeyId=key_id or "-", Outcome=outcome, Reason=reason))
 
     def add_failure(self, user, key_id, error):
         # With ALL, a user who is gone needs no run, and the next run finds a renamed user.
         if self.options["ResourceId"] == "ALL" and (isinstance(error, Gone) or self.account.is_gone(user)):
             self.add_result(user, key_id, GONE, f"the user was deleted or renamed while this ran: {error}")
         else:
-            self.failures.append(f"{key_id} of {user[0]}: {error}" if key_id else f"{user[0]}: {error}")
+            self.failures.append(f"{key_id} of {user[0] or '-'}: {error}" if key_id else f"{user[0] or '-'}: {error}")
 
-    def outputs(self, unseen, total, go_on, lost_notices):
+    def outputs(self, unseen, total, go_on, notes):
         """The outputs of the step. Raises if something failed, or if the time was too short for some users."""
         counts = self.counts()
+        if self.unmarked:
+            users = first(self.unmarked)
+            notes += f" A tag could not be set, so AWS Config evaluates these only at its next schedule: {users}."
         ranked = sorted(self.results, key=rank)
         if self.failures or unseen:
             done = [result for result in ranked if result["Outcome"] not in (KEPT, GONE)]
@@ -257,10 +158,10 @@ class Run:
             text = f"The time was up: {unseen} of {total} users remain. Go on with: {go_on} " if unseen else ""
             if self.failures:
                 text += f"Failed: {first(self.failures)}. {len(self.failures)} failed. "
-            raise RuntimeError(f"{text}Done: {first(lines) or 'nothing'}. In all: {counts}.{lost_notices}")
+            raise RuntimeError(f"{text}Done: {first(lines) or 'nothing'}. In all: {counts}.{notes}")
         if len(ranked) > MOST_RESULTS:
             counts += f". Results are the first {MOST_RESULTS} of {len(ranked)}"
-        summary = f"Access keys: {counts}.{lost_notices}"
+        summary = f"Access keys: {counts}.{notes}"
         return dict(Summary=summary, Results=[fitted(result) for result in ranked[:MOST_RESULTS]])
 
     def counts(self):
@@ -292,40 +193,17 @@ def fitted(result):
     return dict(result, Reason=result["Reason"][: -excess - 3] + "...") if excess > 0 else result
 
 
-def run(account, options, users, decide, actions, has_work=None):
-    """Goes through the users, and returns the step's outputs.
-
-    `has_work` says whether there is anything to decide for a user. Threads call it in parallel.
-    """
-    work = Run(account, options, decide, actions)
-
-    def time_is_up():
-        return time.monotonic() >= account.deadline
-
-    def look(user):
-        try:
-            return has_work(user)
-        except Exception as error:
-            return error
-
-    seen = 0
-    with ThreadPoolExecutor(THREADS) as pool:
-        for start in range(0, len(users), USERS_AT_A_TIME):
-            batch = users[start : start + USERS_AT_A_TIME]
-            if time_is_up():
-                break
-            answers = list(pool.map(look, batch)) if has_work else [True] * len(batch)
-            for user, answer in zip(batch, answers):
-                if time_is_up():
-                    break
-                seen += 1
-                if isinstance(answer, Exception):
-                    work.add_failure(user, None, answer)
-                elif answer:
-                    work.handle(user)
+def run(account, options, users, decide, actions):
+    """Goes through the users, and returns the step's outputs."""
+    work, seen = Run(account, options, decide, actions), 0
+    for user in users:
+        if time.monotonic() >= account.deadline:
+            break
+        seen += 1
+        work.handle(user)
     go_on = "the same again"
     if options["ResourceId"] == "ALL":
-        go_on = next_command(options, users[seen - 1][0] if seen else options["StartAfter"])
+        go_on = next_command(options, users[seen - 1][0] or "" if seen else options["StartAfter"])
     return work.outputs(len(users) - seen, len(users), go_on, tell(account, options))
 
 
@@ -361,12 +239,12 @@ def owner(tags, name):
 
 def notice(account, options, key_id):
     """An entry of PutEvents, as templates/notices/schema.json describes it."""
-    user_name, kind, at = account.to_tell[key_id]
+    user_name, kind, at, why = account.to_tell[key_id]
     user, created, use = account.users_read[user_name], account.creations[key_id], account.last_uses.get(key_id)
     number, tags = user["Arn"].split(":")[4], {tag["Key"]: tag["Value"] for tag in user.get("Tags", [])}
     names = dict(reactivated="ReactivateKey", deleted="DeleteDeactivatedKeys")
     runbook = "AccessKeyRotation-" + names.get(kind, "DeactivateStaleKeys")
-    did = "left the key active, since it is in use: rotate it" if kind == "kept" else f"{kind} the key"
+    did = f"left the key active. It is {why}" if kind == "kept" else f"{kind} the key"
     detail = dict(
         id=f"{number}/{key_id}/{kind}/{at[:10]}",
         account=number,
@@ -398,7 +276,7 @@ def notice(account, options, key_id):
 def tell(account, options):
     """Puts the notices, and returns what to say about lost ones. The keys are done: no failure fails the run."""
     lost, error = len(account.to_tell), None
-    if not account.execution_id:
+    if account.owner_tag is None:
         return ""
     try:
         notices = [notice(account, options, key_id) for key_id in account.to_tell]

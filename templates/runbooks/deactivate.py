@@ -2,21 +2,9 @@
 
 from datetime import timedelta
 
-from common import (
-    ACTIONS_OF_ALL,
-    DEACTIVATING,
-    EXEMPT,
-    RECORD,
-    TIME_FORMAT,
-    Account,
-    parse_date,
-    parse_time,
-    read_options,
-    run,
-    text_now,
-    time_now,
-    unfinished,
-)
+from account import ACTIONS_OF_ALL, Account
+from common import EXEMPT, TIME_FORMAT, Untouched, parse_date, read_options, run, time_now
+from records import DEACTIVATED, DEACTIVATING, REACTIVATED, unfinished
 
 
 def exemption(tags, today, most_days):
@@ -51,7 +39,7 @@ def stale(keys, tags, now, options):
     ]
 
 
-def decide_deactivation(keys, last_used, tags, now, options):
+def decide_deactivation(keys, last_used, tags, records, now, options):
     """For each key (action, reason). last_used has the time for each stale key, or None if IAM has no use on record."""
     stale_ids = [key["AccessKeyId"] for key in stale(keys, tags, now, options)]
     _, until = exemption(tags, now.date(), options["MaxExemptionDays"])
@@ -59,46 +47,67 @@ def decide_deactivation(keys, last_used, tags, now, options):
     decisions = {}
     for key in keys:
         key_id, age = key["AccessKeyId"], (now - key["CreateDate"]).days
-        record = tags.get(RECORD + key_id)
+        record = records.get(key_id)
         if key["Status"] != "Active":
-            if key["Status"] == "Inactive" and record is not None and parse_time(record) is None:
-                decision = "ask", unfinished(record)
+            if key["Status"] == "Inactive" and record is not None and record.state not in (DEACTIVATED, REACTIVATED):
+                decisions[key_id] = "ask", unfinished(record)
             else:
-                decision = "keep", f"it is {key['Status'].lower()} already"
-        elif key_id in stale_ids:
+                decisions[key_id] = "keep", f"it is {key['Status'].lower()} already"
+            continue
+        # Somebody switched it on. If somebody switches it off again, the old record must not count.
+        is_marked = record is None or record.state in (DEACTIVATING, REACTIVATED, None)
+        leave = "keep" if is_marked else "leave on"
+        if key_id in stale_ids:
             used = last_used[key_id]
             if quiet and used and now - used <= quiet:
-                decision = "keep", f"{age} days old, but used on {used:%Y-%m-%d}, within {quiet.days} days: rotate it"
+                decision = leave, f"{age} days old, but used on {used:%Y-%m-%d}, within {quiet.days} days: rotate it"
+            elif record is not None and not options["Again"]:
+                decision = leave, f"{age} days old, but {on_again(record)}"
             else:
                 use = f"last used on {used:%Y-%m-%d}" if used else "no use on record"
-                # If the record already says the same, it stays as it is: each change of a tag makes AWS Config evaluate
-                # the user again, and a run that always fails would start the next one forever.
-                action = "resume" if record and record.startswith(DEACTIVATING) else "deactivate"
-                decision = action, f"{age} days old, {use}"
+                decision = "deactivate" if record is None else "deactivate again", f"{age} days old, {use}"
         elif now - key["CreateDate"] > timedelta(days=options["MaxAccessKeyAge"]):
-            decision = "keep", f"{age} days old, but exempt until {until}"
+            decision = leave, f"{age} days old, but exempt until {until}"
         else:
-            decision = "keep", f"{age} days old, not older than {options['MaxAccessKeyAge']}"
-        if key["Status"] == "Active" and decision[0] == "keep" and record is not None:
-            # Somebody switched it on by hand. If somebody switches it off by hand again, the old time must not count.
-            decision = "forget", decision[1]
+            decision = leave, f"{age} days old, not older than {options['MaxAccessKeyAge']}"
         decisions[key_id] = decision
     return decisions
 
 
-def deactivate_key(account, user_name, key_id):
-    account.record(user_name, key_id, DEACTIVATING + text_now())
-    switch_off(account, user_name, key_id)
+def on_again(record):
+    """Why a key stays on that has a record."""
+    then = "Rotate it, exempt it, or pass Again=true. If Terraform or CloudFormation owns it, change its status there"
+    if record.state in (DEACTIVATING, None):
+        return (
+            f"its record says {record.state or record.text[:40]!r}: an earlier run did not end, or is under way. {then}"
+        )
+    return f"somebody switched it on again after a runbook's deactivation. {then}"
 
 
-def switch_off(account, user_name, key_id):
-    # The record has the time of the change: if somebody switches the key on later, the credential report has a later
-    # time.
-    done = account.look_and_update(user_name, key_id, "Inactive", "Active")
-    account.record(user_name, key_id, done)
+def deactivate_key(account, user, key_id):
+    account.records.create(key_id, user[1], DEACTIVATING)
+    try:
+        switch_off(account, user, key_id)
+    except Untouched:
+        account.records.forget(key_id)
+        raise
 
 
-ACTIONS = dict(ACTIONS_OF_ALL, deactivate=(deactivate_key, "deactivated"), resume=(switch_off, "deactivated"))
+def deactivate_again(account, user, key_id):
+    account.records.advance(key_id, user[1], DEACTIVATING)
+    switch_off(account, user, key_id)
+
+
+def switch_off(account, user, key_id):
+    # The record has the time of the change: if somebody switches the key on later, the credential report and CloudTrail
+    # have a later time.
+    done = account.look_and_update(user[0], key_id, "Inactive", "Active")
+    account.records.advance(key_id, user[1], DEACTIVATED, done)
+
+
+ACTIONS = dict(ACTIONS_OF_ALL)
+ACTIONS["deactivate"] = deactivate_key, "deactivated"
+ACTIONS["deactivate again"] = deactivate_again, "deactivated"
 
 
 def deactivate(event, context):
@@ -107,12 +116,14 @@ def deactivate(event, context):
     def decide(account, user_name, user_id):
         now = time_now()
         tags, keys = account.tags(user_name, user_id), account.keys(user_name)
+        records = account.records.of_keys([key["AccessKeyId"] for key in keys])
         stale_ids = [key["AccessKeyId"] for key in stale(keys, tags, now, options)]
         last_used = {key_id: account.last_used(user_name, key_id) for key_id in stale_ids}
-        decisions = decide_deactivation(keys, last_used, tags, now, options)
+        decisions = decide_deactivation(keys, last_used, tags, records, now, options)
         for key_id in stale_ids:
-            if decisions[key_id][0] in ("keep", "forget") and not options["DryRun"]:
-                account.to_tell[key_id] = user_name, "kept", now.strftime(TIME_FORMAT)
+            action, why = decisions[key_id]
+            if action in ("keep", "leave on") and not options["DryRun"]:
+                account.to_tell[key_id] = user_name, "kept", now.strftime(TIME_FORMAT), why
         return decisions
 
-    return run(account, options, account.users(options), decide, ACTIONS)
+    return run(account, options, account.user(options["ResourceId"]), decide, ACTIONS)

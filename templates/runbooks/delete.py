@@ -1,25 +1,14 @@
 """Deletes the access keys that a runbook deactivated long ago."""
 
-import csv
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from common import (
-    ACTIONS_OF_ALL,
-    EXEMPT,
-    RECORD,
-    Account,
-    attempts,
-    parse_date,
-    parse_time,
-    read_options,
-    run,
-    text_now,
-    time_now,
-    unfinished,
-)
+from account import ACTIONS_OF_ALL, Account, with_id
+from common import EXEMPT, parse_date, read_options, run, text_now, time_now
+from proofs import CONTRADICTION, DELIVERY, PROOF, SLACK, Trail, by_report, by_trail, switch_on_dates
+from records import DEACTIVATED, unfinished
 
-# The oldest credential report that counts. IAM creates one every four hours at most.
-MOST_REPORT_AGE = timedelta(hours=5)
+# How old `provenUntil` may get before it is written again. Parameter Store takes three writes a second.
+PROVE_EVERY = timedelta(days=7)
 
 
 def withheld(key_id, tags, today):
@@ -30,28 +19,25 @@ def withheld(key_id, tags, today):
     return until is None or today <= until
 
 
-def decide_deletion(keys, last_used, tags, now, options, dates):
-    """For each recorded key (action, reason). Only the record counts, never the key's age.
+def decide_deletion(keys, last_used, tags, records, recorded_at, now, options, dates, trail):
+    """For each recorded key (action, reason). Only the record and the proofs count, never the key's age.
 
-    For dates, see switched_on.
+    recorded_at has the time by Systems Manager of each record that may be old enough. For dates and trail, see
+    by_report and by_trail.
     """
     keys = {key["AccessKeyId"]: key for key in keys}
     grace = timedelta(days=options["GraceDays"])
     decisions = {}
-    for name, record in sorted(tags.items()):
-        if not name.startswith(RECORD):
-            continue
-        key_id = name[len(RECORD) :]
+    for key_id, record in sorted(records.items()):
         status = keys[key_id]["Status"] if key_id in keys else None
-        used = last_used.get(key_id)
-        since = parse_time(record)
+        used, since = last_used.get(key_id), record.since
         if status is None:
             decision = "forget", "it is gone"
         elif status == "Active":
-            decision = "forget", "it is active again"
+            decision = "leave on" if record.state == DEACTIVATED else "keep", "it is active again"
         elif status != "Inactive":
             decision = "keep", f"it is {status.lower()}"
-        elif since is None or not keys[key_id]["CreateDate"] <= since <= now:
+        elif record.state != DEACTIVATED or not keys[key_id]["CreateDate"] <= since <= now:
             decision = "ask", unfinished(record)
         elif withheld(key_id, tags, now.date()):
             decision = "keep", "the user has exemption tags"
@@ -59,96 +45,134 @@ def decide_deletion(keys, last_used, tags, now, options, dates):
             reason = f"used on {used:%Y-%m-%d}, after it was deactivated on {since:%Y-%m-%d}"
             doubt = "somebody switched it on and off again. Delete it by hand if nobody needs it"
             decision = "ask", f"{reason}: {doubt}"
-        elif now - since < grace:
-            decision = "keep", f"deactivated on {since:%Y-%m-%d}; may be deleted from {since + grace:%Y-%m-%d}"
         else:
-            doubt = switched_on(key_id, keys.values(), dates, since)
-            decision = doubt or ("delete", f"deactivated on {since:%Y-%m-%d} and not used or switched on since")
+            proofs = by_report(key_id, keys.values(), dates, since), by_trail(key_id, record, trail)
+            decision = decide_by_proofs(record, proofs, recorded_at.get(key_id), now, grace)
         decisions[key_id] = decision
     return decisions
 
 
-def switched_on(key_id, keys, dates, since):
-    """The decision on a key that somebody may have switched on and off again since a time. None: nobody did.
+def decide_orphans(records, user_ids):
+    """For each record of a user who was not listed, (action, reason), by a second listing."""
+    decisions = {}
+    for key_id, record in records.items():
+        if record.user_id is None:
+            decisions[key_id] = "ask", f"its record cannot be read: {record.text[:40]!r}. Delete the parameter by hand"
+        elif record.user_id in user_ids:
+            decisions[key_id] = "keep", "its user was not listed at first"
+        else:
+            decisions[key_id] = "forget", "its user is gone"
+    return decisions
 
-    dates says when each key of the user was created or last switched on, in no order, from the credential report. The
-    report does not say which date is which key's, but a date on which another key was created belongs to that key.
-    """
-    if len(dates) < len(keys):
+
+def decide_by_proofs(record, proofs, recorded_at, now, grace):
+    """The decision on a key that is inactive since the record's time, as far as IAM shows now."""
+    since, (by_iam, by_cloudtrail) = record.since, proofs
+    is_due = now - since >= grace
+    for verdict, reason in [by_cloudtrail, by_iam] if is_due else [by_cloudtrail]:
+        if verdict == CONTRADICTION:
+            return "ask", f"{reason}. Delete it by hand if nobody needs it"
+    if not is_due:
+        is_news = by_cloudtrail[0] == PROOF and now - DELIVERY - (record.proven_until or since) >= PROVE_EVERY
+        waits = f"deactivated on {since:%Y-%m-%d}; may be deleted from {since + grace:%Y-%m-%d}"
+        return ("prove" if is_news else "keep"), waits
+    if recorded_at is None or now - recorded_at < grace:
         return "keep", (
-            "IAM's credential report does not say yet when each key of the user was last switched on. IAM creates it "
-            "every four hours at most. If this does not change, delete the key by hand"
+            f"its record says deactivated on {since:%Y-%m-%d}, but was written later. It may be deleted "
+            f"{grace.days} days after that"
         )
-    later = [date for date in dates if date > since]
-    for key in keys:
-        if key["AccessKeyId"] != key_id and key["CreateDate"] in later:
-            later.remove(key["CreateDate"])
-    if not later:
-        return None
-    return "ask", (
-        f"IAM's credential report says that somebody switched on a key of this user on {max(later):%Y-%m-%d}, after "
-        f"the deactivation on {since:%Y-%m-%d}. It may be this key. Delete it by hand if nobody needs it"
+    if PROOF in (by_iam[0], by_cloudtrail[0]):
+        return "delete", f"deactivated on {since:%Y-%m-%d} and not used or switched on since"
+    return "keep", (
+        f"nobody can tell whether it was switched on meanwhile: {by_iam[1]}; {by_cloudtrail[1]}. If this stays so, "
+        "delete it by hand"
     )
 
 
-def switch_on_dates(account):
-    """For each user, by name, when the keys were created or last switched on, from the credential report."""
-    for _ in attempts(60):
-        if account.iam.generate_credential_report()["State"] == "COMPLETE":
-            break
-    report = account.iam.get_credential_report()
-    if time_now() - report["GeneratedTime"] > MOST_REPORT_AGE:
-        raise RuntimeError(
-            f"The credential report is too old: IAM created it at {report['GeneratedTime']:%Y-%m-%d %H:%M}."
-        )
-    dates = {}
-    for row in csv.DictReader(report["Content"].decode().splitlines()):
-        # Names may have commas, and AWS does not document whether IAM quotes them. A row that was split counts for no
-        # user.
-        if (row["arn"] or "").endswith("/" + row["user"]):
-            texts = [row[f"access_key_{number}_last_rotated"] or "" for number in (1, 2)]
-            dates[row["user"]] = [datetime.fromisoformat(text) for text in texts if text[:1].isdigit()]
-    return dates
-
-
-def delete_key(account, user_name, key_id):
+def delete_key(account, user, key_id):
     # The last look: the runbook never deletes an active key.
-    if account.status(user_name, key_id) not in ("Inactive", None):
+    if account.status(user[0], key_id) not in ("Inactive", None):
         raise RuntimeError("somebody switched it on while this ran")
     try:
-        account.iam.delete_access_key(UserName=user_name, AccessKeyId=key_id)
-        account.to_tell[key_id] = user_name, "deleted", text_now()
+        account.iam.delete_access_key(UserName=user[0], AccessKeyId=key_id)
+        account.to_tell[key_id] = user[0], "deleted", text_now(), None
     except account.iam.exceptions.NoSuchEntityException:
         # Somebody deleted the key or its user in the meantime. The next look shows which.
         pass
     try:
-        account.verify(user_name, key_id, None)
-        account.forget(user_name, key_id)
+        account.verify(user[0], key_id, None)
+        account.records.forget(key_id)
     except Exception as error:
         raise RuntimeError(f"it was deleted, but then: {error}") from error
 
 
-ACTIONS = dict(ACTIONS_OF_ALL, delete=(delete_key, "deleted"))
+def prove(account, user, key_id):
+    account.records.prove(key_id, account.trail.until)
 
 
-def recorded(tags):
-    """The ids of the keys that have a record."""
-    return [name[len(RECORD) :] for name in tags if name.startswith(RECORD)]
+ACTIONS = dict(ACTIONS_OF_ALL)
+ACTIONS["delete"] = delete_key, "deleted"
+ACTIONS["prove"] = prove, ACTIONS["keep"][1]
+
+
+def read_trail(account, records):
+    """CloudTrail's events since the first of the records, or the error why there are none."""
+    times = [record.proven_until or record.since - SLACK for record in records if record.state == DEACTIVATED]
+    if not times:
+        return RuntimeError("no key was deactivated when this run began")
+    try:
+        return Trail(account.partition, min(times), time_now())
+    except Exception as error:
+        return error
+
+
+def read_dates(account):
+    """The credential report's dates, or the error why there are none."""
+    try:
+        return switch_on_dates(account)
+    except Exception as error:
+        return error
 
 
 def delete(event, context):
     options, account = read_options(event), Account(event)
-    users, dates = account.users(options), switch_on_dates(account)
+    is_one = options["ResourceId"] != "ALL"
+    listed, records = account.users(), account.records.all()
+    ids = {user_id for _, user_id in listed}
+    of_users = {}
+    for key_id, record in records.items():
+        of_users.setdefault(record.user_id, []).append(key_id)
+    if is_one:
+        users = with_id(options["ResourceId"], listed)
+    else:
+        users = [user for user in listed if user[0] > options["StartAfter"] and user[1] in of_users]
+        # Records of users who are gone, or that cannot be read.
+        if not options["StartAfter"]:
+            users = [(None, user_id) for user_id in of_users if user_id not in ids] + users
+    account.trail = read_trail(account, [record for record in records.values() if record.user_id in ids])
+    dates = read_dates(account)
+
+    def dates_of(user_name):
+        return dates if isinstance(dates, Exception) else dates.get(user_name, [])
 
     def decide(account, user_name, user_id):
-        now = time_now()
-        tags, keys = account.tags(user_name, user_id), account.keys(user_name)
-        key_ids = [key["AccessKeyId"] for key in keys if key["AccessKeyId"] in recorded(tags)]
-        last_used = {key_id: account.last_used(user_name, key_id) for key_id in key_ids}
-        return decide_deletion(keys, last_used, tags, now, options, dates.get(user_name, []))
+        key_ids = of_users.get(user_id, [])
+        if user_name is None:
+            return decide_orphans(account.records.of_keys(key_ids), {user_id for _, user_id in account.users()})
+        now, grace = time_now(), timedelta(days=options["GraceDays"])
+        tags, keys, records = (
+            account.tags(user_name, user_id),
+            account.keys(user_name),
+            account.records.of_keys(key_ids),
+        )
+        held = [key["AccessKeyId"] for key in keys if key["AccessKeyId"] in records]
+        last_used = {key_id: account.last_used(user_name, key_id) for key_id in held}
+        is_due = {
+            key_id: records[key_id].state == DEACTIVATED and now - records[key_id].since >= grace for key_id in held
+        }
+        recorded_at = {key_id: account.records.recorded_at(key_id) for key_id in held if is_due[key_id]}
+        return decide_deletion(
+            keys, last_used, tags, records, recorded_at, now, options, dates_of(user_name), account.trail
+        )
 
-    def has_record(user):
-        return recorded(account.tags(*user))
-
-    # A listing has no tags, and an account may have 5,000 users.
-    return run(account, options, users, decide, ACTIONS, has_record if options["ResourceId"] == "ALL" else None)
+    return run(account, options, users, decide, ACTIONS)

@@ -3,8 +3,8 @@
 python3 templates/runbooks/generate.py
 python3 templates/runbooks/generate.py --check    # writes nothing, and fails if the template has other scripts
 
-A document's script is common.py and the runbook's own file, which CloudFormation joins. The template has each file
-once, as it is here, but without the imports from common.
+A document's script is the files that the runbooks share and the runbook's own, which CloudFormation joins. The template
+has each file once, as it is here, but without the imports from one another.
 """
 
 import ast
@@ -17,7 +17,7 @@ RUNBOOKS = pathlib.Path(__file__).parent
 TEMPLATE = RUNBOOKS.parent / "member.yaml"
 # Everything from here to the end of the template.
 MARK = "# What follows is from runbooks/generate.py. Change the files beside that program, and run it.\n"
-FILES = ("common", "deactivate", "reactivate", "delete")
+FILES = ("common", "records", "account", "proofs", "deactivate", "reactivate", "delete")
 
 
 def part(name):
@@ -25,7 +25,7 @@ def part(name):
     text = (RUNBOOKS / f"{name}.py").read_text()
     lines = text.splitlines(keepends=True)
     for statement in reversed(ast.parse(text).body):
-        if isinstance(statement, ast.ImportFrom) and statement.module == "common":
+        if isinstance(statement, ast.ImportFrom) and statement.module in FILES:
             del lines[statement.lineno - 1 : statement.end_lineno]
     text = re.sub("\n{4,}", "\n\n\n", "".join(lines))
     if found := re.search(r".*(\{\{|\}\}).*", text):

@@ -33,7 +33,8 @@ pub(crate) const ORGANIZATION_PACKS: &[&str] = &[
 pub(crate) const EVENTS: &[&str] = &["PutEvents"];
 pub(crate) const DOCUMENTS_AND_FUNCTIONS: &[&str] =
     &["DescribeDocument", "GetPolicy", "GetFunctionConfiguration", "GetFunctionConcurrency", "GetAccountSettings"];
-pub(crate) const PARAMETERS: &[&str] = &["PutParameter", "GetParameters", "GetParametersByPath", "DeleteParameter"];
+pub(crate) const PARAMETERS: &[&str] =
+    &["PutParameter", "GetParameter", "GetParametersByPath", "GetParameterHistory", "DeleteParameter"];
 pub(crate) const LOOKUPS: &[&str] = &["LookupEvents"];
 
 const AWS: &str = "target/venv/bin/aws";

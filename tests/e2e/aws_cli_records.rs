@@ -35,7 +35,7 @@ async fn parameters() {
     assert_error(cli.run(&deep).await, "HierarchyLevelLimitExceededException", "PutParameter");
 
     cli.aws.world().account(MEMBER).set_parameter("/records/keys/a", "2");
-    let got = cli.run("ssm get-parameters --names /records/keys/a /records/keys/b").await.unwrap();
+    let got = cli.run("ssm get-parameter --name /records/keys/a").await.unwrap();
     let expected = json!({
         "Name": "/records/keys/a",
         "Type": "String",
@@ -45,11 +45,15 @@ async fn parameters() {
         "ARN": format!("arn:aws:ssm:{REGION}:{MEMBER}:parameter/records/keys/a"),
         "DataType": "text",
     });
-    assert_eq!(got, json!({ "Parameters": [expected], "InvalidParameters": ["/records/keys/b"] }));
-    let names: Vec<_> = (0..11).map(|n| format!("/n{n}")).collect();
-    let too_many = cli.run(&format!("ssm get-parameters --names {}", names.join(" "))).await;
-    assert_error(too_many, "ValidationException", "GetParameters");
-
+    assert_eq!(got, json!({ "Parameter": expected }));
+    let unknown = cli.run("ssm get-parameter --name /records/keys/b").await;
+    assert_error(unknown, "ParameterNotFound", "GetParameter");
+    let history = cli.run("ssm get-parameter-history --name /records/keys/a").await.unwrap();
+    let versions: Vec<_> =
+        history["Parameters"].as_array().unwrap().iter().map(|one| one["Version"].as_u64()).collect();
+    assert_eq!(versions, [1, 2, 3, 4].map(Some));
+    let unknown = cli.run("ssm get-parameter-history --name /records/keys/b").await;
+    assert_error(unknown, "ParameterNotFound", "GetParameterHistory");
     let by_path = "ssm get-parameters-by-path --path /records";
     assert_eq!(cli.run(by_path).await.unwrap()["Parameters"], json!([]), "only what is directly there");
     for n in 0..12 {

@@ -17,7 +17,7 @@ async fn with_two_users() -> Deployment {
 }
 
 impl Deployment {
-    async fn change(&self, user: &str) {
+    pub(crate) async fn change(&self, user: &str) {
         let event = events::change(&mut self.aws.world(), MEMBER, RULE, user, &[]).unwrap();
         self.send(&event).await.0.unwrap();
     }

@@ -216,37 +216,56 @@ fn the_runbooks_need_each_action_that_they_are_allowed() {
         let error = aws.cli(caller, &format!("iam {words} --user-name fresh"), &[]).unwrap_err();
         assert!(error.contains("AccessDenied"), "{words}: {error}");
     };
-    let but_untag = |role: &str| deployed::actions(role).into_iter().filter(|action| action != "iam:UntagUser");
+    let but = |role: &str, others: &[&str]| {
+        deployed::actions(role).into_iter().filter(|action| !others.contains(&action.as_str())).collect::<Vec<_>>()
+    };
 
     let caller = aws.assume_of_runbooks(REMEDIATION_ROLE);
     let policy = Policy::read(&aws, MEMBER, REMEDIATION_ROLE, "remediation");
-    for action in but_untag(REMEDIATION_ROLE) {
+    // A run goes on without the tag, and removes a record only if IAM refuses the deed.
+    for action in but(REMEDIATION_ROLE, &["iam:TagUser", "ssm:DeleteParameter"]) {
         assert_needs(&policy, &action, &caller, DEACTIVATE, "stale");
         assert_eq!(aws.status("stale").as_deref(), Some("Active"), "{action}");
     }
+    let tags = || aws.cli(&root(MEMBER), "iam list-user-tags --user-name stale", &[]).unwrap()["Tags"].to_string();
+    policy.put_without("iam:TagUser");
     assert_does(&caller, DEACTIVATE, "stale", "deactivated", Some("Inactive"));
+    assert_eq!(tags(), "[]");
+    policy.put(&policy.document);
     assert_does(&caller, REACTIVATE, "stale", "reactivated", Some("Active"));
-    assert_does(&caller, DEACTIVATE, "stale", "deactivated", Some("Inactive"));
-    // What it is there for is done by then: the key works again. Only its record stays.
-    assert_needs(&policy, "iam:UntagUser", &caller, REACTIVATE, "stale");
-    assert_eq!(aws.status("stale").as_deref(), Some("Active"));
-    let (record, exemption) = ("access-key-rotation:deactivated:AKIAEXAMPLE", "access-key-rotation:exempt-until");
-    aws.cli(&caller, &format!("iam tag-user --user-name fresh --tags Key={record},Value=pending"), &[]).unwrap();
+    assert!(tags().contains("access-key-rotation:last-change"));
+    // It was on again, and a run leaves it on.
+    assert_does(&caller, DEACTIVATE, "stale", "left as it is", Some("Active"));
+    let (own, exemption) = ("access-key-rotation:last-change", "access-key-rotation:exempt-until");
+    aws.cli(&caller, &format!("iam tag-user --user-name fresh --tags Key={own},Value=now"), &[]).unwrap();
     assert_may_not(&caller, &format!("tag-user --tags Key={exemption},Value=2030-01-01"));
-    assert_may_not(&caller, &format!("tag-user --tags Key={record},Value=pending Key={exemption},Value=2030-01-01"));
-    assert_may_not(&caller, &format!("untag-user --tag-keys {record} {exemption}"));
+    assert_may_not(&caller, &format!("tag-user --tags Key={own},Value=now Key={exemption},Value=2030-01-01"));
+    assert_may_not(&caller, &format!("untag-user --tag-keys {own}"));
+    let elsewhere = "ssm put-parameter --type String --value x --name /others/keys/x";
+    assert!(aws.cli(&caller, elsewhere, &[]).unwrap_err().contains("AccessDenied"));
 
     let caller = aws.assume_of_runbooks(DELETION_ROLE);
-    let policy = Policy::read(&aws, MEMBER, DELETION_ROLE, "deletion");
-    for action in but_untag(DELETION_ROLE) {
+    let mut policy = Policy::read(&aws, MEMBER, DELETION_ROLE, "deletion");
+    // ministack asks for all parameters where Systems Manager asks for those of the path.
+    let by_path = json!({ "Effect": "Allow", "Action": ["ssm:GetParametersByPath"], "Resource": "*" });
+    policy.document["Statement"].as_array_mut().unwrap().push(by_path);
+    policy.put(&policy.document);
+    // Either proof is enough, and what CloudTrail proves is not written about a key that is due.
+    let proofs = ["cloudtrail:LookupEvents", "iam:GenerateCredentialReport", "iam:GetCredentialReport"];
+    for action in but(DELETION_ROLE, &[&proofs[..], &["ssm:PutParameter", "ssm:DeleteParameter"]].concat()) {
         assert_needs(&policy, &action, &caller, DELETE, "retired");
         assert_eq!(aws.status("retired").as_deref(), Some("Inactive"), "{action}");
     }
+    for action in &proofs[1..] {
+        policy.put_without(action);
+        assert_does(&caller, DELETE, "retired", "left as it is", Some("Inactive"));
+    }
+    policy.put(&policy.document);
     assert_does(&caller, DELETE, "retired", "deleted", None);
-    // As above: the key that was due is deleted, and only its record stays.
-    assert_needs(&policy, "iam:UntagUser", &caller, DELETE, "retired-too");
+    // The key that was due is deleted, and only its record stays.
+    assert_needs(&policy, "ssm:DeleteParameter", &caller, DELETE, "retired-too");
     assert_eq!(aws.status("retired-too"), None);
-    assert_may_not(&caller, &format!("untag-user --tag-keys {record} {exemption}"));
+    assert_may_not(&caller, &format!("tag-user --tags Key={own},Value=now"));
     for user in ["stale", "fresh"] {
         assert_eq!(aws.status(user).as_deref(), Some("Active"), "{user}");
     }

@@ -32,15 +32,22 @@ pub(crate) async fn start() -> Deployment {
 /// A key that was deactivated so many days ago, as its record tells.
 pub(crate) fn deactivated(account: &mut Account, user: &str, ago: i64) -> String {
     let key = user_with_key(account, user, 400);
-    account.set_key_status(user, &key, Inactive);
     let since = Utc::now() - days(ago);
-    account.tag_user(user, &record(&key), &since.format("%Y-%m-%dT%H:%M:%SZ").to_string());
+    account.set_key_status_by("access-key-rotation-remediation", since, user, &key, Inactive);
+    let id = account.user(user).unwrap().id.clone();
+    account.set_parameter_at(since, &record(&key), &record_of(&id, since));
     key
 }
 
-/// The tag that tells when a key was deactivated.
+/// The name of the parameter that tells what became of a key.
 pub(crate) fn record(key: &str) -> String {
-    format!("access-key-rotation:deactivated:{key}")
+    format!("/access-key-rotation/keys/{key}")
+}
+
+/// The record of a key that was deactivated.
+pub(crate) fn record_of(user_id: &str, since: DateTime<Utc>) -> String {
+    let since = since.format("%Y-%m-%dT%H:%M:%SZ").to_string();
+    json!({ "state": "deactivated", "since": since, "execution": null, "userId": user_id }).to_string()
 }
 
 /// Runs a runbook's script on a user, by name, or on what is passed on as it is. Gives what it puts out, or its traceback.
@@ -95,18 +102,20 @@ fn sequence(deployment: &Deployment) -> Vec<String> {
 
 /// Those that change something.
 pub(crate) fn writes(deployment: &Deployment) -> Vec<String> {
-    let is_read =
-        |action: &String| ["Get", "List", "GenerateCredentialReport"].iter().any(|read| action.starts_with(read));
+    let is_read = |action: &String| {
+        ["Get", "List", "LookupEvents", "GenerateCredentialReport"].iter().any(|read| action.starts_with(read))
+    };
     sequence(deployment).into_iter().filter(|action| !is_read(action)).collect()
 }
 
-/// Everything that IAM holds of each user.
+/// Everything that IAM holds of each user, and then the records.
 pub(crate) fn state(deployment: &Deployment) -> Vec<String> {
     deployment.member(|account| state_of(account))
 }
 
 pub(crate) fn state_of(account: &Account) -> Vec<String> {
-    account.users().map(|user| format!("{user:?}")).collect()
+    let users = account.users().map(|user| format!("{user:?}"));
+    users.chain(account.parameters().into_iter().map(|record| format!("{record:?}"))).collect()
 }
 
 /// The status of a key; `None`: it is gone.
@@ -114,16 +123,22 @@ pub(crate) fn status(deployment: &Deployment, user: &str, key: &str) -> Option<K
     deployment.member(|account| Some(account.user(user)?.keys.iter().find(|other| other.id == key)?.status))
 }
 
-/// What a key's record says.
-pub(crate) fn recorded(deployment: &Deployment, user: &str, key: &str) -> Option<String> {
-    deployment.member(|account| account.user(user)?.tags.get(&record(key)).cloned())
+/// The state that a key's record tells, or the text that is no record.
+pub(crate) fn recorded(deployment: &Deployment, key: &str) -> Option<String> {
+    let text = deployment.member(|account| account.parameters().get(record(key).as_str()).map(|&text| text.to_owned()));
+    text.map(|text| match serde_json::from_str::<Value>(&text) {
+        Ok(record) => record["state"].as_str().unwrap().to_owned(),
+        Err(_) => text,
+    })
 }
 
 /// Whether a key is inactive, and recorded as deactivated at a time after `start`.
 pub(crate) fn is_deactivated(deployment: &Deployment, user: &str, key: &str, start: DateTime<Utc>) -> bool {
-    let since = recorded(deployment, user, key).and_then(|since| DateTime::parse_from_rfc3339(&since).ok());
+    let text = deployment.member(|account| account.parameters().get(record(key).as_str()).map(|&text| text.to_owned()));
+    let record: Value = text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    let since = record["since"].as_str().and_then(|since| DateTime::parse_from_rfc3339(since).ok());
     let is_new = |since: DateTime<_>| (start.trunc_subsecs(0)..=Utc::now()).contains(&since.to_utc());
-    status(deployment, user, key) == Some(Inactive) && since.is_some_and(is_new)
+    status(deployment, user, key) == Some(Inactive) && record["state"] == "deactivated" && since.is_some_and(is_new)
 }
 
 /// What a run says that it did with each key.
@@ -205,7 +220,7 @@ async fn a_deactivation_changes_nothing_for_a_trial_nor_a_second_time_nor_what_a
         let [stale, off, unfinished] = ["bot", "bot", "unfinished"].map(|user| user_with_key(account, user, 400));
         account.set_key_status("bot", &off, Inactive);
         account.set_key_status("unfinished", &unfinished, Inactive);
-        account.tag_user("unfinished", &record(&unfinished), "pending");
+        account.set_parameter(&record(&unfinished), "pending");
         let tagged = user_with_key(account, "tagged", 400);
         for n in 0..50 {
             account.tag_user("tagged", &format!("tag-{n}"), "");
@@ -217,19 +232,22 @@ async fn a_deactivation_changes_nothing_for_a_trial_nor_a_second_time_nor_what_a
     assert_eq!(outcomes(&trial)[stale.as_str()], "dry run: deactivated");
     assert_eq!(trial["Summary"], "Access keys: 1 to be changed, 1 left as they are.");
     assert_eq!(outcomes(&trial)[off.as_str()], "left as it is");
-    let full = run(&deployment, DEACTIVATE, "tagged", &[]).await.unwrap_err();
-    assert!(full.contains(&tagged) && full.contains("TagsPerUser: 50"), "{full}");
-    assert_eq!(state(&deployment), before, "no room for the record, so the key stays as it is");
-    assert_eq!(writes(&deployment), ["TagUser"]);
+    assert_eq!(state(&deployment), before);
+    assert!(writes(&deployment).is_empty());
 
     let start = Utc::now();
+    let full = run(&deployment, DEACTIVATE, "tagged", &[]).await.unwrap();
+    let (summary, said) =
+        (full["Summary"].as_str().unwrap(), "AWS Config evaluates these only at its next schedule: tagged: ");
+    assert!(summary.contains(said) && summary.contains("TagsPerUser: 50"), "{summary}");
+    assert!(is_deactivated(&deployment, "tagged", &tagged, start), "no room for a tag costs nothing else");
     run(&deployment, DEACTIVATE, "bot", &[]).await.unwrap();
     assert!(is_deactivated(&deployment, "bot", &stale, start));
     let output = run(&deployment, DEACTIVATE, "unfinished", &[]).await.unwrap();
     assert_eq!(outcomes(&output)[unfinished.as_str()], "left for you to decide");
     assert_eq!(output["Summary"], "Access keys: 0 changed, 1 left for you to decide, 0 left as they are.");
-    assert_eq!(recorded(&deployment, "unfinished", &unfinished).as_deref(), Some("pending"));
-    assert_eq!((status(&deployment, "bot", &off), recorded(&deployment, "bot", &off)), (Some(Inactive), None));
+    assert_eq!(recorded(&deployment, &unfinished).as_deref(), Some("pending"));
+    assert_eq!((status(&deployment, "bot", &off), recorded(&deployment, &off)), (Some(Inactive), None));
     let tags = deployment.member(|account| account.user("bot").unwrap().tags.clone());
     assert_eq!((tags.len(), tags["team"].as_str()), (2, "payments"));
 
@@ -277,12 +295,12 @@ async fn a_key_is_reactivated_if_it_was_deactivated_here() {
         let mine = deactivated(account, "bot", 3);
         account.tag_user("bot", "team", "payments");
         let unrecorded = deactivated(account, "bot", 3);
-        account.untag_user("bot", &record(&unrecorded));
+        account.remove_parameter(&record(&unrecorded));
         let active = user_with_key(account, "active", 400);
         let again = deactivated(account, "active", 3);
         account.set_key_status("active", &again, Active);
         let pending = deactivated(account, "pending", 3);
-        account.tag_user("pending", &record(&pending), "pending");
+        account.set_parameter(&record(&pending), "pending");
         (mine, unrecorded, active, again, pending)
     });
     let before = state(&deployment);
@@ -300,27 +318,50 @@ async fn a_key_is_reactivated_if_it_was_deactivated_here() {
     assert_eq!(state(&deployment), before);
     assert!(writes(&deployment).is_empty());
 
-    for (user, key, outcome) in [
-        ("bot", &mine, "reactivated"),
-        ("bot", &mine, "left as it is"),
-        ("active", &active, "left as it is"),
-        ("active", &again, "record removed"),
-        ("pending", &pending, "reactivated"),
+    for (user, key, outcome, record) in [
+        ("bot", &mine, "reactivated", Some("reactivated")),
+        ("bot", &mine, "left as it is", Some("reactivated")),
+        ("active", &active, "left as it is", None),
+        ("active", &again, "left as it is", Some("reactivated")),
+        ("pending", &pending, "reactivated", Some("reactivated")),
     ] {
         let output = run(&deployment, REACTIVATE, user, &[("AccessKeyId", key)]).await.unwrap();
         assert_eq!(outcomes(&output)[key.as_str()], outcome, "{user}");
-        assert_eq!((status(&deployment, user, key), recorded(&deployment, user, key)), (Some(Active), None), "{user}");
+        assert_eq!(status(&deployment, user, key), Some(Active), "{user}");
+        assert_eq!(recorded(&deployment, key).as_deref(), record, "{user}");
     }
     let tags = deployment.member(|account| account.user("bot").unwrap().tags.clone());
-    assert_eq!(tags.into_iter().collect::<Vec<_>>(), [("team".to_owned(), "payments".to_owned())]);
+    assert_eq!(tags.keys().collect::<Vec<_>>(), ["access-key-rotation:last-change", "team"]);
     assert_eq!(status(&deployment, "bot", &unrecorded), Some(Inactive));
+}
+
+#[tokio::test]
+async fn a_finding_follows_a_runbook_without_a_schedule() {
+    let deployment = start().await;
+    let stale = deployment.member(|account| user_with_key(account, "bot", 91));
+    let tags = || deployment.member(|account| account.user("bot").unwrap().tags.clone());
+    deployment.change("bot").await;
+    assert_eq!(deployment.result("bot").0, NonCompliant);
+    for (runbook, inputs, verdict) in
+        [(DEACTIVATE, &[][..], Compliant), (REACTIVATE, &[("AccessKeyId", stale.as_str())], NonCompliant)]
+    {
+        let before = tags();
+        run(&deployment, runbook, "bot", inputs).await.unwrap();
+        // AWS Config sends a change to the rule if the user's item differs from the last one, as with other tags.
+        assert_ne!(tags(), before, "{runbook}");
+        deployment.change("bot").await;
+        assert_eq!(deployment.result("bot").0, verdict, "{runbook}");
+    }
 }
 
 #[tokio::test]
 async fn the_way_out_and_back_and_the_permissions_for_it() {
     let deployment = start().await;
-    let (stale, due) =
-        deployment.member(|account| (user_with_key(account, "bot", 91), deactivated(account, "due", 31)));
+    let (stale, refused, due, waiting) = deployment.member(|account| {
+        let [stale, refused] = ["bot", "refused"].map(|user| user_with_key(account, user, 91));
+        let [due, waiting] = [("due", 31), ("waiting", 20)].map(|(user, ago)| deactivated(account, user, ago));
+        (stale, refused, due, waiting)
+    });
     let verdict = async || {
         deployment.sweep(&[]).await;
         deployment.result("bot").0
@@ -328,10 +369,10 @@ async fn the_way_out_and_back_and_the_permissions_for_it() {
     let mut verdicts = vec![verdict().await];
     deployment.clear_calls();
     run(&deployment, DEACTIVATE, "bot", &[]).await.unwrap();
-    let reads = ["ListUsers", "GetUser", "ListAccessKeys", "GetAccessKeyLastUsed"];
+    let reads = ["ListUsers", "GetUser", "ListAccessKeys", "GetParameter", "GetAccessKeyLastUsed"];
     // The record comes before the deed, a look just before it, and the record's time after it has been seen to work.
-    let deactivation = ["TagUser", "ListAccessKeys", "UpdateAccessKey", "ListAccessKeys", "TagUser"];
-    assert_eq!(sequence(&deployment), [&reads[..], &deactivation].concat());
+    let deed = ["PutParameter", "ListAccessKeys", "UpdateAccessKey", "ListAccessKeys", "GetParameter", "PutParameter"];
+    assert_eq!(sequence(&deployment), [&reads[..], &deed, &["TagUser"]].concat());
     verdicts.push(verdict().await);
     run(&deployment, REACTIVATE, "bot", &[("AccessKeyId", &stale)]).await.unwrap();
     verdicts.push(verdict().await);
@@ -340,13 +381,23 @@ async fn the_way_out_and_back_and_the_permissions_for_it() {
     let before = sequence(&deployment).len();
     run(&deployment, DELETE, "due", FOR_REAL).await.unwrap();
     // Decided once more before it is deleted, and looked at before and after.
-    let report = ["ListUsers", "GenerateCredentialReport", "GetCredentialReport"];
-    let deed = ["ListAccessKeys", "DeleteAccessKey", "ListAccessKeys", "UntagUser"];
+    let of_all =
+        ["ListUsers", "GetParametersByPath", "LookupEvents", "GenerateCredentialReport", "GetCredentialReport"];
+    let decision = [&reads[1..], &["GetParameterHistory"]].concat();
+    let deed = ["ListAccessKeys", "DeleteAccessKey", "ListAccessKeys", "DeleteParameter"];
     let mut calls = sequence(&deployment).split_off(before);
     // The report takes IAM a while.
     calls.dedup();
-    assert_eq!(calls, [&report[..], &reads[1..], &reads[1..], &deed].concat());
+    assert_eq!(calls, [&of_all[..], &decision, &decision, &deed].concat());
     assert_eq!(status(&deployment, "due", &due), None);
+
+    // What else the roles are for: a record goes if IAM refuses the deed, and what CloudTrail proved is written down.
+    deployment.fault(Some("UpdateAccessKey"), None, AccessDenied);
+    run(&deployment, DEACTIVATE, "refused", &[]).await.unwrap_err();
+    assert_eq!((status(&deployment, "refused", &refused), recorded(&deployment, &refused)), (Some(Active), None));
+    run(&deployment, DELETE, "ALL", FOR_REAL).await.unwrap();
+    let proven = deployment.member(|account| account.parameters()[record(&waiting).as_str()].contains("provenUntil"));
+    assert!(proven);
     for role in [DEACTIVATE, DELETE].map(role) {
         assert_eq!(used(&deployment, role), deployed::actions(role), "{role}");
     }

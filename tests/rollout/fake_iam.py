@@ -1,34 +1,47 @@
 """IAM in memory, for the runbooks as they are: of one account, with the access keys of its users, in the place of
-boto3. And what EventBridge takes of notices.
+boto3. With it go Parameter Store, CloudTrail and EventBridge (fake_aws.py).
 
 Each call takes a second of the calendar, and of the run's time what a test says. `before` is called before each call of
 the script, and may change what IAM holds or end the run.
 """
 
-import json
 import types
 from datetime import datetime, timedelta, timezone
 
+import account
 import common
+import proofs
+import records
 from deactivate import deactivate
 from delete import delete
 from deployed import REGION
+from fake_aws import CloudTrail, Events, ParameterStore
 from reactivate import reactivate
 
-RECORD = "access-key-rotation:deactivated:"
 TIME = "%Y-%m-%dT%H:%M:%SZ"
 HANDLERS = {"deactivate": deactivate, "reactivate": reactivate, "delete": delete}
 PARAMETERS = {
-    "deactivate": {"MaxAccessKeyAge": "90", "MaxExemptionDays": "365", "QuietDays": "45", "DryRun": "false"},
+    "deactivate": {
+        "MaxAccessKeyAge": "90",
+        "MaxExemptionDays": "365",
+        "QuietDays": "45",
+        "Again": "false",
+        "DryRun": "false",
+    },
     "delete": {"GraceDays": "30", "StartAfter": "", "DryRun": "false"},
     "reactivate": {"DryRun": "false"},
 }
+EXECUTION = "7a4c6d1f-0000-4000-8000-000000000000"
 # A credential report is made every four hours at most.
 REPORT = timedelta(hours=4)
+# How CloudTrail names who calls.
+OUR_ROLE = "access-key-rotation-remediation"
 
 
 class ClientError(Exception):
-    """What a call fails with."""
+    """What a call fails with. IAM has answered, so the call has changed nothing."""
+
+    response = {"ResponseMetadata": {"HTTPStatusCode": 400}}
 
 
 class NoSuchEntity(ClientError):
@@ -40,11 +53,12 @@ class Ended(BaseException):
 
 
 class Key:
-    """An access key. `ours_since` is when a runbook switched it off, if nobody else has touched it since."""
+    """An access key. `ours_since` is when a runbook switched it off, if nobody else has touched it since.
+    `is_on_again`: somebody switched it on after a runbook had switched it off."""
 
     def __init__(self, created, status="Active"):
         self.created, self.status = created, status
-        self.switched_on, self.last_used, self.ours_since = created, None, None
+        self.switched_on, self.last_used, self.ours_since, self.is_on_again = created, None, None, False
 
     def copy(self):
         other = Key.__new__(Key)
@@ -64,28 +78,6 @@ class User:
         return other
 
 
-class Events:
-    """EventBridge's client. `refuse` gives the error code for an entry, or None."""
-
-    def __init__(self, iam):
-        self.iam, self.refuse, self.taken = iam, lambda entry: None, []
-
-    def put_events(self, Entries):
-        assert 1 <= len(Entries) <= 10
-        self.iam._call("PutEvents", Entries=Entries)
-        codes = [self.refuse(entry) for entry in Entries]
-        self.taken += [entry for entry, code in zip(Entries, codes) if code is None]
-        answers = [{"ErrorCode": code, "ErrorMessage": code} if code else {"EventId": "1"} for code in codes]
-        return {"FailedEntryCount": len(codes) - codes.count(None), "Entries": answers}
-
-    def told(self):
-        """(key's id, kind) of each notice, in the order of the runs."""
-        return [
-            (json.loads(entry["Detail"])["accessKeyId"], entry["DetailType"].split()[-1].lower())
-            for entry in self.taken
-        ]
-
-
 class Iam:
     """The client, and what the tests look at."""
 
@@ -98,16 +90,20 @@ class Iam:
         # What was switched on, or made, so long ago is not yet in the credential report.
         self.report_age = timedelta(0)
         # "on": the report's date is that of the last switch-on (Trusted Advisor's reference); "any": of any change
-        # (IAM's guide).
+        # (IAM's guide); "no": it has none.
         self.report_dates = "on"
         self.before = lambda action, parameters: None
         self.seconds = self.latency = 0
         # What the script has seen last: a call later, IAM may hold something else, and no client can tell.
         self.seen_keys, self.seen_tags = {}, {}
+        self.is_again = False
+        self.partition, self.regions = "aws", {}
         self.deletions = []
         # (key's id, kind) of each change that the script made to a key.
         self.changes = []
-        self.events = Events(self)
+        # Of keys that somebody had switched on again, those that the script switched off by itself.
+        self.again = []
+        self.events, self.parameters, self.cloudtrail = Events(self), ParameterStore(self), CloudTrail(self)
 
     def add(self, name, *keys):
         user = self.users[name] = User(name, f"AIDA{name.upper():A<17}")
@@ -118,10 +114,24 @@ class Iam:
 
     def switch(self, user, key_id, status):
         key = self.users[user].keys[key_id]
+        self.cloudtrail.add(user, key_id, status, "owner", self.now)
+        self._switch(key_id, key, status)
+
+    def _switch(self, key_id, key, status):
         if key.status != status:
+            if status == "Active" and key.ours_since is not None and self.parameters.value(key_id) is not None:
+                key.is_on_again = True
             key.status, key.ours_since = status, None
             if status == "Active" or self.report_dates == "any":
                 key.switched_on = self.now
+
+    def record(self, key_id, state="deactivated", since=None, **more):
+        """Writes a key's record, as a runbook that changed the key then would have."""
+        since = since or self.now
+        [owner] = [user for user in self.users.values() if key_id in user.keys]
+        self.parameters.record(key_id, state, since, EXECUTION, owner.id, since, **more)
+        if state == "deactivated":
+            self.cloudtrail.add(owner.name, key_id, "Inactive", OUR_ROLE, since)
 
     # The calls.
 
@@ -151,7 +161,16 @@ class Iam:
 
     def _list_users(self):
         self._call("ListUsers")
-        yield {"Users": [{"UserName": user.name, "UserId": user.id} for user in self.users.values()]}
+        yield {
+            "Users": [
+                {
+                    "UserName": user.name,
+                    "UserId": user.id,
+                    "Arn": f"arn:{self.partition}:iam::111122223333:user/{user.name}",
+                }
+                for user in self.users.values()
+            ]
+        }
 
     def _list_access_keys(self, UserName):
         self._call("ListAccessKeys", UserName=UserName)
@@ -187,7 +206,10 @@ class Iam:
     def update_access_key(self, UserName, AccessKeyId, Status):
         self._call("UpdateAccessKey", UserName=UserName, AccessKeyId=AccessKeyId)
         key = self._key(UserName, AccessKeyId)
-        self.switch(UserName, AccessKeyId, Status)
+        if Status == "Inactive" and key.is_on_again and not self.is_again:
+            self.again.append(AccessKeyId)
+        self.cloudtrail.add(UserName, AccessKeyId, Status, OUR_ROLE, self.now)
+        self._switch(AccessKeyId, key, Status)
         self.changes.append((AccessKeyId, "reactivated" if Status == "Active" else "deactivated"))
         if (self.seen_keys[AccessKeyId].status, Status) == ("Active", "Inactive"):
             key.ours_since = self.now
@@ -195,11 +217,6 @@ class Iam:
     def tag_user(self, UserName, Tags):
         self._call("TagUser", UserName=UserName)
         self._user(UserName).tags.update((tag["Key"], tag["Value"]) for tag in Tags)
-
-    def untag_user(self, UserName, TagKeys):
-        self._call("UntagUser", UserName=UserName)
-        for name in TagKeys:
-            self._user(UserName).tags.pop(name, None)
 
     def delete_access_key(self, UserName, AccessKeyId):
         self._call("DeleteAccessKey", UserName=UserName, AccessKeyId=AccessKeyId)
@@ -225,7 +242,10 @@ class Iam:
                 min(key.switched_on, key.created) if key.switched_on > at else key.switched_on
                 for key in user.keys.values()
             ]
-            texts = [date.isoformat() if date <= at else "N/A" for date in dates[:2]]
+            texts = [
+                date.isoformat(timespec="seconds") if date <= at and self.report_dates != "no" else "N/A"
+                for date in dates[:2]
+            ]
             rows.append(
                 ",".join([user.name, f"arn:aws:iam::111122223333:user/{user.name}", *(texts + ["N/A", "N/A"])[:2]])
             )
@@ -233,13 +253,21 @@ class Iam:
 
     def run(self, handler, user_id, **parameters):
         """A run of a runbook. Raises what it raises."""
-        self.stand_in(vars(common))
-        return HANDLERS[handler]({**PARAMETERS[handler], "ResourceId": user_id, **parameters}, {})
+        for module in (common, account, records, proofs):
+            self.stand_in(vars(module))
+        self.is_again = parameters.get("Again") == "true"
+        event = {**PARAMETERS[handler], "ResourceId": user_id, "ExecutionId": EXECUTION, **parameters}
+        return HANDLERS[handler](event, {})
 
     def stand_in(self, names):
         """Puts AWS and the clock of this account in the place of the real ones that a script has."""
-        clients = {"iam": self, "events": self.events}
-        names["boto3"] = types.SimpleNamespace(client=lambda service, **settings: clients[service])
+        clients = {"iam": self, "events": self.events, "ssm": self.parameters, "cloudtrail": self.cloudtrail}
+
+        def client(service, config=None, region_name=None):
+            self.regions[service] = region_name
+            return clients[service]
+
+        names["boto3"] = types.SimpleNamespace(client=client)
         names["datetime"] = type("Clock", (datetime,), {"now": classmethod(lambda cls, zone=None: self.now)})
         names["time"] = types.SimpleNamespace(sleep=self.sleep, monotonic=lambda: self.seconds)
 

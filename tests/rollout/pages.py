@@ -9,6 +9,7 @@ PAGES = (
     "templates/README.md",
     "templates/PARAMETERS.md",
     "templates/RUNBOOKS.md",
+    "templates/INFRASTRUCTURE-AS-CODE.md",
     "templates/AUDIT.md",
     "rule/README.md",
     "rule/DESIGN.md",

@@ -11,6 +11,7 @@ import re
 import sys
 import time
 
+EXECUTION = "7a4c6d1f-0000-4000-8000-000000000000"
 # The types of outputs, as Systems Manager takes them from what a script returns.
 TYPES = {
     "String": lambda value: isinstance(value, str),
@@ -28,7 +29,8 @@ def payload(document, inputs):
         if not re.search(parameters[name]["allowedPattern"], value):
             sys.exit(f"{name}: {value!r} does not match {parameters[name]['allowedPattern']}")
     [step] = document["mainSteps"]
-    return {name: values[text.strip("{} ")] for name, text in step["inputs"]["InputPayload"].items()}
+    values["automation:EXECUTION_ID"] = EXECUTION
+    return {name: values.get(text.strip("{} "), text) for name, text in step["inputs"]["InputPayload"].items()}
 
 
 def outputs(document, answer):

@@ -8,12 +8,12 @@ from datetime import timedelta
 
 import pytest
 
-from fake_iam import RECORD, TIME, ClientError, Iam, Key, at
+from fake_iam import EXECUTION, ClientError, Iam, Key, at
 from notices import delivered, faults
 
 START = at("2026-03-01T12:00:00Z")
 TEXTS = json.loads((pathlib.Path(__file__).parents[1] / "decisions.json").read_text())["texts"]
-ACCOUNT, EXECUTION = "111122223333", "7a4c6d1f-0000-4000-8000-000000000000"
+ACCOUNT = "111122223333"
 RUNBOOK = "AccessKeyRotation-DeactivateStaleKeys"
 
 
@@ -26,9 +26,8 @@ def due(users):
     iam = Iam(START)
     for number in range(users):
         key = Key(START - timedelta(days=400), "Inactive")
-        iam.add(f"user-{number:04}", (key_id(number), key)).tags[RECORD + key_id(number)] = (
-            f"{START - timedelta(days=31):{TIME}}"
-        )
+        iam.add(f"user-{number:04}", (key_id(number), key))
+        iam.record(key_id(number), since=START - timedelta(days=31))
     return iam
 
 
@@ -43,7 +42,7 @@ def bot(*used, age=400):
 
 def told(iam, handler, user_id, **parameters):
     """The details of the notices of a run."""
-    iam.run(handler, user_id, ExecutionId=EXECUTION, OwnerTag="team", **parameters)
+    iam.run(handler, user_id, OwnerTag="team", **parameters)
     events = [delivered(entry, ACCOUNT) for entry in iam.events.taken]
     iam.events.taken = []
     for event in events:
@@ -74,7 +73,7 @@ def test_each_outcome_is_told_with_what_the_run_knows():
     assert (kept["owner"], kept["description"]) == ("payments", None)
     assert (kept["kind"], kept["id"]) == ("Access Key Kept", f"{ACCOUNT}/{key_id(1)}/kept/2026-03-01")
     assert kept["message"].endswith(
-        "AccessKeyRotation-DeactivateStaleKeys left the key active, since it is in use: rotate it."
+        f"{RUNBOOK} left the key active. It is 400 days old, but used on 2026-02-28, within 45 days: rotate it."
     )
 
     [reactivated] = told(iam, "reactivate", user.id, AccessKeyId=key_id(0))
@@ -104,11 +103,12 @@ def test_the_texts_of_tags_are_told_as_the_function_tells_them(case):
     assert (deactivated["owner"], deactivated["description"]) == (case["owner"], case["description"])
 
 
-def test_a_key_in_use_is_kept_also_if_its_record_is_removed():
-    iam, user = bot(1)
-    user.tags[RECORD + key_id(0)] = "2026-01-01T00:00:00Z"
+def test_a_key_that_somebody_switched_on_again_is_kept_and_told():
+    iam, user = bot(None)
+    iam.record(key_id(0), since=START - timedelta(days=10))
     [kept] = told(iam, "deactivate", user.id)
-    assert kept["kind"] == "Access Key Kept" and not user.tags
+    assert kept["kind"] == "Access Key Kept" and user.keys[key_id(0)].status == "Active"
+    assert "left the key active. It is 400 days old, but somebody switched it on again" in kept["message"]
 
 
 def test_neither_an_exempt_key_nor_one_that_is_left_alone_is_told():
@@ -119,9 +119,7 @@ def test_neither_an_exempt_key_nor_one_that_is_left_alone_is_told():
     assert told(iam, "deactivate", user.id) == [] and "PutEvents" not in iam.calls
 
 
-@pytest.mark.parametrize(
-    "parameters", [{"ExecutionId": EXECUTION, "DryRun": "true"}, {}], ids=["dry run", "no notices"]
-)
+@pytest.mark.parametrize("parameters", [{"OwnerTag": "team", "DryRun": "true"}, {}], ids=["dry run", "no notices"])
 def test_a_dry_run_tells_nothing_and_no_run_does_without_a_bus(parameters):
     iam, user = bot(1, 50)
     iam.run("deactivate", user.id, **parameters)
@@ -131,7 +129,9 @@ def test_a_dry_run_tells_nothing_and_no_run_does_without_a_bus(parameters):
     assert "PutEvents" not in iam.calls
 
 
-@pytest.mark.parametrize("action", ["UpdateAccessKey", "DeleteAccessKey", "ListAccessKeys", "TagUser", "UntagUser"])
+@pytest.mark.parametrize(
+    "action", ["UpdateAccessKey", "DeleteAccessKey", "ListAccessKeys", "TagUser", "PutParameter", "DeleteParameter"]
+)
 def test_what_a_run_did_before_it_failed_is_told(action):
     """Whatever call fails, and whenever."""
     for handler in ("deactivate", "delete"):
@@ -148,7 +148,7 @@ def test_what_a_run_did_before_it_failed_is_told(action):
 
             iam.before = before
             try:
-                iam.run(handler, "ALL" if handler == "delete" else user.id, ExecutionId=EXECUTION)
+                iam.run(handler, "ALL" if handler == "delete" else user.id, OwnerTag="team")
             except RuntimeError:
                 pass
             assert iam.events.told() == iam.changes, (handler, nth)
@@ -162,13 +162,13 @@ def test_a_key_that_somebody_else_deletes_is_not_told():
             iam.users["user-0000"].keys.clear()
 
     iam.before = before
-    iam.run("delete", "ALL", ExecutionId=EXECUTION)
+    iam.run("delete", "ALL", OwnerTag="team")
     assert iam.events.told() == [(key_id(1), "deleted")]
 
 
 def test_notices_come_last_and_in_batches():
     iam = due(25)
-    iam.run("delete", "ALL", ExecutionId=EXECUTION)
+    iam.run("delete", "ALL", OwnerTag="team")
     assert iam.calls[-3:] == ["PutEvents"] * 3 and iam.calls.count("PutEvents") == 3
     assert iam.events.told() == [(key_id(number), "deleted") for number in range(25)]
     assert not any("EventBusName" in entry for entry in iam.events.taken), "the account's own bus"
@@ -184,7 +184,7 @@ def test_only_what_failed_is_put_again():
             return "ThrottlingException"
 
     iam.events.refuse = refuse
-    assert iam.run("delete", "ALL", ExecutionId=EXECUTION)["Summary"] == "Access keys: 25 changed, 0 left as they are."
+    assert iam.run("delete", "ALL", OwnerTag="team")["Summary"] == "Access keys: 25 changed, 0 left as they are."
     assert sorted(iam.events.told()) == [(key_id(number), "deleted") for number in range(25)], "each once"
     assert iam.calls.count("PutEvents") == 9
 
@@ -204,7 +204,7 @@ def test_notices_that_fail_change_nothing_about_keys_and_are_counted(failure, ta
         iam.events.refuse = lambda entry: (
             "InternalFailure" if failure == "entries" or "4 of user" in entry["Detail"] else None
         )
-    output = iam.run("delete", "ALL", ExecutionId=EXECUTION)
+    output = iam.run("delete", "ALL", OwnerTag="team")
     lost = {"call": 25, "entries": 25, "some entries": 3}[failure]
     error = "AccessDenied when calling PutEvents e" if failure == "call" else "InternalFailure."
     summary = output.pop("Summary")
@@ -230,7 +230,7 @@ def test_a_notice_that_cannot_be_made_fails_no_run(monkeypatch):
         return answer
 
     iam.get_user = without_arn
-    assert iam.run("delete", "ALL", ExecutionId=EXECUTION)["Summary"].endswith("1 of 1 notices were not put: 'Arn'.")
+    assert iam.run("delete", "ALL", OwnerTag="team")["Summary"].endswith("1 of 1 notices were not put: 'Arn'.")
 
 
 def test_a_run_that_fails_says_so_of_its_notices_too():
@@ -246,7 +246,7 @@ def test_a_run_that_fails_says_so_of_its_notices_too():
         RuntimeError,
         match=r"^Failed: .*In all: 2 changed, 0 left as they are\. 2 of 2 notices were not put: AccessDenied",
     ):
-        iam.run("delete", "ALL", ExecutionId=EXECUTION)
+        iam.run("delete", "ALL", OwnerTag="team")
 
 
 @pytest.mark.parametrize("latency", [3, 20])
@@ -263,7 +263,7 @@ def test_the_time_is_enough_for_the_notices_and_has_a_bound(latency):
 
     iam.before = before
     with pytest.raises(RuntimeError) as error:
-        iam.run("delete", "ALL", ExecutionId=EXECUTION, OwnerTag="team")
+        iam.run("delete", "ALL", OwnerTag="team")
     text = str(error.value)
     assert text.startswith("The time was up: ") and iam.seconds < 600
     for name in ("ExecutionId", EXECUTION, "OwnerTag"):
@@ -274,6 +274,6 @@ def test_the_time_is_enough_for_the_notices_and_has_a_bound(latency):
 
 def test_notices_that_take_too_long_are_given_up():
     iam = due(100)
-    iam.before = lambda action, parameters: setattr(iam, "seconds", iam.seconds + 100 * (action == "PutEvents"))
-    summary = iam.run("delete", "ALL", ExecutionId=EXECUTION)["Summary"]
+    iam.before = lambda action, parameters: setattr(iam, "seconds", iam.seconds + 99 * (action == "PutEvents"))
+    summary = iam.run("delete", "ALL", OwnerTag="team")["Summary"]
     assert summary.endswith(" 40 of 100 notices were not put: the time was up.") and iam.seconds <= 600

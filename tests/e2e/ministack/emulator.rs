@@ -40,11 +40,9 @@ fn state() -> Value {
     let (mut users, mut keys) = (Map::new(), Map::new());
     for (account, (name, key)) in [HUB, MEMBER].iter().flat_map(|account| USERS.map(|user| (account, user))) {
         let id = key_id(account, name);
-        let record = json!({ "Key": format!("access-key-rotation:deactivated:{id}"), "Value": ago(40) });
-        let tags: Vec<_> = key.filter(|(_, status)| *status == "Inactive").map(|_| record).into_iter().collect();
         let user = json!({
             "UserName": name, "UserId": user_id(account, name), "Arn": format!("arn:aws:iam::{account}:user/{name}"),
-            "Path": "/", "CreateDate": ago(800), "Tags": tags, "PermissionsBoundary": "", "AttachedPolicies": [],
+            "Path": "/", "CreateDate": ago(800), "Tags": [], "PermissionsBoundary": "", "AttachedPolicies": [],
         });
         users.insert(format!("{account}\0'{name}'"), user);
         if let Some((age, status)) = key {
@@ -56,6 +54,33 @@ fn state() -> Value {
     }
     let of_accounts = |data: Map<_, _>| json!({ "__scoped__": true, "data": data });
     let payload = json!({ "users": of_accounts(users), "access_keys": of_accounts(keys) });
+    json!({ "__ministack_format__": 2, "payload": payload })
+}
+
+/// The records of the inactive keys, so old that CloudTrail does not go back to them: its events cannot be made here.
+fn records() -> Value {
+    let (at, since) = (Utc::now() - days(100), (Utc::now() - days(100)).format("%Y-%m-%dT%H:%M:%SZ").to_string());
+    let (mut parameters, mut histories) = (Map::new(), Map::new());
+    let inactive = |(user, key): &(&'static str, Option<(i64, &str)>)| {
+        key.filter(|(_, status)| *status == "Inactive").map(|_| *user)
+    };
+    for (account, user) in
+        [HUB, MEMBER].iter().flat_map(|account| USERS.iter().filter_map(inactive).map(move |user| (account, user)))
+    {
+        let (name, id) = (format!("/access-key-rotation/keys/{}", key_id(account, user)), user_id(account, user));
+        let value = json!({ "state": "deactivated", "since": since, "execution": null, "userId": id }).to_string();
+        let parameter = json!({
+            "Name": name, "Value": value, "OriginalValue": value, "Type": "String", "KeyId": "", "Version": 1,
+            "ARN": format!("arn:aws:ssm:{REGION}:{account}:parameter{name}"), "LastModifiedDate": at.timestamp(),
+            "LastModifiedUser": "", "DataType": "text", "Description": "", "Tier": "Standard", "AllowedPattern": "",
+            "Policies": [], "Labels": [],
+        });
+        let key = format!("{account}\0{REGION}\0'{name}'");
+        parameters.insert(key.clone(), parameter.clone());
+        histories.insert(key, json!([parameter]));
+    }
+    let of_accounts = |data: Map<_, _>| json!({ "__account_region_scoped__": true, "data": data });
+    let payload = json!({ "parameters": of_accounts(parameters), "parameter_history": of_accounts(histories) });
     json!({ "__ministack_format__": 2, "payload": payload })
 }
 
@@ -82,6 +107,7 @@ impl Ministack {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path();
         fs::write(path.join("iam.json"), state().to_string()).unwrap();
+        fs::write(path.join("ssm.json"), records().to_string()).unwrap();
         let port = TcpSocket::new_v4().unwrap();
         port.set_reuseaddr(true).unwrap();
         port.bind("127.0.0.1:0".parse().unwrap()).unwrap();

@@ -13,8 +13,9 @@ pub(crate) fn answer(call: JsonCall<'_>, effects: &Effects) -> Result<Value, Aws
     match call.action {
         "DescribeDocument" => describe_document(call),
         "PutParameter" => parameters::put(call),
-        "GetParameters" => parameters::get(call),
+        "GetParameter" => parameters::get(call),
         "GetParametersByPath" => parameters::get_by_path(call, effects),
+        "GetParameterHistory" => parameters::history(call),
         "DeleteParameter" => parameters::delete(call),
         _ => Err(AwsError::unknown_operation()),
     }

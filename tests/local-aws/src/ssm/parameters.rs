@@ -1,4 +1,4 @@
-//! Parameter Store: PutParameter, GetParameters, GetParametersByPath, DeleteParameter, for standard parameters.
+//! Parameter Store: PutParameter, GetParameter, GetParametersByPath, GetParameterHistory, DeleteParameter, for standard parameters.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::account::Account;
 use crate::constraints::Violations;
 use crate::error::AwsError;
 use crate::faults::Effects;
-use crate::json::{self, JsonCall, epoch_seconds, member, strings};
+use crate::json::{self, JsonCall, epoch_seconds, member};
 use crate::paging::Listing;
 use crate::service::Service;
 
@@ -20,7 +20,7 @@ const PARAMETERS: usize = 10_000;
 const VALUE: usize = 4 * 1024;
 /// The most levels of a name.
 const LEVELS: usize = 15;
-/// The most names in a call, and parameters on a page.
+/// The most parameters on a page.
 const AT_ONCE: usize = 10;
 
 type Result<T> = std::result::Result<T, AwsError>;
@@ -29,12 +29,15 @@ type Result<T> = std::result::Result<T, AwsError>;
 #[derive(Default)]
 pub(crate) struct Parameters(BTreeMap<String, BTreeMap<String, Parameter>>);
 
-/// A standard parameter.
+/// A version of a standard parameter.
+#[derive(Clone)]
 struct Parameter {
     kind: String,
     value: String,
     version: u64,
     changed: DateTime<Utc>,
+    /// The versions before this one, the oldest first, without those before them.
+    earlier: Vec<Parameter>,
 }
 
 impl Account {
@@ -46,7 +49,12 @@ impl Account {
 
     /// Creates a parameter of the type `String` in [`REGION`], or changes its value. No limit applies.
     pub fn set_parameter(&mut self, name: &str, value: &str) {
-        self.put(REGION, name, "String", value);
+        self.set_parameter_at(self.now, name, value);
+    }
+
+    /// As [`Account::set_parameter`], at that time.
+    pub fn set_parameter_at(&mut self, at: DateTime<Utc>, name: &str, value: &str) {
+        self.put(REGION, name, "String", value, at);
     }
 
     /// Deletes a parameter in [`REGION`].
@@ -55,10 +63,17 @@ impl Account {
     }
 
     /// Stores a value, and returns its version.
-    fn put(&mut self, region: &str, name: &str, kind: &str, value: &str) -> u64 {
+    fn put(&mut self, region: &str, name: &str, kind: &str, value: &str, changed: DateTime<Utc>) -> u64 {
         let parameters = self.parameters.0.entry(region.to_owned()).or_default();
-        let version = parameters.get(name).map_or(1, |parameter| parameter.version + 1);
-        let parameter = Parameter { kind: kind.to_owned(), value: value.to_owned(), version, changed: self.now };
+        let mut earlier = Vec::new();
+        if let Some(mut last) = parameters.remove(name) {
+            earlier = std::mem::take(&mut last.earlier);
+            earlier.push(last);
+        }
+        let version = earlier.last().map_or(1, |last| last.version + 1);
+        // The quota of versions.
+        earlier.drain(..earlier.len().saturating_sub(99));
+        let parameter = Parameter { kind: kind.to_owned(), value: value.to_owned(), version, changed, earlier };
         parameters.insert(name.to_owned(), parameter);
         version
     }
@@ -102,23 +117,15 @@ pub(super) fn put(JsonCall { world, account, region, input, .. }: JsonCall<'_>) 
     if existing.is_none() && count >= PARAMETERS {
         return Err(AwsError::new(400, "ParameterLimitExceeded", format!("{PARAMETERS} parameters are the limit.")));
     }
-    let version = account.put(region, name, kind, value);
+    let version = account.put(region, name, kind, value, account.now);
     Ok(json!({ "Version": version, "Tier": "Standard" }))
 }
 
 pub(super) fn get(JsonCall { world, account, region, input, .. }: JsonCall<'_>) -> Result<Value> {
-    let names = strings(input, "Names")?;
-    let mut violations = Violations::default();
-    violations.size("names", names.len(), 1..=AT_ONCE);
-    violations.finish("ValidationException")?;
+    let name = checked_name(input)?;
     let account = world.account(account);
-    let (known, unknown): (Vec<_>, Vec<_>) =
-        names.into_iter().partition(|name| account.parameter(region, name).is_some());
-    let parameters: Vec<_> = known
-        .into_iter()
-        .filter_map(|name| Some(shown(account, region, name, account.parameter(region, name)?)))
-        .collect();
-    Ok(json!({ "Parameters": parameters, "InvalidParameters": unknown }))
+    let found = account.parameter(region, name).ok_or_else(|| AwsError::new(400, "ParameterNotFound", ""))?;
+    Ok(json!({ "Parameter": shown(account, region, name, found) }))
 }
 
 pub(super) fn get_by_path(
@@ -155,6 +162,15 @@ pub(super) fn get_by_path(
     let matching = parameters.filter(|(name, _)| is_within(name) && after.as_ref().is_none_or(|after| *name > after));
     let page = listing.page(position, matching, |(name, _)| (*name).clone())?;
     Ok(json::page("Parameters", page.map(|(name, parameter)| shown(account, region, name, parameter))))
+}
+
+pub(super) fn history(JsonCall { world, account, region, input, .. }: JsonCall<'_>) -> Result<Value> {
+    let name = checked_name(input)?;
+    let account = world.account(account);
+    let last = account.parameter(region, name).ok_or_else(|| AwsError::new(400, "ParameterNotFound", ""))?;
+    // At most 100 versions, of which the service gives 50 a page. Tests have fewer.
+    let versions = last.earlier.iter().chain([last]).map(|version| shown(account, region, name, version));
+    Ok(json!({ "Parameters": versions.collect::<Vec<_>>() }))
 }
 
 pub(super) fn delete(JsonCall { world, account, region, input, .. }: JsonCall<'_>) -> Result<Value> {

@@ -1,0 +1,159 @@
+"""The account that a runbook works on: its users, access keys and records.
+
+Keys are dicts of AccessKeyId, Status and CreateDate, as ListAccessKeys returns them. A user is a name and an id.
+"""
+
+import time
+
+import boto3
+from botocore.config import Config
+
+from common import ASKED, KEPT, LAST_CHANGE, MOST_PAGES, MOST_SECONDS, Gone, Untouched, attempts, text_now, time_now
+from records import REACTIVATED, Records
+
+THROTTLED, MOST_UPDATES = ("Throttling", "ThrottlingException", "RequestLimitExceeded"), 6
+
+
+class Account:
+    """The IAM of the account, and its records. It keeps what it read, for the notices."""
+
+    def __init__(self, event):
+        retries = dict(mode="standard", max_attempts=6)
+        self.iam = boto3.client("iam", config=Config(retries=retries, connect_timeout=5, read_timeout=20))
+        # For a change whose own answer must tell whether it was made. After a repetition, no answer does.
+        once = dict(mode="standard", total_max_attempts=1)
+        self.iam_once = boto3.client("iam", config=Config(retries=once, connect_timeout=5, read_timeout=20))
+        self.deadline = time.monotonic() + MOST_SECONDS
+        # The tag that names a user's owner. None: the run puts no notices.
+        self.owner_tag = event.get("OwnerTag")
+        self.execution_id = event.get("ExecutionId")
+        self.records = Records(self.execution_id)
+        self.partition = None
+        # Users by name, and of keys, by id, the creation, the last use, and what to tell: (user's name, kind, time,
+        # why).
+        self.users_read, self.creations, self.last_uses, self.to_tell = {}, {}, {}, {}
+
+    def pages(self, operation, **parameters):
+        pages = self.iam.get_paginator(operation).paginate(PaginationConfig=dict(PageSize=1000), **parameters)
+        for number, page in enumerate(pages):
+            if number == MOST_PAGES:
+                raise RuntimeError(f"{operation} does not end.")
+            yield page
+
+    def users(self):
+        """Names and ids of all users, by name."""
+        users = [user for page in self.pages("list_users") for user in page["Users"]]
+        self.partition = users[0]["Arn"].split(":")[1] if users else None
+        return sorted((user["UserName"], user["UserId"]) for user in users)
+
+    def user(self, user_id):
+        """Name and id of a user, in a list."""
+        return with_id(user_id, self.users())
+
+    def tags(self, user_name, user_id):
+        try:
+            user = self.iam.get_user(UserName=user_name)["User"]
+        except self.iam.exceptions.NoSuchEntityException as error:
+            raise Gone(str(error)) from error
+        if user["UserId"] != user_id:
+            raise Gone(f"The name {user_name} now belongs to another user, {user['UserId']}.")
+        self.users_read[user_name] = user
+        return {tag["Key"]: tag["Value"] for tag in user.get("Tags", [])}
+
+    def is_gone(self, user):
+        """Whether the user is gone, after a call about the user failed."""
+        try:
+            self.tags(*user)
+        except Gone:
+            return True
+        except Exception:
+            pass
+        return False
+
+    def keys(self, user_name):
+        pages = self.pages("list_access_keys", UserName=user_name)
+        keys = [key for page in pages for key in page["AccessKeyMetadata"]]
+        self.creations.update((key["AccessKeyId"], key["CreateDate"]) for key in keys)
+        return keys
+
+    def status(self, user_name, key_id):
+        """The key's status. None: there is no such key."""
+        return {key["AccessKeyId"]: key["Status"] for key in self.keys(user_name)}.get(key_id)
+
+    def last_used(self, user_name, key_id):
+        """When the key was last used. None: IAM has no use on record."""
+        answer = self.iam.get_access_key_last_used(AccessKeyId=key_id)
+        if answer.get("UserName") != user_name:
+            raise RuntimeError(f"IAM does not say that {key_id} is of {user_name}.")
+        self.last_uses[key_id] = answer["AccessKeyLastUsed"]
+        return self.last_uses[key_id].get("LastUsedDate")
+
+    def look_and_update(self, user_name, key_id, status, expected):
+        """Changes a key's status if, at a last look, it is the expected one. Returns the time.
+
+        Raises Untouched if the key is surely as it was.
+        """
+        seen = self.status(user_name, key_id)
+        if seen != expected:
+            raise Untouched(f"it was {expected}, and somebody else made it {seen or 'gone'} while this ran")
+        self.update(user_name, key_id, status)
+        done = text_now()
+        self.to_tell[key_id] = user_name, "reactivated" if status == "Active" else "deactivated", done, None
+        self.verify(user_name, key_id, status)
+        return done
+
+    def update(self, user_name, key_id, status):
+        for number in range(MOST_UPDATES):
+            try:
+                return self.iam_once.update_access_key(UserName=user_name, AccessKeyId=key_id, Status=status)
+            except Exception as error:
+                answer = getattr(error, "response", {})
+                if not 400 <= answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) < 500:
+                    raise
+                if answer.get("Error", {}).get("Code") not in THROTTLED or number == MOST_UPDATES - 1:
+                    raise Untouched(str(error)) from error
+            time.sleep(2**number)
+
+    def verify(self, user_name, key_id, status):
+        """IAM is eventually consistent: waits until a listing shows the status. None: no such key."""
+        for _ in attempts(15):
+            seen = self.status(user_name, key_id)
+            if seen == status:
+                return
+        raise RuntimeError(f"{key_id} of {user_name} is still {seen} after it was made {status or 'gone'}.")
+
+    def mark_changed(self, user_name):
+        """Makes AWS Config evaluate the user, by a value that no tag had before."""
+        self.iam.tag_user(UserName=user_name, Tags=[dict(Key=LAST_CHANGE, Value=f"{time_now():%Y-%m-%dT%H:%M:%S.%fZ}")])
+
+
+def with_id(user_id, users):
+    found = [user for user in users if user[1] == user_id]
+    if not found:
+        raise ValueError(f"No IAM user of this account has the id {user_id}.")
+    return found
+
+
+def leave(account, user, key_id):
+    """Changes nothing."""
+
+
+def forget(account, user, key_id):
+    account.records.forget(key_id)
+
+
+def leave_on(account, user, key_id):
+    """Leaves a key active, and records that somebody switched it on again."""
+    # After the record was read: another run may have deactivated the key between the listing and that.
+    if account.status(user[0], key_id) != "Active":
+        raise RuntimeError("somebody else changed it while this ran")
+    account.records.advance(key_id, user[1], REACTIVATED)
+
+
+# What every runbook may decide for a key: what carries it out, and its outcome. Each runbook adds its own.
+ACTIONS_OF_ALL = {
+    "forget": (forget, "record removed"),
+    "leave on": (leave_on, KEPT),
+    "ask": (leave, ASKED),
+    "keep": (leave, KEPT),
+}

@@ -1,0 +1,152 @@
+"""Who has switched a key since a runbook deactivated it: what IAM's credential report and CloudTrail say.
+
+Each of them proves that nobody has, contradicts that, or leaves it unknown.
+"""
+
+import csv
+import json
+import time
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import boto3
+from botocore.config import Config
+
+from common import MOST_PAGES, attempts, parse_time, time_now
+
+PROOF, UNKNOWN, CONTRADICTION = "proof", "unknown", "contradiction"
+
+# The oldest credential report that counts. IAM creates one every four hours at most.
+MOST_REPORT_AGE = timedelta(hours=5)
+
+# The Region of a partition in which CloudTrail has the events of IAM.
+IAM_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
+# CloudTrail keeps 90 days of events, and shows an event within some 15 minutes.
+MOST_TRAIL_AGE, DELIVERY = timedelta(days=89), timedelta(hours=1)
+# How far the time of the record may be from that of CloudTrail's event.
+SLACK = timedelta(minutes=2)
+# CloudTrail allows two calls a second. The listing may take so many seconds.
+TRAIL_SECONDS, MOST_TRAIL_SECONDS = 0.5, 120
+OUR_ROLE = "access-key-rotation-remediation"
+
+
+class Switch(NamedTuple):
+    """A change of a key's status, as CloudTrail shows it."""
+
+    time: datetime
+    status: str
+    by: str
+
+
+def switch_on_dates(account):
+    """For each user, by name, when the keys were created or last switched on, from the credential report."""
+    for _ in attempts(60):
+        if account.iam.generate_credential_report()["State"] == "COMPLETE":
+            break
+    report = account.iam.get_credential_report()
+    if time_now() - report["GeneratedTime"] > MOST_REPORT_AGE:
+        raise RuntimeError(
+            f"The credential report is too old: IAM created it at {report['GeneratedTime']:%Y-%m-%d %H:%M}."
+        )
+    dates = {}
+    for row in csv.DictReader(report["Content"].decode().splitlines()):
+        # Names may have commas, and AWS does not document whether IAM quotes them. A row that was split counts for no
+        # user.
+        if (row["arn"] or "").endswith("/" + row["user"]):
+            texts = [row[f"access_key_{number}_last_rotated"] or "" for number in (1, 2)]
+            dates[row["user"]] = [datetime.fromisoformat(text) for text in texts if text[:1].isdigit()]
+    return dates
+
+
+def by_report(key_id, keys, dates, since):
+    """Whether somebody has switched on a key since a time, by the credential report's dates for the user.
+
+    dates says when each key of the user was created or last switched on, in no order. The report does not say which
+    date is which key's, but a date on which another key was created belongs to that key. An error as dates says why
+    there are none.
+    """
+    if isinstance(dates, Exception):
+        return UNKNOWN, f"IAM's credential report could not be read ({str(dates)[:120]})"
+    if len(dates) < len(keys):
+        return UNKNOWN, "IAM's credential report does not say when each key of the user was last switched on"
+    later = [date for date in dates if date > since]
+    for key in keys:
+        if key["AccessKeyId"] != key_id and key["CreateDate"] in later:
+            later.remove(key["CreateDate"])
+    if not later:
+        return PROOF, None
+    return CONTRADICTION, (
+        f"IAM's credential report says that somebody switched on a key of this user on {max(later):%Y-%m-%d}, after "
+        f"the deactivation on {since:%Y-%m-%d}. It may be this key"
+    )
+
+
+class Trail:
+    """All changes of keys' status in the account, from `since` until `until`, by the key's id."""
+
+    def __init__(self, partition, since, now):
+        self.since, self.until, self.switches = max(since, now - MOST_TRAIL_AGE), now - DELIVERY, {}
+        if partition not in IAM_REGIONS:
+            raise RuntimeError(f"CloudTrail's Region for IAM in {partition} is not known")
+        retries = dict(mode="standard", max_attempts=6)
+        config = Config(retries=retries, connect_timeout=5, read_timeout=30)
+        cloudtrail = boto3.client("cloudtrail", region_name=IAM_REGIONS[partition], config=config)
+        pages = cloudtrail.get_paginator("lookup_events").paginate(
+            LookupAttributes=[dict(AttributeKey="EventName", AttributeValue="UpdateAccessKey")],
+            StartTime=self.since,
+            EndTime=now,
+        )
+        deadline = time.monotonic() + MOST_TRAIL_SECONDS
+        for number, page in enumerate(pages):
+            if number == MOST_PAGES or time.monotonic() > deadline:
+                raise RuntimeError("CloudTrail has more events than a run can read")
+            for event in page["Events"]:
+                self.add(json.loads(event["CloudTrailEvent"]))
+            time.sleep(TRAIL_SECONDS)
+
+    def add(self, event):
+        # A failed call has changed nothing.
+        if event.get("errorCode"):
+            return
+        parameters, identity, at = event["requestParameters"], event["userIdentity"], parse_time(event["eventTime"])
+        if at is None:
+            raise ValueError(f"an event of CloudTrail has the time {event['eventTime']!r}")
+        issuer = identity.get("sessionContext", {}).get("sessionIssuer", {})
+        is_ours = identity.get("type") == "AssumedRole" and issuer.get("userName") == OUR_ROLE
+        by = OUR_ROLE if is_ours else identity.get("arn") or identity.get("type") or "somebody"
+        switch = Switch(at, parameters["status"], by)
+        self.switches.setdefault(parameters["accessKeyId"], []).append(switch)
+
+
+def by_trail(key_id, record, trail):
+    """Whether somebody has switched the key since the runbook did, by CloudTrail's events. An error as trail says why
+    there are none."""
+    if not isinstance(trail, Trail):
+        return UNKNOWN, f"CloudTrail's events could not be read ({str(trail)[:120]})"
+    if record.since > trail.until:
+        return UNKNOWN, "CloudTrail shows an event an hour later at most"
+    switches = trail.switches.get(key_id, [])
+    if record.proven_until is None:
+        ours = [
+            switch
+            for switch in switches
+            if switch.by == OUR_ROLE and switch.status == "Inactive" and abs(switch.time - record.since) <= SLACK
+        ]
+        if not ours and record.since - SLACK < trail.since:
+            return UNKNOWN, "CloudTrail, which keeps 90 days, does not go back to the deactivation"
+        if not ours:
+            return CONTRADICTION, f"CloudTrail does not show that a runbook deactivated it on {record.since:%Y-%m-%d}"
+        start = max(switch.time for switch in ours)
+        switches = [switch for switch in switches if switch not in ours]
+    elif record.proven_until < trail.since:
+        return UNKNOWN, (
+            f"nobody checked CloudTrail, which keeps 90 days, between {record.proven_until:%Y-%m-%d} and "
+            f"{trail.since:%Y-%m-%d}"
+        )
+    else:
+        start = record.proven_until
+    later = [switch for switch in switches if switch.time >= start]
+    if later:
+        last = max(later)
+        return CONTRADICTION, f"CloudTrail says that {last.by} made it {last.status} on {last.time:%Y-%m-%d}"
+    return PROOF, None

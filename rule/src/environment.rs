@@ -8,6 +8,8 @@ pub const RULE_FUNCTION_NAME: &str = "RULE_FUNCTION_NAME";
 pub const EXCLUDED_ACCOUNTS: &str = "EXCLUDED_ACCOUNTS";
 /// The bus for notices.
 pub const EVENT_BUS_NAME: &str = "EVENT_BUS_NAME";
+/// The users who may be shielded.
+pub const KNOWN_SHIELDED_USERS: &str = "KNOWN_SHIELDED_USERS";
 /// The tag that names a user's owner in notices.
 pub const OWNER_TAG: &str = "OWNER_TAG";
 /// Lambda's own: the format of the log.
@@ -16,7 +18,7 @@ pub const LOG_FORMAT: &str = "AWS_LAMBDA_LOG_FORMAT";
 pub const LOG_LEVEL: &str = "AWS_LAMBDA_LOG_LEVEL";
 
 /// Each variable, and what it is for, for the manual.
-pub const VARIABLES: [(&str, &str); 7] = [
+pub const VARIABLES: [(&str, &str); 8] = [
     (
         EVALUATION_ROLE_NAME,
         "the role that the function assumes in other accounts, with its path if it has one (`/security/NAME`); if it is not set, the \
@@ -30,6 +32,10 @@ pub const VARIABLES: [(&str, &str); 7] = [
     (
         EVENT_BUS_NAME,
         "the EventBridge bus, by name or ARN, on which the function puts [notices](#notices); if it is not set, it puts none",
+    ),
+    (
+        KNOWN_SHIELDED_USERS,
+        "ids of users whom a policy may [shield](#permissions), separated by commas; while it does, they do not count as unknown",
     ),
     (OWNER_TAG, "the tag of a user that names the owner in notices; `owner` by default"),
     (LOG_FORMAT, "Lambda's logging control: `JSON` by default, or `TEXT`"),

@@ -110,9 +110,11 @@ async fn evaluate(
                 (Evaluation::of_user(id, verdict), None)
             }
             Err(error) => {
+                let outcome = unknown(account, name, id, &error).await;
+                let is_known = outcome.is_ok() && metrics.known_shielded.contains(id);
                 // If a retry is expected to help, and does not, it counts the user.
-                metrics.unknown(usize::from(error.kind != Failure::NotYetConsistent));
-                return unknown(account, name, &error).await;
+                metrics.unknown(usize::from(error.kind != Failure::NotYetConsistent && !is_known));
+                return outcome;
             }
         },
         Target::NotApplicable { resource_type, id } => {
@@ -143,7 +145,7 @@ async fn notify(event: &Event, evaluated: &mut Evaluated, account: &Account<'_>,
 }
 
 /// Handles a user who could not be read. It is not an error if a policy shields the user: a retry would fail in the same way.
-async fn unknown(account: &Account<'_>, user_name: &str, error: &CallError) -> Result<(), Error> {
+async fn unknown(account: &Account<'_>, user_name: &str, id: &str, error: &CallError) -> Result<(), Error> {
     let text = format!("User {} could not be read: {error}.", excerpt(user_name));
     match error.kind {
         Failure::Denied => {
@@ -151,7 +153,7 @@ async fn unknown(account: &Account<'_>, user_name: &str, error: &CallError) -> R
             let others: Vec<_> = others.filter(|name| name != user_name).take(CONTROLS).collect();
             match control(account, error.action, &others).await {
                 Control::Granted => {
-                    warn!(user = user_name, %error, "user unknown");
+                    warn!(user = user_name, id, %error, "user unknown");
                     Ok(())
                 }
                 Control::Denied | Control::Unknown => Err(account.error(error)),

@@ -75,7 +75,9 @@ async fn invoke(
 ) -> Result<(), Error> {
     let LambdaEvent { payload: Payload(payload), context } = event;
     let (now, started) = (Utc::now(), Instant::now());
-    let metrics = Metrics::default();
+    let known = env::var(environment::KNOWN_SHIELDED_USERS).unwrap_or_default();
+    let known_shielded = known.split(',').map(|id| id.trim().to_owned()).collect();
+    let metrics = Metrics::with_known_shielded(known_shielded);
     let outcome = async {
         let payload = payload.ok_or_else(|| Error::InvalidEvent("the event is not JSON".to_owned()))?;
         let home = Home::from_function_arn(&context.invoked_function_arn)?;

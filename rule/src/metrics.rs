@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use policy::verdict::{Compliance, Verdict};
 use serde_json::{Value, json};
 use std::{
+    collections::BTreeSet,
     sync::{
         OnceLock,
         atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
@@ -40,7 +41,8 @@ pub static METRICS: [Metric; 9] = [
     Metric::new(
         "UsersUnknown",
         "Count",
-        "users who could not be read, without those whom a retry is expected to settle; an alarm watches it",
+        "users who could not be read, without those whom a retry is expected to settle and those who are known to be shielded; an \
+         alarm watches it",
     ),
     Metric::new("RetriesExpected", "Count", "1 if the invocation ends in `NotYetConsistent`, otherwise 0"),
     Metric::new("AwsCalls", "Count", "calls of AWS, with those that were repeated"),
@@ -58,6 +60,8 @@ pub static METRICS: [Metric; 9] = [
 pub struct Metrics {
     /// The AWS calls.
     pub calls: Calls,
+    /// The ids of users who do not count as unknown while a policy shields them.
+    pub(crate) known_shielded: BTreeSet<String>,
     account: OnceLock<String>,
     evaluated: AtomicU64,
     non_compliant: AtomicU64,
@@ -71,6 +75,7 @@ impl Default for Metrics {
     fn default() -> Self {
         Metrics {
             calls: Calls::default(),
+            known_shielded: BTreeSet::new(),
             account: OnceLock::new(),
             evaluated: AtomicU64::new(0),
             non_compliant: AtomicU64::new(0),
@@ -86,6 +91,11 @@ impl Metrics {
     /// Metrics of an invocation that makes its calls through `calls`.
     pub fn with_calls(calls: Calls) -> Metrics {
         Metrics { calls, ..Metrics::default() }
+    }
+
+    /// Metrics in which these users, by id, do not count as unknown while a policy shields them.
+    pub fn with_known_shielded(known_shielded: BTreeSet<String>) -> Metrics {
+        Metrics { known_shielded, ..Metrics::default() }
     }
 
     /// How many users have been evaluated so far.

@@ -15,8 +15,9 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 const SCHEDULE_ROLE: &str = "access-key-rotation-coverage-schedule";
-const ROLES: [&str; 6] =
-    [FUNCTION_ROLE, COVERAGE_ROLE, SCHEDULE_ROLE, EVALUATION_ROLE, REMEDIATION_ROLE, DELETION_ROLE];
+const REMINDER_ROLE: &str = "access-key-rotation-reminder";
+const ROLES: [&str; 7] =
+    [FUNCTION_ROLE, COVERAGE_ROLE, SCHEDULE_ROLE, REMINDER_ROLE, EVALUATION_ROLE, REMEDIATION_ROLE, DELETION_ROLE];
 
 #[tokio::test(start_paused = true)]
 async fn the_permissions_are_the_ones_that_are_used() {

@@ -16,6 +16,10 @@ impl Deployment {
         self.fault(Some(action), Some(user), FaultKind::AccessDenied);
     }
 
+    fn id(&self, user: &str) -> String {
+        self.member(|account| account.user(user).unwrap().id.clone())
+    }
+
     /// How many users have a result that was recorded today.
     fn fresh(&self) -> usize {
         let now = self.aws.world().now();
@@ -50,6 +54,43 @@ async fn a_user_is_shielded_whichever_read_is_denied() {
         assert_eq!(metrics.line(today(), Duration::ZERO)["UsersUnknown"], 1, "{action}");
         assert_eq!(deployment.result("user-0000"), before, "the old result stays");
         assert_eq!(deployment.fresh(), 19, "the other violations");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shielded_user_who_is_known_does_not_count_and_any_other_does() {
+    for action in ["ListAccessKeys", "GetUser"] {
+        let mut deployment = start().await;
+        let known = ["user-0000", "user-0010", "user-0020"].map(|user| deployment.id(user));
+        // Unknown ids do no harm, nor does the empty one of an empty list.
+        deployment.rule.known_shielded = known.into_iter().chain(["AIDAGONE".to_owned(), String::new()]).collect();
+        let unknown = async || deployment.sweep(&[]).await.users_unknown();
+        for user in ["user-0000", "user-0010"] {
+            deployment.shield(action, user);
+        }
+        assert_eq!(unknown().await, 0, "{action}");
+        assert!(!deployment.recorded().contains_key("user-0000"), "neither compliant nor gone");
+        assert_eq!(deployment.recorded()["user-0020"], NonCompliant, "known, and not shielded");
+        deployment.shield(action, "user-0030");
+        assert_eq!(unknown().await, 1, "{action}");
+
+        let change = async |user: &str| {
+            let event = events::change(&mut deployment.aws.world(), MEMBER, RULE, user, &[]).unwrap();
+            let (outcome, metrics) = deployment.send(&event).await;
+            (outcome.is_ok(), metrics.users_unknown())
+        };
+        assert_eq!(change("user-0000").await, (true, 0), "{action}");
+        assert_eq!(change("user-0030").await, (true, 1), "{action}");
+
+        // Without a shield, a failure counts: the permission is lost, or AWS fails.
+        deployment.aws.world().faults.clear();
+        deployment.fault(Some(action), None, FaultKind::AccessDenied);
+        let (outcome, metrics) = deployment.sweep_with(&[]).await;
+        assert!(outcome.is_err() && metrics.users_unknown() >= 20, "{action}: {}", metrics.users_unknown());
+        assert_eq!(change("user-0000").await, (false, 1), "{action}");
+        deployment.aws.world().faults.clear();
+        deployment.fault(Some(action), Some("user-0000"), FaultKind::ServerError { probability: 1.0 });
+        assert_eq!(deployment.sweep_with(&[]).await.1.users_unknown(), 1, "{action}");
     }
 }
 

@@ -6,7 +6,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from deployed import REGION, hub_resource, template
+from deployed import HUB, REGION, hub_resource, template
 
 ORGANIZATION = "o-exampleorgid"
 
@@ -56,6 +56,41 @@ def test_every_alarm_watches_something_and_tells_the_topic():
             assert ("Dimensions" in metric) == (metric["Namespace"] != "AccessKeyRotation")
             # A count of what happened goes back to nothing; what lies in a queue stays.
             assert metric["Namespace"] != "AWS/SQS"
+
+
+REMINDERS = {"UsersUnknownReminder": "UsersUnknownAlarm", "NotCoveredReminder": "NotCoveredAlarm"}
+
+
+def test_an_alarm_on_a_level_tells_again_each_day():
+    """Those that look back for a day: while they are on, CloudWatch does not tell of the next case."""
+    resources = template("hub.yaml")["Resources"]
+    levels = {name for name, resource in resources.items() if resource["Properties"].get("Period") == 86400}
+    assert levels == set(REMINDERS.values())
+    told = set()
+    for reminder, alarm in REMINDERS.items():
+        name = resources[alarm]["Properties"]["AlarmName"]
+        schedule = hub_resource(reminder, **{alarm: name, "ReminderRole.Arn": "arn:role"})
+        assert schedule["ScheduleExpression"] == "cron(0 6 * * ? *)"
+        assert resources[reminder].get("Condition") == resources[alarm].get("Condition")
+        assert schedule["Target"]["Arn"] == "arn:aws:scheduler:::aws-sdk:cloudwatch:setAlarmState"
+        given = json.loads(schedule["Target"]["Input"])
+        with mock_aws():
+            cloudwatch = boto3.client("cloudwatch", REGION, aws_access_key_id="test", aws_secret_access_key="test")
+            cloudwatch.put_metric_alarm(**hub_resource(alarm, AlarmTopic="arn:aws:sns:eu-central-1:111122220000:topic"))
+            cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="test")
+            cloudwatch.set_alarm_state(**given)
+            [found] = cloudwatch.describe_alarms()["MetricAlarms"]
+        # No action tells that it is OK, so only what is wrong is told.
+        assert (found["StateValue"], found["OKActions"]) == ("OK", [])
+        told.add(found["AlarmArn"].replace("123456789012", HUB))
+    role = hub_resource("ReminderRole")
+    [policy] = role["Policies"]
+    [statement] = policy["PolicyDocument"]["Statement"]
+    assert statement["Action"] == "cloudwatch:SetAlarmState" and set(statement["Resource"]) == told
+    # As the schedule of the coverage check: see test_coverage.py.
+    other = template("hub.yaml")["Resources"]["CoverageScheduleRole"]["Properties"]
+    trust = "AssumeRolePolicyDocument"
+    assert template("hub.yaml")["Resources"]["ReminderRole"]["Properties"][trust] == other[trust]
 
 
 def metrics(alarm):

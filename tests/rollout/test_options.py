@@ -38,7 +38,7 @@ def properties(name, **parameters):
 
 
 ROLES = {
-    "hub.yaml": {"function", "coverage", "coverage-schedule"},
+    "hub.yaml": {"function", "coverage", "coverage-schedule", "reminder"},
     "member.yaml": {"evaluation", "remediation", "deletion", "notices"},
     "automation.yaml": {"automation-administration", "automation-execution"},
 }

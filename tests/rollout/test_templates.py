@@ -53,6 +53,7 @@ def test_the_function(account):
     assert (settings["MemorySize"], settings["Timeout"]) == (128, 900)
     assert settings["Environment"]["Variables"] == {
         "EVALUATION_ROLE_NAME": "/access-key-rotation-evaluation",
+        "KNOWN_SHIELDED_USERS": "",
         "SSL_CERT_FILE": "/etc/pki/tls/certs/ca-bundle.crt",
     }
     # A new account may have too little concurrency to reserve any.

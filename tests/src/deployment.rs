@@ -18,7 +18,7 @@ use local_aws::{
     lambda::{Function, FunctionConfig},
 };
 use serde_json::Value;
-use std::{io, path::PathBuf, process::Command, time::Duration};
+use std::{collections::BTreeSet, io, path::PathBuf, process::Command, time::Duration};
 
 /// The name of the Config rule.
 pub const RULE: &str = "access-key-rotation";
@@ -179,6 +179,8 @@ pub struct InProcess {
     pub timeout: Duration,
     /// Where notices go.
     pub notices: Option<NoticeSettings>,
+    /// The ids of users who are known to be shielded.
+    pub known_shielded: BTreeSet<String>,
 }
 
 impl InProcess {
@@ -200,12 +202,13 @@ impl InProcess {
             home: Home::from_function_arn(&function_arn(hub))?,
             timeout: Duration::from_secs(900),
             notices: None,
+            known_shielded: BTreeSet::new(),
         })
     }
 
     /// Handles an event at `now`. Returns the metrics along with the outcome, even if that is an error.
     pub async fn invoke(&self, event: &Value, now: DateTime<Utc>) -> (Result<(), Error>, Metrics) {
-        let metrics = Metrics::default();
+        let metrics = Metrics::with_known_shielded(self.known_shielded.clone());
         let invocation = Invocation {
             home: self.home.clone(),
             now,

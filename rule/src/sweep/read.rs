@@ -279,7 +279,8 @@ impl<'a> Reader<'a> {
     /// What is missing after all reads, with whether each denied action is granted for others.
     pub(crate) async fn finish(self) -> Unread {
         let Evaluator { account, metrics, .. } = self.evaluator;
-        let mut unread = Unread::of(self.states.into_inner(), self.listing.into_inner(), self.stopped.get());
+        let (states, listing) = (self.states.into_inner(), self.listing.into_inner());
+        let mut unread = Unread::of(states, listing, self.stopped.get(), &metrics.known_shielded);
         let (mut granted, readable) = (self.granted.into_inner(), self.readable.into_inner());
         for action in unread.denied() {
             let subjects = granted.remove(action).unwrap_or_else(|| match action {

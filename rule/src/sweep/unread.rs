@@ -11,7 +11,7 @@ use crate::{
     user::{Control, not_yet_consistent},
 };
 use policy::text::{count, excerpt};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tracing::warn;
 
 /// How many unknown users an error names.
@@ -33,19 +33,29 @@ pub(crate) struct Unread {
     /// The users whose turn did not come.
     not_reached: usize,
     /// The users who could not be read for reasons other than a denial.
-    failed: Vec<(String, CallError)>,
+    failed: Vec<UnreadUser>,
     /// By action: the users who could not be read because a policy denies it.
     denied: BTreeMap<&'static str, Denied>,
     /// The users who have a key of unknown last use for reasons other than a denial.
-    without_last_use: Vec<(String, CallError)>,
+    without_last_use: Vec<UnreadUser>,
     /// The same because a policy denies the action.
     last_use_denied: Denied,
+}
+
+/// A user who could not be read.
+#[derive(Debug)]
+struct UnreadUser {
+    name: String,
+    id: String,
+    error: CallError,
+    /// Whether the user is known to be shielded.
+    is_known: bool,
 }
 
 /// Users for whom an action was denied.
 #[derive(Debug, Default)]
 struct Denied {
-    users: Vec<(String, CallError)>,
+    users: Vec<UnreadUser>,
     /// Whether it is granted for others.
     control: Control,
 }
@@ -56,44 +66,57 @@ impl Denied {
         self.control == Control::Granted
     }
 
+    /// How many of them are not known to be shielded, or are not shielded but denied to the rule for all.
+    fn unexpected(&self) -> usize {
+        self.users.iter().filter(|user| !(user.is_known && self.is_shield())).count()
+    }
+
     /// The error of one of them.
     fn error(&self) -> Option<&CallError> {
-        self.users.first().map(|(_, error)| error)
+        self.users.first().map(|user| &user.error)
     }
 }
 
 impl Unread {
-    /// Folds what became of each user, and logs the first of those who are unknown, by name.
-    pub(crate) fn of(states: HashMap<String, State>, listing: Option<CallError>, stopped: bool) -> Unread {
+    /// Folds what became of each user, and logs the first of those who are unknown: others before those whose ids are known to be
+    /// shielded, and by name.
+    pub(crate) fn of(
+        states: HashMap<String, State>,
+        listing: Option<CallError>,
+        stopped: bool,
+        known_shielded: &BTreeSet<String>,
+    ) -> Unread {
         let mut unread = Unread { listed: states.len(), listing, stopped, ..Unread::default() };
-        for state in states.into_values() {
-            unread.add(state);
-        }
+        states.into_iter().for_each(|(id, state)| unread.add(id, state, known_shielded));
         unread.sort_and_log();
         unread
     }
 
-    fn add(&mut self, state: State) {
+    fn add(&mut self, id: String, state: State, known_shielded: &BTreeSet<String>) {
+        let is_known = known_shielded.contains(&id);
+        let user = |name, error| UnreadUser { name, id, error, is_known };
         match state {
             State::Evaluated | State::Gone => {}
             State::Pending => self.not_reached += 1,
             // A user who could not be found by the name in the second listing either.
-            State::NotFound(pending) => self.failed.push((pending.user.name, not_yet_consistent())),
-            State::Unconfirmed(read) => self.failed.push((read.0.assessment.user.name, not_yet_consistent())),
+            State::NotFound(pending) => self.failed.push(user(pending.user.name, not_yet_consistent())),
+            State::Unconfirmed(read) => {
+                self.failed.push(user(read.0.assessment.user.name, not_yet_consistent()));
+            }
             State::Unread(unknown) => {
                 let Unknown { name, error } = *unknown;
                 // That a listing is denied says nothing of one user.
                 if error.kind == Failure::Denied && error.action != LIST_USERS {
-                    self.denied.entry(error.action).or_default().users.push((name, error));
+                    self.denied.entry(error.action).or_default().users.push(user(name, error));
                 } else {
-                    self.failed.push((name, error));
+                    self.failed.push(user(name, error));
                 }
             }
             State::WithoutLastUse(unknown) => {
                 let Unknown { name, error } = *unknown;
                 let is_denied = error.kind == Failure::Denied;
                 let users = if is_denied { &mut self.last_use_denied.users } else { &mut self.without_last_use };
-                users.push((name, error));
+                users.push(user(name, error));
             }
         }
     }
@@ -107,9 +130,9 @@ impl Unread {
         let lists = lists.chain(last_use_unknown.map(|users| (users, "last use unknown")));
         let mut left = LOGGED;
         for (users, what) in lists {
-            users.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-            for (user, error) in users.iter().take(left) {
-                warn!(user, %error, "{what}");
+            users.sort_unstable_by(|one, other| (one.is_known, &one.name).cmp(&(other.is_known, &other.name)));
+            for UnreadUser { name, id, error, .. } in users.iter().take(left) {
+                warn!(user = name, id, %error, "{what}");
             }
             left -= left.min(users.len());
         }
@@ -129,14 +152,15 @@ impl Unread {
         }
     }
 
-    /// How many users could not be read or were not reached. Those for whom a retry is expected to help do not count.
+    /// How many users could not be read or were not reached. Those for whom a retry is expected to help do not count, nor those who
+    /// are known to be shielded, and are.
     pub(crate) fn users_unknown(&self) -> usize {
-        let denied: usize = self.denied.values().map(|denied| denied.users.len()).sum();
+        let denied: usize = self.denied.values().map(Denied::unexpected).sum();
         self.not_reached + self.failed.len() + denied - self.not_yet_consistent()
     }
 
     fn not_yet_consistent(&self) -> usize {
-        self.failed.iter().filter(|(_, error)| error.kind == Failure::NotYetConsistent).count()
+        self.failed.iter().filter(|user| user.error.kind == Failure::NotYetConsistent).count()
     }
 
     /// The errors to raise. If an action is denied for a user and granted for others, a policy shields that user, who is then
@@ -174,7 +198,7 @@ impl Unread {
     }
 
     fn is_time_up(&self) -> bool {
-        let mut reasons = self.failed.iter().map(|(_, error)| error).chain(&self.listing);
+        let mut reasons = self.failed.iter().map(|user| &user.error).chain(&self.listing);
         reasons.any(|error| error.kind == Failure::TimeUp) || self.not_reached > 0 && !self.stopped
     }
 
@@ -185,8 +209,8 @@ impl Unread {
         if missing == 0 {
             return None;
         }
-        unread.sort_by(|(one, _), (other, _)| one.cmp(other));
-        let named = unread.iter().take(NAMED).map(|(name, error)| format!("{} ({error})", excerpt(name)));
+        unread.sort_by(|one, other| one.name.cmp(&other.name));
+        let named = unread.iter().take(NAMED).map(|user| format!("{} ({})", excerpt(&user.name), user.error));
         let named = named.collect::<Vec<_>>().join(", ");
         let named = if named.is_empty() { named } else { format!(": {named}") };
         let text = format!("{missing} of {} users unknown{named}.", self.listed);
@@ -196,7 +220,7 @@ impl Unread {
 
     fn unknown_last_uses(&self, account: &Account<'_>) -> Vec<Error> {
         let denied = self.last_use_denied.error();
-        let Some(error) = denied.or(self.without_last_use.first().map(|(_, error)| error)) else { return Vec::new() };
+        let Some(error) = denied.or(self.without_last_use.first().map(|user| &user.error)) else { return Vec::new() };
         let mut errors = Vec::new();
         if let Some(denied) = denied
             && (self.last_use_denied.control == Control::Denied || !account.calls.granted(denied.action))
@@ -241,15 +265,20 @@ mod tests {
         })
     }
 
+    /// What is missing, and how many lines the log has about it. Each test has a subscriber, since what one has no interest in,
+    /// another that runs at the same time could miss.
+    fn logged(states: HashMap<String, State>, known_shielded: &BTreeSet<String>) -> (Unread, usize) {
+        let lines = Arc::new(AtomicUsize::new(0));
+        let subscriber = registry().with(Lines(lines.clone()));
+        let unread = with_default(subscriber, || Unread::of(states, None, false, known_shielded));
+        (unread, lines.load(Relaxed))
+    }
+
     /// How many lines the log has about so many unread users and users with a key of unknown last use.
     fn lines(unread: usize, without_last_use: usize) -> usize {
-        let lines = Arc::new(AtomicUsize::new(0));
         let unread = states(State::Unread, unread);
         let without_last_use = states(State::WithoutLastUse, without_last_use);
-        with_default(registry().with(Lines(lines.clone())), || {
-            Unread::of(unread.chain(without_last_use).collect(), None, false);
-        });
-        lines.load(Relaxed)
+        logged(unread.chain(without_last_use).collect(), &BTreeSet::new()).1
     }
 
     #[test]
@@ -260,13 +289,29 @@ mod tests {
     }
 
     #[test]
+    fn a_known_user_does_not_count_while_shielded_and_is_named_after_the_others() {
+        let error = CallError { action: "iam:GetUser", kind: Failure::Denied, code: "AccessDenied".to_owned() };
+        let users = [("AIDA1", "known"), ("AIDA2", "other")];
+        let states = users.map(|(id, name)| (id.to_owned(), State::unread(name.to_owned(), error.clone())));
+        let known = ["AIDA1".to_owned(), "AIDA9".to_owned()].into();
+        let (mut unread, lines) = logged(states.into(), &known);
+        assert_eq!(lines, 2);
+        let named: Vec<_> = unread.denied["iam:GetUser"].users.iter().map(|user| user.name.as_str()).collect();
+        assert_eq!(named, ["other", "known"]);
+        for (control, expected) in [(Control::Granted, 1), (Control::Denied, 2), (Control::Unknown, 2)] {
+            unread.control("iam:GetUser", control);
+            assert_eq!(unread.users_unknown(), expected, "{control:?}");
+        }
+    }
+
+    #[test]
     fn users_for_whom_a_retry_is_expected_to_help_are_not_counted() {
         let mut states: HashMap<_, _> = states(State::Unread, 3).collect();
         let new = Unknown { name: "new".to_owned(), error: not_yet_consistent() };
         states.insert("NEW".to_owned(), State::Unread(Box::new(new)));
         states.insert("LATER".to_owned(), State::Pending);
         states.insert("READ".to_owned(), State::Evaluated);
-        let unread = Unread::of(states, None, false);
+        let (unread, _) = logged(states, &BTreeSet::new());
         assert_eq!((unread.listed, unread.users_unknown()), (6, 4));
     }
 }

@@ -249,7 +249,8 @@ impl Ministack {
 }
 
 /// Resources of a type that ministack does not know.
-const UNKNOWN: [&str; 3] = ["InvocationPolicy", "CoverageTimer", "ErrorsAlarm"];
+const UNKNOWN: [&str; 5] =
+    ["InvocationPolicy", "CoverageTimer", "UsersUnknownReminder", "NotCoveredReminder", "ErrorsAlarm"];
 
 /// A template without these resources.
 fn without(template: &str, resources: &[&str]) -> String {

@@ -114,9 +114,14 @@ def upload_code(s3):
 
 
 def create(name, **parameters):
+    """A stack, of a template from S3: member.yaml is too long for a call."""
+    s3, bucket = boto3.client("s3"), "templates"
+    if bucket not in [found["Name"] for found in s3.list_buckets()["Buckets"]]:
+        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_object(Bucket=bucket, Key=name, Body=json.dumps(reduced(template(name), parameters)))
     boto3.client("cloudformation").create_stack(
         StackName=name.removesuffix(".yaml"),
-        TemplateBody=json.dumps(reduced(template(name), parameters)),
+        TemplateURL=f"https://s3.amazonaws.com/{bucket}/{name}",
         Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
         Capabilities=["CAPABILITY_NAMED_IAM"],
     )

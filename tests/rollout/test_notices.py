@@ -170,9 +170,10 @@ def test_nothing_is_there_unless_it_is_asked_for():
     )
 
 
-def test_the_runbooks_get_the_executions_id_and_the_owners_tag_if_there_is_a_bus():
-    named = {"ExecutionId": "{{ automation:EXECUTION_ID }}", "OwnerTag": "team"}
-    for bus, expected in ((BUS, named), ("", {})):
+def test_the_runbooks_get_the_owners_tag_if_there_is_a_bus():
+    run = {"ExecutionId": "{{ automation:EXECUTION_ID }}"}
+    named = run | {"OwnerTag": "team"}
+    for bus, expected in ((BUS, named), ("", run)):
         found = member(EventBusArn=bus, OwnerTag="team").values()
         payloads = [
             step["inputs"]["InputPayload"] for one in found for step in one.get("Content", {}).get("mainSteps", [])

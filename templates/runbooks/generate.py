@@ -1,10 +1,12 @@
-"""Writes the runbooks' scripts into templates/member.yaml. Run it after each change of a script:
+"""Writes the runbooks' scripts into templates/member.yaml, and the conformance pack into templates/pack.yaml. Run it
+after each change of a script or of the pack:
 
 python3 templates/runbooks/generate.py
-python3 templates/runbooks/generate.py --check    # writes nothing, and fails if the template has other scripts
+python3 templates/runbooks/generate.py --check    # writes nothing, and fails if a template has something else
 
 A document's script is the files that the runbooks share and the runbook's own, which CloudFormation joins. The template
-has each file once, as it is here, but without the imports from one another.
+has each file once, as it is here, but without the imports from one another. pack.yaml has the pack up to the role of
+automatic remediation, which it fills in.
 """
 
 import ast
@@ -15,8 +17,11 @@ import textwrap
 
 RUNBOOKS = pathlib.Path(__file__).parent
 TEMPLATE = RUNBOOKS.parent / "member.yaml"
+PACK_TEMPLATE = RUNBOOKS.parent / "pack.yaml"
+PACK = RUNBOOKS.parents[1] / "conformance-pack/access-key-rotation.yaml"
 # Everything from here to the end of the template.
 MARK = "# What follows is from runbooks/generate.py. Change the files beside that program, and run it.\n"
+PACK_MARK = "# What follows is from runbooks/generate.py. Change the conformance pack, and run that program.\n"
 FILES = ("common", "records", "account", "proofs", "deactivate", "reactivate", "delete")
 
 
@@ -40,25 +45,34 @@ def mappings():
     return written
 
 
-def generated(template):
-    """The template with the scripts as the files have them now."""
-    before, mark, _ = template.partition(MARK)
+def pack():
+    body, mark, _ = PACK.read_text().partition("        #automatic# ")
     if not mark:
-        sys.exit(f"{TEMPLATE.name} has no line {MARK}")
-    return before + mappings()
+        sys.exit(f"{PACK.name} has no line with #automatic#")
+    return PACK_MARK + "Mappings:\n  ConformancePack:\n    Template:\n      Body: |\n" + textwrap.indent(body, " " * 8)
+
+
+def generated(path, mark, text):
+    """The template at the path, with this text from the mark on."""
+    before, found, _ = path.read_text().partition(mark)
+    if not found:
+        sys.exit(f"{path.name} has no line {mark}")
+    return before + text
 
 
 def main():
-    template = TEMPLATE.read_text()
+    templates = {
+        TEMPLATE: generated(TEMPLATE, MARK, mappings()),
+        PACK_TEMPLATE: generated(PACK_TEMPLATE, PACK_MARK, pack()),
+    }
     if sys.argv[1:] == ["--check"]:
-        if template != generated(template):
-            sys.exit(
-                "templates/member.yaml has other scripts than templates/runbooks: run templates/runbooks/generate.py"
-            )
+        if other := [path.name for path, text in templates.items() if path.read_text() != text]:
+            sys.exit(f"{other} have other contents than the files: run templates/runbooks/generate.py")
     elif sys.argv[1:]:
         sys.exit(__doc__)
     else:
-        TEMPLATE.write_text(generated(template))
+        for path, text in templates.items():
+            path.write_text(text)
 
 
 if __name__ == "__main__":

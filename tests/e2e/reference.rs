@@ -37,10 +37,11 @@ const DEPLOYMENT_PAGE: &str = "templates/README.md";
 const PARAMETERS_PAGE: &str = "templates/PARAMETERS.md";
 
 /// The templates and the pack, by their paths from `templates`.
-pub(crate) const TEMPLATES: [&str; 8] = [
+pub(crate) const TEMPLATES: [&str; 9] = [
     "organization.yaml",
     "hub.yaml",
     "member.yaml",
+    "pack.yaml",
     "automation.yaml",
     "aggregator.yaml",
     "notices.yaml",

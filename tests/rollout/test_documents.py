@@ -59,16 +59,22 @@ def test_the_template_has_the_scripts_of_the_files():
     assert run.returncode == 0, run.stderr
 
 
-def test_the_check_finds_a_template_with_another_script(monkeypatch, tmp_path, capsys):
-    stale = tmp_path / "member.yaml"
-    stale.write_text(generate.TEMPLATE.read_text().replace("MOST_SECONDS = 480", "MOST_SECONDS = 9999"))
-    monkeypatch.setattr(generate, "TEMPLATE", stale)
-    monkeypatch.setattr(sys, "argv", ["generate.py", "--check"])
-    with pytest.raises(SystemExit, match="run templates/runbooks/generate.py"):
+def test_the_check_finds_a_template_with_another_script_or_pack(monkeypatch, tmp_path):
+    for name, part, other in (
+        ("TEMPLATE", "MOST_SECONDS = 480", "MOST_SECONDS = 9999"),
+        ("PACK_TEMPLATE", "ConfigRuleName: access-key-rotation", "ConfigRuleName: another"),
+    ):
+        path = getattr(generate, name)
+        stale = tmp_path / path.name
+        stale.write_text(path.read_text().replace(part, other))
+        assert stale.read_text() != path.read_text()
+        monkeypatch.setattr(generate, name, stale)
+        monkeypatch.setattr(sys, "argv", ["generate.py", "--check"])
+        with pytest.raises(SystemExit, match=f"{path.name}.*run templates/runbooks/generate.py"):
+            generate.main()
+        monkeypatch.setattr(sys, "argv", ["generate.py"])
         generate.main()
-    monkeypatch.setattr(sys, "argv", ["generate.py"])
-    generate.main()
-    assert stale.read_text() == (ROOT / "templates/member.yaml").read_text()
+        assert stale.read_text() == path.read_text()
 
 
 def test_a_script_with_two_braces_in_a_row_is_refused(monkeypatch, tmp_path):

@@ -166,13 +166,16 @@ def function_code(aws):
     return aws.client("lambda").get_function_configuration(FunctionName="access-key-rotation")["CodeSha256"]
 
 
-def pack_parameters(aws):
+def organization_pack(aws):
     config = aws.client("config")
     found = config.describe_organization_conformance_packs(OrganizationConformancePackNames=["access-key-rotation"])
     [pack] = found["OrganizationConformancePacks"]
-    return {
-        parameter["ParameterName"]: parameter["ParameterValue"] for parameter in pack["ConformancePackInputParameters"]
-    }
+    return pack
+
+
+def pack_parameters(aws):
+    parameters = organization_pack(aws)["ConformancePackInputParameters"]
+    return {parameter["ParameterName"]: parameter["ParameterValue"] for parameter in parameters}
 
 
 def test_the_deployment_and_its_removal(aws):
@@ -299,6 +302,49 @@ def test_the_parts_and_their_removal(aws):
     aws.shell(names + rest)
     assert stack_names(stacks) == set()
     assert [s for s in stacks.list_stack_sets()["Summaries"] if s["Status"] == "ACTIVE"] == []
+
+
+def test_the_waves_of_units_and_of_the_organization(aws):
+    """The unit's pack, the organization's without the unit, and then for everybody. moto makes stacks of pack.yaml, but
+    no packs of them."""
+    deploy, roles, *_ = blocks(section("The parts one by one"), "sh")
+    units, everybody, leave, rest = blocks(section("In waves"), "sh")
+    names = shell_blocks(ORGANIZATION, "BUCKET=")
+    given = {"UNIT": aws.unit}
+    out = aws.shell(
+        names_and_upload() + deploy + roles + units + 'echo "$FUNCTION $RELEASE $MEMBER_STACK_SET"\n', **given
+    )
+    function, release, member = out.split()[-3:]
+    stacks = aws.client("cloudformation")
+    packs = stacks.list_stack_instances(StackSetName="access-key-rotation-pack")["Summaries"]
+    assert {instance["Account"] for instance in packs} == set(aws.members)
+    assert ":stackset/access-key-rotation-member:" in member
+    [parameter] = stacks.describe_stack_set(StackSetName="access-key-rotation-pack")["StackSet"]["Parameters"]
+    assert (parameter["ParameterKey"], parameter["ParameterValue"]) == ("FunctionArn", function)
+
+    found = f"FUNCTION={function}\nRELEASE={release}\n"
+    aws.shell(names + found + everybody)
+    assert pack_parameters(aws) == {"FunctionArn": function}
+    assert excluded_accounts(aws) == set(aws.members)
+
+    aws.shell(names + f"UNIT={aws.unit}\n" + leave)
+    # moto deletes the instances of accounts only, not those of organizational units.
+    stacks.delete_stack_instances(
+        StackSetName="access-key-rotation-pack", Accounts=aws.members, Regions=[REGION], RetainStacks=False
+    )
+    with pytest.raises(AssertionError, match="WITH_PACK: lists no account"):
+        aws.shell(names + found + everybody)
+    assert excluded_accounts(aws) == set(aws.members)
+    [step_4] = [block for block in blocks(section(ORGANIZATION), "sh") if "put-organization-conformance-pack" in block]
+    aws.shell(names + found + step_4 + rest)
+    assert excluded_accounts(aws) == set()
+    assert [s["StackSetName"] for s in stacks.list_stack_sets()["Summaries"] if s["Status"] == "ACTIVE"] == [
+        "access-key-rotation-member"
+    ]
+
+
+def excluded_accounts(aws):
+    return set(organization_pack(aws).get("ExcludedAccounts", []))
 
 
 def test_an_updated_runbook_becomes_the_default_version_in_every_account(aws):

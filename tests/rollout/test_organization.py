@@ -29,8 +29,9 @@ def resource(name, logical_id, **parameters):
 
 
 def given_in_the_manual(option):
-    """What the manual's commands give as this option, which all of them give alike."""
-    [shorthand] = set(re.findall(rf"--{option} (\S+)", (ROOT / "templates/README.md").read_text()))
+    """What the manual's commands give as this option, all of them alike. But the pack's StackSet depends on this one."""
+    found = re.findall(rf"--{option} (\S+)", (ROOT / "templates/README.md").read_text())
+    [shorthand] = {given.removesuffix(",DependsOn=$MEMBER_STACK_SET") for given in found}
     return dict(pair.split("=") for pair in shorthand.split(","))
 
 

@@ -8,7 +8,7 @@ import botocore.session
 import pytest
 from cfnlint.decode.cfn_yaml import loads
 
-from deployed import resolved, template
+from deployed import HUB, parameter_values, resolved, template
 
 ROOT = pathlib.Path(__file__).parents[2]
 TEXT = (ROOT / "conformance-pack/access-key-rotation.yaml").read_text()
@@ -105,3 +105,38 @@ def test_the_automatic_remediation_is_wired_as_aws_config_requires():
     parameters = loads(AUTOMATIC)["Resources"]["Remediation"]["Properties"]["Parameters"]
     role = "arn:aws:iam::123456789012:role/access-key-rotation-remediation"
     assert parameters["AutomationAssumeRole"] == {"StaticValue": {"Values": [role]}}
+
+
+def packed(**parameters):
+    """The pack that a stack of pack.yaml makes in the account HUB, and its parameters."""
+    stack = template("pack.yaml")
+    function = "arn:aws:lambda:eu-central-1:111122223333:function:access-key-rotation"
+    values = parameter_values(stack, {"FunctionArn": function, **parameters})
+    [pack] = resolved(stack["Resources"], values, stack["Conditions"]).values()
+    assert pack["Type"] == "AWS::Config::ConformancePack"
+    properties = pack["Properties"]
+    inputs = {given["ParameterName"]: given["ParameterValue"] for given in properties["ConformancePackInputParameters"]}
+    assert len(properties["TemplateBody"].encode()) <= limit("TemplateBody")
+    return properties["TemplateBody"], inputs
+
+
+def test_a_units_pack_is_the_organizations():
+    body, inputs = packed()
+    assert loads(body) == loads(TEXT)
+    defaults = {name: parameter["Default"] for name, parameter in PACK["Parameters"].items() if "Default" in parameter}
+    assert inputs.pop("FunctionArn").endswith(":function:access-key-rotation")
+    assert inputs == defaults
+    assert packed(Frequency="One_Hour", QuietDays="9")[1] == {
+        **packed()[1],
+        "Frequency": "One_Hour",
+        "QuietDays": "9",
+    }
+
+
+def test_a_units_pack_names_the_remediation_role_of_its_account():
+    body, inputs = packed(AutomaticRemediation="true", RolePath="/security/")
+    assert inputs["AutomaticRemediation"] == "true"
+    parameters = json.loads(json.dumps(loads(body)))["Resources"]["Remediation"]["Properties"]["Parameters"]
+    role = f"arn:aws:iam::{HUB}:role/security/access-key-rotation-remediation"
+    assert parameters.pop("AutomationAssumeRole") == {"StaticValue": {"Values": [role]}}
+    assert parameters == PACK["Resources"]["Remediation"]["Properties"]["Parameters"]

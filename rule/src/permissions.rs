@@ -2,7 +2,7 @@
 
 /// Each action that the templates allow the function, the coverage check or the evaluation role, with its purpose. Tests compare it
 /// with the templates, and the templates with the calls that are made.
-pub const PURPOSES: [(&str, &str); 22] = [
+pub const PURPOSES: [(&str, &str); 23] = [
     ("iam:ListUsers", "the users"),
     ("iam:ListAccessKeys", "keys and their age"),
     (
@@ -31,4 +31,5 @@ pub const PURPOSES: [(&str, &str); 22] = [
     ("config:DescribeConfigurationRecorderStatus", "the doctor"),
     ("config:DescribeRemediationExceptions", "the doctor"),
     ("ssm:DescribeDocument", "the doctor"),
+    ("ssm:GetServiceSetting", "the doctor"),
 ];

@@ -31,8 +31,14 @@ pub(crate) const ORGANIZATION_PACKS: &[&str] = &[
     "PutOrganizationConformancePack",
 ];
 pub(crate) const EVENTS: &[&str] = &["PutEvents"];
-pub(crate) const DOCUMENTS_AND_FUNCTIONS: &[&str] =
-    &["DescribeDocument", "GetPolicy", "GetFunctionConfiguration", "GetFunctionConcurrency", "GetAccountSettings"];
+pub(crate) const DOCUMENTS_AND_FUNCTIONS: &[&str] = &[
+    "DescribeDocument",
+    "GetServiceSetting",
+    "GetPolicy",
+    "GetFunctionConfiguration",
+    "GetFunctionConcurrency",
+    "GetAccountSettings",
+];
 pub(crate) const PARAMETERS: &[&str] =
     &["PutParameter", "GetParameter", "GetParametersByPath", "GetParameterHistory", "DeleteParameter"];
 pub(crate) const LOOKUPS: &[&str] = &["LookupEvents"];
@@ -204,6 +210,19 @@ async fn documents_and_functions() {
     assert_eq!([&document["DefaultVersion"], &document["LatestVersion"]], ["1", "2"]);
     assert_error(cli.run(&format!("{describe}s")).await, "InvalidDocument", "DescribeDocument");
     assert_error(cli.run(&format!("{describe} --region eu-central-1")).await, "InvalidDocument", "DescribeDocument");
+
+    let (destination, setting) = ("/ssm/automation/customer-script-log-destination", "GetServiceSetting");
+    let get = async |id: &str| cli.run(&format!("ssm get-service-setting --setting-id {id}")).await;
+    assert_eq!(get(destination).await.unwrap()["ServiceSetting"]["Status"], "Default");
+    cli.aws.world().account(MEMBER).set_service_setting(destination, "CloudWatch");
+    let arn = format!("arn:aws:ssm:{REGION}:{MEMBER}:servicesetting{destination}");
+    for id in [destination, &arn] {
+        let found = get(id).await.unwrap()["ServiceSetting"].take();
+        let found =
+            ["SettingId", "SettingValue", "Status", "ARN"].map(|field| found[field].as_str().unwrap().to_owned());
+        assert_eq!(found, [destination, "CloudWatch", "Customized", &arn]);
+    }
+    assert_error(get("/ssm/other").await, "ServiceSettingNotFound", setting);
 
     let function = cli.run("lambda get-function-configuration --function-name rule").await.unwrap();
     assert_eq!(function["FunctionArn"], format!("arn:aws:lambda:{REGION}:{MEMBER}:function:rule"));

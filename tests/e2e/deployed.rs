@@ -97,6 +97,25 @@ pub(crate) fn actions(role: &str) -> BTreeSet<String> {
     actions_of(policy(role))
 }
 
+/// What Systems Manager does with a runbook's role, and no call of a script's: it writes the script's output to CloudWatch Logs if the
+/// account's setting asks for it ("Logging Automation action output with CloudWatch Logs" in its user guide names these five).
+pub(crate) const SCRIPT_LOG: [&str; 5] = [
+    "logs:CreateLogGroup",
+    "logs:CreateLogStream",
+    "logs:DescribeLogGroups",
+    "logs:DescribeLogStreams",
+    "logs:PutLogEvents",
+];
+
+/// The actions of a runbook's role that the runbook's own calls need.
+pub(crate) fn actions_of_script(role: &str) -> BTreeSet<String> {
+    let mut actions = actions(role);
+    for action in SCRIPT_LOG {
+        assert!(actions.remove(action), "{role}: {action}");
+    }
+    actions
+}
+
 /// The actions that a role's policy allows where everything that is optional is turned on.
 pub(crate) fn most_actions(role: &str) -> BTreeSet<String> {
     actions_of(&WITH_EVERYTHING[role])

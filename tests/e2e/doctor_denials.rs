@@ -56,6 +56,7 @@ async fn a_check_that_the_doctor_may_not_make_is_unknown_and_says_what_to_allow(
         (MEMBER, "config:DescribeConfigRuleEvaluationStatus"),
         (MEMBER, "config:DescribeRemediationExceptions"),
         (MEMBER, "ssm:DescribeDocument"),
+        (MEMBER, "ssm:GetServiceSetting"),
         (HUB, "lambda:GetFunctionConfiguration"),
         (HUB, "lambda:GetPolicy"),
         (HUB, "lambda:GetFunctionConcurrency"),

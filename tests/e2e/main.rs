@@ -37,6 +37,7 @@ mod doctor_checks;
 mod doctor_defects;
 mod doctor_denials;
 mod doctor_exclusions;
+mod doctor_script_log;
 mod evaluate;
 mod evidence;
 mod exempt;

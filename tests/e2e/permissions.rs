@@ -10,7 +10,7 @@ use crate::{
 };
 use access_key_rotation::coverage::check::check;
 use deployment::function_arn;
-use local_aws::events;
+use local_aws::{REGION, events};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -113,6 +113,21 @@ fn the_function_may_do_in_its_own_account_what_the_evaluation_role_may_elsewhere
     let all = [own(FUNCTION_ROLE), own(COVERAGE_ROLE)].concat();
     assert_eq!(all, elsewhere.iter().map(without_account).collect::<Vec<_>>());
     assert_eq!(own(COVERAGE_ROLE).len(), 1, "the check of coverage reads neither users nor results");
+}
+
+/// Systems Manager uses them, see `SCRIPT_LOG`. With all log groups, a runbook could write into any other log of the account.
+#[test]
+fn the_runbooks_roles_may_write_the_log_of_scripts_and_no_other() {
+    for role in [REMEDIATION_ROLE, DELETION_ROLE] {
+        let statements = deployed::policy(role)["Statement"].as_array().unwrap();
+        let resources = statements.iter().filter(|statement| statement["Action"].to_string().contains("logs:"));
+        let resources: BTreeSet<_> = resources.flat_map(|statement| list(&statement["Resource"])).collect();
+        let group = format!("arn:aws:logs:{REGION}:111122221111:log-group:/aws/ssm/automation/executeScript:*");
+        assert_eq!(resources, BTreeSet::from(["*", &group]), "{role}");
+        let everywhere = statements.iter().filter(|statement| statement["Resource"] == "*");
+        let everywhere: Vec<_> = everywhere.flat_map(|statement| list(&statement["Action"])).collect();
+        assert!(!everywhere.iter().any(|action| action.starts_with("logs:") && *action != "logs:DescribeLogGroups"));
+    }
 }
 
 #[test]

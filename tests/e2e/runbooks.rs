@@ -399,6 +399,6 @@ async fn the_way_out_and_back_and_the_permissions_for_it() {
     let proven = deployment.member(|account| account.parameters()[record(&waiting).as_str()].contains("provenUntil"));
     assert!(proven);
     for role in [DEACTIVATE, DELETE].map(role) {
-        assert_eq!(used(&deployment, role), deployed::actions(role), "{role}");
+        assert_eq!(used(&deployment, role), deployed::actions_of_script(role), "{role}");
     }
 }

@@ -148,9 +148,9 @@ def test_the_command_line_has_the_evaluation_role_if_its_own_is_given(account):
         "Condition": {"ArnLike": {"aws:PrincipalArn": COMMAND_LINE}},
     }
     assert role["trust"]["Statement"] == [THE_FUNCTIONS, people]
-    sids = [statement["Sid"] for statement in role["policy"]["Statement"]]
-    assert sids == [*SIDS, "ReadRecorder", "ReadRemediation", "ReadRunbooks"]
-    runbooks = role["policy"]["Statement"][-1]["Resource"]
+    statements = {statement["Sid"]: statement for statement in role["policy"]["Statement"]}
+    assert [*statements] == [*SIDS, "ReadRecorder", "ReadRemediation", "ReadRunbooks", "ReadScriptLogging"]
+    runbooks = statements["ReadRunbooks"]["Resource"]
     assert sorted(runbooks) == sorted(f"arn:aws:ssm:{REGION}:{MEMBER}:document/{name}" for name in documents())
 
 

@@ -10,6 +10,8 @@ pub(crate) struct Regional {
     pub(crate) recorder: Option<Recorder>,
     /// By name.
     pub(crate) documents: BTreeMap<String, Document>,
+    /// Settings of Systems Manager that somebody changed, by their ids.
+    pub(crate) service_settings: BTreeMap<String, String>,
     /// By name.
     pub(crate) functions: BTreeMap<String, Function>,
     /// The quota of concurrent executions, if it is not Lambda's default.

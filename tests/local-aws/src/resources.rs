@@ -31,6 +31,11 @@ impl Account {
         self.regional.documents.remove(name).is_some()
     }
 
+    /// Changes one of Systems Manager's settings, such as `/ssm/automation/customer-script-log-destination`.
+    pub fn set_service_setting(&mut self, id: &str, value: &str) {
+        self.regional.service_settings.insert(id.to_owned(), value.to_owned());
+    }
+
     /// Creates a Lambda function without a policy and reserved concurrency, in place of any other with that name.
     pub fn add_function(&mut self, name: &str) {
         self.regional.functions.insert(name.to_owned(), Function::default());

@@ -7,6 +7,7 @@ mod permissions;
 mod recorder;
 mod remediation;
 mod report;
+mod script_log;
 
 use crate::{
     args::{

@@ -5,6 +5,7 @@ use super::{
     pack::Pack,
     permissions, recorder, remediation,
     report::{Caller, Check},
+    script_log,
 };
 use crate::{args::connection::Session, manual};
 use access_key_rotation::{
@@ -81,6 +82,7 @@ impl Examiner<'_> {
                 checks.extend(permissions::check(account, self.role_name).await);
             }
             checks.extend(remediation::runbooks(account, &caller).await);
+            checks.push(script_log::check(account, &caller).await);
             match &function.arn {
                 Some(arn) => {
                     let coverage = Coverage::read(account, None, arn, self.session.now).await;

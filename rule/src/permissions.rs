@@ -2,7 +2,7 @@
 
 /// Each action that the templates allow the function, the coverage check or the evaluation role, with its purpose. Tests compare it
 /// with the templates, and the templates with the calls that are made.
-pub const PURPOSES: [(&str, &str); 23] = [
+pub const PURPOSES: [(&str, &str); 24] = [
     ("iam:ListUsers", "the users"),
     ("iam:ListAccessKeys", "keys and their age"),
     (
@@ -31,5 +31,6 @@ pub const PURPOSES: [(&str, &str); 23] = [
     ("config:DescribeConfigurationRecorderStatus", "the doctor"),
     ("config:DescribeRemediationExceptions", "the doctor"),
     ("ssm:DescribeDocument", "the doctor"),
+    ("ssm:GetParametersByPath", "`scan`, `plan`, `evidence` and the doctor: the runbooks' records"),
     ("ssm:GetServiceSetting", "the doctor"),
 ];

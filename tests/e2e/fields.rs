@@ -43,7 +43,8 @@ async fn every_field_and_column_has_a_row_in_the_manual() {
         let account = world.account(HUB);
         for user in ["old", "exempt"] {
             account.create_user(user, Utc::now() - days(1000));
-            account.create_key(user, Utc::now() - days(200)).unwrap();
+            let key = account.create_key(user, Utc::now() - days(200)).unwrap();
+            account.set_parameter(&format!("/access-key-rotation/keys/{key}"), "anything");
         }
         account.tag_user("exempt", "access-key-rotation:exempt-until", "2099-12-31");
         account.tag_user("exempt", "access-key-rotation:exempt-owner", "payments");

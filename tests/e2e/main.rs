@@ -60,6 +60,7 @@ mod profiles;
 mod python;
 mod rdklib;
 mod recorded_results;
+mod records;
 mod reference;
 mod runbooks;
 mod runbooks_deleting;

@@ -75,11 +75,17 @@ async fn the_doctor_uses_what_the_role_has_with_a_command_line_and_nothing_else(
     let used: BTreeSet<_> = calls.clone().map(|call| format!("{}:{}", call.service, call.action)).collect();
     assert_eq!(used, deployed::actions_of(deployed::command_line_policy()));
 
+    let records =
+        calls.clone().filter(|call| call.action == "GetParametersByPath").filter_map(|call| call.subject.clone());
     let documents = calls.filter(|call| call.action == "DescribeDocument").filter_map(|call| call.subject.clone());
     let statements = deployed::command_line_policy()["Statement"].as_array().unwrap();
     let runbooks = statements.iter().find(|statement| statement["Sid"] == "ReadRunbooks").unwrap();
     let allowed = list(&runbooks["Resource"]).into_iter().map(|arn| arn.split_once(":document/").unwrap().1.to_owned());
     assert_eq!(documents.collect::<BTreeSet<_>>(), allowed.collect());
+    // Systems Manager authorizes a listing on the path as it is passed, with or without a slash at the end.
+    let listing = statements.iter().find(|statement| statement["Sid"] == "ReadRecords").unwrap();
+    let allowed = listing["Resource"].as_str().unwrap().split_once(":parameter").unwrap().1;
+    assert_eq!(records.collect::<BTreeSet<_>>(), BTreeSet::from([allowed.to_owned()]));
     let recorder = statements.iter().find(|statement| statement["Sid"] == "ReadRecorder").unwrap();
     assert_eq!(recorder["Resource"], "*", "without a name no recorder is the resource of the call");
 }

@@ -31,6 +31,8 @@ mod findings {
     pub(crate) mod finding;
     pub(crate) mod organization_scan;
     pub(crate) mod progress;
+    pub(crate) mod record;
+    pub(crate) mod records;
     pub(crate) mod report_scan;
     pub(crate) mod scan_result;
 }

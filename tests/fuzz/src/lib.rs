@@ -52,6 +52,7 @@ mod findings {
     pub(crate) mod comparison;
     pub(crate) mod exemptions;
     pub(crate) mod finding;
+    pub(crate) mod record;
     pub(crate) mod report_scan;
     pub(crate) mod scan_result;
 }

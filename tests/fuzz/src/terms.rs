@@ -21,7 +21,7 @@ pub(crate) static ORDER: LazyLock<Order> = LazyLock::new(|| {
 
 /// A scan with the defaults, of AWS or of credential reports.
 pub(crate) fn scan(credential_report: bool) -> Terms {
-    Terms { credential_report, ..Terms::new(&Parameters::default(), &ORDER, NOW.parse().unwrap()) }
+    Terms { credential_report, ..Terms::new(&Parameters::default(), &ORDER, 30, NOW.parse().unwrap()) }
 }
 
 /// A time that a clock may show.

@@ -9,7 +9,6 @@ use crate::{
     findings::organization_scan::scan_accounts,
     output::destination::Output,
 };
-use clap::value_parser;
 use std::path::PathBuf;
 use steps::Plan;
 
@@ -27,9 +26,6 @@ pub(crate) struct Args {
     /// Write to this file instead of standard output
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Wait this number of days between the deactivation and the deletion of a key (1 to 3650)
-    #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = value_parser!(u16).range(1..=3650))]
-    grace_days: u16,
     #[command(flatten)]
     scope: Scope,
 }
@@ -39,7 +35,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
     let result = scan_accounts(&args.scope.connection.open().await?, &args.scope, None, None).await?;
     tell_left_out(&result.left_out);
     let command_result = result.command_result();
-    let plan = Plan::new(result, args.grace_days);
+    let plan = Plan::new(result);
     output.write(move |out| markdown::write(&plan, out)).await?;
     Ok(command_result)
 }

@@ -71,6 +71,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
     }
     if args.format == Format::Csv {
         tell_left_out(&result.left_out);
+        for sentence in result.accounts.iter().filter_map(AccountSummary::records_sentence) {
+            let _ = writeln!(stderr(), "access-key-rotation: {sentence}");
+        }
     }
     let command_result = result.command_result();
     output.write(move |out| write(&result, args.format, out)).await?;

@@ -262,6 +262,7 @@ mod tests {
             max_access_key_age: 90,
             warn_before_days: 14,
             quiet_days: 45,
+            grace_days: 30,
             credential_report: false,
         };
         let document = json!({

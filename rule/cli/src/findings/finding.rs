@@ -1,6 +1,6 @@
 //! The findings of a scan for each user and account: the document that `--format json` prints and `--since` reads.
 
-use crate::args::order::Order;
+use crate::{args::order::Order, findings::record::Record};
 use access_key_rotation::coverage::account::{Coverage, State, several_rules};
 use chrono::{DateTime, Utc};
 use policy::{
@@ -68,6 +68,9 @@ pub(crate) struct Key {
     pub(crate) age_days: i64,
     /// `None` if it was not read, since the key is not stale.
     pub(crate) last_used: Option<Used>,
+    /// What the runbooks recorded of it; `None` if there is no record, or they were not read.
+    #[serde(default)]
+    pub(crate) record: Option<Record>,
 }
 
 /// The last use of a key. Without a date, IAM has no use on record.
@@ -97,6 +100,9 @@ pub(crate) struct AccountSummary {
     /// them.
     #[serde(default)]
     pub(crate) root_access_keys: Option<Vec<Key>>,
+    /// Why the runbooks' records are unknown; `None` if they were read, and for a credential report.
+    #[serde(default)]
+    pub(crate) records_error: Option<String>,
     /// The missing data, and the reason.
     pub(crate) error: Option<String>,
     /// When AWS Config last evaluated the rule, in `evidence`.
@@ -138,21 +144,24 @@ impl From<Coverage> for Covered {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Terms {
     pub(crate) scanned_at: DateTime<Utc>,
-    /// Days, as are the next two.
+    /// Days, as are the next three.
     pub(crate) max_access_key_age: u16,
     pub(crate) warn_before_days: u16,
     pub(crate) quiet_days: u16,
+    #[serde(default)]
+    pub(crate) grace_days: u16,
     /// Whether the scan evaluated credential reports, which have no key ids, no tags and so no exemptions.
     pub(crate) credential_report: bool,
 }
 
 impl Terms {
-    pub(crate) fn new(parameters: &Parameters, order: &Order, now: DateTime<Utc>) -> Terms {
+    pub(crate) fn new(parameters: &Parameters, order: &Order, grace_days: u16, now: DateTime<Utc>) -> Terms {
         Terms {
             scanned_at: now,
             max_access_key_age: parameters.max_access_key_age,
             warn_before_days: parameters.warn_before_days,
             quiet_days: order.quiet_days,
+            grace_days,
             credential_report: false,
         }
     }
@@ -242,11 +251,18 @@ impl Key {
                 region: used.region,
                 service_name: used.service,
             }),
+            record: None,
         }
     }
 }
 
 impl AccountSummary {
+    /// That the runbooks' records are unknown, and why.
+    pub(crate) fn records_sentence(&self) -> Option<String> {
+        let error = self.records_error.as_ref()?;
+        Some(format!("{}: the runbooks' records of access keys are unknown. {error}", self.account))
+    }
+
     /// One sentence about each access key of the root user.
     pub(crate) fn root_sentences(&self) -> impl Iterator<Item = String> {
         self.root_access_keys.iter().flatten().map(|key| {

@@ -7,10 +7,16 @@ use crate::{
         exemptions::read_exemptions,
         finding::{Covered, Finding, Terms},
         progress::Progress,
+        records::Records,
         scan_result::{AccountScan, ScanResult},
     },
 };
-use access_key_rotation::{coverage::account::read, metrics::Metrics, scan::scan, user::Evaluator};
+use access_key_rotation::{
+    coverage::account::read,
+    metrics::Metrics,
+    scan::scan,
+    user::{Evaluated, Evaluator},
+};
 use std::{path::Path, sync::Arc};
 
 /// What auditors ask besides: the exemption tags of all users, with one more call for each user, and when AWS Config last evaluated the
@@ -31,7 +37,7 @@ pub(crate) async fn scan_accounts(
     since: Option<&Path>,
     for_auditors: Option<ForAuditors<'_>>,
 ) -> anyhow::Result<ScanResult> {
-    let terms = &Terms::new(&scope.rule.parameters, &scope.order, session.now);
+    let terms = &Terms::new(&scope.rule.parameters, &scope.order, scope.grace_days, session.now);
     let earlier = since.map(|path| Earlier::read(path, terms)).transpose()?;
     let Resolved { accounts, left_out } = scope.targets.resolve(session).await?;
     let mut result = ScanResult::new(terms.clone(), earlier);
@@ -62,6 +68,8 @@ async fn scan_account(
         Ok(account) => account,
         Err(error) => return AccountScan { error: Some(error.to_string()), ..AccountScan::default() },
     };
+    // Before the keys: if a record then says that a runbook switched a key off which is on, somebody switched it on again.
+    let records = Records::read(&account).await;
     let evaluator = Evaluator {
         account: &account,
         parameters: &scope.rule.parameters,
@@ -71,7 +79,14 @@ async fn scan_account(
         has_notices: false,
     };
     let scan = scan(evaluator).await;
-    let findings = scan.users.into_iter().map(|user| Finding::new(id, user.assessment, &scope.order, terms)).collect();
+    let finding = |user: Evaluated| {
+        let mut finding = Finding::new(id, user.assessment, &scope.order, terms);
+        if let Ok(records) = &records {
+            records.add_to(&mut finding, terms.grace_days);
+        }
+        finding
+    };
+    let findings = scan.users.into_iter().map(finding).collect();
     let mut errors: Vec<_> = scan.complete.err().map(|error| error.to_string()).into_iter().collect();
     let (mut coverage, mut exemptions) = (None, Vec::new());
     if let Some(ForAuditors { function }) = for_auditors {
@@ -84,5 +99,6 @@ async fn scan_account(
         errors.extend(unread);
     }
     let error = (!errors.is_empty()).then(|| errors.join(" "));
-    AccountScan { findings, exemptions, coverage, error, ..AccountScan::default() }
+    let records_error = records.err().map(|error| account.error(&error).to_string());
+    AccountScan { findings, exemptions, coverage, records_error, error, ..AccountScan::default() }
 }

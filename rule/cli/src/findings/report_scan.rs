@@ -34,7 +34,7 @@ const ADDITIONAL: &str = "additional_credentials_info";
 
 /// The limits of findings from credential reports.
 pub(crate) const LIMITS: &str = "This comes from credential reports, and is as old as they are: a key that was \
-    switched off and on again looks new in them, and they show no exemptions and no key ids.";
+    switched off and on again looks new in them, and they show no exemptions, no key ids and no records of the runbooks.";
 
 const NOT_A_REPORT: &str = "not a credential report";
 
@@ -67,7 +67,8 @@ pub(crate) fn scan_reports(
     scope: &Scope,
     since: Option<&Path>,
 ) -> anyhow::Result<ScanResult> {
-    let terms = Terms { credential_report: true, ..Terms::new(&scope.rule.parameters, &scope.order, as_of) };
+    let terms =
+        Terms { credential_report: true, ..Terms::new(&scope.rule.parameters, &scope.order, scope.grace_days, as_of) };
     let earlier = since.map(|path| Earlier::read(path, &terms)).transpose()?;
     let mut result = ScanResult::new(terms.clone(), earlier);
     for path in paths {

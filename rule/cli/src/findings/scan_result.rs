@@ -34,6 +34,8 @@ pub(crate) struct AccountScan {
     pub(crate) coverage: Option<Covered>,
     /// The root user's keys, if they were read.
     pub(crate) root_access_keys: Option<Vec<Key>>,
+    /// Why the runbooks' records are unknown.
+    pub(crate) records_error: Option<String>,
     /// The missing data, and the reason.
     pub(crate) error: Option<String>,
 }
@@ -54,7 +56,8 @@ impl ScanResult {
 
     /// Adds an account: the findings of its users, and an error if some are missing.
     pub(crate) fn add(&mut self, scan: AccountScan) {
-        let AccountScan { account, name, mut findings, exemptions, coverage, root_access_keys, error } = scan;
+        let AccountScan { account, name, mut findings, exemptions, coverage, root_access_keys, records_error, error } =
+            scan;
         let count = |counts: fn(&Finding) -> bool| findings.iter().filter(|finding| counts(finding)).count();
         let summary = AccountSummary {
             account,
@@ -64,6 +67,7 @@ impl ScanResult {
             users_exempt: (!self.terms.credential_report).then(|| count(|finding| finding.exempt == Some(true))),
             old_inactive_keys: findings.iter().map(|finding| finding.old_inactive_keys.len()).sum(),
             root_access_keys,
+            records_error,
             error,
             coverage,
         };

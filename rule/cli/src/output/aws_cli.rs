@@ -1,7 +1,10 @@
 //! Commands of the AWS CLI that people copy into a POSIX shell.
 
 use super::shell::quoted;
-use crate::findings::finding::{Key, Terms};
+use crate::findings::{
+    finding::{Key, Terms},
+    record::DELETION,
+};
 
 /// The arguments of an IAM command about a user, or one of the user's keys. `--user-name=NAME` is one word: the AWS CLI would take a
 /// name that begins with `-` for an option.
@@ -17,6 +20,12 @@ pub(crate) fn iam(action: &str, user: &str, key: Option<&str>) -> Vec<String> {
 pub(crate) fn command(arguments: &[String]) -> String {
     let words: Vec<_> = arguments.iter().map(|argument| quoted(argument)).collect();
     format!("aws {}", words.join(" "))
+}
+
+/// How a key goes that is not active: by the runbook that may delete it, or by a command.
+pub(crate) fn deletion(user: &str, key: &Key, terms: &Terms) -> String {
+    let by_runbook = key.deletable_from().map(|day| format!("{DELETION} may delete {} from {day}", key.access_key_id));
+    by_runbook.unwrap_or_else(|| delete_command(user, key, terms))
 }
 
 /// The command that deletes a key. A credential report has no key ids, so there it is the one that lists them.

@@ -3,16 +3,18 @@
 use crate::{
     findings::{
         finding::{Finding, Key, Since},
+        record::Record,
         scan_result::ScanResult,
     },
     output::visible::visible,
 };
+use chrono::SecondsFormat;
 use policy::verdict::Compliance;
 use serde::Serialize;
 use std::io::{self, Write};
 
 /// The columns, which the header line has even without users.
-const COLUMNS: [&str; 13] = [
+const COLUMNS: [&str; 14] = [
     "account",
     "user",
     "user_id",
@@ -24,6 +26,7 @@ const COLUMNS: [&str; 13] = [
     "violations",
     "old_inactive_keys",
     "description",
+    "records",
     "since",
     "annotation",
 ];
@@ -46,6 +49,8 @@ struct Row<'a> {
     old_inactive_keys: String,
     /// The id and the description of each key that has one, separated by semicolons.
     description: String,
+    /// The id, the state and the time of each record, separated by semicolons.
+    records: String,
     since: Option<Since>,
     annotation: Option<&'a str>,
 }
@@ -64,6 +69,7 @@ impl<'a> Row<'a> {
             violations: finding.violations.join(";"),
             old_inactive_keys: finding.old_inactive_keys.join(";"),
             description: finding.access_keys.iter().filter_map(described).collect::<Vec<_>>().join(";"),
+            records: finding.access_keys.iter().filter_map(recorded).collect::<Vec<_>>().join(";"),
             since: finding.since,
             annotation: finding.annotation.as_deref(),
         }
@@ -73,6 +79,12 @@ impl<'a> Row<'a> {
 /// Begins with the key id, so that no spreadsheet takes it for a formula.
 fn described(key: &Key) -> Option<String> {
     Some(format!("{} {}", key.access_key_id, visible(key.description.as_ref()?)))
+}
+
+fn recorded(key: &Key) -> Option<String> {
+    let Record { state, since, .. } = key.record.as_ref()?;
+    let since = since.map(|since| format!(" {}", since.to_rfc3339_opts(SecondsFormat::Secs, true)));
+    Some(format!("{} {}{}", key.access_key_id, state.as_str(), since.unwrap_or_default()))
 }
 
 pub(crate) fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> {
@@ -110,6 +122,7 @@ mod tests {
             violations: String::new(),
             old_inactive_keys: String::new(),
             description: String::new(),
+            records: String::new(),
             since: None,
             annotation: None,
         };

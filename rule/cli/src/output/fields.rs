@@ -20,6 +20,7 @@ pub(crate) const OBJECTS: &[Object] = &[
             ("maxAccessKeyAge", "number", "the limit, in days"),
             ("warnBeforeDays", "number", "how many days ahead a key counts as due soon"),
             ("quietDays", "number", "a key is in use if it was used within this number of days"),
+            ("graceDays", "number", "how many days after its deactivation a runbook may delete a key"),
             ("credentialReport", "boolean", "whether the scan evaluated credential reports"),
             ("accounts", "list", "the accounts, by id"),
             (
@@ -49,6 +50,11 @@ pub(crate) const OBJECTS: &[Object] = &[
                 "rootAccessKeys",
                 "list or null",
                 "the root user's access keys, with the fields of `accessKeys`; null if they were not read, as in a scan of AWS",
+            ),
+            (
+                "recordsError",
+                "text or null",
+                "why the runbooks' records are unknown; null if they were read, and for a credential report",
             ),
             ("error", "text or null", "what is missing and why; null if the account is complete"),
         ],
@@ -120,6 +126,25 @@ pub(crate) const OBJECTS: &[Object] = &[
                 "object or null",
                 "the last use; null if `scan` did not need it, since the key is not in violation, or could not read it",
             ),
+            (
+                "record",
+                "object or null",
+                "what the runbooks recorded of the key; null if there is no record, or `recordsError` says that they were not read",
+            ),
+        ],
+    },
+    Object {
+        output: "scan --format json",
+        within: "record",
+        fields: &[
+            ("state", "text", "`deactivating`, `deactivated`, `reactivating`, `reactivated` or `unreadable`"),
+            ("since", "time or null", "when the key came into this state; null if the record is unreadable"),
+            ("execution", "text or null", "the id of the runbook's execution; null if the record has none"),
+            (
+                "deletableFrom",
+                "day or null",
+                "the day from which a runbook may delete the key, such as `2026-03-31`; null if none may as things are",
+            ),
         ],
     },
     Object {
@@ -163,6 +188,7 @@ pub(crate) const OBJECTS: &[Object] = &[
             ("violations", "text", "`violations` in JSON, separated by semicolons"),
             ("old_inactive_keys", "text", "`oldInactiveKeys` of the user in JSON, separated by semicolons"),
             ("description", "text", "id and `description` of each key that has one, separated by semicolons"),
+            ("records", "text", "id, `state` and `since` of each key that has a record, separated by semicolons"),
             ("since", "`new`, `open` or empty", "`since` of the user in JSON"),
             ("annotation", "text", "`annotation` in JSON"),
         ],

@@ -6,6 +6,7 @@
 mod evidence;
 mod numbers;
 mod parts;
+mod records;
 mod users;
 
 use crate::{
@@ -36,6 +37,7 @@ pub(crate) fn write(result: &ScanResult, evidence: Option<&Evidence>, out: &mut 
         (incomplete(&missing, accounts.len()))
         @if let Some(evidence) = evidence { (evidence::before_totals(evidence)) }
         @if terms.credential_report { (credential_report()) }
+        (records_unknown(accounts))
         (root_keys(accounts))
         (totals.tiles(terms, accounts))
         @if let Some(comparison) = comparison { (numbers::changes(comparison)) }
@@ -58,6 +60,7 @@ pub(crate) fn write(result: &ScanResult, evidence: Option<&Evidence>, out: &mut 
     writeln!(out, "{}\n<main>\n{}", header.into_string(), before.into_string())?;
     users::write_users(result, &totals, out)?;
     users::write_old_keys(result, out)?;
+    records::write_records(result, out)?;
     writeln!(out, "</main>\n{}\n</body>\n</html>", foot().into_string())
 }
 
@@ -124,6 +127,20 @@ fn incomplete(missing: &[(&AccountSummary, &str)], accounts: usize) -> Markup {
                         }
                     }
                 }
+            }
+        }
+    }
+}
+
+/// The accounts whose runbooks' records are unknown.
+fn records_unknown(accounts: &[AccountSummary]) -> Markup {
+    let sentences: Vec<_> = accounts.iter().filter_map(AccountSummary::records_sentence).collect();
+    html! {
+        @if !sentences.is_empty() {
+            section.notice aria-labelledby="records-unknown" {
+                h2 #records-unknown { "Records unknown: " (number(sentences.len(), "account")) }
+                p { "What a runbook deactivated, and what somebody switched on again, looks like any other key there." }
+                ul { @for sentence in &sentences { li { (Theirs(sentence)) } } }
             }
         }
     }

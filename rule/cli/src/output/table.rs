@@ -9,7 +9,7 @@ use crate::{
         scan_result::ScanResult,
     },
     output::{
-        aws_cli::{before_deletion, delete_command},
+        aws_cli::{before_deletion, deletion},
         columns::{self, left},
     },
 };
@@ -33,6 +33,7 @@ pub(crate) fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> 
     });
     columns::write(&columns, rows, out)?;
     old_inactive_keys(result, out)?;
+    records(result, out)?;
     for account in &result.accounts {
         let name = account.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
         let exempt = account.users_exempt.map_or("exemptions unknown".to_owned(), |exempt| format!("{exempt} exempt"));
@@ -50,6 +51,9 @@ pub(crate) fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> 
     }
     if let Some(line) = left_out_line(&result.left_out) {
         writeln!(out, "{line}")?;
+    }
+    for sentence in result.accounts.iter().filter_map(AccountSummary::records_sentence) {
+        writeln!(out, "{sentence}")?;
     }
     for sentence in result.accounts.iter().flat_map(AccountSummary::root_sentences) {
         writeln!(out, "{sentence}")?;
@@ -69,11 +73,24 @@ fn old_inactive_keys(result: &ScanResult, out: &mut dyn Write) -> io::Result<()>
     for finding in &result.findings {
         for key in finding.old_inactive_keys() {
             let (created, status) = (key.create_date.date_naive(), key.status.as_str().to_lowercase());
-            let delete = delete_command(&finding.user_name, key, &result.terms);
+            let delete = deletion(&finding.user_name, key, &result.terms);
             writeln!(out, "{:<12}  {:<8}  {created}  {delete}", finding.account, status)?;
         }
     }
     Ok(())
+}
+
+/// What the runbooks did to keys, for all users.
+fn records(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> {
+    let columns = [left("Account", 12), left("User", 0), left("Access key", 0), left("Record of the runbooks", 0)];
+    let rows = result.findings.iter().flat_map(|finding| {
+        finding.access_keys.iter().filter_map(move |key| {
+            let (account, user): (&str, &str) = (&finding.account, &finding.user_name);
+            let key_id: &str = &key.access_key_id;
+            Some(vec![account.into(), user.into(), key_id.into(), key.record_line()?.into()])
+        })
+    });
+    columns::write(&columns, rows, out)
 }
 
 fn since(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {

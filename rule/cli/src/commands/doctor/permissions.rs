@@ -1,7 +1,10 @@
 //! Tests whether the assumed role may do each action that rule/README.md lists under "Permissions".
 
 use super::report::{Check, is_denial};
-use crate::manual;
+use crate::{
+    findings::{record::PATH, records::GET_PARAMETERS_BY_PATH},
+    manual,
+};
 use access_key_rotation::{
     aws::{
         account::Account,
@@ -27,6 +30,7 @@ pub(super) async fn check(account: &Account<'_>, role_name: &str) -> Vec<Check> 
     let role = Role(role_name);
     let mut checks = role.on_users(account).await;
     checks.extend(role.on_results(account).await);
+    checks.push(role.on_records(account).await);
     checks
 }
 
@@ -96,6 +100,12 @@ impl Role<'_> {
                 &["InvalidResultTokenException", "InvalidParameterValueException", "NoSuchConfigRuleException"],
             ),
         ]
+    }
+
+    async fn on_records(&self, account: &Account<'_>) -> Check {
+        let request = aws_sdk_ssm::Client::new(&account.settings).get_parameters_by_path().path(PATH).max_results(1);
+        let read = account.calls.call(GET_PARAMETERS_BY_PATH, account.ends.reads, || request.clone().send()).await;
+        self.check(GET_PARAMETERS_BY_PATH, read, &[])
     }
 
     /// `answers`: errors that only a caller with the permission gets.

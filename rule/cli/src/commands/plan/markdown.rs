@@ -1,6 +1,6 @@
 //! The plan as a checklist for each owner.
 
-use super::steps::{Plan, Step, steps};
+use super::steps::{OldKey, Plan, Step, deletion_by_runbook, steps};
 use crate::{
     findings::finding::{Finding, Key},
     output::{
@@ -18,6 +18,13 @@ pub(super) fn write(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "Old inactive keys: {}.", plan.old_inactive_keys.len())?;
     for account in &plan.incomplete {
         writeln!(out, "**Account {account} is incomplete. It may have more violations.**")?;
+    }
+    for sentence in &plan.records_unknown {
+        writeln!(
+            out,
+            "**{} What a runbook deactivated, and what somebody switched on again, looks like any other key here.**",
+            escape(sentence)
+        )?;
     }
     if !plan.violations.is_empty() {
         violations(plan, out)?;
@@ -63,9 +70,13 @@ fn user(finding: &Finding, plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     let Finding { account, user_name, annotation, access_keys, .. } = finding;
     writeln!(out, "\n### {} in {account} ({})\n", escape(user_name), finding.priority().as_str())?;
     writeln!(out, "{}\n", escape(annotation.as_deref().unwrap_or_default()))?;
-    for Key { access_key_id, description, .. } in access_keys {
+    for key in access_keys {
+        let Key { access_key_id, description, .. } = key;
         if let Some(description) = description {
             writeln!(out, "Description of {access_key_id}: {}\n", escape(description))?;
+        }
+        if let Some(line) = key.record_line() {
+            writeln!(out, "Record of {access_key_id}: {}\n", escape(&line))?;
         }
     }
     for Step { what, runbook, command: by_hand, changes } in steps(finding, plan) {
@@ -90,15 +101,18 @@ fn old_inactive_keys(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
          Leave a key that a runbook deactivated to AccessKeyRotation-DeleteDeactivatedKeys, which keeps it for some time.\n",
         before_deletion(&plan.terms)
     )?;
-    for (account, user_name, key) in &plan.old_inactive_keys {
+    for OldKey { account, user_name, user_id, key } in &plan.old_inactive_keys {
         let (id, status, created) =
             (&key.access_key_id, key.status.as_str().to_lowercase(), key.create_date.date_naive());
         let description = key.description.as_ref().map(|text| format!(", {}", escape(text))).unwrap_or_default();
+        let (may, delete) = match deletion_by_runbook(key, user_id.as_deref(), plan.terms.grace_days) {
+            Some((may, arguments)) => (format!(", {may}"), command(&arguments)),
+            None => (String::new(), delete_command(user_name, key, &plan.terms)),
+        };
         writeln!(
             out,
-            "- [ ] {id} of {} in {account} ({status}, created {created}{description}) *changes*<br>`{}`",
-            escape(user_name),
-            delete_command(user_name, key, &plan.terms)
+            "- [ ] {id} of {} in {account} ({status}, created {created}{description}{may}) *changes*<br>`{delete}`",
+            escape(user_name)
         )?;
     }
     Ok(())

@@ -6,7 +6,8 @@
 
 use crate::{
     findings::{
-        finding::{Finding, Key, Terms},
+        finding::{AccountSummary, Finding, Key, Terms},
+        record::DELETION,
         scan_result::ScanResult,
     },
     output::aws_cli::iam,
@@ -21,23 +22,37 @@ const SETTLE_DAYS: u16 = 7;
 pub(super) struct Plan {
     pub(super) terms: Terms,
     pub(super) violations: Vec<Finding>,
-    /// Account, user and key.
-    pub(super) old_inactive_keys: Vec<(String, String, Key)>,
+    pub(super) old_inactive_keys: Vec<OldKey>,
     /// Accounts with missing data.
     pub(super) incomplete: Vec<String>,
-    pub(super) grace_days: u16,
+    /// A sentence for each account whose runbooks' records are unknown.
+    pub(super) records_unknown: Vec<String>,
+}
+
+/// A key that is older than the limit, but not active, and whose it is.
+pub(super) struct OldKey {
+    pub(super) account: String,
+    pub(super) user_name: String,
+    pub(super) user_id: Option<String>,
+    pub(super) key: Key,
 }
 
 impl Plan {
-    pub(super) fn new(result: ScanResult, grace_days: u16) -> Plan {
+    pub(super) fn new(result: ScanResult) -> Plan {
         let incomplete = result.accounts.iter().filter(|account| account.error.is_some());
         let incomplete = incomplete.map(|account| account.account.clone()).collect();
+        let records_unknown = result.accounts.iter().filter_map(AccountSummary::records_sentence).collect();
         let old = result.findings.iter().flat_map(|finding| {
-            finding.old_inactive_keys().map(|key| (finding.account.clone(), finding.user_name.clone(), key.clone()))
+            finding.old_inactive_keys().map(|key| OldKey {
+                account: finding.account.clone(),
+                user_name: finding.user_name.clone(),
+                user_id: finding.user_id.clone(),
+                key: key.clone(),
+            })
         });
         let old_inactive_keys = old.collect();
         let violations = result.findings.into_iter().take_while(Finding::is_violation).collect();
-        Plan { terms: result.terms, violations, old_inactive_keys, incomplete, grace_days }
+        Plan { terms: result.terms, violations, old_inactive_keys, incomplete, records_unknown }
     }
 }
 
@@ -120,7 +135,7 @@ pub(super) fn steps(finding: &Finding, plan: &Plan) -> Vec<Step> {
         }
         other => {
             if let Some((other, other_id)) = other {
-                steps.extend(make_room(&finding.user_name, other, other_id, plan.grace_days));
+                steps.extend(make_room(finding, other, other_id, plan.terms.grace_days));
             }
             let create = iam("create-access-key", &finding.user_name, None);
             steps.push(Step::change("Create a new key. AWS shows its secret only this once.", create));
@@ -142,16 +157,29 @@ fn switch(what: String, from: &Key) -> Step {
 }
 
 /// Deletes a key that is not active, since a user has room for two.
-fn make_room(user: &str, key: &Key, id: &str, grace_days: u16) -> [Step; 3] {
+fn make_room(finding: &Finding, key: &Key, id: &str, grace_days: u16) -> [Step; 3] {
     let status = key.status.as_str().to_lowercase();
+    let delete = match deletion_by_runbook(key, finding.user_id.as_deref(), grace_days) {
+        Some((may, command)) => Step::change(format!("{id} {may}. Start it then, to make room."), command),
+        None => Step::change(
+            format!("If {id} has been {status} for {grace_days} days and is not exempt, delete it to make room."),
+            iam("delete-access-key", &finding.user_name, Some(id)),
+        ),
+    };
     [
         Step::look(format!("Check that nobody needs {id} any more. It is {status}."), id),
-        Step::change(
-            format!("If {id} has been {status} for {grace_days} days and is not exempt, delete it to make room."),
-            iam("delete-access-key", user, Some(id)),
-        ),
+        delete,
         Step::person(format!("Continue only after {id} is deleted.")),
     ]
+}
+
+/// From when a runbook may delete the key that another one deactivated, and the command that starts it.
+pub(super) fn deletion_by_runbook(key: &Key, user_id: Option<&str>, grace_days: u16) -> Option<(String, Vec<String>)> {
+    let (day, user_id) = (key.deletable_from()?, user_id?);
+    Some((
+        format!("may be deleted from {day} by {DELETION}"),
+        runbook(DELETION, user_id, &format!("GraceDays={grace_days},DryRun=false")),
+    ))
 }
 
 /// Watch, deactivate, wait, delete. With a user id, the runbooks can do it.
@@ -172,24 +200,29 @@ fn retire(user: &str, user_id: Option<&str>, key: &Key, plan: &Plan) -> Vec<Step
             "Check that nothing uses {id} (no use on record). Go on only if there is still none. Otherwise, run plan again."
         ),
     };
-    let grace_days = plan.grace_days;
+    let grace_days = plan.terms.grace_days;
     let day = (plan.terms.scanned_at + TimeDelta::days(grace_days.into())).date_naive();
     let age = plan.terms.max_access_key_age;
     let deactivate =
         iam("update-access-key", user, Some(id)).into_iter().chain(["--status", "Inactive"].map(str::to_owned));
-    vec![
+    // The runbook leaves such a key on, unless it is told that somebody means it.
+    let is_on_again = key.record.as_ref().is_some_and(|record| record.is_on_again(key.status));
+    let again = if is_on_again { ",Again=true" } else { "" };
+    let find_out = format!(
+        "Find out who switched {id} on again after a runbook had deactivated it, and why. The remediation does not \
+         deactivate it again by itself."
+    );
+    let steps = vec![
         Step::look(look, id),
         Step {
             runbook: user_id.map(|user_id| {
-                let options = format!("MaxAccessKeyAge={age},QuietDays={SETTLE_DAYS}");
-                runbook("DeactivateStaleKeys", user_id, &options)
+                let options = format!("MaxAccessKeyAge={age},QuietDays={SETTLE_DAYS}{again}");
+                runbook("AccessKeyRotation-DeactivateStaleKeys", user_id, &options)
             }),
             ..Step::change(format!("Deactivate {id}."), deactivate.collect())
         },
         Step {
-            runbook: user_id.map(|user_id| {
-                runbook("DeleteDeactivatedKeys", user_id, &format!("GraceDays={grace_days},DryRun=false"))
-            }),
+            runbook: user_id.map(|user_id| runbook(DELETION, user_id, &format!("GraceDays={grace_days},DryRun=false"))),
             ..Step::change(
                 format!(
                     "{grace_days} days after that, on {day} at the earliest, delete {id} if nothing broke and it is still inactive."
@@ -197,14 +230,14 @@ fn retire(user: &str, user_id: Option<&str>, key: &Key, plan: &Plan) -> Vec<Step
                 iam("delete-access-key", user, Some(id)),
             )
         },
-    ]
+    ];
+    is_on_again.then(|| Step::person(find_out)).into_iter().chain(steps).collect()
 }
 
 /// Starts a runbook for one user.
-fn runbook(name: &str, user_id: &str, options: &str) -> Vec<String> {
-    let document = format!("AccessKeyRotation-{name}");
+fn runbook(document: &str, user_id: &str, options: &str) -> Vec<String> {
     let parameters = format!("ResourceId={user_id},{options}");
-    ["ssm", "start-automation-execution", "--document-name", &document, "--parameters", &parameters]
+    ["ssm", "start-automation-execution", "--document-name", document, "--parameters", &parameters]
         .map(str::to_owned)
         .to_vec()
 }

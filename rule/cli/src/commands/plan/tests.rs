@@ -2,9 +2,12 @@
 
 use super::{
     markdown,
-    steps::{Plan, Step, steps},
+    steps::{OldKey, Plan, Step, steps},
 };
-use crate::findings::finding::{Finding, Key, Terms, Used, compliant};
+use crate::findings::{
+    finding::{Finding, Key, Terms, Used, compliant},
+    record::{Record, State},
+};
 use chrono::TimeDelta;
 use policy::{
     access_key::KeyStatus::{self, Active, Expired, Inactive},
@@ -17,6 +20,7 @@ fn terms() -> Terms {
         max_access_key_age: 90,
         warn_before_days: 14,
         quiet_days: 45,
+        grace_days: 30,
         credential_report: false,
     }
 }
@@ -37,6 +41,7 @@ fn finding(user: &str, keys: &[Spec<'_>], violations: &[&str]) -> Finding {
             region: "eu-west-1".to_owned(),
             service_name: "s3".to_owned(),
         }),
+        record: None,
     };
     Finding {
         compliance: Compliance::NonCompliant,
@@ -149,12 +154,17 @@ fn plan() -> Plan {
     violations[3].access_keys[0].description = Some("<i>mail</i> \u{202e}relay\n# `x`".to_owned());
     let old = |user: &str, status| {
         let key = finding(user, &[("AKIASIX", status, 300, None)], &[]).access_keys.remove(0);
-        ("111122223333".to_owned(), user.to_owned(), key)
+        OldKey {
+            account: "111122223333".to_owned(),
+            user_name: user.to_owned(),
+            user_id: Some(format!("AIDA{user}")),
+            key,
+        }
     };
     let mut old_inactive_keys = vec![old("blocked", Inactive), old("-rf", Expired)];
-    old_inactive_keys[1].2.description = Some("*relay*".to_owned());
+    old_inactive_keys[1].key.description = Some("*relay*".to_owned());
     let incomplete = vec!["444455556666".to_owned()];
-    Plan { terms: terms(), violations, old_inactive_keys, incomplete, grace_days: 30 }
+    Plan { terms: terms(), violations, old_inactive_keys, incomplete, records_unknown: Vec::new() }
 }
 
 fn written(plan: &Plan) -> String {
@@ -255,4 +265,60 @@ fn a_key_that_ses_used_is_told_to_change_the_smtp_password_for_its_region() {
         assert!(advice(service, "N/A").unwrap().contains("for the Region that it sends in."), "{service}");
     }
     assert_eq!(advice("s3", "eu-west-1"), None);
+}
+
+/// A finding whose last key has that record.
+fn with_record(mut finding: Finding, state: State, deletable_from: Option<&str>) -> Finding {
+    let since = Some("2026-02-01T12:00:00Z".parse().unwrap());
+    let deletable_from = deletable_from.map(|day| day.parse().unwrap());
+    finding.access_keys.last_mut().unwrap().record =
+        Some(Record { state, since, execution: Some("7a4c6d1f".to_owned()), deletable_from });
+    finding
+}
+
+#[test]
+fn a_key_that_somebody_switched_on_again_is_asked_about_and_the_runbook_is_told_again() {
+    let finding = finding("bot", &[("A", Active, 100, Some(None))], &["A"]);
+    for (state, is_again) in [
+        (State::Reactivated, true),
+        (State::Deactivated, true),
+        (State::Deactivating, false),
+        (State::Unreadable, false),
+    ] {
+        let finding = with_record(finding.clone(), state, None);
+        let steps = steps(&finding, &plan());
+        assert_eq!(steps[0].what.starts_with("Find out who switched A on again"), is_again, "{state:?}");
+        let runbooks: Vec<_> = steps.iter().filter_map(|step| Some(step.runbook.as_ref()?.last()?.as_str())).collect();
+        assert_eq!(runbooks[0].ends_with("QuietDays=7,Again=true"), is_again, "{runbooks:?}");
+        assert!(!runbooks[1].contains("Again"), "{runbooks:?}");
+        let text = written(&Plan { violations: vec![finding], ..plan() });
+        assert!(text.contains(&format!("\nRecord of A: {}", state.as_str())), "{text}");
+    }
+}
+
+#[test]
+fn what_a_runbook_deactivated_is_left_to_the_runbook() {
+    let used = ("A", Active, 100, Some(Some(1)));
+    let finding = finding("bot", &[used, ("B", Inactive, 300, None)], &["A"]);
+    let recorded = with_record(finding.clone(), State::Deactivated, Some("2026-03-03"));
+    let room = steps(&recorded, &plan()).into_iter().nth(1).unwrap();
+    let start = "start-automation-execution --document-name AccessKeyRotation-DeleteDeactivatedKeys \
+                 --parameters ResourceId=AIDAbot,GraceDays=30,DryRun=false";
+    assert_eq!(room.command.unwrap()[1..].join(" "), start);
+    assert!(room.what.starts_with("B may be deleted from 2026-03-03 by AccessKeyRotation-DeleteDeactivatedKeys."));
+    let key = |finding: &Finding| OldKey {
+        account: finding.account.clone(),
+        user_name: "bot".to_owned(),
+        user_id: finding.user_id.clone(),
+        key: finding.access_keys[1].clone(),
+    };
+    let old_inactive_keys = vec![key(&recorded), key(&with_record(finding, State::Reactivated, None))];
+    let text =
+        written(&Plan { old_inactive_keys, records_unknown: vec!["444455556666: _unknown_.".to_owned()], ..plan() });
+    let lines: Vec<_> = text.lines().filter(|line| line.starts_with("- [ ] B of bot")).collect();
+    assert!(
+        lines[0].contains(", may be deleted from 2026-03-03 by AccessKeyRotation-DeleteDeactivatedKeys) *changes*")
+    );
+    assert!(lines[0].contains(start) && lines[1].contains("aws iam delete-access-key"), "{lines:?}");
+    assert!(text.contains("\n**444455556666: \\_unknown\\_. What a runbook deactivated"), "{text}");
 }

@@ -21,6 +21,7 @@ fn terms() -> Terms {
         max_access_key_age: 90,
         warn_before_days: 14,
         quiet_days: 45,
+        grace_days: 30,
         credential_report: false,
     }
 }
@@ -34,6 +35,7 @@ fn finding(name: &str, seconds: &[i64]) -> Finding {
         create_date: terms().scanned_at - TimeDelta::seconds(*seconds),
         age_days: seconds / 86_400,
         last_used: None,
+        record: None,
     };
     compliant(name, seconds.iter().enumerate().map(key).collect())
 }
@@ -99,6 +101,7 @@ fn untrusted_text_never_becomes_markup() {
         create_date: terms().scanned_at,
         age_days: 0,
         last_used: Some(used),
+        record: None,
     };
     let root = finding("root", &[0]).access_keys.remove(0);
     let finding = Finding {

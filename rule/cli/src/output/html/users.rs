@@ -10,7 +10,7 @@ use crate::{
         finding::{Finding, Key, Since, Terms, Used},
         scan_result::ScanResult,
     },
-    output::aws_cli::{before_deletion, delete_command},
+    output::aws_cli::{before_deletion, deletion},
 };
 use chrono::{DateTime, Utc};
 use maud::{Markup, PreEscaped, html};
@@ -139,6 +139,11 @@ fn user(finding: &Finding, state: UserState, account_name: Option<&str>, terms: 
     let uses = to_rotate.filter_map(|key| Some((key, key.last_used.as_ref()?)));
     let smtp: Vec<_> =
         uses.filter_map(|(key, used)| Some(format!("{}: {}", key.access_key_id, used.smtp_advice()?))).collect();
+    let records: Vec<_> = finding
+        .access_keys
+        .iter()
+        .filter_map(|key| Some(format!("{}: {}.", key.access_key_id, key.record_line()?)))
+        .collect();
     html! {
         tbody data-account=(Theirs(&finding.account)) data-state={ (state.name()) @if is_new { " new" } } data-priority=(priority)
             data-age=(sorted(age)) data-used=(sorted(used)) {
@@ -162,6 +167,7 @@ fn user(finding: &Finding, state: UserState, account_name: Option<&str>, terms: 
                         td rowspan=(rows) {
                             bdi { (Theirs(finding.annotation.as_deref().unwrap_or_default())) }
                             @for advice in &smtp { p { (Theirs(advice)) } }
+                            @for line in &records { p { (Theirs(line)) } }
                         }
                     }
                 }
@@ -260,7 +266,7 @@ fn old_key(finding: &Finding, key: &Key, terms: &Terms) -> Markup {
             }
             td { (key.status.as_str()) }
             td { (number(key.age_days, "day")) }
-            td.id { (Theirs(&delete_command(&finding.user_name, key, terms))) }
+            td.id { (Theirs(&deletion(&finding.user_name, key, terms))) }
         }
     }
 }

@@ -316,7 +316,7 @@ async fn an_account_that_joins_before_its_runbooks_exist_is_named_until_the_pack
         of("pack ").contains(" failed: CREATE_FAILED, ") && of(coverage).contains(" failed: no rule "),
         "{lines:#?}"
     );
-    assert!(of(coverage).ends_with(" | What to do is in templates/README.md, \"Coverage\"."), "{lines:#?}");
+    assert!(of(coverage).ends_with(" | What to do is in templates/OPERATING.md, \"Coverage\"."), "{lines:#?}");
 
     let put = format!(
         "configservice put-organization-conformance-pack --organization-conformance-pack-name {RULE} --template-body \

@@ -33,7 +33,7 @@ pub(crate) mod fields;
 
 const RULE_PAGE: &str = "rule/README.md";
 const COMMAND_LINE_PAGE: &str = "rule/cli/README.md";
-const DEPLOYMENT_PAGE: &str = "templates/README.md";
+const OPERATING_PAGE: &str = "templates/OPERATING.md";
 const PARAMETERS_PAGE: &str = "templates/PARAMETERS.md";
 
 /// The templates and the pack, by their paths from `templates`.
@@ -65,7 +65,7 @@ fn the_tables_are_those_of_the_code_and_the_templates() {
     let mut known: BTreeSet<_> = tables.into_keys().collect();
     known.insert((RULE_PAGE, "faults".to_owned()));
     known.insert((COMMAND_LINE_PAGE, "permissions of the doctor".to_owned()));
-    let pages = [RULE_PAGE, COMMAND_LINE_PAGE, DEPLOYMENT_PAGE, PARAMETERS_PAGE];
+    let pages = [RULE_PAGE, COMMAND_LINE_PAGE, OPERATING_PAGE, PARAMETERS_PAGE];
     let marked = pages.into_iter().flat_map(|page| marked(page).into_iter().map(move |name| (page, name)));
     assert_eq!(marked.collect::<BTreeSet<_>>(), known);
 }
@@ -154,7 +154,7 @@ fn of_the_templates(tables: &mut Tables) {
     }
     alarms.sort();
     let alarms = alarms.into_iter().map(|[name, description]| [code(&name), description]);
-    tables.insert((DEPLOYMENT_PAGE, "alarms".to_owned()), table(["Alarm", "What it says"], alarms));
+    tables.insert((OPERATING_PAGE, "alarms".to_owned()), table(["Alarm", "What it says"], alarms));
 
     for name in TEMPLATES {
         let file = name.rsplit('/').next().unwrap();

@@ -1,5 +1,5 @@
 //! What stays as it is between major versions, in one list. A line may be added. A line that changes or goes breaks a promise that
-//! templates/README.md makes ("What stays as it is"), so it needs a new major version.
+//! templates/OPERATING.md makes ("What stays as it is"), so it needs a new major version.
 
 use crate::{
     cloudformation::yaml,

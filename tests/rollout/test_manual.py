@@ -23,9 +23,9 @@ ROOT = pathlib.Path(__file__).parents[2]
 AWS = ROOT / "target/venv/bin/aws"
 
 
-def section(title):
-    """A section of the deployment guide, with those below it."""
-    [_, text] = MANUAL["templates/README.md"].split(f"\n## {title}\n")
+def section(title, page="README.md"):
+    """A section of a page of the deployment's manual, with those below it."""
+    [_, text] = MANUAL[f"templates/{page}"].split(f"\n## {title}\n")
     return text.split("\n## ")[0]
 
 
@@ -100,8 +100,6 @@ class Aws:
             organizations.move_account(
                 AccountId=status["AccountId"], SourceParentId=root, DestinationParentId=self.unit
             )
-        for bucket in ("example-access-key-rotation", "example-management"):
-            self.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
         self.write_code("")
 
     def write_code(self, text):
@@ -153,13 +151,14 @@ class Aws:
 ORGANIZATION = "Deploy it to an organization"
 
 
-def shell_blocks(title, *words):
+def shell_blocks(title, *words, page="README.md"):
     """The commands of a section, or those of its blocks that contain one of the words."""
-    return "".join(block for block in blocks(section(title), "sh") if not words or any(word in block for word in words))
+    found = blocks(section(title, page), "sh")
+    return "".join(block for block in found if not words or any(word in block for word in words))
 
 
-def names_and_upload():
-    return shell_blocks(ORGANIZATION, "BUCKET=", "RELEASE=", "MEMBERS=$(")
+NAMES, BUCKETS = shell_blocks("Before you begin"), shell_blocks(ORGANIZATION, "s3 mb")
+UPLOAD = shell_blocks(ORGANIZATION, "RELEASE=", "MEMBERS=$(")
 
 
 def function_code(aws):
@@ -181,15 +180,13 @@ def pack_parameters(aws):
 def test_the_deployment_and_its_removal(aws):
     """The function's stack in the organization's, and the pack from S3; then nothing of it is left. moto knows no
     StackSets in templates: see test_organization.py."""
-    assert '"Status": "CREATE_SUCCESSFUL"' in aws.shell(shell_blocks(ORGANIZATION))
+    assert '"Status": "CREATE_SUCCESSFUL"' in aws.shell(NAMES + shell_blocks(ORGANIZATION))
     stacks = aws.client("cloudformation")
     names = stack_names(stacks)
-    assert {"access-key-rotation", "access-key-rotation-member", "access-key-rotation-aggregator"} < names and len(
-        names
-    ) == 4
+    assert {"access-key-rotation", "access-key-rotation-member"} < names and len(names) == 3
     assert pack_parameters(aws)["FunctionArn"].endswith(":function:access-key-rotation")
 
-    aws.shell(shell_blocks(ORGANIZATION, "BUCKET=") + shell_blocks("Remove it"))
+    aws.shell(NAMES + shell_blocks("Remove it"))
     assert stack_names(stacks) == set()
     with pytest.raises(aws.client("config").exceptions.NoSuchOrganizationConformancePackException):
         pack_parameters(aws)
@@ -205,15 +202,14 @@ def with_members(script, accounts):
 
 
 DEPLOYMENTS = [
-    ("Deploy it to an organization", "OrganizationalUnitIds="),
-    ("The parts one by one", "hub.yaml"),
-    ("Who may invoke the function, and how often", "MemberAccounts4"),
+    ("README.md", ORGANIZATION, "OrganizationalUnitIds="),
+    ("HARDENING.md", "Who may invoke the function, and how often", "MemberAccounts4"),
 ]
 
 
-@pytest.mark.parametrize("title, word", DEPLOYMENTS)
-def test_no_command_goes_on_with_an_empty_list_of_accounts(title, word):
-    [block] = [block for block in blocks(section(title), "sh") if word in block]
+@pytest.mark.parametrize("page, title, word", DEPLOYMENTS)
+def test_no_command_goes_on_with_an_empty_list_of_accounts(page, title, word):
+    block = shell_blocks(title, word, page=page)
     refused = with_members(block, "")
     assert "cloudformation" not in refused.stdout and "MEMBERS: lists no account" in refused.stderr
     deployed = with_members(block, "111122223333,210987654321")
@@ -223,7 +219,8 @@ def test_no_command_goes_on_with_an_empty_list_of_accounts(title, word):
 @pytest.mark.parametrize("number", [1, 315, 316, 1260])
 def test_a_long_list_of_accounts_is_split(number):
     accounts = [str(111122220000 + n) for n in range(number)]
-    [block] = [block for block in blocks(section(DEPLOYMENTS[2][0]), "sh") if "MemberAccounts4" in block]
+    page, title, word = DEPLOYMENTS[1]
+    block = shell_blocks(title, word, page=page)
     given = dict(
         line.split("=")
         for line in with_members(block, ",".join(accounts)).stdout.split("\n")
@@ -235,7 +232,7 @@ def test_a_long_list_of_accounts_is_split(number):
 
 
 def test_the_list_of_accounts_has_the_open_ones_of_all_pages(aws):
-    """By `State`, and by `Status` only where there is no `State`. The others are shown."""
+    """By `State`, and by `Status` only where there is no `State`."""
     organizations = aws.client("organizations")
     for n in range(25):
         organizations.create_account(Email=f"{n}@example.com", AccountName=f"account {n}")
@@ -245,98 +242,65 @@ def test_the_list_of_accounts_has_the_open_ones_of_all_pages(aws):
         for page in organizations.get_paginator("list_accounts").paginate()
         for account in page["Accounts"]
     }
-    [listing] = [block for block in blocks(section(ORGANIZATION), "sh") if "MEMBERS=$(" in block]
-    out = aws.shell(listing + 'echo "$MEMBERS"\n')
-    assert set(out.split("\n")[-2].split(",")) == open_ones - {aws.members[1]}
-    assert aws.members[1] in out.split("\n", 1)[1].rsplit("\n", 2)[0]
+    out = aws.shell(shell_blocks(ORGANIZATION, "MEMBERS=$(") + 'echo "$MEMBERS"\n')
+    assert set(out.strip().split(",")) == open_ones - {aws.members[1]}
 
 
 def test_a_release_is_deployed_over_another_and_rolled_back_and_forth(aws):
-    aws.shell(shell_blocks(ORGANIZATION))
+    aws.shell(NAMES + shell_blocks(ORGANIZATION))
     old, [first] = function_code(aws), aws.releases()
     aws.write_code("another build")
-    update = [block for block in blocks(section("Update it"), "sh") if "TemplatePrefix" in block]
-    [management] = [
-        block
-        for block in blocks(section(ORGANIZATION), "sh")
-        if "MANAGEMENT_BUCKET --template" in block.replace(" \\\n ", "")
-    ]
-    aws.shell(names_and_upload() + "".join(update) + management)
+    # Steps 3 and 4 again.
+    again = shell_blocks(ORGANIZATION, "member.yaml", "put-organization-conformance-pack")
+    aws.shell(NAMES + UPLOAD + shell_blocks("Update it") + again)
     new, [_, second] = function_code(aws), aws.releases()
     assert new != old
 
-    function = "FUNCTION=arn:aws:lambda:eu-central-1:111122223333:function:access-key-rotation\n"
-    back = [block for block in blocks(section("Roll it back"), "sh") if "--document-version" not in block]
-    assert len(back) == 3
+    back = shell_blocks("Roll it back") + shell_blocks(ORGANIZATION, "put-organization-conformance-pack")
+    function = f"arn:aws:lambda:{REGION}:{aws.members[0]}:function:access-key-rotation"
     # The runbooks refuse a content that they had before: see versions.py.
     for release, code in [(first, old), (second, new), (first, old)]:
-        aws.shell(shell_blocks(ORGANIZATION, "BUCKET=") + function + "".join(back), OLD=release)
+        aws.shell(NAMES + back, OLD=release)
         assert function_code(aws) == code
         assert (
             aws.client("ssm").get_document(Name="AccessKeyRotation-ReactivateKey")["Content"].count(aws.releases()[-1])
             == 1
         )
-        assert pack_parameters(aws) == {"FunctionArn": function.strip().split("=")[1]}
+        assert pack_parameters(aws) == {"FunctionArn": function}
     assert len(aws.releases()) == 5
-
-
-def test_the_parts_and_their_removal(aws):
-    """Stacks, and StackSet instances in two accounts; then nothing of it is left."""
-    deploy, roles, instances, rest = blocks(section("The parts one by one"), "sh")
-    aws.shell(names_and_upload() + deploy + roles)
-    stacks = aws.client("cloudformation")
-    assert stack_names(stacks) == {"access-key-rotation-hub"}
-    for account in aws.members:
-        member = aws.client("iam", account)
-        roles = {role["RoleName"] for role in member.list_roles()["Roles"]}
-        assert {f"access-key-rotation-{name}" for name in ("remediation", "deletion")} <= roles
-        documents = aws.client("ssm", account).list_documents()["DocumentIdentifiers"]
-        assert len([document for document in documents if document["Name"].startswith("AccessKeyRotation-")]) == 3
-
-    names = shell_blocks(ORGANIZATION, "BUCKET=")
-    aws.shell(names + instances)
-    # moto deletes the instances of accounts only, not those of organizational units.
-    stacks.delete_stack_instances(
-        StackSetName="access-key-rotation-member", Accounts=aws.members, Regions=[REGION], RetainStacks=False
-    )
-    aws.shell(names + rest)
-    assert stack_names(stacks) == set()
-    assert [s for s in stacks.list_stack_sets()["Summaries"] if s["Status"] == "ACTIVE"] == []
 
 
 def test_the_waves_of_units_and_of_the_organization(aws):
     """The unit's pack, the organization's without the unit, and then for everybody. moto makes stacks of pack.yaml, but
     no packs of them."""
-    deploy, roles, *_ = blocks(section("The parts one by one"), "sh")
-    units, everybody, leave, rest = blocks(section("In waves"), "sh")
-    names = shell_blocks(ORGANIZATION, "BUCKET=")
-    given = {"UNIT": aws.unit}
-    out = aws.shell(
-        names_and_upload() + deploy + roles + units + 'echo "$FUNCTION $RELEASE $MEMBER_STACK_SET"\n', **given
-    )
-    function, release, member = out.split()[-3:]
+    units, everybody, leave, rest = blocks(MANUAL["templates/WAVES.md"], "sh")
     stacks = aws.client("cloudformation")
+    # In the place of that of organization.yaml, since moto knows no StackSets in templates.
+    body = json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}})
+    stacks.create_stack_set(StackSetName="access-key-rotation-member", TemplateBody=body)
+    found = 'echo "$FUNCTION $RELEASE $MEMBER_STACK_SET"\n'
+    out = aws.shell(NAMES + BUCKETS + UPLOAD + units + found, UNIT=aws.unit)
+    function, release, member = out.split()[-3:]
     packs = stacks.list_stack_instances(StackSetName="access-key-rotation-pack")["Summaries"]
     assert {instance["Account"] for instance in packs} == set(aws.members)
     assert ":stackset/access-key-rotation-member:" in member
     [parameter] = stacks.describe_stack_set(StackSetName="access-key-rotation-pack")["StackSet"]["Parameters"]
     assert (parameter["ParameterKey"], parameter["ParameterValue"]) == ("FunctionArn", function)
 
-    found = f"FUNCTION={function}\nRELEASE={release}\n"
-    aws.shell(names + found + everybody)
+    found = f"RELEASE={release}\n"
+    aws.shell(NAMES + found + everybody)
     assert pack_parameters(aws) == {"FunctionArn": function}
     assert excluded_accounts(aws) == set(aws.members)
 
-    aws.shell(names + f"UNIT={aws.unit}\n" + leave)
+    aws.shell(NAMES + f"UNIT={aws.unit}\n" + leave)
     # moto deletes the instances of accounts only, not those of organizational units.
     stacks.delete_stack_instances(
         StackSetName="access-key-rotation-pack", Accounts=aws.members, Regions=[REGION], RetainStacks=False
     )
     with pytest.raises(AssertionError, match="WITH_PACK: lists no account"):
-        aws.shell(names + found + everybody)
+        aws.shell(NAMES + found + everybody)
     assert excluded_accounts(aws) == set(aws.members)
-    [step_4] = [block for block in blocks(section(ORGANIZATION), "sh") if "put-organization-conformance-pack" in block]
-    aws.shell(names + found + step_4 + rest)
+    aws.shell(NAMES + found + shell_blocks(ORGANIZATION, "put-organization-conformance-pack") + rest)
     assert excluded_accounts(aws) == set()
     assert [s["StackSetName"] for s in stacks.list_stack_sets()["Summaries"] if s["Status"] == "ACTIVE"] == [
         "access-key-rotation-member"
@@ -367,7 +331,7 @@ def test_an_updated_runbook_becomes_the_default_version_in_every_account(aws):
             client.create_document(Name=name, Content=contents[0], DocumentType="Automation", DocumentFormat="JSON")
             client.update_document(Name=name, Content=contents[1], DocumentVersion="$LATEST", DocumentFormat="JSON")
     assert versions() == [("1", "2")] * 9
-    [update] = [block for block in blocks(section("Update it"), "sh") if "update-document-default-version" in block]
+    update = shell_blocks("Old runbooks", "ROLE=", page="OPERATING.md")
     for _ in range(2):
         aws.shell(update)
         assert versions() == [("2", "2")] * 9
@@ -380,7 +344,7 @@ def test_an_old_runbook_becomes_the_default_version_again(aws):
     ssm.create_document(Name=name, Content=contents[0], DocumentType="Automation", DocumentFormat="JSON")
     ssm.update_document(Name=name, Content=contents[1], DocumentVersion="$LATEST", DocumentFormat="JSON")
     ssm.update_document_default_version(Name=name, DocumentVersion="2")
-    aws.shell(shell_blocks("Roll it back", "--document-version"))
+    aws.shell(shell_blocks("Old runbooks", "--document-version 1", page="OPERATING.md"))
     assert ssm.describe_document(Name=name)["Document"]["DefaultVersion"] == "1"
 
 
@@ -391,9 +355,18 @@ def test_the_history_is_kept_for_the_longest_time(aws):
     assert kept["RetentionPeriodInDays"] == 2557
 
 
+def test_the_aggregator(aws):
+    aws.shell(shell_blocks("All findings in one place", page="OPERATING.md"))
+    assert stack_names(aws.client("cloudformation")) == {"access-key-rotation-aggregator"}
+
+
+def test_the_guide_is_short():
+    assert len(MANUAL["templates/README.md"].encode()) <= 15 * 1024
+
+
 def test_a_single_account(aws):
     """Three stacks; moto knows no rules in templates."""
-    aws.shell(names_and_upload() + shell_blocks("A single account"))
+    aws.shell(NAMES + BUCKETS + UPLOAD + shell_blocks("A single account"))
     names = {f"access-key-rotation-{name}" for name in ("hub", "member", "rule")}
     assert stack_names(aws.client("cloudformation")) == names
 

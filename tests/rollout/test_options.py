@@ -141,7 +141,7 @@ def test_the_key_encrypts_topic_queue_and_logs():
 
 
 def test_the_manuals_key_policy_lets_the_services_use_the_key():
-    manual = (ROOT / "templates/README.md").read_text()
+    manual = (ROOT / "templates/HARDENING.md").read_text()
     [text] = re.findall(r"^```json\n(\[.*?)^```$", manual, re.MULTILINE | re.DOTALL)
     statements = {statement["Sid"]: statement for statement in json.loads(text)}
     assert statements["Alarms"]["Principal"] == {"Service": "cloudwatch.amazonaws.com"}

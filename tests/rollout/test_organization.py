@@ -8,6 +8,7 @@ import pytest
 from moto import mock_aws
 
 from deployed import HUB, REGION, parameter_values, resolved, template
+from pages import MANUAL
 
 ROOT = pathlib.Path(__file__).parents[2]
 UNIT = "ou-exam-12345678"
@@ -29,9 +30,9 @@ def resource(name, logical_id, **parameters):
 
 
 def given_in_the_manual(option):
-    """What the manual's commands give as this option, all of them alike. But the pack's StackSet depends on this one."""
-    found = re.findall(rf"--{option} (\S+)", (ROOT / "templates/README.md").read_text())
-    [shorthand] = {given.removesuffix(",DependsOn=$MEMBER_STACK_SET") for given in found}
+    """What the manual gives as this option for the pack's StackSet, but for what that depends on."""
+    [given] = re.findall(rf"--{option} (\S+)", MANUAL["templates/WAVES.md"])
+    shorthand = given.removesuffix(",DependsOn=$MEMBER_STACK_SET")
     return dict(pair.split("=") for pair in shorthand.split(","))
 
 
@@ -121,7 +122,7 @@ def test_the_aggregator_reads_the_organization_in_the_home_region():
     assert made["OrganizationAggregationSource"]["AwsRegions"] == [REGION]
     assert (
         f"--configuration-aggregator-name {made['ConfigurationAggregatorName']} "
-        in (ROOT / "templates/README.md").read_text()
+        in (ROOT / "templates/OPERATING.md").read_text()
     )
     role = resource("aggregator.yaml", "Role", PermissionsBoundary="boundary", RolePath="/security/")
     assert role["PermissionsBoundary"] == f"arn:aws:iam::{HUB}:policy/boundary" and role["Path"] == "/security/"

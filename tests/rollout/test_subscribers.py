@@ -18,7 +18,7 @@ from deployed import REGION, template
 from notices import BUS, EXAMPLES, HUB, OTHER, SENDER, changed, faults, member, resources
 
 ROOT = pathlib.Path(__file__).parents[2]
-MANUAL = (ROOT / "templates/README.md").read_text()
+MANUAL = (ROOT / "templates/NOTICES.md").read_text()
 SUBSCRIBED = {"NoticeEmail": "security@example.com", "Chat": "true", "TicketQueue": "true", "OwnerTopic": "true"}
 
 
@@ -33,8 +33,7 @@ def patterns():
         if "EventPattern" in rule
     }
     found["ForwardingRule"] = member()["ForwardingRule"]["EventPattern"]
-    section = MANUAL.split("\n## Notices\n")[1].split("\n## ")[0]
-    blocks = re.findall(r"^```json\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```json\n(.*?)^```$", MANUAL, re.MULTILINE | re.DOTALL)
     return found | {f"manual {number}": json.loads(block) for number, block in enumerate(blocks, 1)}
 
 
@@ -164,6 +163,7 @@ def subscribers(aws):
     deploy(aws, "notices", (ROOT / "templates/notices.yaml").read_text(), **SUBSCRIBED)
     # ministack's CloudFormation has no AWS::SSM::Document.
     text = template("member.yaml")
+    del text["Mappings"]
     for name in [name for name, one in text["Resources"].items() if one["Type"] == "AWS::SSM::Document"]:
         del text["Resources"][name]
     deploy(aws, "member", json.dumps(text), HubAccountId=HUB, EventBusArn=BUS)

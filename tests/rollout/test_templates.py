@@ -149,7 +149,14 @@ def test_the_command_line_has_the_evaluation_role_if_its_own_is_given(account):
     }
     assert role["trust"]["Statement"] == [THE_FUNCTIONS, people]
     statements = {statement["Sid"]: statement for statement in role["policy"]["Statement"]}
-    assert [*statements] == [*SIDS, "ReadRecorder", "ReadRemediation", "ReadRunbooks", "ReadScriptLogging", "ReadRecords"]
+    assert [*statements] == [
+        *SIDS,
+        "ReadRecorder",
+        "ReadRemediation",
+        "ReadRunbooks",
+        "ReadScriptLogging",
+        "ReadRecords",
+    ]
     runbooks = statements["ReadRunbooks"]["Resource"]
     assert sorted(runbooks) == sorted(f"arn:aws:ssm:{REGION}:{MEMBER}:document/{name}" for name in documents())
 

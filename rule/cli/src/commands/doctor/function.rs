@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 const INVOCABLE: &str = "invocable";
 const CONFIG: &str = "config.amazonaws.com";
 const CONCURRENCY: &str = "concurrency";
-/// The least `ReservedConcurrency` that templates/README.md recommends for an organization.
+/// The least `ReservedConcurrency` that templates/HARDENING.md recommends for an organization.
 const LEAST_RECOMMENDED: i32 = 20;
 /// For how many accounts rule/README.md recommends one execution.
 const ACCOUNTS_FOR_ONE: usize = 50;

@@ -132,7 +132,7 @@ fn versions(name: &str, document: &DocumentDescription) -> Check {
             format!("Systems Manager runs version {default}, the default, but the latest is {latest}"),
             format!(
                 "aws ssm update-document-default-version --name {name} --document-version {latest} (for all accounts at once: {})",
-                manual::UPDATE
+                manual::OLD_RUNBOOKS
             ),
         ),
         _ => Check::unknown(RUNBOOKS, "ssm:DescribeDocument: the response has no versions", "Run the doctor again."),

@@ -56,30 +56,32 @@ struct Value {
     since: String,
     execution: Option<String>,
     user_id: String,
+    proven_until: Option<String>,
 }
 
 impl Record {
-    /// Reads the record of a key that a user with this id has, in this status.
-    pub(crate) fn read(value: &str, user_id: Option<&str>, status: KeyStatus, grace_days: u16) -> Record {
+    /// Reads the record of a key of the user with this id.
+    pub(crate) fn read(value: &str, user_id: Option<&str>, key: &Key, grace_days: u16) -> Record {
         let unreadable = Record { state: State::Unreadable, since: None, execution: None, deletable_from: None };
         // An object: serde also takes a list for a structure.
         let object = serde_json::from_str::<Map<_, _>>(value);
-        let Ok(Value { state, since, execution, user_id: of }) = object.and_then(|object| from_value(object.into()))
+        let Ok(Value { state, since, execution, user_id: of, proven_until }) =
+            object.and_then(|object| from_value(object.into()))
         else {
             return unreadable;
         };
         let Some(since) = time(&since) else { return unreadable };
-        if state == State::Unreadable || Some(of.as_str()) != user_id || execution.as_deref().is_some_and(is_no_id) {
+        let is_proof = proven_until.is_none_or(|text| time(&text).is_some());
+        if !is_proof
+            || state == State::Unreadable
+            || Some(of.as_str()) != user_id
+            || execution.as_deref().is_some_and(is_no_id)
+        {
             return unreadable;
         }
-        let is_deletable = state == State::Deactivated && status == KeyStatus::Inactive;
+        let is_deletable = state == State::Deactivated && key.status == KeyStatus::Inactive && key.create_date <= since;
         let day = since.checked_add_signed(TimeDelta::days(grace_days.into())).map(|day| day.date_naive());
         Record { state, since: Some(since), execution, deletable_from: day.filter(|_| is_deletable) }
-    }
-
-    /// Whether somebody switched the key on after a runbook had switched it off.
-    pub(crate) fn is_on_again(&self, status: KeyStatus) -> bool {
-        status == KeyStatus::Active && matches!(self.state, State::Deactivated | State::Reactivated)
     }
 }
 
@@ -88,21 +90,27 @@ impl Key {
     pub(crate) fn record_line(&self) -> Option<String> {
         let record = self.record.as_ref()?;
         let Record { state, since, execution, deletable_from } = record;
+        let rest = if self.is_left_on() {
+            "A runbook leaves it on until somebody passes Again=true"
+        } else {
+            "No runbook deletes it"
+        };
         let follows = match (state, deletable_from) {
             (_, Some(day)) => format!("{DELETION} may delete it from {day}"),
-            _ if record.is_on_again(self.status) => {
-                "somebody switched it on again, and a runbook leaves it on until somebody passes Again=true".to_owned()
-            }
-            (State::Deactivating | State::Reactivating, _) => "the runbook has not recorded that it is done".to_owned(),
-            (State::Deactivated | State::Reactivated, _) => "no runbook deletes it".to_owned(),
-            (State::Unreadable, _) => {
-                let id = &self.access_key_id;
-                return Some(format!("unreadable, and no runbook trusts it: look at the parameter {PATH}/{id}"));
-            }
+            (State::Unreadable, _) => format!("look at the parameter {PATH}/{}. {rest}", self.access_key_id),
+            (State::Deactivating, _) => format!("the run did not end, or is under way. {rest}"),
+            (State::Reactivating, _) if !self.is_left_on() => format!("the run did not end, or is under way. {rest}"),
+            _ if self.is_left_on() => format!("somebody switched it on again. {rest}"),
+            _ => rest.to_owned(),
         };
         let since = since.map(|since| format!(" since {}", since.date_naive())).unwrap_or_default();
         let execution = execution.as_ref().map(|id| format!(" (execution {id})")).unwrap_or_default();
         Some(format!("{}{since}{execution}: {follows}", state.as_str()))
+    }
+
+    /// Whether a runbook leaves the key on because of its record, whatever that says.
+    pub(crate) fn is_left_on(&self) -> bool {
+        self.record.is_some() && self.status == KeyStatus::Active
     }
 
     /// The day from which a runbook may delete the key.
@@ -144,43 +152,49 @@ mod tests {
     }
 
     fn line(value: &str, status: KeyStatus) -> String {
-        let key = Key {
+        let mut key = Key {
             access_key_id: "AKIAEXAMPLE".to_owned(),
             description: None,
             status,
             create_date: DateTime::UNIX_EPOCH,
             age_days: 0,
             last_used: None,
-            record: Some(Record::read(value, Some(ID), status, 30)),
+            record: None,
         };
+        key.record = Some(Record::read(value, Some(ID), &key, 30));
         key.record_line().unwrap()
     }
 
     #[test]
     fn a_record_says_what_a_runbook_did_and_what_follows() {
-        let again = "somebody switched it on again, and a runbook leaves it on until somebody passes Again=true";
+        let left_on = "A runbook leaves it on until somebody passes Again=true";
+        let again = &format!("somebody switched it on again. {left_on}");
         let deletable = "AccessKeyRotation-DeleteDeactivatedKeys may delete it from 2026-03-31";
-        let undone = "the runbook has not recorded that it is done";
+        let undone = |rest: &str| format!("the run did not end, or is under way. {rest}");
+        let (undone_on, undone_off) = (&undone(left_on), &undone("No runbook deletes it"));
         for (state, status, follows) in [
             ("deactivated", Inactive, deletable),
             ("deactivated", Active, again),
-            ("deactivated", Expired, "no runbook deletes it"),
+            ("deactivated", Expired, "No runbook deletes it"),
             ("reactivated", Active, again),
-            ("reactivated", Inactive, "no runbook deletes it"),
-            ("deactivating", Active, undone),
-            ("reactivating", Inactive, undone),
+            ("reactivated", Inactive, "No runbook deletes it"),
+            ("deactivating", Active, undone_on),
+            ("deactivating", Inactive, undone_off),
+            ("reactivating", Active, again),
+            ("reactivating", Inactive, undone_off),
         ] {
             let expected = format!("{state} since 2026-03-01 (execution {EXECUTION}): {follows}");
             assert_eq!(line(&value(&[("state", state.into())]), status), expected, "{state} {status:?}");
         }
+        let older_than_the_key = value(&[("since", "1969-12-31T00:00:00Z".into())]);
+        assert!(line(&older_than_the_key, Inactive).ends_with(": No runbook deletes it"));
         let by_nobody = value(&[("execution", json!(null)), ("provenUntil", json!(null))]);
         assert_eq!(line(&by_nobody, Inactive), format!("deactivated since 2026-03-01: {deletable}"));
     }
 
     #[test]
     fn what_no_runbook_writes_is_unreadable_and_leads_to_nothing() {
-        let unreadable =
-            "unreadable, and no runbook trusts it: look at the parameter /access-key-rotation/keys/AKIAEXAMPLE";
+        let unreadable = "unreadable: look at the parameter /access-key-rotation/keys/AKIAEXAMPLE. ";
         let changed = |name: &str, to: serde_json::Value| value(&[(name, to)]);
         for text in [
             String::new(),
@@ -198,10 +212,11 @@ mod tests {
             changed("execution", "\u{1b}[2J".into()),
             changed("userId", "AIDAOTHER".into()),
             changed("userId", json!(null)),
+            changed("provenUntil", "soon".into()),
         ] {
-            assert_eq!(line(&text, Inactive), unreadable, "{text}");
-            assert_eq!(Record::read(&text, Some(ID), Inactive, 30).deletable_from, None, "{text}");
-            assert!(!Record::read(&text, Some(ID), Active, 30).is_on_again(Active), "{text}");
+            assert_eq!(line(&text, Inactive), format!("{unreadable}No runbook deletes it"), "{text}");
+            let on = "A runbook leaves it on until somebody passes Again=true";
+            assert_eq!(line(&text, Active), format!("{unreadable}{on}"), "{text}");
         }
     }
 }

@@ -51,7 +51,7 @@ impl Records {
     pub(crate) fn add_to(&self, finding: &mut Finding, grace_days: u16) {
         for key in &mut finding.access_keys {
             let value = self.0.get(&key.access_key_id);
-            key.record = value.map(|value| Record::read(value, finding.user_id.as_deref(), key.status, grace_days));
+            key.record = value.map(|value| Record::read(value, finding.user_id.as_deref(), key, grace_days));
         }
     }
 }

@@ -206,12 +206,9 @@ fn retire(user: &str, user_id: Option<&str>, key: &Key, plan: &Plan) -> Vec<Step
     let deactivate =
         iam("update-access-key", user, Some(id)).into_iter().chain(["--status", "Inactive"].map(str::to_owned));
     // The runbook leaves such a key on, unless it is told that somebody means it.
-    let is_on_again = key.record.as_ref().is_some_and(|record| record.is_on_again(key.status));
-    let again = if is_on_again { ",Again=true" } else { "" };
-    let find_out = format!(
-        "Find out who switched {id} on again after a runbook had deactivated it, and why. The remediation does not \
-         deactivate it again by itself."
-    );
+    let again = if key.is_left_on() { ",Again=true" } else { "" };
+    let find_out =
+        format!("Find out why {id} is on, though it has a record. The remediation does not deactivate it by itself.");
     let steps = vec![
         Step::look(look, id),
         Step {
@@ -231,7 +228,7 @@ fn retire(user: &str, user_id: Option<&str>, key: &Key, plan: &Plan) -> Vec<Step
             )
         },
     ];
-    is_on_again.then(|| Step::person(find_out)).into_iter().chain(steps).collect()
+    key.is_left_on().then(|| Step::person(find_out)).into_iter().chain(steps).collect()
 }
 
 /// Starts a runbook for one user.

@@ -117,7 +117,7 @@ ACTIONS["prove"] = prove, ACTIONS["keep"][1]
 
 def read_trail(account, records):
     """CloudTrail's events since the first of the records, or the error why there are none."""
-    times = [record.proven_until or record.since - SLACK for record in records if record.state == DEACTIVATED]
+    times = [record.since - SLACK for record in records if record.state == DEACTIVATED]
     if not times:
         return RuntimeError("no key was deactivated when this run began")
     try:

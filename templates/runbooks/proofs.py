@@ -126,19 +126,20 @@ def by_trail(key_id, record, trail):
     if record.since > trail.until:
         return UNKNOWN, "CloudTrail shows an event an hour later at most"
     switches = trail.switches.get(key_id, [])
-    if record.proven_until is None:
+    if record.since - SLACK >= trail.since:
+        # What a record says of later checks is not needed, and is not believed.
         ours = [
             switch
             for switch in switches
             if switch.by == OUR_ROLE and switch.status == "Inactive" and abs(switch.time - record.since) <= SLACK
         ]
-        if not ours and record.since - SLACK < trail.since:
-            return UNKNOWN, "CloudTrail, which keeps 90 days, does not go back to the deactivation"
         if not ours:
             return CONTRADICTION, f"CloudTrail does not show that a runbook deactivated it on {record.since:%Y-%m-%d}"
         start = max(switch.time for switch in ours)
         switches = [switch for switch in switches if switch not in ours]
-    elif record.proven_until < trail.since:
+    elif record.proven_until is None:
+        return UNKNOWN, "CloudTrail, which keeps 90 days, does not go back to the deactivation"
+    elif not trail.since <= record.proven_until <= trail.until:
         return UNKNOWN, (
             f"nobody checked CloudTrail, which keeps 90 days, between {record.proven_until:%Y-%m-%d} and "
             f"{trail.since:%Y-%m-%d}"

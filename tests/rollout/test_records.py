@@ -158,6 +158,21 @@ def test_a_gap_of_more_than_cloudtrail_keeps_keeps_the_key_and_names_it():
     assert outcome == "left as it is" and "does not go back to the deactivation" in reason
 
 
+@pytest.mark.parametrize("proven", ["2026-02-28T12:00:00Z", "2026-03-01T12:00:00Z", "2999-01-01T00:00:00Z"])
+@pytest.mark.parametrize("days", [31, 100])
+def test_a_forged_time_of_a_proof_proves_nothing(days, proven):
+    iam = deactivated(days, report=False)
+    iam.cloudtrail.events.clear()
+    iam.users["bot"].keys[KEY].ours_since = None
+    iam.record(KEY, since=START - timedelta(days=days), provenUntil=proven)
+    iam.cloudtrail.events.clear()
+    if (days, proven) == (100, "2026-02-28T12:00:00Z"):
+        # Older than CloudTrail goes back, so nothing tells: the manual says so.
+        assert result(iam)[0] == "deleted"
+    else:
+        assert result(iam)[0] != "deleted" and KEY in iam.users["bot"].keys
+
+
 def test_a_dry_run_writes_nothing():
     iam = deactivated(20)
     assert result(iam, DryRun="true")[0] == "left as it is" and "PutParameter" not in iam.calls

@@ -40,7 +40,7 @@ def decide_deletion(keys, last_used, tags, records, recorded_at, now, options, d
         elif record.state != DEACTIVATED or not keys[key_id]["CreateDate"] <= since <= now:
             decision = "ask", unfinished(record)
         elif withheld(key_id, tags, now.date()):
-            decision = "keep", "the user has exemption tags"
+            decision = keeps(record, by_trail(key_id, record, trail), now), "the user has exemption tags"
         elif used and used > since:
             reason = f"used on {used:%Y-%m-%d}, after it was deactivated on {since:%Y-%m-%d}"
             doubt = "somebody switched it on and off again. Delete it by hand if nobody needs it"
@@ -65,6 +65,12 @@ def decide_orphans(records, user_ids):
     return decisions
 
 
+def keeps(record, by_cloudtrail, now):
+    """The action for a key that waits: it is kept, and what CloudTrail proves is written down from time to time."""
+    is_news = now - DELIVERY - (record.proven_until or record.since) >= PROVE_EVERY
+    return "prove" if by_cloudtrail[0] == PROOF and is_news else "keep"
+
+
 def decide_by_proofs(record, proofs, recorded_at, now, grace):
     """The decision on a key that is inactive since the record's time, as far as IAM shows now."""
     since, (by_iam, by_cloudtrail) = record.since, proofs
@@ -73,9 +79,8 @@ def decide_by_proofs(record, proofs, recorded_at, now, grace):
         if verdict == CONTRADICTION:
             return "ask", f"{reason}. Delete it by hand if nobody needs it"
     if not is_due:
-        is_news = by_cloudtrail[0] == PROOF and now - DELIVERY - (record.proven_until or since) >= PROVE_EVERY
         waits = f"deactivated on {since:%Y-%m-%d}; may be deleted from {since + grace:%Y-%m-%d}"
-        return ("prove" if is_news else "keep"), waits
+        return keeps(record, by_cloudtrail, now), waits
     if recorded_at is None or now - recorded_at < grace:
         return "keep", (
             f"its record says deactivated on {since:%Y-%m-%d}, but was written later. It may be deleted "

@@ -139,6 +139,19 @@ def test_a_daily_deletion_proves_a_key_over_more_days_than_cloudtrail_keeps():
     assert result(iam, GraceDays="120")[0] == "deleted"
 
 
+def test_a_key_that_waits_for_its_exemption_to_end_is_proven_too():
+    iam = account(400)
+    iam.report_dates = "no"
+    user = iam.users["bot"]
+    iam.run("deactivate", user.id)
+    user.tags |= {"access-key-rotation:exempt-until": "2026-08-01", "access-key-rotation:exempt-owner": "payments"}
+    for _ in range(22):
+        iam.pass_time(days=7)
+        outcome, _ = result(iam)
+        assert outcome == ("left as it is" if iam.now < at("2026-08-02T00:00:00Z") else "deleted")
+    assert KEY not in user.keys
+
+
 def test_a_gap_of_more_than_cloudtrail_keeps_keeps_the_key_and_names_it():
     iam = account(400)
     iam.report_dates = "no"

@@ -5,10 +5,19 @@ Keys are dicts of AccessKeyId, Status and CreateDate, as ListAccessKeys returns 
 
 import time
 
-import boto3
-from botocore.config import Config
-
-from common import ASKED, KEPT, LAST_CHANGE, MOST_PAGES, MOST_SECONDS, Gone, Untouched, attempts, text_now, time_now
+from common import (
+    ASKED,
+    KEPT,
+    LAST_CHANGE,
+    MOST_PAGES,
+    MOST_SECONDS,
+    Gone,
+    Untouched,
+    attempts,
+    client,
+    text_now,
+    time_now,
+)
 from records import REACTIVATED, Records
 
 THROTTLED, MOST_UPDATES = ("Throttling", "ThrottlingException", "RequestLimitExceeded"), 6
@@ -18,11 +27,9 @@ class Account:
     """The IAM of the account, and its records. It keeps what it read, for the notices."""
 
     def __init__(self, event):
-        retries = dict(mode="standard", max_attempts=6)
-        self.iam = boto3.client("iam", config=Config(retries=retries, connect_timeout=5, read_timeout=20))
+        self.iam = client("iam", 6)
         # For a change whose own answer must tell whether it was made. After a repetition, no answer does.
-        once = dict(mode="standard", total_max_attempts=1)
-        self.iam_once = boto3.client("iam", config=Config(retries=once, connect_timeout=5, read_timeout=20))
+        self.iam_once = client("iam", 0)
         self.deadline = time.monotonic() + MOST_SECONDS
         # The tag that names a user's owner. None: the run puts no notices.
         self.owner_tag = event.get("OwnerTag")

@@ -89,6 +89,13 @@ def attempts(most):
         time.sleep(PAUSE_SECONDS)
 
 
+def client(service, retries, connect_timeout=5, read_timeout=20, **where):
+    """A client of an AWS service that repeats a call so often at most."""
+    retries = dict(mode="standard", max_attempts=retries)
+    config = Config(retries=retries, connect_timeout=connect_timeout, read_timeout=read_timeout)
+    return boto3.client(service, config=config, **where)
+
+
 class Run:
     """What became of each key, and what failed.
 
@@ -280,8 +287,7 @@ def tell(account, options):
         return ""
     try:
         notices = [notice(account, options, key_id) for key_id in account.to_tell]
-        retries = dict(mode="standard", max_attempts=2)
-        events = boto3.client("events", config=Config(retries=retries, connect_timeout=3, read_timeout=5))
+        events = client("events", 2, connect_timeout=3, read_timeout=5)
         for start in range(0, len(notices), NOTICES_AT_A_TIME):
             batch = notices[start : start + NOTICES_AT_A_TIME]
             for attempt in range(MOST_PUTS):

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from account import ACTIONS_OF_ALL, Account
 from common import EXEMPT, TIME_FORMAT, Untouched, parse_date, read_options, run, time_now
-from records import DEACTIVATED, DEACTIVATING, REACTIVATED, unfinished
+from records import DEACTIVATED, DEACTIVATING, REACTIVATED, REACTIVATING, unfinished
 
 
 def exemption(tags, today, most_days):
@@ -55,8 +55,7 @@ def decide_deactivation(keys, last_used, tags, records, now, options):
                 decisions[key_id] = "keep", f"it is {key['Status'].lower()} already"
             continue
         # Somebody switched it on. If somebody switches it off again, the old record must not count.
-        is_marked = record is None or record.state in (DEACTIVATING, REACTIVATED, None)
-        leave = "keep" if is_marked else "leave on"
+        leave = "leave on" if record is not None and record.state in (DEACTIVATED, REACTIVATING) else "keep"
         if key_id in stale_ids:
             used = last_used[key_id]
             if quiet and used and now - used <= quiet:

@@ -9,10 +9,7 @@ import time
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-import boto3
-from botocore.config import Config
-
-from common import MOST_PAGES, attempts, parse_time, time_now
+from common import MOST_PAGES, attempts, client, parse_time, time_now
 
 PROOF, UNKNOWN, CONTRADICTION = "proof", "unknown", "contradiction"
 
@@ -88,9 +85,7 @@ class Trail:
         self.since, self.until, self.switches = max(since, now - MOST_TRAIL_AGE), now - DELIVERY, {}
         if partition not in IAM_REGIONS:
             raise RuntimeError(f"CloudTrail's Region for IAM in {partition} is not known")
-        retries = dict(mode="standard", max_attempts=6)
-        config = Config(retries=retries, connect_timeout=5, read_timeout=30)
-        cloudtrail = boto3.client("cloudtrail", region_name=IAM_REGIONS[partition], config=config)
+        cloudtrail = client("cloudtrail", 6, read_timeout=30, region_name=IAM_REGIONS[partition])
         pages = cloudtrail.get_paginator("lookup_events").paginate(
             LookupAttributes=[dict(AttributeKey="EventName", AttributeValue="UpdateAccessKey")],
             StartTime=self.since,

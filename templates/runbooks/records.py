@@ -8,10 +8,7 @@ import time
 from datetime import datetime
 from typing import NamedTuple, Optional
 
-import boto3
-from botocore.config import Config
-
-from common import parse_time, text_now
+from common import TIME_FORMAT, client, parse_time, text_now
 
 PATH = "/access-key-rotation/keys/"
 # A run that ends before its time leaves a key in the first or third state. Nobody can tell afterwards whether the run
@@ -61,8 +58,7 @@ class Records:
     """The records of the account. Remembers each as it was last seen or written here."""
 
     def __init__(self, execution_id):
-        retries = dict(mode="standard", max_attempts=8)
-        self.ssm = boto3.client("ssm", config=Config(retries=retries, connect_timeout=5, read_timeout=20))
+        self.ssm = client("ssm", 8)
         self.execution_id, self.seen = execution_id, {}
 
     def of_keys(self, key_ids):
@@ -110,7 +106,7 @@ class Records:
         self.put(key_id, record, True)
 
     def put(self, key_id, record, overwrite):
-        text = json.dumps(record.fields(), default=text_of)
+        text = json.dumps(record.fields(), default=lambda time: time.strftime(TIME_FORMAT))
         self.ssm.put_parameter(Name=PATH + key_id, Value=text, Type="String", Overwrite=overwrite)
         self.seen[key_id] = parse_record(text)
         time.sleep(WRITE_SECONDS)
@@ -133,10 +129,6 @@ class Records:
                 break
             at = version["LastModifiedDate"]
         return at
-
-
-def text_of(time):
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def excerpt(record):

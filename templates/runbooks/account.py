@@ -100,7 +100,10 @@ class Account:
 
         Raises Untouched if the key is surely as it was.
         """
-        seen = self.status(user_name, key_id)
+        try:
+            seen = self.status(user_name, key_id)
+        except Exception as error:
+            raise Untouched(str(error)) from error
         if seen != expected:
             raise Untouched(f"it was {expected}, and somebody else made it {seen or 'gone'} while this ran")
         self.update(user_name, key_id, status)

@@ -303,6 +303,21 @@ def test_a_refusal_leaves_no_record_and_the_next_run_tries_again():
     assert result(iam, "deactivate")[0] == "deactivated"
 
 
+def test_a_last_look_that_fails_leaves_no_record_either():
+    iam = account(400)
+
+    def fail(action, parameters):
+        if action == "ListAccessKeys" and "PutParameter" in iam.calls:
+            raise ClientError("no answer when calling ListAccessKeys")
+
+    iam.before = fail
+    with pytest.raises(RuntimeError, match="no answer"):
+        iam.run("deactivate", iam.users["bot"].id)
+    assert iam.parameters.held == {} and "UpdateAccessKey" not in iam.calls
+    iam.before = lambda action, parameters: None
+    assert result(iam, "deactivate")[0] == "deactivated"
+
+
 @pytest.mark.parametrize("response", [{}, {"HTTPStatusCode": 500}])
 def test_an_answer_that_does_not_say_what_happened_leaves_the_record_and_a_person_decides(response):
     iam = account(400)

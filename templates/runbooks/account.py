@@ -6,8 +6,6 @@ Keys are dicts of AccessKeyId, Status and CreateDate, as ListAccessKeys returns 
 import time
 
 from common import (
-    ASKED,
-    KEPT,
     LAST_CHANGE,
     MOST_PAGES,
     MOST_SECONDS,
@@ -18,7 +16,7 @@ from common import (
     text_now,
     time_now,
 )
-from records import REACTIVATED, Records
+from records import Records
 
 THROTTLED, MOST_UPDATES = ("Throttling", "ThrottlingException", "RequestLimitExceeded"), 6
 
@@ -117,10 +115,9 @@ class Account:
             try:
                 return self.iam_once.update_access_key(UserName=user_name, AccessKeyId=key_id, Status=status)
             except Exception as error:
-                answer = getattr(error, "response", {})
-                if not 400 <= answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) < 500:
+                if not is_refused(error):
                     raise
-                if answer.get("Error", {}).get("Code") not in THROTTLED or number == MOST_UPDATES - 1:
+                if error_code(error) not in THROTTLED or number == MOST_UPDATES - 1:
                     raise Untouched(str(error)) from error
             time.sleep(2**number)
 
@@ -137,6 +134,16 @@ class Account:
         self.iam.tag_user(UserName=user_name, Tags=[dict(Key=LAST_CHANGE, Value=f"{time_now():%Y-%m-%dT%H:%M:%S.%fZ}")])
 
 
+def is_refused(error):
+    """Whether AWS answered that it did nothing. Without an answer, nobody knows."""
+    status = getattr(error, "response", {}).get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return 400 <= status < 500
+
+
+def error_code(error):
+    return getattr(error, "response", {}).get("Error", {}).get("Code")
+
+
 def with_id(user_id, users):
     found = [user for user in users if user[1] == user_id]
     if not found:
@@ -144,26 +151,18 @@ def with_id(user_id, users):
     return found
 
 
-def leave(account, user, key_id):
-    """Changes nothing."""
-
-
-def forget(account, user, key_id):
-    account.records.forget(key_id)
-
-
-def leave_on(account, user, key_id):
-    """Leaves a key active, and records that somebody switched it on again."""
-    # After the record was read: another run may have deactivated the key between the listing and that.
-    if account.status(user[0], key_id) != "Active":
-        raise RuntimeError("somebody else changed it while this ran")
-    account.records.advance(key_id, user[1], REACTIVATED)
-
-
-# What every runbook may decide for a key: what carries it out, and its outcome. Each runbook adds its own.
-ACTIONS_OF_ALL = {
-    "forget": (forget, "record removed"),
-    "leave on": (leave_on, KEPT),
-    "ask": (leave, ASKED),
-    "keep": (leave, KEPT),
-}
+def delete_key(account, user, key_id):
+    # The last look: the runbook never deletes an active key.
+    if account.status(user[0], key_id) not in ("Inactive", None):
+        raise RuntimeError("somebody switched it on while this ran")
+    try:
+        account.iam.delete_access_key(UserName=user[0], AccessKeyId=key_id)
+        account.to_tell[key_id] = user[0], "deleted", text_now(), None
+    except account.iam.exceptions.NoSuchEntityException:
+        # Somebody deleted the key or its user in the meantime. The next look shows which.
+        pass
+    try:
+        account.verify(user[0], key_id, None)
+        account.records.forget(key_id)
+    except Exception as error:
+        raise RuntimeError(f"it was deleted, but then: {error}") from error

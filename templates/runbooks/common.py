@@ -15,6 +15,8 @@ import boto3
 from botocore.config import Config
 
 EXEMPT = "access-key-rotation:exempt-"
+# A tag on the user, with the name or ARN of the secret into which the user's keys rotate.
+SECRET_TAG = "access-key-rotation:secret"
 # A tag on the user, with the time of the last change by a runbook. Nothing rests on it, but AWS Config evaluates the
 # user when it changes.
 LAST_CHANGE = "access-key-rotation:last-change"
@@ -32,9 +34,13 @@ PAUSE_SECONDS = 2
 # The most notices in a call of PutEvents, the most calls for each, and the seconds for all after MOST_SECONDS.
 NOTICES_AT_A_TIME, MOST_PUTS, NOTICE_SECONDS = 10, 3, 60
 
-# Outcomes that change nothing. In the results they come after all others, in this order.
+# Outcomes that change nothing.
 ASKED, GONE, KEPT = "left for you to decide", "gone meanwhile", "left as it is"
-WITHOUT_CHANGE = [ASKED, GONE, KEPT]
+
+
+# What ResourceId may say instead of a user's id: all users, or those with the tag of a secret.
+ALL, ROTATED = "ALL", "ROTATED"
+MANY_USERS = (ALL, ROTATED)
 
 
 class Gone(Exception):
@@ -51,7 +57,7 @@ class Untouched(RuntimeError):
 def read_options(event):
     """The parameters: text, and numbers of days. Every DryRun but "false" is a dry run, and only "true" is Again."""
     options = {name: str(value) for name, value in event.items() if name not in ("ExecutionId", "OwnerTag")}
-    for name in ("MaxAccessKeyAge", "MaxExemptionDays", "QuietDays", "GraceDays"):
+    for name in ("MaxAccessKeyAge", "MaxExemptionDays", "QuietDays", "GraceDays", "RotateAfterDays", "SettleDays"):
         if name in options:
             options[name] = int(options[name])
     options["DryRun"] = options["DryRun"] != "false"
@@ -96,31 +102,20 @@ def client(service, retries, connect_timeout=5, read_timeout=20, **where):
     return boto3.client(service, config=config, **where)
 
 
-class Run:
-    """What became of each key, and what failed.
+class Report:
+    """What became of each key, and what failed. `unchanged` are the outcomes that change nothing, and how they are
+    counted: after all others, in this order. `quiet` are those that a failure does not name."""
 
-    `decide` reads a user (account, name, id) and returns for each key (action, reason), of the `actions`.
-    """
+    unchanged = {ASKED: "left for you to decide", GONE: "gone meanwhile", KEPT: "left as they are"}
+    quiet = (KEPT, GONE)
 
-    def __init__(self, account, options, decide, actions):
-        self.account, self.options, self.decide, self.actions = account, options, decide, actions
+    def __init__(self, account, options):
+        self.account, self.options = account, options
         self.results, self.failures, self.unmarked = [], [], []
 
-    def handle(self, user):
-        """Decides on the keys of a user (name, id) and carries out the decisions. A failure affects no other user."""
-        try:
-            decisions = self.decide(self.account, *user)
-        except Exception as error:
-            self.add_failure(user, None, error)
-            return
-        for key_id, (action, reason) in decisions.items():
-            try:
-                self.add_result(user, key_id, self.carry_out(user, key_id, action), reason)
-            except Exception as error:
-                self.add_failure(user, key_id, error)
-        changes = [self.account.to_tell[key_id][1] for key_id in decisions if key_id in self.account.to_tell]
-        if "deactivated" in changes or "reactivated" in changes:
-            self.mark_changed(user)
+    def go_on(self, last):
+        """How to go on after this user, the last one that a run had time for."""
+        return "the same again"
 
     def mark_changed(self, user):
         """Makes AWS Config evaluate a user whose compliance changed. If that fails, it does at its next schedule."""
@@ -129,25 +124,12 @@ class Run:
         except Exception as error:
             self.unmarked.append(f"{user[0]}: {error}")
 
-    def carry_out(self, user, key_id, action):
-        """Carries out one decision, unless it is a dry run, and returns the outcome."""
-        do, outcome = self.actions[action]
-        if self.options["DryRun"]:
-            return outcome if outcome in (KEPT, ASKED) else f"dry run: {outcome}"
-        if action in ("delete", "forget"):
-            # Nobody can undo this, so it decides once more: others may have changed the user since the first read.
-            now = self.decide(self.account, *user).get(key_id, ("keep", "there is no record any more"))
-            if now[0] != action:
-                raise RuntimeError(f"it changed while this ran: {now[1]}")
-        do(self.account, user, key_id)
-        return outcome
-
     def add_result(self, user, key_id, outcome, reason):
         self.results.append(dict(UserName=user[0] or "-", AccessKeyId=key_id or "-", Outcome=outcome, Reason=reason))
 
     def add_failure(self, user, key_id, error):
         # With ALL, a user who is gone needs no run, and the next run finds a renamed user.
-        if self.options["ResourceId"] == "ALL" and (isinstance(error, Gone) or self.account.is_gone(user)):
+        if self.options["ResourceId"] in MANY_USERS and (isinstance(error, Gone) or self.account.is_gone(user)):
             self.add_result(user, key_id, GONE, f"the user was deleted or renamed while this ran: {error}")
         else:
             self.failures.append(f"{key_id} of {user[0] or '-'}: {error}" if key_id else f"{user[0] or '-'}: {error}")
@@ -158,9 +140,9 @@ class Run:
         if self.unmarked:
             users = first(self.unmarked)
             notes += f" A tag could not be set, so AWS Config evaluates these only at its next schedule: {users}."
-        ranked = sorted(self.results, key=rank)
+        ranked = sorted(self.results, key=self.rank)
         if self.failures or unseen:
-            done = [result for result in ranked if result["Outcome"] not in (KEPT, GONE)]
+            done = [result for result in ranked if result["Outcome"] not in self.quiet]
             lines = [f"{r['AccessKeyId']} of {r['UserName']} {r['Outcome']}: {r['Reason']}" for r in done]
             text = f"The time was up: {unseen} of {total} users remain. Go on with: {go_on} " if unseen else ""
             if self.failures:
@@ -171,21 +153,19 @@ class Run:
         summary = f"Access keys: {counts}.{notes}"
         return dict(Summary=summary, Results=[fitted(result) for result in ranked[:MOST_RESULTS]])
 
+    def rank(self, result):
+        """Changes first, since the outputs have room for some results only."""
+        outcomes = [None, *self.unchanged]
+        return outcomes.index(result["Outcome"]) if result["Outcome"] in outcomes else 0
+
     def counts(self):
         outcomes = [result["Outcome"] for result in self.results]
-        asked, gone, kept = [outcomes.count(outcome) for outcome in WITHOUT_CHANGE]
-        parts = [f"{len(outcomes) - asked - gone - kept} {'to be changed' if self.options['DryRun'] else 'changed'}"]
-        if asked:
-            parts.append(f"{asked} left for you to decide")
-        parts.append(f"{kept} left as they are")
-        if gone:
-            parts.append(f"{gone} gone meanwhile")
-        return ", ".join(parts)
-
-
-def rank(result):
-    """Changes first, since the outputs have room for some results only."""
-    return 1 + WITHOUT_CHANGE.index(result["Outcome"]) if result["Outcome"] in WITHOUT_CHANGE else 0
+        counted = {outcome: outcomes.count(outcome) for outcome in self.unchanged}
+        changed = len(outcomes) - sum(counted.values())
+        parts = [f"{changed} {'to be changed' if self.options['DryRun'] else 'changed'}"]
+        return ", ".join(
+            parts + [f"{number} {self.unchanged[o]}" for o, number in counted.items() if number or o == KEPT]
+        )
 
 
 def first(lines):
@@ -200,26 +180,16 @@ def fitted(result):
     return dict(result, Reason=result["Reason"][: -excess - 3] + "...") if excess > 0 else result
 
 
-def run(account, options, users, decide, actions):
-    """Goes through the users, and returns the step's outputs."""
-    work, seen = Run(account, options, decide, actions), 0
+def go_through(work, users):
+    """Goes through the users as long as there is time, and returns the step's outputs."""
+    account, options, seen = work.account, work.options, 0
     for user in users:
         if time.monotonic() >= account.deadline:
             break
         seen += 1
         work.handle(user)
-    go_on = "the same again"
-    if options["ResourceId"] == "ALL":
-        go_on = next_command(options, users[seen - 1][0] or "" if seen else options["StartAfter"])
+    go_on = work.go_on(users[seen - 1] if seen else None)
     return work.outputs(len(users) - seen, len(users), go_on, tell(account, options))
-
-
-def next_command(options, user_name):
-    """The command that continues the deletion after a user."""
-    texts = dict(options, StartAfter=user_name, DryRun=str(options["DryRun"]).lower())
-    parameters = json.dumps({name: [str(value)] for name, value in texts.items()})
-    document = "AccessKeyRotation-DeleteDeactivatedKeys"
-    return f"aws ssm start-automation-execution --document-name {document} --parameters '{parameters}'"
 
 
 # Notices.

@@ -2,30 +2,11 @@
 
 from datetime import timedelta
 
-from account import ACTIONS_OF_ALL, Account
-from common import EXEMPT, TIME_FORMAT, Untouched, parse_date, read_options, run, time_now
+from account import Account
+from common import TIME_FORMAT, read_options, time_now
+from deactivation import deactivate_again, deactivate_key, exemption
 from records import DEACTIVATED, DEACTIVATING, REACTIVATED, REACTIVATING, unfinished
-
-
-def exemption(tags, today, most_days):
-    """A function that says whether an access key is exempt, and the last day of the exemption.
-
-    If the exemption is void, no key is exempt.
-    """
-
-    def value(name):
-        return tags.get(EXEMPT + name, "").strip()
-
-    void = (lambda key_id: False), None
-    only = value("key")
-    if not value("owner"):
-        return void
-    if not only and EXEMPT + "key" in tags:
-        return void
-    until = parse_date(value("until"))
-    if until is None or not today <= until <= today + timedelta(days=most_days):
-        return void
-    return (lambda key_id: only in ("", key_id)), until
+from runs import ACTIONS_OF_ALL, run
 
 
 def stale(keys, tags, now, options):
@@ -81,27 +62,6 @@ def on_again(record):
             f"its record says {record.state or record.text[:40]!r}: an earlier run did not end, or is under way. {then}"
         )
     return f"somebody switched it on again after a runbook's deactivation. {then}"
-
-
-def deactivate_key(account, user, key_id):
-    account.records.create(key_id, user[1], DEACTIVATING)
-    try:
-        switch_off(account, user, key_id)
-    except Untouched:
-        account.records.forget(key_id)
-        raise
-
-
-def deactivate_again(account, user, key_id):
-    account.records.advance(key_id, user[1], DEACTIVATING)
-    switch_off(account, user, key_id)
-
-
-def switch_off(account, user, key_id):
-    # The record has the time of the change: if somebody switches the key on later, the credential report and CloudTrail
-    # have a later time.
-    done = account.look_and_update(user[0], key_id, "Inactive", "Active")
-    account.records.advance(key_id, user[1], DEACTIVATED, done)
 
 
 ACTIONS = dict(ACTIONS_OF_ALL)

@@ -2,10 +2,12 @@
 
 from datetime import timedelta
 
-from account import ACTIONS_OF_ALL, Account, with_id
-from common import EXEMPT, parse_date, read_options, run, text_now, time_now
-from proofs import CONTRADICTION, DELIVERY, PROOF, SLACK, Trail, by_report, by_trail, switch_on_dates
+from account import Account, delete_key, with_id
+from common import ALL, EXEMPT, MANY_USERS, ROTATED, SECRET_TAG, parse_date, read_options, time_now
+from proofs import CONTRADICTION, PROOF, SLACK, Trail, by_report, by_trail, switch_on_dates
 from records import DEACTIVATED, unfinished
+from runs import ACTIONS_OF_ALL, run
+from trail import DELIVERY
 
 # How old `provenUntil` may get before it is written again. Parameter Store takes three writes a second.
 PROVE_EVERY = timedelta(days=7)
@@ -94,30 +96,13 @@ def decide_by_proofs(record, proofs, recorded_at, now, grace):
     )
 
 
-def delete_key(account, user, key_id):
-    # The last look: the runbook never deletes an active key.
-    if account.status(user[0], key_id) not in ("Inactive", None):
-        raise RuntimeError("somebody switched it on while this ran")
-    try:
-        account.iam.delete_access_key(UserName=user[0], AccessKeyId=key_id)
-        account.to_tell[key_id] = user[0], "deleted", text_now(), None
-    except account.iam.exceptions.NoSuchEntityException:
-        # Somebody deleted the key or its user in the meantime. The next look shows which.
-        pass
-    try:
-        account.verify(user[0], key_id, None)
-        account.records.forget(key_id)
-    except Exception as error:
-        raise RuntimeError(f"it was deleted, but then: {error}") from error
-
-
-def prove(account, user, key_id):
+def prove_record(account, user, key_id):
     account.records.prove(key_id, account.trail.until)
 
 
 ACTIONS = dict(ACTIONS_OF_ALL)
 ACTIONS["delete"] = delete_key, "deleted"
-ACTIONS["prove"] = prove, ACTIONS["keep"][1]
+ACTIONS["prove"] = prove_record, ACTIONS["keep"][1]
 
 
 def read_trail(account, records):
@@ -141,18 +126,17 @@ def read_dates(account):
 
 def delete(event, context):
     options, account = read_options(event), Account(event)
-    is_one = options["ResourceId"] != "ALL"
     listed, records = account.users(), account.records.all()
     ids = {user_id for _, user_id in listed}
     of_users = {}
     for key_id, record in records.items():
         of_users.setdefault(record.user_id, []).append(key_id)
-    if is_one:
+    if options["ResourceId"] not in MANY_USERS:
         users = with_id(options["ResourceId"], listed)
     else:
         users = [user for user in listed if user[0] > options["StartAfter"] and user[1] in of_users]
         # Records of users who are gone, or that cannot be read.
-        if not options["StartAfter"]:
+        if options["ResourceId"] == ALL and not options["StartAfter"]:
             users = [(None, user_id) for user_id in of_users if user_id not in ids] + users
     account.trail = read_trail(account, [record for record in records.values() if record.user_id in ids])
     dates = read_dates(account)
@@ -165,11 +149,10 @@ def delete(event, context):
         if user_name is None:
             return decide_orphans(account.records.of_keys(key_ids), {user_id for _, user_id in account.users()})
         now, grace = time_now(), timedelta(days=options["GraceDays"])
-        tags, keys, records = (
-            account.tags(user_name, user_id),
-            account.keys(user_name),
-            account.records.of_keys(key_ids),
-        )
+        tags = account.tags(user_name, user_id)
+        if options["ResourceId"] == ROTATED and SECRET_TAG not in tags:
+            return {}
+        keys, records = account.keys(user_name), account.records.of_keys(key_ids)
         held = [key["AccessKeyId"] for key in keys if key["AccessKeyId"] in records]
         last_used = {key_id: account.last_used(user_name, key_id) for key_id in held}
         is_due = {

@@ -4,27 +4,19 @@ Each of them proves that nobody has, contradicts that, or leaves it unknown.
 """
 
 import csv
-import json
-import time
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from common import MOST_PAGES, attempts, client, parse_time, time_now
+from common import attempts, time_now
+from trail import DELIVERY, MOST_TRAIL_AGE, OUR_ROLES, trail_events
 
 PROOF, UNKNOWN, CONTRADICTION = "proof", "unknown", "contradiction"
 
 # The oldest credential report that counts. IAM creates one every four hours at most.
 MOST_REPORT_AGE = timedelta(hours=5)
 
-# The Region of a partition in which CloudTrail has the events of IAM.
-IAM_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
-# CloudTrail keeps 90 days of events, and shows an event within some 15 minutes.
-MOST_TRAIL_AGE, DELIVERY = timedelta(days=89), timedelta(hours=1)
 # How far the time of the record may be from that of CloudTrail's event.
 SLACK = timedelta(minutes=2)
-# CloudTrail allows two calls a second. The listing may take so many seconds.
-TRAIL_SECONDS, MOST_TRAIL_SECONDS = 0.5, 120
-OUR_ROLE = "access-key-rotation-remediation"
 
 
 class Switch(NamedTuple):
@@ -83,34 +75,9 @@ class Trail:
 
     def __init__(self, partition, since, now):
         self.since, self.until, self.switches = max(since, now - MOST_TRAIL_AGE), now - DELIVERY, {}
-        if partition not in IAM_REGIONS:
-            raise RuntimeError(f"CloudTrail's Region for IAM in {partition} is not known")
-        cloudtrail = client("cloudtrail", 6, read_timeout=30, region_name=IAM_REGIONS[partition])
-        pages = cloudtrail.get_paginator("lookup_events").paginate(
-            LookupAttributes=[dict(AttributeKey="EventName", AttributeValue="UpdateAccessKey")],
-            StartTime=self.since,
-            EndTime=now,
-        )
-        deadline = time.monotonic() + MOST_TRAIL_SECONDS
-        for number, page in enumerate(pages):
-            if number == MOST_PAGES or time.monotonic() > deadline:
-                raise RuntimeError("CloudTrail has more events than a run can read")
-            for event in page["Events"]:
-                self.add(json.loads(event["CloudTrailEvent"]))
-            time.sleep(TRAIL_SECONDS)
-
-    def add(self, event):
-        # A failed call has changed nothing.
-        if event.get("errorCode"):
-            return
-        parameters, identity, at = event["requestParameters"], event["userIdentity"], parse_time(event["eventTime"])
-        if at is None:
-            raise ValueError(f"an event of CloudTrail has the time {event['eventTime']!r}")
-        issuer = identity.get("sessionContext", {}).get("sessionIssuer", {})
-        is_ours = identity.get("type") == "AssumedRole" and issuer.get("userName") == OUR_ROLE
-        by = OUR_ROLE if is_ours else identity.get("arn") or identity.get("type") or "somebody"
-        switch = Switch(at, parameters["status"], by)
-        self.switches.setdefault(parameters["accessKeyId"], []).append(switch)
+        for at, by, event in trail_events(partition, "UpdateAccessKey", self.since, now):
+            parameters = event["requestParameters"]
+            self.switches.setdefault(parameters["accessKeyId"], []).append(Switch(at, parameters["status"], by))
 
 
 def by_trail(key_id, record, trail):
@@ -126,7 +93,7 @@ def by_trail(key_id, record, trail):
         ours = [
             switch
             for switch in switches
-            if switch.by == OUR_ROLE and switch.status == "Inactive" and abs(switch.time - record.since) <= SLACK
+            if switch.by in OUR_ROLES and switch.status == "Inactive" and abs(switch.time - record.since) <= SLACK
         ]
         if not ours:
             return CONTRADICTION, f"CloudTrail does not show that a runbook deactivated it on {record.since:%Y-%m-%d}"

@@ -1,8 +1,9 @@
 """Reactivates an access key that a runbook deactivated."""
 
-from account import ACTIONS_OF_ALL, Account
-from common import read_options, run
+from account import Account
+from common import read_options
 from records import PATH, REACTIVATED, REACTIVATING
+from runs import ACTIONS_OF_ALL, run
 
 
 def decide_reactivation(keys, records, key_id):

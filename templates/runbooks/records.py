@@ -31,6 +31,8 @@ class Record(NamedTuple):
     user_id: Optional[str] = None
     # Until when CloudTrail proves that nobody has switched the key since.
     proven_until: Optional[datetime] = None
+    # The parameter's own version.
+    number: int = 0
 
     def fields(self):
         fields = dict(state=self.state, since=self.since, execution=self.execution, userId=self.user_id)
@@ -39,7 +41,7 @@ class Record(NamedTuple):
         return fields
 
 
-def parse_record(text):
+def parse_record(text, number=0):
     """The record of a parameter's value."""
     try:
         fields = json.loads(text)
@@ -48,10 +50,10 @@ def parse_record(text):
         proven_until = parse_time(proven) if proven is not None else None
         known = state in (DEACTIVATING, DEACTIVATED, REACTIVATING, REACTIVATED)
         if known and since and isinstance(user_id, str) and (proven is None or proven_until):
-            return Record(text, state, since, fields.get("execution"), user_id, proven_until)
+            return Record(text, state, since, fields.get("execution"), user_id, proven_until, number)
     except (ValueError, KeyError, TypeError, AttributeError):
         pass
-    return Record(text)
+    return Record(text, number=number)
 
 
 class Records:
@@ -66,7 +68,7 @@ class Records:
         for key_id in key_ids:
             try:
                 parameter = self.ssm.get_parameter(Name=PATH + key_id)["Parameter"]
-                self.seen[key_id] = parse_record(parameter["Value"])
+                self.seen[key_id] = parse_record(parameter["Value"], parameter["Version"])
             except self.ssm.exceptions.ParameterNotFound:
                 self.seen[key_id] = None
         return {key_id: self.seen[key_id] for key_id in key_ids if self.seen[key_id]}
@@ -78,7 +80,7 @@ class Records:
             if number == MOST_RECORD_PAGES:
                 raise RuntimeError("The records do not end.")
             for parameter in page["Parameters"]:
-                self.seen[parameter["Name"][len(PATH) :]] = parse_record(parameter["Value"])
+                self.seen[parameter["Name"][len(PATH) :]] = parse_record(parameter["Value"], parameter["Version"])
             time.sleep(READ_SECONDS)
         return dict(self.seen)
 
@@ -103,13 +105,12 @@ class Records:
         now = self.of_keys([key_id]).get(key_id)
         if now != before:
             raise RuntimeError(f"somebody else changed its record while this ran: {excerpt(now)}")
-        self.put(key_id, record, True)
+        self.put(key_id, record._replace(number=now.number), True)
 
     def put(self, key_id, record, overwrite):
         text = json.dumps(record.fields(), default=lambda time: time.strftime(TIME_FORMAT))
-        self.ssm.put_parameter(Name=PATH + key_id, Value=text, Type="String", Overwrite=overwrite)
-        self.seen[key_id] = parse_record(text)
-        time.sleep(WRITE_SECONDS)
+        number = put(self.ssm, PATH + key_id, text, overwrite and record.number)
+        self.seen[key_id] = parse_record(text, number)
 
     def forget(self, key_id):
         try:
@@ -129,6 +130,20 @@ class Records:
                 break
             at = version["LastModifiedDate"]
         return at
+
+
+def put(ssm, name, text, number):
+    """Writes a parameter, with number: over this version of it. Returns the new version.
+
+    Raises if another run wrote at the same moment: it fails too, or finds what this one wrote.
+    """
+    written = ssm.put_parameter(Name=name, Value=text, Type="String", Overwrite=bool(number))["Version"]
+    time.sleep(WRITE_SECONDS)
+    following = (number or 0) + 1
+    # A repetition by the SDK may have written the same once more.
+    if written != following and ssm.get_parameter(Name=f"{name}:{following}")["Parameter"]["Value"] != text:
+        raise RuntimeError(f"somebody else wrote {name} at the same moment")
+    return written
 
 
 def excerpt(record):

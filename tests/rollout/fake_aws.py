@@ -55,9 +55,14 @@ class ParameterStore:
 
     def get_parameter(self, Name):
         self.iam._call("GetParameter", Name=Name)
-        if Name not in self.held:
+        # With a number behind a colon: that version.
+        name, _, number = Name.partition(":")
+        if name not in self.held:
             raise ParameterNotFound("ParameterNotFound")
-        return {"Parameter": dict(Name=Name, Value=self.held[Name][-1][0])}
+        versions = self.held[name]
+        number = int(number or len(versions))
+        value, at = versions[number - 1]
+        return {"Parameter": dict(Name=name, Value=value, Version=number, LastModifiedDate=at)}
 
     def put_parameter(self, Name, Value, Type, Overwrite):
         assert Type == "String" and len(Value) <= 4096
@@ -65,6 +70,7 @@ class ParameterStore:
         if not Overwrite and Name in self.held:
             raise ParameterAlreadyExists("ParameterAlreadyExists: The parameter already exists.")
         self.held.setdefault(Name, []).append((Value, self.iam.now))
+        return {"Version": len(self.held[Name])}
 
     def delete_parameter(self, Name):
         self.iam._call("DeleteParameter", Name=Name)
@@ -81,7 +87,11 @@ class ParameterStore:
         for start in range(0, max(len(names), 1), 10):
             self.iam._call("GetParametersByPath")
             page = [name for name in names[start : start + 10] if name in self.held]
-            yield {"Parameters": [dict(Name=name, Value=self.held[name][-1][0]) for name in page]}
+            yield {
+                "Parameters": [
+                    dict(Name=name, Value=self.held[name][-1][0], Version=len(self.held[name])) for name in page
+                ]
+            }
 
     def _history(self, Name):
         self.iam._call("GetParameterHistory", Name=Name)
@@ -102,16 +112,18 @@ class CloudTrail:
         self.iam, self.events, self.delay, self.refuses = iam, [], timedelta(minutes=15), None
 
     def add(self, user, key_id, status, by, at, error=None):
-        """A call of UpdateAccessKey by a role of this name, or by the user `owner`."""
+        """A call of UpdateAccessKey by a role of this name, or by the user `owner`. Without a status, of
+        CreateAccessKey."""
         role = {"arn": f"arn:aws:iam::111122223333:role/{by}", "userName": by}
         assumed = {"type": "AssumedRole", "arn": f"arn:aws:sts::111122223333:assumed-role/{by}/run"}
         event = {
             "eventTime": at.strftime(TIME),
-            "eventName": "UpdateAccessKey",
+            "eventName": "UpdateAccessKey" if status else "CreateAccessKey",
             "userIdentity": {"type": "IAMUser", "arn": f"arn:aws:iam::111122223333:user/{by}"}
             if by == "owner"
             else assumed | {"sessionContext": {"sessionIssuer": role}},
-            "requestParameters": {"userName": user, "accessKeyId": key_id, "status": status},
+            "requestParameters": {"userName": user, "accessKeyId": key_id, "status": status} if status else None,
+            "responseElements": None if status else {"accessKey": {"userName": user, "accessKeyId": key_id}},
         }
         self.events.append((at, event | ({"errorCode": error} if error else {})))
 
@@ -120,11 +132,14 @@ class CloudTrail:
         return types.SimpleNamespace(paginate=self._lookup)
 
     def _lookup(self, LookupAttributes, StartTime, EndTime):
-        assert LookupAttributes == [{"AttributeKey": "EventName", "AttributeValue": "UpdateAccessKey"}]
+        [attribute] = LookupAttributes
+        assert attribute["AttributeKey"] == "EventName"
         first = max(StartTime, self.iam.now - timedelta(days=90))
         last = min(EndTime, self.iam.now - self.delay)
         found = [
-            event for at, event in sorted(self.events, key=lambda event: event[0], reverse=True) if first <= at <= last
+            event
+            for at, event in sorted(self.events, key=lambda event: event[0], reverse=True)
+            if first <= at <= last and event["eventName"] == attribute["AttributeValue"]
         ]
         for start in range(0, max(len(found), 1), 50):
             self.iam._call("LookupEvents")

@@ -12,14 +12,20 @@ import account
 import common
 import proofs
 import records
+import rotate as rotate_script
+import secret
+import trail
+import userrecords
 from deactivate import deactivate
 from delete import delete
 from deployed import REGION
 from fake_aws import CloudTrail, Events, ParameterStore
+from fake_secrets import SecretsManager, Sts
 from reactivate import reactivate
+from rotate import rotate
 
 TIME = "%Y-%m-%dT%H:%M:%SZ"
-HANDLERS = {"deactivate": deactivate, "reactivate": reactivate, "delete": delete}
+HANDLERS = {"deactivate": deactivate, "reactivate": reactivate, "delete": delete, "rotate": rotate}
 PARAMETERS = {
     "deactivate": {
         "MaxAccessKeyAge": "90",
@@ -30,12 +36,21 @@ PARAMETERS = {
     },
     "delete": {"GraceDays": "30", "StartAfter": "", "DryRun": "false"},
     "reactivate": {"DryRun": "false"},
+    "rotate": {
+        "MaxAccessKeyAge": "90",
+        "MaxExemptionDays": "365",
+        "RotateAfterDays": "75",
+        "SettleDays": "7",
+        "GraceDays": "30",
+        "DryRun": "false",
+    },
 }
+MODULES = (common, account, records, trail, proofs, secret, userrecords, rotate_script)
 EXECUTION = "7a4c6d1f-0000-4000-8000-000000000000"
 # A credential report is made every four hours at most.
 REPORT = timedelta(hours=4)
 # How CloudTrail names who calls.
-OUR_ROLE = "access-key-rotation-remediation"
+OUR_ROLE, ROTATION_ROLE = "access-key-rotation-remediation", "access-key-rotation-rotation"
 
 
 class ClientError(Exception):
@@ -45,6 +60,14 @@ class ClientError(Exception):
 
 
 class NoSuchEntity(ClientError):
+    pass
+
+
+class LimitExceeded(ClientError):
+    pass
+
+
+class InvalidClientTokenId(ClientError):
     pass
 
 
@@ -59,6 +82,7 @@ class Key:
     def __init__(self, created, status="Active"):
         self.created, self.status = created, status
         self.switched_on, self.last_used, self.ours_since, self.is_on_again = created, None, None, False
+        self.service = "s3"
 
     def copy(self):
         other = Key.__new__(Key)
@@ -80,6 +104,8 @@ class User:
 
 class Iam:
     """The client, and what the tests look at."""
+
+    KEY_FIELDS = ("AccessKeyId", "SecretAccessKey", "SmtpUsername", "SmtpPassword")
 
     exceptions = types.SimpleNamespace(NoSuchEntityException=NoSuchEntity)
 
@@ -104,11 +130,27 @@ class Iam:
         # Of keys that somebody had switched on again, those that the script switched off by itself.
         self.again = []
         self.events, self.parameters, self.cloudtrail = Events(self), ParameterStore(self), CloudTrail(self)
+        self.secretsmanager = SecretsManager(self)
+        # Who calls; the secret of each key; the keys that the script proved; and those that it made.
+        self.runs = 0
+        self.role, self.secrets, self.proven, self.made = OUR_ROLE, {}, set(), []
 
     def add(self, name, *keys):
         user = self.users[name] = User(name, f"AIDA{name.upper():A<17}")
         user.keys.update(keys)
         return user
+
+    def secret_of(self, key_id):
+        return self.secrets.setdefault(key_id, f"secret/of+{key_id}/not+to+be+seen")
+
+    def use(self, key_id, secret, service="s3"):
+        """A call with a key. Raises if it is denied."""
+        for user in self.users.values():
+            key = user.keys.get(key_id)
+            if key and key.status == "Active" and secret == self.secrets.get(key_id):
+                key.last_used, key.service = self.now, service
+                return user
+        raise InvalidClientTokenId("InvalidClientTokenId: The security token included in the request is invalid.")
 
     # What people do.
 
@@ -196,7 +238,7 @@ class Iam:
             if AccessKeyId in user.keys:
                 used = user.keys[AccessKeyId].last_used
                 date = (
-                    {"LastUsedDate": used, "ServiceName": "s3", "Region": REGION}
+                    {"LastUsedDate": used, "ServiceName": user.keys[AccessKeyId].service, "Region": REGION}
                     if used
                     else {"ServiceName": "N/A", "Region": "N/A"}
                 )
@@ -208,11 +250,22 @@ class Iam:
         key = self._key(UserName, AccessKeyId)
         if Status == "Inactive" and key.is_on_again and not self.is_again:
             self.again.append(AccessKeyId)
-        self.cloudtrail.add(UserName, AccessKeyId, Status, OUR_ROLE, self.now)
+        self.cloudtrail.add(UserName, AccessKeyId, Status, self.role, self.now)
         self._switch(AccessKeyId, key, Status)
         self.changes.append((AccessKeyId, "reactivated" if Status == "Active" else "deactivated"))
         if (self.seen_keys[AccessKeyId].status, Status) == ("Active", "Inactive"):
             key.ours_since = self.now
+
+    def create_access_key(self, UserName):
+        self._call("CreateAccessKey", UserName=UserName)
+        user = self._user(UserName)
+        if len(user.keys) >= 2:
+            raise LimitExceeded("LimitExceeded: Cannot exceed quota for AccessKeysPerUser: 2")
+        key_id = f"AKIAMADE{len(self.made):012}"
+        self.made.append(key_id)
+        user.keys[key_id] = Key(self.now)
+        self.cloudtrail.add(UserName, key_id, None, self.role, self.now)
+        return {"AccessKey": dict(UserName=UserName, AccessKeyId=key_id, SecretAccessKey=self.secret_of(key_id))}
 
     def tag_user(self, UserName, Tags):
         self._call("TagUser", UserName=UserName)
@@ -253,18 +306,30 @@ class Iam:
 
     def run(self, handler, user_id, **parameters):
         """A run of a runbook. Raises what it raises."""
-        for module in (common, account, records, proofs):
+        for module in MODULES:
             self.stand_in(vars(module))
         self.is_again = parameters.get("Again") == "true"
-        event = {**PARAMETERS[handler], "ResourceId": user_id, "ExecutionId": EXECUTION, **parameters}
+        self.role = ROTATION_ROLE if handler == "rotate" else OUR_ROLE
+        execution = EXECUTION[:-4] + f"{self.runs:04}"
+        self.runs += 1
+        event = {**PARAMETERS[handler], "ResourceId": user_id, "ExecutionId": execution, **parameters}
         return HANDLERS[handler](event, {})
 
     def stand_in(self, names):
         """Puts AWS and the clock of this account in the place of the real ones that a script has."""
-        clients = {"iam": self, "events": self.events, "ssm": self.parameters, "cloudtrail": self.cloudtrail}
+        clients = {
+            "iam": self,
+            "events": self.events,
+            "ssm": self.parameters,
+            "cloudtrail": self.cloudtrail,
+            "secretsmanager": self.secretsmanager,
+        }
 
-        def client(service, config=None, region_name=None):
+        def client(service, config=None, region_name=None, aws_access_key_id=None, aws_secret_access_key=None):
             self.regions[service] = region_name
+            if service == "sts":
+                return Sts(self, aws_access_key_id, aws_secret_access_key)
+            assert aws_access_key_id is None
             return clients[service]
 
         names["boto3"] = types.SimpleNamespace(client=client)

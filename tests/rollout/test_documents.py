@@ -19,17 +19,22 @@ from deployed import HUB, MEMBER, REGION, ROOT, create, documents
 from fake_iam import EXECUTION, ClientError, Iam, Key, at
 
 DEACTIVATE, REACTIVATE, DELETE = "DeactivateStaleKeys", "ReactivateKey", "DeleteDeactivatedKeys"
+ROTATE = "RotateKey"
 PARAMETERS = {
     DEACTIVATE: {"ResourceId", "MaxAccessKeyAge", "QuietDays", "MaxExemptionDays", "Again", "DryRun"},
     REACTIVATE: {"ResourceId", "AccessKeyId", "DryRun"},
     DELETE: {"ResourceId", "GraceDays", "StartAfter", "DryRun"},
+    ROTATE: {"ResourceId", "RotateAfterDays", "SettleDays", "DryRun"},
 }
-HANDLERS = {DEACTIVATE: "deactivate", REACTIVATE: "reactivate", DELETE: "delete"}
+# What a document passes that nobody can set in a run.
+FIXED = {ROTATE: {"MaxAccessKeyAge": "90", "MaxExemptionDays": "365", "GraceDays": "30"}}
+HANDLERS = {DEACTIVATE: "deactivate", REACTIVATE: "reactivate", DELETE: "delete", ROTATE: "rotate"}
 SHARED = ["common", "records", "account"]
 FILES = {
-    DEACTIVATE: [*SHARED, "deactivate"],
-    REACTIVATE: [*SHARED, "reactivate"],
-    DELETE: [*SHARED, "proofs", "delete"],
+    DEACTIVATE: [*SHARED, "runs", "deactivation", "deactivate"],
+    REACTIVATE: [*SHARED, "runs", "reactivate"],
+    DELETE: [*SHARED, "trail", "proofs", "runs", "delete"],
+    ROTATE: ["common", "records", "userrecords", "account", "trail", "secret", "deactivation", "rotation", "rotate"],
 }
 START = at("2026-03-01T12:00:00Z")
 GENERATE = ROOT / "templates/runbooks/generate.py"
@@ -43,7 +48,7 @@ def deployed(**parameters):
         return {name.removeprefix("AccessKeyRotation-"): document for name, document in documents().items()}
 
 
-DOCUMENTS = deployed()
+DOCUMENTS = deployed(Rotation="true")
 
 
 def step(name):
@@ -141,7 +146,7 @@ def test_a_document_is_as_systems_manager_and_config_need_it(name):
     assert (step(name)["action"], inputs["Runtime"]) == ("aws:executeScript", "python3.11")
     assert inputs["Handler"] == HANDLERS[name]
     given = {parameter: f"{{{{ {parameter} }}}}" for parameter in PARAMETERS[name]}
-    assert inputs["InputPayload"] == given | {"ExecutionId": "{{ automation:EXECUTION_ID }}"}
+    assert inputs["InputPayload"] == given | FIXED.get(name, {}) | {"ExecutionId": "{{ automation:EXECUTION_ID }}"}
     assert document["outputs"] == [f"{name}.{output['Name']}" for output in step(name)["outputs"]]
     assert (step(name)["onFailure"], step(name)["isEnd"]) == ("Abort", True), "a failed script fails the document"
     assert step(name)["timeoutSeconds"] == 600, "the most that Systems Manager gives a script"
@@ -159,6 +164,7 @@ def test_each_document_has_the_role_that_may_do_its_work():
         DEACTIVATE: "access-key-rotation-remediation",
         REACTIVATE: "access-key-rotation-remediation",
         DELETE: "access-key-rotation-deletion",
+        ROTATE: "access-key-rotation-rotation",
     }
 
 
@@ -177,6 +183,7 @@ USER = "AIDAABCDEFGHIJKLMNOPQ"
 NOT_USERS = ["", "bot", "AIDA", USER.lower(), "AROAABCDEFGHIJKLMNOPQ", "AIDAABCDEFGHIJKLM-OPQ", "all"]
 ROLE = "arn:aws:iam::111122223333:role/access-key-rotation-remediation"
 DELETION_ROLE = "arn:aws:iam::111122223333:role/access-key-rotation-deletion"
+ROTATION_ROLE = "arn:aws:iam::111122223333:role/access-key-rotation-rotation"
 NOT_ROLES = ["", ROLE.replace("111122223333", ""), f"{ROLE}-too", DELETION_ROLE]
 
 
@@ -184,7 +191,11 @@ NOT_ROLES = ["", ROLE.replace("111122223333", ""), f"{ROLE}-too", DELETION_ROLE]
     "names, parameter, valid, invalid",
     [
         ([DEACTIVATE, REACTIVATE], "ResourceId", [USER], [*NOT_USERS, "ALL"]),
-        ([DELETE], "ResourceId", [USER, "ALL"], [*NOT_USERS, f"ALL{USER}"]),
+        ([DELETE], "ResourceId", [USER, "ALL", "ROTATED"], [*NOT_USERS, f"ALL{USER}"]),
+        ([ROTATE], "ResourceId", [USER, "ALL"], [*NOT_USERS, "ROTATED"]),
+        ([ROTATE], "RotateAfterDays", ["1", "75", "3650"], ["", "0", "075", "3651", "75d"]),
+        ([ROTATE], "SettleDays", ["1", "7", "365"], ["", "0", "07", "366", "-7"]),
+        ([ROTATE], "AutomationAssumeRole", [ROTATION_ROLE], ["", ROLE, DELETION_ROLE]),
         ([REACTIVATE], "AccessKeyId", ["AKIAIOSFODNN7EXAMPLE"], ["", "AKIA", "ASIAIOSFODNN7EXAMPLE", USER]),
         ([*HANDLERS], "DryRun", ["true", "false"], ["", "True", "no", "0", "falsetrue"]),
         ([DEACTIVATE], "Again", ["true", "false"], ["", "True", "no", "0", "falsetrue"]),
@@ -194,7 +205,7 @@ NOT_ROLES = ["", ROLE.replace("111122223333", ""), f"{ROLE}-too", DELETION_ROLE]
             [ROLE, ROLE.replace("arn:aws:", "arn:aws-us-gov:")],
             NOT_ROLES,
         ),
-        ([DELETE], "AutomationAssumeRole", [DELETION_ROLE], ["", ROLE]),
+        ([DELETE], "AutomationAssumeRole", [DELETION_ROLE, ROTATION_ROLE], ["", ROLE]),
         ([DELETE], "StartAfter", ["", "bot", "a,b=c@d+e.f-g_h", "x" * 64], ["a b", "a'b", "a/b", "x" * 65]),
     ],
 )
@@ -223,7 +234,7 @@ def test_numbers_of_days_are_checked_before_anything_runs(name, parameter, least
 def test_every_default_is_valid():
     given = [(name, parameter) for name in HANDLERS for parameter in DOCUMENTS[name]["parameters"]]
     defaults = [(*names, default(*names)) for names in given if default(*names) is not None]
-    assert len(defaults) == 12
+    assert len(defaults) == 16
     assert [names for *names, text in defaults if not is_valid(*names, text)] == []
 
 

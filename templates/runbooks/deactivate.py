@@ -3,8 +3,9 @@
 from datetime import timedelta
 
 from account import Account
-from common import TIME_FORMAT, read_options, time_now
+from common import SECRET_TAG, TIME_FORMAT, read_options, time_now
 from deactivation import deactivate_again, deactivate_key, exemption
+from optin import is_opted_in
 from records import DEACTIVATED, DEACTIVATING, REACTIVATED, REACTIVATING, unfinished
 from runs import ACTIONS_OF_ALL, run
 
@@ -20,8 +21,11 @@ def stale(keys, tags, now, options):
     ]
 
 
-def decide_deactivation(keys, last_used, tags, records, now, options):
-    """For each key (action, reason). last_used has the time for each stale key, or None if IAM has no use on record."""
+def decide_deactivation(keys, last_used, tags, records, now, options, rotates=False):
+    """For each key (action, reason). last_used has the time for each stale key, or None if IAM has no use on record.
+
+    rotates: the user's keys rotate into a secret, so all are left.
+    """
     stale_ids = [key["AccessKeyId"] for key in stale(keys, tags, now, options)]
     _, until = exemption(tags, now.date(), options["MaxExemptionDays"])
     quiet = timedelta(days=options["QuietDays"])
@@ -39,7 +43,12 @@ def decide_deactivation(keys, last_used, tags, records, now, options):
         leave = "leave on" if record is not None and record.state in (DEACTIVATED, REACTIVATING) else "keep"
         if key_id in stale_ids:
             used = last_used[key_id]
-            if quiet and used and now - used <= quiet:
+            if rotates:
+                decision = (
+                    leave,
+                    f"{age} days old, but left to AccessKeyRotation-RotateKey: {SECRET_TAG} names a secret",
+                )
+            elif quiet and used and now - used <= quiet:
                 decision = leave, f"{age} days old, but used on {used:%Y-%m-%d}, within {quiet.days} days: rotate it"
             elif record is not None and not options["Again"]:
                 decision = leave, f"{age} days old, but {on_again(record)}"
@@ -78,7 +87,8 @@ def deactivate(event, context):
         records = account.records.of_keys([key["AccessKeyId"] for key in keys])
         stale_ids = [key["AccessKeyId"] for key in stale(keys, tags, now, options)]
         last_used = {key_id: account.last_used(user_name, key_id) for key_id in stale_ids}
-        decisions = decide_deactivation(keys, last_used, tags, records, now, options)
+        rotates = bool(stale_ids) and is_opted_in(account.users_read[user_name], options["RotationPath"])
+        decisions = decide_deactivation(keys, last_used, tags, records, now, options, rotates)
         for key_id in stale_ids:
             action, why = decisions[key_id]
             if action in ("keep", "leave on") and not options["DryRun"]:

@@ -5,9 +5,10 @@ import time
 from account import Account, delete_key, is_refused
 from common import ALL, GONE, SECRET_TAG, Gone, Report, attempts, client, go_through, read_options, text_now, time_now
 from deactivation import deactivate_key
+from optin import USER_TAG, Misfit
 from records import REACTIVATED, REACTIVATING
 from rotation import BLOCK, FINAL, NOBODY_KNOWS, NOT_DUE, NOT_YET, OTHERS, OURS, SETTLE, WAIT, Seen, next_step
-from secret import USER_TAG, Misfit, Secrets, with_key
+from secret import Secrets, with_key
 from trail import MadeKeys
 from userrecords import BLOCKED, CREATED, CREATING, SWITCHED, SWITCHING, UserRecords
 

@@ -13,10 +13,11 @@ from typing import NamedTuple, Optional
 
 from account import THROTTLED, error_code, is_refused
 from common import client
+from optin import USER_TAG, Misfit, describe
 from trail import ROTATION_ROLE
 
-# On the secret, the user's name and the format. With the user's tag, both sides agree to a rotation.
-USER_TAG, FORMAT_TAG = "access-key-rotation:user", "access-key-rotation:format"
+# On the secret, the format.
+FORMAT_TAG = "access-key-rotation:format"
 CURRENT, PENDING, PREVIOUS = "AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"
 SECRET_FIELDS = ("SecretAccessKey", "SmtpPassword")
 KEY_FIELDS, SMTP_FIELDS = ("AccessKeyId", "SecretAccessKey"), ("SmtpUsername", "SmtpPassword")
@@ -25,10 +26,6 @@ SES_SMTP = re.compile("ses-smtp:([a-z]{2}(?:-[a-z]+)+-[0-9])")
 MOST_BYTES, KEY_BYTES = 65536, 1024
 # The pages of ListSecrets, with up to 100 secrets each.
 MOST_SECRET_PAGES = 1000
-
-
-class Misfit(Exception):
-    """Why nothing can be rotated into a secret. Somebody must change something first."""
 
 
 class Version(NamedTuple):
@@ -81,19 +78,14 @@ class Secrets:
 
     def describe(self, name, user_arn):
         """The secret, by name or ARN. Raises Misfit if nothing can be rotated into it."""
-        region, account = self.client.meta.region_name, user_arn.split(":")[4]
-        parts = name.split(":")
-        if parts[0] == "arn" and (parts[2:3] != ["secretsmanager"] or parts[3:5] != [region, account]):
-            raise Misfit(f"{name} is not a secret of this account in {region}")
+        region = self.client.meta.region_name
         try:
-            answer = self.client.describe_secret(SecretId=name)
-        except self.client.exceptions.ResourceNotFoundException as error:
-            raise Misfit(f"there is no secret {name} in this account and Region") from error
+            answer, tags = describe(self.client, name, user_arn)
         except Exception as error:
             if error_code(error) == "AccessDeniedException":
                 raise Misfit(f"{name} must have the tag {USER_TAG} before it can be read: {error}") from None
             raise
-        arn, tags = answer["ARN"], {tag["Key"]: tag["Value"] for tag in answer.get("Tags", [])}
+        arn = answer["ARN"]
         if answer.get("DeletedDate"):
             raise Misfit(f"{arn} is scheduled for deletion")
         if answer.get("OwningService"):

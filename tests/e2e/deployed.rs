@@ -107,10 +107,15 @@ pub(crate) const SCRIPT_LOG: [&str; 5] = [
     "logs:PutLogEvents",
 ];
 
+/// What Systems Manager does with the remediation role when `AccessKeyRotation-RemediateUser` starts another runbook, and no call of a
+/// script's ("aws:executeAutomation" in its user guide).
+const START_RUNBOOK: [&str; 3] = ["iam:PassRole", "ssm:GetAutomationExecution", "ssm:StartAutomationExecution"];
+
 /// The actions of a runbook's role that the runbook's own calls need.
 pub(crate) fn actions_of_script(role: &str) -> BTreeSet<String> {
     let mut actions = actions(role);
-    for action in SCRIPT_LOG {
+    let starts = if role == REMEDIATION_ROLE { &START_RUNBOOK[..] } else { &[] };
+    for &action in SCRIPT_LOG.iter().chain(starts) {
         assert!(actions.remove(action), "{role}: {action}");
     }
     actions

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta, timezone
 
 import account
 import common
+import optin
 import proofs
 import records
 import rotate as rotate_script
@@ -33,6 +34,7 @@ PARAMETERS = {
         "QuietDays": "45",
         "Again": "false",
         "DryRun": "false",
+        "RotationPath": "/",
     },
     "delete": {"GraceDays": "30", "StartAfter": "", "DryRun": "false"},
     "reactivate": {"DryRun": "false"},
@@ -45,7 +47,7 @@ PARAMETERS = {
         "DryRun": "false",
     },
 }
-MODULES = (common, account, records, trail, proofs, secret, userrecords, rotate_script)
+MODULES = (common, account, records, trail, proofs, optin, secret, userrecords, rotate_script)
 EXECUTION = "7a4c6d1f-0000-4000-8000-000000000000"
 # A credential report is made every four hours at most.
 REPORT = timedelta(hours=4)
@@ -92,11 +94,12 @@ class Key:
 
 class User:
     def __init__(self, name, user_id):
-        self.name, self.id = name, user_id
+        self.name, self.id, self.path = name, user_id, "/"
         self.keys, self.tags = {}, {}
 
     def copy(self):
         other = User(self.name, self.id)
+        other.path = self.path
         other.keys = {key_id: key.copy() for key_id, key in self.keys.items()}
         other.tags = dict(self.tags)
         return other
@@ -229,7 +232,7 @@ class Iam:
         self._call("GetUser", UserName=UserName)
         user = self._user(UserName)
         self.seen_tags[UserName] = dict(user.tags)
-        arn = f"arn:aws:iam::111122223333:user/{user.name}"
+        arn = f"arn:aws:iam::111122223333:user{user.path}{user.name}"
         return {"User": {"UserName": user.name, "UserId": user.id, "Arn": arn, "Tags": _tags(user.tags)}}
 
     def get_access_key_last_used(self, AccessKeyId):

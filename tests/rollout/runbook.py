@@ -1,9 +1,10 @@
-"""Runs the script of an SSM document with an endpoint and credentials from the environment, and with waits cut short.
+"""Runs an SSM document with an endpoint and credentials from the environment, and with waits cut short.
 
 runbook.py INPUTS < DOCUMENT
 
-INPUTS is a JSON object of the document's parameters. Prints what the script returns, once the step could make its
-outputs of it. A failure is a traceback and exit status 1.
+INPUTS is a JSON object of the document's parameters. Prints what the last script returns, once the step could make its
+outputs of it; or, of a document that ends by starting another one, that one's DocumentName and RuntimeParameters. A
+failure is a traceback and exit status 1.
 """
 
 import json
@@ -19,8 +20,8 @@ TYPES = {
 }
 
 
-def payload(document, inputs):
-    """What the script gets for these parameters, which Systems Manager checks before anything runs."""
+def parameter_values(document, inputs):
+    """The document's parameters, which Systems Manager checks before anything runs."""
     parameters = document["parameters"]
     if unknown := inputs.keys() - parameters.keys():
         sys.exit(f"no such parameters: {sorted(unknown)}")
@@ -28,38 +29,70 @@ def payload(document, inputs):
     for name, value in values.items():
         if not re.search(parameters[name]["allowedPattern"], value):
             sys.exit(f"{name}: {value!r} does not match {parameters[name]['allowedPattern']}")
-    [step] = document["mainSteps"]
-    values["automation:EXECUTION_ID"] = EXECUTION
-    return {name: values.get(text.strip("{} "), text) for name, text in step["inputs"]["InputPayload"].items()}
+    return values | {"automation:EXECUTION_ID": EXECUTION}
 
 
-def outputs(document, answer):
-    """The document's outputs, of what its script returned."""
-    [step] = document["mainSteps"]
+def filled(texts, values):
+    """Inputs of a step, with values in the place of their names between two braces."""
+    return {name: values[text.strip("{} ")] if "{{" in text else text for name, text in texts.items()}
+
+
+def outputs(step, answer):
+    """The outputs of a step, of what its script returned."""
     found = {}
     for output in step["outputs"]:
         [name] = re.fullmatch(r"\$\.Payload\.(\w+)", output["Selector"]).groups()
         assert TYPES[output["Type"]](answer[name]), f"{name} is not of the type {output['Type']}"
         found[f"{step['name']}.{output['Name']}"] = answer[name]
-    return {name: found[name] for name in document["outputs"]}
+    return found
 
 
-def script(document):
-    """The names that the script defines, and the handler's."""
-    [step] = document["mainSteps"]
+def script(step):
+    """The names that a step's script defines, and the handler's."""
     names = {}
     exec(compile(step["inputs"]["Script"], step["name"], "exec"), names)
     return names, step["inputs"]["Handler"]
 
 
+def perform(document, inputs, call, start):
+    """Goes through the steps, and returns the document's outputs. call(step, payload) runs a script, and start(name,
+    inputs) another document."""
+    values = parameter_values(document, inputs)
+    steps = {step["name"]: step for step in document["mainSteps"]}
+    name, done = next(iter(steps)), []
+    while name:
+        assert name not in done, f"{name} would run again"
+        done.append(name)
+        step, following = steps[name], [*steps, None][[*steps].index(name) + 1]
+        given = step["inputs"]
+        match step["action"]:
+            case "aws:executeScript":
+                values |= outputs(step, call(step, filled(given["InputPayload"], values)))
+            case "aws:executeAutomation":
+                values[f"{name}.Output"] = start(given["DocumentName"], filled(given["RuntimeParameters"], values))
+            case "aws:branch":
+                chosen = [c for c in given["Choices"] if filled(c, values)["Variable"] == c["StringEquals"]]
+                following = chosen[0]["NextStep"] if chosen else given["Default"]
+        name = None if step.get("isEnd") else following
+    return {name: values[name] for name in document["outputs"] if name.split(".")[0] in done}
+
+
 def main():
-    document, inputs = json.load(sys.stdin), json.loads(sys.argv[1])
     sleep = time.sleep
     time.sleep = lambda seconds: sleep(min(seconds, 0.01))
-    names, handler = script(document)
-    answer = names[handler](payload(document, inputs), {})
-    outputs(document, answer)
-    print(json.dumps(answer))
+    last = {}
+
+    def call(step, payload):
+        names, handler = script(step)
+        last["answer"] = names[handler](payload, {})
+        return last["answer"]
+
+    def start(name, inputs):
+        last["answer"] = {"DocumentName": name, "RuntimeParameters": inputs}
+        return []
+
+    perform(json.load(sys.stdin), json.loads(sys.argv[1]), call, start)
+    print(json.dumps(last["answer"]))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from deployed import HUB, MEMBER, REGION, ROOT, create, documents
 from fake_iam import EXECUTION, ClientError, Iam, Key, at
 
 DEACTIVATE, REACTIVATE, DELETE = "DeactivateStaleKeys", "ReactivateKey", "DeleteDeactivatedKeys"
-ROTATE = "RotateKey"
+ROTATE, REMEDIATE = "RotateKey", "RemediateUser"
 PARAMETERS = {
     DEACTIVATE: {"ResourceId", "MaxAccessKeyAge", "QuietDays", "MaxExemptionDays", "Again", "DryRun"},
     REACTIVATE: {"ResourceId", "AccessKeyId", "DryRun"},
@@ -27,14 +27,29 @@ PARAMETERS = {
     ROTATE: {"ResourceId", "RotateAfterDays", "SettleDays", "DryRun"},
 }
 # What a document passes that nobody can set in a run.
-FIXED = {ROTATE: {"MaxAccessKeyAge": "90", "MaxExemptionDays": "365", "GraceDays": "30"}}
+FIXED = {
+    DEACTIVATE: {"RotationPath": "/"},
+    ROTATE: {"MaxAccessKeyAge": "90", "MaxExemptionDays": "365", "GraceDays": "30"},
+}
 HANDLERS = {DEACTIVATE: "deactivate", REACTIVATE: "reactivate", DELETE: "delete", ROTATE: "rotate"}
 SHARED = ["common", "records", "account"]
 FILES = {
-    DEACTIVATE: [*SHARED, "runs", "deactivation", "deactivate"],
+    DEACTIVATE: [*SHARED, "optin", "runs", "deactivation", "deactivate"],
+    REMEDIATE: [*SHARED, "optin", "remediate"],
     REACTIVATE: [*SHARED, "runs", "reactivate"],
     DELETE: [*SHARED, "trail", "proofs", "runs", "delete"],
-    ROTATE: ["common", "records", "userrecords", "account", "trail", "secret", "deactivation", "rotation", "rotate"],
+    ROTATE: [
+        "common",
+        "records",
+        "userrecords",
+        "account",
+        "optin",
+        "trail",
+        "secret",
+        "deactivation",
+        "rotation",
+        "rotate",
+    ],
 }
 START = at("2026-03-01T12:00:00Z")
 GENERATE = ROOT / "templates/runbooks/generate.py"
@@ -52,7 +67,8 @@ DOCUMENTS = deployed(Rotation="true")
 
 
 def step(name):
-    [only] = DOCUMENTS[name]["mainSteps"]
+    """The step of a document that runs a script."""
+    [only] = [step for step in DOCUMENTS[name]["mainSteps"] if step["action"] == "aws:executeScript"]
     return only
 
 
@@ -89,15 +105,15 @@ def test_a_script_with_two_braces_in_a_row_is_refused(monkeypatch, tmp_path):
         generate.part("delete")
 
 
-@pytest.mark.parametrize("name", HANDLERS)
+@pytest.mark.parametrize("name", FILES)
 def test_a_script_is_the_files_that_it_needs(name):
     text = step(name)["inputs"]["Script"]
     assert text == "\n\n".join(generate.part(file) for file in FILES[name])
-    assert not re.search("^from (common|records|account|proofs) ", text, re.MULTILINE)
+    assert not re.search(f"^from ({'|'.join(generate.FILES)}) ", text, re.MULTILINE)
     assert "{{" not in text and "}}" not in text, "Automation would replace what is between them"
 
 
-@pytest.mark.parametrize("name", HANDLERS)
+@pytest.mark.parametrize("name", FILES)
 def test_a_script_has_no_names_unknown_or_unused(name):
     # Each file imports what it needs, so some imports are there twice.
     check = [
@@ -115,7 +131,7 @@ def test_a_script_has_no_names_unknown_or_unused(name):
     assert run.returncode == 0, run.stdout
 
 
-@pytest.mark.parametrize("name", HANDLERS)
+@pytest.mark.parametrize("name", FILES)
 def test_no_file_of_a_script_defines_what_another_one_has(name):
     defined = []
     for file in FILES[name]:
@@ -154,7 +170,9 @@ def test_a_document_is_as_systems_manager_and_config_need_it(name):
 
 def test_a_document_puts_notices_if_there_is_a_bus():
     bus = f"arn:aws:events:{REGION}:{HUB}:event-bus/access-key-rotation"
-    for document in deployed(EventBusArn=bus).values():
+    for name, document in deployed(EventBusArn=bus).items():
+        if name == REMEDIATE:
+            continue
         assert document["mainSteps"][0]["inputs"]["InputPayload"]["OwnerTag"] == "owner"
 
 
@@ -190,17 +208,17 @@ NOT_ROLES = ["", ROLE.replace("111122223333", ""), f"{ROLE}-too", DELETION_ROLE]
 @pytest.mark.parametrize(
     "names, parameter, valid, invalid",
     [
-        ([DEACTIVATE, REACTIVATE], "ResourceId", [USER], [*NOT_USERS, "ALL"]),
+        ([DEACTIVATE, REACTIVATE, REMEDIATE], "ResourceId", [USER], [*NOT_USERS, "ALL"]),
         ([DELETE], "ResourceId", [USER, "ALL", "ROTATED"], [*NOT_USERS, f"ALL{USER}"]),
         ([ROTATE], "ResourceId", [USER, "ALL"], [*NOT_USERS, "ROTATED"]),
         ([ROTATE], "RotateAfterDays", ["1", "75", "3650"], ["", "0", "075", "3651", "75d"]),
         ([ROTATE], "SettleDays", ["1", "7", "365"], ["", "0", "07", "366", "-7"]),
         ([ROTATE], "AutomationAssumeRole", [ROTATION_ROLE], ["", ROLE, DELETION_ROLE]),
         ([REACTIVATE], "AccessKeyId", ["AKIAIOSFODNN7EXAMPLE"], ["", "AKIA", "ASIAIOSFODNN7EXAMPLE", USER]),
-        ([*HANDLERS], "DryRun", ["true", "false"], ["", "True", "no", "0", "falsetrue"]),
+        ([*FILES], "DryRun", ["true", "false"], ["", "True", "no", "0", "falsetrue"]),
         ([DEACTIVATE], "Again", ["true", "false"], ["", "True", "no", "0", "falsetrue"]),
         (
-            [DEACTIVATE, REACTIVATE],
+            [DEACTIVATE, REACTIVATE, REMEDIATE],
             "AutomationAssumeRole",
             [ROLE, ROLE.replace("arn:aws:", "arn:aws-us-gov:")],
             NOT_ROLES,
@@ -221,6 +239,9 @@ def test_parameters_are_checked_before_anything_runs(names, parameter, valid, in
         (DEACTIVATE, "MaxAccessKeyAge", 1),
         (DEACTIVATE, "MaxExemptionDays", 1),
         (DEACTIVATE, "QuietDays", 0),
+        (REMEDIATE, "MaxAccessKeyAge", 1),
+        (REMEDIATE, "MaxExemptionDays", 1),
+        (REMEDIATE, "QuietDays", 0),
         (DELETE, "GraceDays", 1),
     ],
 )
@@ -232,20 +253,29 @@ def test_numbers_of_days_are_checked_before_anything_runs(name, parameter, least
 
 
 def test_every_default_is_valid():
-    given = [(name, parameter) for name in HANDLERS for parameter in DOCUMENTS[name]["parameters"]]
+    given = [(name, parameter) for name in FILES for parameter in DOCUMENTS[name]["parameters"]]
     defaults = [(*names, default(*names)) for names in given if default(*names) is not None]
-    assert len(defaults) == 16
+    assert len(defaults) == 21
     assert [names for *names, text in defaults if not is_valid(*names, text)] == []
 
 
 # Whole runs: the parameters of the document, its script, and its outputs.
 
 
-def run(iam, name, **inputs):
-    document = DOCUMENTS[name]
-    names, handler = runbook.script(document)
-    iam.stand_in(names)
-    return runbook.outputs(document, names[handler](runbook.payload(document, inputs), {}))
+def run(iam, name, started=None, documents=DOCUMENTS, **inputs):
+    """The outputs. `started` gets the names of the documents that this one starts."""
+    started = [] if started is None else started
+
+    def call(step, payload):
+        names, handler = runbook.script(step)
+        iam.stand_in(names)
+        return names[handler](payload, {})
+
+    def start(child, given):
+        started.append(child)
+        return run(iam, child.removeprefix("AccessKeyRotation-"), started, documents, **given)
+
+    return runbook.perform(documents[name], inputs, call, start)
 
 
 def account():
@@ -317,4 +347,4 @@ def test_a_failed_read_fails_the_document(name, inputs):
 def test_a_parameter_that_is_unknown_or_invalid_runs_nothing():
     for inputs in ({"ResourceId": "bot"}, {"ResourceId": USER, "Dryrun": "true"}):
         with pytest.raises(SystemExit):
-            runbook.payload(DOCUMENTS[DEACTIVATE], inputs)
+            runbook.parameter_values(DOCUMENTS[DEACTIVATE], inputs)

@@ -314,7 +314,7 @@ def excluded_accounts(aws):
 def test_an_updated_runbook_becomes_the_default_version_in_every_account(aws):
     documents = [resource["Properties"] for resource in template("member.yaml")["Resources"].values()]
     names = [document["Name"] for document in documents if "DocumentType" in document]
-    assert len(names) == 3
+    assert len(names) == 5
     # Those of the member accounts, and the management account's.
     clients = [aws.client("ssm", account) for account in [*aws.members, None]]
 
@@ -330,11 +330,11 @@ def test_an_updated_runbook_becomes_the_default_version_in_every_account(aws):
             ]
             client.create_document(Name=name, Content=contents[0], DocumentType="Automation", DocumentFormat="JSON")
             client.update_document(Name=name, Content=contents[1], DocumentVersion="$LATEST", DocumentFormat="JSON")
-    assert versions() == [("1", "2")] * 9
+    assert versions() == [("1", "2")] * 15
     update = shell_blocks("Old runbooks", "ROLE=", page="OPERATING.md")
     for _ in range(2):
         aws.shell(update)
-        assert versions() == [("2", "2")] * 9
+        assert versions() == [("2", "2")] * 15
 
 
 def test_an_old_runbook_becomes_the_default_version_again(aws):

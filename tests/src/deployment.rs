@@ -28,10 +28,11 @@ pub const FUNCTION_ROLE: &str = "access-key-rotation-function";
 pub const EVALUATION_ROLE: &str = "access-key-rotation-evaluation";
 
 /// The runbooks that `templates/member.yaml` creates in every account.
-pub const RUNBOOKS: [&str; 3] = [
+pub const RUNBOOKS: [&str; 4] = [
     "AccessKeyRotation-DeactivateStaleKeys",
     "AccessKeyRotation-ReactivateKey",
     "AccessKeyRotation-DeleteDeactivatedKeys",
+    "AccessKeyRotation-RemediateUser",
 ];
 
 /// Creates the rule and the roles in the hub account and the member accounts. Returns the credentials that the function runs

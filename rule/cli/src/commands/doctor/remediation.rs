@@ -16,10 +16,11 @@ use aws_sdk_ssm::types::{DocumentDescription, DocumentStatus};
 const RUNBOOKS: &str = "runbooks";
 const REMEDIATION: &str = "remediation";
 /// The runbooks that `templates/member.yaml` creates.
-const DOCUMENTS: [&str; 3] = [
+const DOCUMENTS: [&str; 4] = [
     "AccessKeyRotation-DeactivateStaleKeys",
     "AccessKeyRotation-ReactivateKey",
     "AccessKeyRotation-DeleteDeactivatedKeys",
+    "AccessKeyRotation-RemediateUser",
 ];
 const EXCEPTIONS: &str = "config:DescribeRemediationExceptions";
 /// The most exceptions that AWS Config puts on a page.

@@ -309,7 +309,7 @@ def test_they_protect_what_the_templates_make_and_lets_the_runbooks_keep_records
     runbooks = [
         r["Properties"] for r in resources.values() if isinstance(r, dict) and r["Type"] == "AWS::SSM::Document"
     ]
-    assert len(roles) == 10 and len(runbooks) == 4
+    assert len(roles) == 12 and len(runbooks) == 6
     for role in roles:
         arn = f"role/{role['RoleName']}"
         assert denied_by(DEVELOPER, "iam:DeleteRole", arn) == "Deployment"

@@ -81,9 +81,12 @@ class Account:
         self.creations.update((key["AccessKeyId"], key["CreateDate"]) for key in keys)
         return keys
 
+    def statuses(self, user_name):
+        return {key["AccessKeyId"]: key["Status"] for key in self.keys(user_name)}
+
     def status(self, user_name, key_id):
         """The key's status. None: there is no such key."""
-        return {key["AccessKeyId"]: key["Status"] for key in self.keys(user_name)}.get(key_id)
+        return self.statuses(user_name).get(key_id)
 
     def last_used(self, user_name, key_id):
         """When the key was last used. None: IAM has no use on record."""
@@ -93,15 +96,18 @@ class Account:
         self.last_uses[key_id] = answer["AccessKeyLastUsed"]
         return self.last_uses[key_id].get("LastUsedDate")
 
-    def look_and_update(self, user_name, key_id, status, expected):
+    def look_and_update(self, user_name, key_id, status, expected, instead=None):
         """Changes a key's status if, at a last look, it is the expected one. Returns the time.
 
-        Raises Untouched if the key is surely as it was.
+        instead is the key that must be active then. Raises Untouched if the key is surely as it was.
         """
         try:
-            seen = self.status(user_name, key_id)
+            statuses = self.statuses(user_name)
         except Exception as error:
             raise Untouched(str(error)) from error
+        seen = statuses.get(key_id)
+        if instead and statuses.get(instead) != "Active":
+            raise Untouched(f"somebody else made {instead} {statuses.get(instead) or 'gone'} while this ran")
         if seen != expected:
             raise Untouched(f"it was {expected}, and somebody else made it {seen or 'gone'} while this ran")
         self.update(user_name, key_id, status)

@@ -27,10 +27,11 @@ def exemption(tags, today, most_days):
     return (lambda key_id: only in ("", key_id)), until
 
 
-def deactivate_key(account, user, key_id):
+def deactivate_key(account, user, key_id, instead=None):
+    """Deactivates a key, and records it. instead is a key that must be active then."""
     account.records.create(key_id, user[1], DEACTIVATING)
     try:
-        switch_off(account, user, key_id)
+        switch_off(account, user, key_id, instead)
     except Untouched:
         account.records.forget(key_id)
         raise
@@ -41,8 +42,8 @@ def deactivate_again(account, user, key_id):
     switch_off(account, user, key_id)
 
 
-def switch_off(account, user, key_id):
+def switch_off(account, user, key_id, instead=None):
     # The record has the time of the change: if somebody switches the key on later, the credential report and CloudTrail
     # have a later time.
-    done = account.look_and_update(user[0], key_id, "Inactive", "Active")
+    done = account.look_and_update(user[0], key_id, "Inactive", "Active", instead)
     account.records.advance(key_id, user[1], DEACTIVATED, done)

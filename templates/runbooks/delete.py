@@ -11,6 +11,8 @@ from trail import DELIVERY
 
 # How old `provenUntil` may get before it is written again. Parameter Store takes three writes a second.
 PROVE_EVERY = timedelta(days=7)
+# How long after a deactivation a runbook has written its record.
+WRITTEN_WITHIN = timedelta(hours=1)
 
 
 def withheld(key_id, tags, today):
@@ -83,10 +85,12 @@ def decide_by_proofs(record, proofs, recorded_at, now, grace):
     if not is_due:
         waits = f"deactivated on {since:%Y-%m-%d}; may be deleted from {since + grace:%Y-%m-%d}"
         return keeps(record, by_cloudtrail, now), waits
-    if recorded_at is None or now - recorded_at < grace:
-        return "keep", (
-            f"its record says deactivated on {since:%Y-%m-%d}, but was written later. It may be deleted "
-            f"{grace.days} days after that"
+    if recorded_at is None:
+        return "keep", "its record changed while this ran"
+    if recorded_at - since > WRITTEN_WITHIN:
+        return "ask", (
+            f"its record says deactivated on {since:%Y-%m-%d}, but somebody wrote it on {recorded_at:%Y-%m-%d}. Delete "
+            "it by hand if nobody needs it"
         )
     if PROOF in (by_iam[0], by_cloudtrail[0]):
         return "delete", f"deactivated on {since:%Y-%m-%d} and not used or switched on since"

@@ -125,7 +125,6 @@ class OneRotation:
             raise Misfit(f"{self.arn} names the user, but the user's tag {SECRET_TAG} names {secret.arn}")
         if secret.user_name != name:
             raise Misfit(f"{secret.arn} must have the tag {USER_TAG} with the value {name}")
-        records = account.records.of_keys([key["AccessKeyId"] for key in self.keys])
         made = self.all.made(self.keys)
         self.seen = Seen(
             now=now,
@@ -137,9 +136,10 @@ class OneRotation:
             secret=secret,
             held=self.secrets.read(secret),
             rotation=self.all.user_records.of_user(user_id),
-            records=records,
+            record=lambda key_id: account.records.of_keys([key_id]).get(key_id),
             made=lambda key_id: (OURS, None) if key_id in self.made_here else made(key_id),
             use=self.use,
+            previous=lambda: self.secrets.previous(secret),
             fresh=self.fresh,
             proven=self.proven,
         )
@@ -165,7 +165,7 @@ class OneRotation:
         raise RuntimeError("somebody changes the secret or the user all the time")
 
     def settles_long(self):
-        days = (self.seen.now - self.seen.held.current.created).days - self.options["SettleDays"]
+        days = (self.seen.now - self.seen.secret.changed).days - self.options["SettleDays"]
         return days >= 0 and days % TELL_EVERY == 0
 
     # The steps.
@@ -238,25 +238,21 @@ class OneRotation:
         self.proven.add(key_id)
 
     def switch(self, key_id):
-        held = self.seen.held
-        if self.secrets.switch(self.seen.secret, held.current, held.pending):
-            self.tell(
-                key_id, "rotated", f"{self.seen.secret.arn} holds it instead of {held.current.key_id or 'no key'}"
-            )
+        self.secrets.switch(self.seen.secret, self.seen.held.current, self.seen.held.pending)
 
     def settle(self, key_id):
         # Or the label would say that the version is still to come, if somebody moved the secret back.
         self.secrets.unlabel(self.seen.secret, self.seen.held.current)
         self.record(SWITCHED, key_id)
-        if key_id not in self.account.to_tell:
-            self.tell(key_id, "rotated", f"{self.seen.secret.arn} holds it")
+        self.account.to_tell[key_id] = self.user[0], "rotated", text_now(), f"{self.seen.secret.arn} holds it now"
 
     def end(self, key_id):
         self.all.user_records.end(self.user[1])
 
     def deactivate(self, key_id):
         self.look_at_secret(key_id)
-        deactivate_key(self.account, self.user, key_id)
+        current = self.seen.held.current
+        deactivate_key(self.account, self.user, key_id, current and current.key_id)
         self.is_changed = True
 
     def undo(self, key_id):
@@ -276,9 +272,6 @@ class OneRotation:
         held = self.secrets.read(self.seen.secret)
         if key_id in [version.key_id for version in (held.current, held.pending) if version]:
             raise RuntimeError(f"somebody put {key_id} into the secret while this ran")
-
-    def tell(self, key_id, kind, why):
-        self.account.to_tell[key_id] = self.user[0], kind, text_now(), why
 
 
 STEPS = {
@@ -300,7 +293,7 @@ STEPS = {
 }
 # Steps that people see in the results.
 OUTCOMES = {
-    "switch": "rotated",
+    "settle": "rotated",
     "deactivate": "deactivated",
     "take back": "deactivated",
     "undo": "reactivated",

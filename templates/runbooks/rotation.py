@@ -25,7 +25,7 @@ RUN_SLACK, MINUTE = timedelta(minutes=15), timedelta(minutes=1)
 BLOCKED_TIME = timedelta(days=7)
 
 # Steps that change nothing and end the work on a user.
-NOT_DUE, WAIT, SETTLE, BLOCK = "not due", "wait", "settling", "blocked"
+NOT_DUE, WAIT, SETTLE, BLOCK = "not due", "waiting", "settling", "blocked"
 FINAL = (NOT_DUE, WAIT, SETTLE, BLOCK)
 
 
@@ -43,10 +43,13 @@ class Seen(NamedTuple):
     secret: Described
     held: Held
     rotation: Optional[UserRecord]
-    records: dict
-    # Of a key's id: (who made it, why nobody can tell) and (last use, service).
+    # What is read when a step asks for it. Of a key's id: its record, (who made it, why nobody can tell), and (last
+    # use, service).
+    record: Callable
     made: Callable
     use: Callable
+    # The key of the secret's previous version.
+    previous: Callable
     # Keys that this run made, with their secret; and those that it proved.
     fresh: dict
     proven: set
@@ -71,7 +74,7 @@ def next_step(seen, options):
     if current_id is not None and current_id not in keys:
         return block(current_id, f"the secret holds {current_id}, which is no access key of this user. {PUT_RIGHT}")
     if current_id is not None and keys[current_id]["Status"] != "Active":
-        record = seen.records.get(current_id)
+        record = seen.record(current_id)
         if record and record.state == DEACTIVATED and record.execution == seen.execution:
             return "undo", current_id, "somebody put it back into the secret while this run deactivated it"
         return block(current_id, f"the secret holds {current_id}, which is inactive. {PUT_RIGHT}")
@@ -132,7 +135,7 @@ def refuse_pending(seen, current_id):
         return block(key_id, f"nobody can tell who made {key_id}, which the pending version holds: {why}")
     if maker == OTHERS:
         return block(current_id, "the secret has a pending version of somebody else. Remove its label AWSPENDING")
-    if seen.held.previous_key_id == key_id or (rotation and (rotation.state, rotation.new_key) == (SWITCHED, key_id)):
+    if seen.previous() == key_id or (rotation and (rotation.state, rotation.new_key) == (SWITCHED, key_id)):
         return block(key_id, f"somebody took {key_id} out of the secret again. {DECIDE}")
     return None
 
@@ -151,7 +154,7 @@ def take_back(seen, others):
     if not found:
         return None
     [key], lost = found, found[0]["AccessKeyId"]
-    if (rotation.state == SWITCHING and seen.held.current) or seen.held.previous_key_id == lost:
+    if (rotation.state == SWITCHING and seen.held.current) or seen.previous() == lost:
         return block(lost, f"the secret has lost the new key {lost}, which somebody may have read. {DECIDE}")
     maker, why = seen.made(lost)
     if maker == OTHERS:
@@ -161,12 +164,12 @@ def take_back(seen, others):
     used, service = seen.use(lost)
     if used and (service != "sts" or used - key["CreateDate"] > RUN_SLACK):
         return block(lost, f"the new key {lost} was not stored, but somebody used it on {used:%Y-%m-%d}. {DECIDE}")
-    record = seen.records.get(lost)
+    record = seen.record(lost)
     if key["Status"] == "Active" and record is None:
         return "take back", lost, "nobody has its secret"
     if key["Status"] == "Active" or record is None or record.state != DEACTIVATED:
         return block(lost, f"the new key {lost} was not stored, and somebody switched it since. {DECIDE}")
-    if record.execution == seen.execution:
+    if record.since >= seen.began - MINUTE:
         return block(lost, f"{rotation.reason or 'the new key was not stored'}. The next run deletes {lost}")
     return "delete lost", lost, "nobody ever had its secret"
 
@@ -178,12 +181,11 @@ def let_go(seen, options, keys, current_id, others):
         return "settle", current_id, ""
     for key in others:
         key_id = key["AccessKeyId"]
-        record = seen.records.get(key_id)
         if current_id is None or key["Status"] != "Active" or key["CreateDate"] >= keys[current_id]["CreateDate"]:
             continue
         maker, why = seen.made(current_id)
         if maker == OURS:
-            return settle(seen, options, key_id, current_id, record)
+            return settle(seen, options, key_id, current_id)
         if maker != OTHERS:
             return (SETTLE if maker == NOT_YET else BLOCK), key_id, f"the old key {key_id} stays active: {why}"
     if rotation and rotation.state == SWITCHED:
@@ -191,28 +193,28 @@ def let_go(seen, options, keys, current_id, others):
     return None
 
 
-def settle(seen, options, key_id, current_id, record):
+def settle(seen, options, key_id, current_id):
     """What becomes of an old key that is active still."""
-    now, current = seen.now, seen.held.current
+    now, current, record = seen.now, seen.held.current, seen.record(key_id)
     if record is not None:
         why = f"somebody switched the old key {key_id} on again. {FIND_OUT}"
         return ("leave on" if record.state == DEACTIVATED else BLOCK), key_id, why
     is_exempt, until = exemption(seen.tags, now.date(), options["MaxExemptionDays"])
     if is_exempt(key_id):
         return settling(key_id, f"the old key {key_id} is exempt until {until}")
-    # Each new version of the secret begins the days anew: AWS does not say when a version became the current one.
-    switched, (used, service) = current.created + RUN_SLACK, seen.use(key_id)
+    # AWS does not say when a version became the current one, so each change of the secret begins the days anew.
+    switched, (used, service) = max(seen.secret.changed, current.created), seen.use(key_id)
     last = max(switched, used) if used else switched
     quiet = last + timedelta(days=options["SettleDays"])
     if now < quiet:
         still = f"used on {used:%Y-%m-%d} by {service}" if used and used > switched else "not used since"
-        handed_out = f"the secret holds {current_id} since {current.created:%Y-%m-%d}"
+        handed_out = f"the secret holds {current_id}, unchanged since {switched:%Y-%m-%d}"
         then = f"Without use, it is deactivated on {quiet:%Y-%m-%d}"
         return settling(key_id, f"{handed_out}, and the old key {key_id} was {still}. {then}")
-    if seen.held.previous_key_id != key_id:
+    if seen.previous() != key_id:
         # The secret may have been empty: nobody reads the new key yet. Our proof used it too.
         used, service = seen.use(current_id)
-        if not used or (service == "sts" and used <= switched):
+        if not used or (service == "sts" and used <= switched + RUN_SLACK):
             then = f"Point the consumer at the secret. Then the old key {key_id} is deactivated"
             return settling(key_id, f"nobody has used {current_id} yet. {then}")
     return "deactivate", key_id, f"replaced by {current_id}, and not used since {last:%Y-%m-%d}"
@@ -228,7 +230,7 @@ def begin(seen, options, keys, current_id, others):
             # A run ended before it made a key, or somebody deleted the key.
             return "end", current_id, ""
         when = f"rotates on {due:%Y-%m-%d}" if now < due else f"is exempt until {until}"
-        old = [room(seen, options, key) for key in others if key["AccessKeyId"] in seen.records]
+        old = [room(seen, options, key) for key in others if seen.record(key["AccessKeyId"])]
         return NOT_DUE, current_id, "; ".join([f"{current_id} {when}", *old])
     if len(keys) > 1:
         said = "; ".join(room(seen, options, key) for key in others)
@@ -248,7 +250,7 @@ def begin(seen, options, keys, current_id, others):
 
 def room(seen, options, key):
     """Why a key takes the room of a new one."""
-    key_id, record = key["AccessKeyId"], seen.records.get(key["AccessKeyId"])
+    key_id, record = key["AccessKeyId"], seen.record(key["AccessKeyId"])
     if key["Status"] == "Active":
         return f"{key_id} is active too. {FIND_OUT}"
     if record is None:

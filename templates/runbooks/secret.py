@@ -44,6 +44,8 @@ class Described(NamedTuple):
     user_name: Optional[str]
     smtp_region: Optional[str]
     stages: dict
+    # When anything about it was last changed, by DescribeSecret's LastChangedDate.
+    changed: datetime
     kms_key: Optional[str]
 
 
@@ -52,7 +54,6 @@ class Held(NamedTuple):
 
     current: Optional[Version]
     pending: Optional[Version]
-    previous_key_id: Optional[str]
 
 
 class Secrets:
@@ -99,22 +100,26 @@ class Secrets:
         if form != "json" and not smtp:
             raise Misfit(f"{arn}: the tag {FORMAT_TAG} is neither json nor ses-smtp:<Region>")
         stages = {stage: version for version, names in answer.get("VersionIdsToStages", {}).items() for stage in names}
-        return Described(arn, tags.get(USER_TAG), smtp and smtp[1], stages, answer.get("KmsKeyId"))
+        return Described(
+            arn, tags.get(USER_TAG), smtp and smtp[1], stages, answer["LastChangedDate"], answer.get("KmsKeyId")
+        )
 
     def read(self, secret):
         """What the versions of a described secret hold. Raises Misfit if a key has no place in them."""
         # The current version is read by its label, since others may move it at any time.
         current = self.version(secret, VersionStage=CURRENT)
         pending = self.version(secret, VersionStage=PENDING) if PENDING in secret.stages else None
-        previous = None
-        if PREVIOUS in secret.stages:
-            try:
-                previous = self.version(secret, VersionStage=PREVIOUS)
-            except Misfit:
-                pass
         if pending and current and pending.id == current.id:
             pending = None
-        return Held(current, pending, previous and previous.key_id)
+        return Held(current, pending)
+
+    def previous(self, secret):
+        """The key of the previous version. None: there is none, or it fits no rotation."""
+        try:
+            version = self.version(secret, VersionStage=PREVIOUS) if PREVIOUS in secret.stages else None
+        except Misfit:
+            return None
+        return version and version.key_id
 
     def version(self, secret, **which):
         try:
@@ -180,21 +185,23 @@ class Secrets:
             raise
 
     def switch(self, secret, current, pending):
-        """Makes the pending version current, unless another one than `current` is by now. Returns whether it did."""
-        try:
-            self.client.update_secret_version_stage(
-                SecretId=secret.arn, VersionStage=CURRENT, RemoveFromVersionId=current.id, MoveToVersionId=pending.id
-            )
-        except self.client.exceptions.InvalidParameterException:
-            return False
-        return True
+        """Makes the pending version current, unless another one than `current` is by now. A look shows which."""
+        self.move(secret, CURRENT, current, pending)
 
     def unlabel(self, secret, current):
         """Takes the label of a pending version from the current one, if it has it."""
         if secret.stages.get(PENDING) == current.id:
+            self.move(secret, PENDING, current, None)
+
+    def move(self, secret, stage, before, after):
+        to = dict(MoveToVersionId=after.id) if after else {}
+        try:
             self.client.update_secret_version_stage(
-                SecretId=secret.arn, VersionStage=PENDING, RemoveFromVersionId=current.id
+                SecretId=secret.arn, VersionStage=stage, RemoveFromVersionId=before.id, **to
             )
+        except self.client.exceptions.InvalidParameterException:
+            # Somebody has moved the label meanwhile.
+            pass
 
     def refusal(self, secret, error):
         """What to change after a refusal."""

@@ -105,10 +105,18 @@ class User:
         return other
 
 
+class Clock(datetime):
+    """The clock of the account that runs."""
+
+    iam = None
+
+    @classmethod
+    def now(cls, zone=None):
+        return cls.iam.now
+
+
 class Iam:
     """The client, and what the tests look at."""
-
-    KEY_FIELDS = ("AccessKeyId", "SecretAccessKey", "SmtpUsername", "SmtpPassword")
 
     exceptions = types.SimpleNamespace(NoSuchEntityException=NoSuchEntity)
 
@@ -124,7 +132,7 @@ class Iam:
         self.before = lambda action, parameters: None
         self.seconds = self.latency = 0
         # What the script has seen last: a call later, IAM may hold something else, and no client can tell.
-        self.seen_keys, self.seen_tags = {}, {}
+        self.seen_keys, self.seen_tags, self.seen_uses, self.listed = {}, {}, {}, {}
         self.is_again = False
         self.partition, self.regions = "aws", {}
         self.deletions = []
@@ -137,11 +145,17 @@ class Iam:
         # Who calls; the secret of each key; the keys that the script proved; and those that it made.
         self.runs = 0
         self.role, self.secrets, self.proven, self.made = OUR_ROLE, {}, set(), []
+        # What the script must never do, and did.
+        self.violations = []
 
     def add(self, name, *keys):
         user = self.users[name] = User(name, f"AIDA{name.upper():A<17}")
         user.keys.update(keys)
         return user
+
+    def forbid(self, happened, what):
+        if happened:
+            self.violations.append(what)
 
     def secret_of(self, key_id):
         return self.secrets.setdefault(key_id, f"secret/of+{key_id}/not+to+be+seen")
@@ -221,6 +235,7 @@ class Iam:
         self._call("ListAccessKeys", UserName=UserName)
         keys = self._user(UserName).keys
         self.seen_keys.update((key_id, key.copy()) for key_id, key in keys.items())
+        self.listed = {key_id: key.status for key_id, key in keys.items()}
         yield {
             "AccessKeyMetadata": [
                 {"UserName": UserName, "AccessKeyId": key_id, "Status": key.status, "CreateDate": key.created}
@@ -239,7 +254,7 @@ class Iam:
         self._call("GetAccessKeyLastUsed", AccessKeyId=AccessKeyId)
         for user in self.users.values():
             if AccessKeyId in user.keys:
-                used = user.keys[AccessKeyId].last_used
+                used = self.seen_uses[AccessKeyId] = user.keys[AccessKeyId].last_used
                 date = (
                     {"LastUsedDate": used, "ServiceName": user.keys[AccessKeyId].service, "Region": REGION}
                     if used
@@ -253,11 +268,28 @@ class Iam:
         key = self._key(UserName, AccessKeyId)
         if Status == "Inactive" and key.is_on_again and not self.is_again:
             self.again.append(AccessKeyId)
+        if self.role == ROTATION_ROLE and Status == "Inactive":
+            self.check_deactivation(UserName, AccessKeyId)
         self.cloudtrail.add(UserName, AccessKeyId, Status, self.role, self.now)
         self._switch(AccessKeyId, key, Status)
         self.changes.append((AccessKeyId, "reactivated" if Status == "Active" else "deactivated"))
         if (self.seen_keys[AccessKeyId].status, Status) == ("Active", "Inactive"):
             key.ours_since = self.now
+
+    def check_deactivation(self, user_name, key_id):
+        """What a rotation switches off was replaced, and has settled; or nobody can have its secret."""
+        current = self.secretsmanager.seen_current
+        self.forbid(current == key_id, "the key in the secret is deactivated")
+        secrets = [secret for secret in self.secretsmanager.held.values() if current in secret.handed_out]
+        if key_id in self.made and not any(key_id in secret.handed_out for secret in self.secretsmanager.held.values()):
+            return
+        is_left = any(status == "Active" for other, status in self.listed.items() if other != key_id)
+        self.forbid(not is_left, "both keys are inactive")
+        self.forbid(current not in self.made, "an owner's key is deactivated without a rotation")
+        if secrets:
+            used = self.seen_uses.get(key_id) or self.now - timedelta(days=9999)
+            quiet = self.now - max(used, secrets[0].handed_out[current])
+            self.forbid(quiet < timedelta(days=7), "a key is deactivated that has not settled")
 
     def create_access_key(self, UserName):
         self._call("CreateAccessKey", UserName=UserName)
@@ -277,6 +309,12 @@ class Iam:
     def delete_access_key(self, UserName, AccessKeyId):
         self._call("DeleteAccessKey", UserName=UserName, AccessKeyId=AccessKeyId)
         self._key(UserName, AccessKeyId)
+        if self.role == ROTATION_ROLE and AccessKeyId in self.made:
+            handed_out = any(AccessKeyId in secret.handed_out for secret in self.secretsmanager.held.values())
+            self.forbid(self.seen_keys[AccessKeyId].status != "Inactive", "an active key is deleted")
+            since = self.seen_keys[AccessKeyId].ours_since
+            self.forbid(since is None or since >= self.run_began, "a key is deleted at once")
+            self.forbid(handed_out and self.deleter == "rotate", "a key that was handed out is deleted without grace")
         self.deletions.append((self.now, self.seen_keys[AccessKeyId], self.seen_tags[UserName]))
         del self.users[UserName].keys[AccessKeyId]
         self.changes.append((AccessKeyId, "deleted"))
@@ -312,7 +350,9 @@ class Iam:
         for module in MODULES:
             self.stand_in(vars(module))
         self.is_again = parameters.get("Again") == "true"
-        self.role = ROTATION_ROLE if handler == "rotate" else OUR_ROLE
+        # Old keys of a rotation are deleted with its role too.
+        self.role = ROTATION_ROLE if handler == "rotate" or user_id == "ROTATED" else OUR_ROLE
+        self.deleter, self.run_began = handler, self.now
         execution = EXECUTION[:-4] + f"{self.runs:04}"
         self.runs += 1
         event = {**PARAMETERS[handler], "ResourceId": user_id, "ExecutionId": execution, **parameters}
@@ -336,7 +376,8 @@ class Iam:
             return clients[service]
 
         names["boto3"] = types.SimpleNamespace(client=client)
-        names["datetime"] = type("Clock", (datetime,), {"now": classmethod(lambda cls, zone=None: self.now)})
+        Clock.iam = self
+        names["datetime"], names["Config"] = Clock, dict
         names["time"] = types.SimpleNamespace(sleep=self.sleep, monotonic=lambda: self.seconds)
 
     def sleep(self, seconds):

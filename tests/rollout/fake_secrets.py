@@ -10,6 +10,7 @@ import types
 from deployed import REGION
 
 CURRENT, PENDING, PREVIOUS = "AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"
+KEY_FIELDS = ("AccessKeyId", "SecretAccessKey", "SmtpUsername", "SmtpPassword")
 ARN = f"arn:aws:secretsmanager:{REGION}:111122223333:secret:"
 
 
@@ -27,11 +28,11 @@ class Secret:
 
     def __init__(self, name, tags, **more):
         self.arn, self.tags, self.more = f"{ARN}{name}-AbCdEf", dict(tags), more
-        self.versions, self.stages, self.handed_out = {}, {}, {}
+        self.versions, self.stages, self.handed_out, self.changed = {}, {}, {}, None
 
     def copy(self):
         other = Secret.__new__(Secret)
-        other.arn, other.tags, other.more = self.arn, dict(self.tags), self.more
+        other.arn, other.tags, other.more, other.changed = self.arn, dict(self.tags), self.more, self.changed
         other.versions, other.stages, other.handed_out = dict(self.versions), dict(self.stages), dict(self.handed_out)
         return other
 
@@ -39,11 +40,15 @@ class Secret:
         return self.versions[self.stages[stage]][0] if stage in self.stages else None
 
     def fields(self, stage=CURRENT):
-        return json.loads(self.text(stage) or "{}")
+        return fields_of(self.text(stage))
+
+    def key_id(self, stage):
+        return self.fields(stage).get("AccessKeyId")
 
     def put(self, text, at, stage=CURRENT):
         number = f"version-{len(self.versions) + 1:024}"
         self.versions[number] = text, at
+        self.changed = at
         if CURRENT not in self.stages:
             self.move(CURRENT, number, at)
         if stage == CURRENT:
@@ -56,12 +61,12 @@ class Secret:
 
     def move(self, stage, number, at):
         before = self.stages.get(stage)
-        self.stages[stage] = number
+        self.stages[stage], self.changed = number, at
         if stage == CURRENT:
             if before and before != number:
                 self.stages[PREVIOUS] = before
             key_id = self.fields().get("AccessKeyId")
-            if before is None or json.loads(self.versions[before][0]).get("AccessKeyId") != key_id:
+            if before is None or fields_of(self.versions[before][0]).get("AccessKeyId") != key_id:
                 self.handed_out[key_id] = at
 
 
@@ -76,11 +81,12 @@ class SecretsManager:
     def __init__(self, iam):
         self.iam, self.held = iam, {}
         self.refuse = lambda operation, secret: None
-        # The id of the key that the script saw last in the current version, and when it moved it itself.
-        self.seen_current = None
+        # The id of the key that the script saw last in the current and in the pending version.
+        self.seen_current = self.seen_pending = "nothing yet"
 
     def add(self, name, tags, text=None, **more):
         secret = self.held[name] = Secret(name, tags, **more)
+        secret.changed = self.iam.now
         if text is not None:
             secret.put(text, self.iam.now)
         return secret
@@ -113,7 +119,8 @@ class SecretsManager:
         stages = {}
         for stage, version in secret.stages.items():
             stages.setdefault(version, []).append(stage)
-        return dict(ARN=secret.arn, Tags=_tags(secret.tags), VersionIdsToStages=stages, **secret.more)
+        about = dict(LastChangedDate=secret.changed, VersionIdsToStages=stages, **secret.more)
+        return dict(ARN=secret.arn, Tags=_tags(secret.tags), **about)
 
     def get_secret_value(self, SecretId, VersionStage):
         secret = self._secret("GetSecretValue", SecretId)
@@ -121,8 +128,11 @@ class SecretsManager:
             raise ResourceNotFound("ResourceNotFoundException: Secrets Manager can't find the specified secret value")
         version = secret.stages[VersionStage]
         text, at = secret.versions[version]
+        seen = fields_of(text).get("AccessKeyId")
         if VersionStage == CURRENT:
-            self.seen_current = secret.fields().get("AccessKeyId") if isinstance(text, str) else None
+            self.seen_current = seen
+        elif VersionStage == PENDING:
+            self.seen_pending = seen
         value = dict(SecretString=text) if isinstance(text, str) else dict(SecretBinary=text)
         return dict(VersionId=version, CreatedDate=at, **value)
 
@@ -132,6 +142,9 @@ class SecretsManager:
         is_first = CURRENT not in secret.stages
         if is_first:
             self.check_hand_out(json.loads(SecretString))
+        elif PENDING in secret.stages and secret.stages[PENDING] != secret.stages[CURRENT]:
+            pending = secret.fields(PENDING).get("AccessKeyId")
+            self.iam.forbid(pending not in self.iam.made and self.seen_pending == pending, "a pending version is lost")
         secret.put(SecretString, self.iam.now, PENDING)
         return {}
 
@@ -139,23 +152,25 @@ class SecretsManager:
         secret = self._secret("UpdateSecretVersionStage", SecretId)
         if secret.stages.get(VersionStage) != RemoveFromVersionId:
             raise InvalidParameter("InvalidParameterException: the version has not this label")
+        secret.changed = self.iam.now
         if MoveToVersionId is None:
             del secret.stages[VersionStage]
         else:
             before, after = secret.fields(), json.loads(secret.versions[MoveToVersionId][0])
             self.check_hand_out(after)
-            kept = {name: value for name, value in before.items() if name not in self.iam.KEY_FIELDS}
-            assert kept == {name: value for name, value in after.items() if name not in self.iam.KEY_FIELDS}
+            kept, given = ({name: f[name] for name in f if name not in KEY_FIELDS} for f in (before, after))
+            self.iam.forbid(VersionStage == CURRENT and kept != given, "an edit is lost")
             secret.move(VersionStage, MoveToVersionId, self.iam.now)
         return {}
 
     def check_hand_out(self, fields):
         """A key that is handed out works, by what was seen last."""
-        key_id = fields["AccessKeyId"]
-        assert fields["SecretAccessKey"] == self.iam.secrets[key_id], "a key with another one's secret is handed out"
-        seen = self.iam.seen_keys.get(key_id)
-        assert seen and seen.status == "Active", "a key that does not work is handed out"
-        assert key_id in self.iam.proven, "a key that was not proven is handed out"
+        key_id, iam = fields["AccessKeyId"], self.iam
+        seen = iam.seen_keys.get(key_id)
+        iam.forbid(fields["SecretAccessKey"] != iam.secrets.get(key_id), "a key is handed out with another's secret")
+        iam.forbid(seen is None or seen.status != "Active", "a key that is not active is handed out")
+        iam.forbid(key_id not in iam.proven, "a key that was not proven is handed out")
+        iam.forbid(key_id not in iam.made, "a key that no rotation made is handed out")
 
 
 class Sts:
@@ -169,6 +184,14 @@ class Sts:
         user = self.iam.use(self.key_id, self.secret, "sts")
         self.iam.proven.add(self.key_id)
         return dict(UserId=user.id, Arn=f"arn:aws:iam::111122223333:user/{user.name}", Account="111122223333")
+
+
+def fields_of(text):
+    try:
+        fields = json.loads(text)
+    except (TypeError, ValueError, RecursionError):
+        return {}
+    return fields if isinstance(fields, dict) else {}
 
 
 def _tags(tags):

@@ -193,14 +193,14 @@ def test_a_dry_run_writes_nothing():
     assert iam.parameters.value(KEY)["provenUntil"].startswith("2026-03-01T11:")
 
 
-def test_a_record_that_was_written_later_than_it_says_waits_by_systems_managers_own_time():
+def test_a_record_that_was_written_later_than_it_says_by_systems_managers_own_time_deletes_nothing():
     iam = deactivated(31, report=True, trail=False)
     [(value, _)] = iam.parameters.held[PATH + KEY]
     iam.parameters.held[PATH + KEY] = [(value, START - timedelta(days=2))]
     outcome, reason = result(iam)
-    assert outcome == "left as it is" and "was written later" in reason
+    assert outcome == "left for you to decide" and "somebody wrote it on 2026-02-27" in reason
     iam.pass_time(days=29)
-    assert result(iam)[0] == "deleted"
+    assert result(iam)[0] == "left for you to decide"
 
 
 def test_of_two_runs_that_begin_at_once_one_writes_the_record_and_the_other_touches_nothing():

@@ -37,6 +37,10 @@ def check_days(options):
         )
 
 
+class Unchosen(Misfit):
+    """The secret names a user who names another one."""
+
+
 class Rotations(Report):
     unchanged = {BLOCK: "blocked", SETTLE: "settling", WAIT: "waiting", GONE: "gone meanwhile", NOT_DUE: "not due"}
     quiet = (NOT_DUE, GONE)
@@ -58,6 +62,10 @@ class Rotations(Report):
         try:
             step, key_id, reason = work.go()
             self.add_result(user, key_id, step, reason)
+        except Unchosen as unchosen:
+            # The user's own secret is rotated, or blocked, in its turn.
+            self.add_result(user, None, BLOCK, str(unchosen))
+            return
         except Misfit as misfit:
             step, key_id, reason = BLOCK, None, str(misfit)
             self.add_result(user, key_id, step, reason)
@@ -122,7 +130,7 @@ class OneRotation:
             raise Misfit(f"the user has no tag {SECRET_TAG}" + (f". Set it to {self.arn}" if self.arn else ""))
         secret = self.secrets.describe(target, account.users_read[name]["Arn"])
         if self.arn not in (None, secret.arn):
-            raise Misfit(f"{self.arn} names the user, but the user's tag {SECRET_TAG} names {secret.arn}")
+            raise Unchosen(f"{self.arn} names the user, but the user's tag {SECRET_TAG} names {secret.arn}")
         if secret.user_name != name:
             raise Misfit(f"{secret.arn} must have the tag {USER_TAG} with the value {name}")
         made = self.all.made(self.keys)
@@ -156,7 +164,8 @@ class OneRotation:
             if step in FINAL:
                 return step, key_id, reason
             if self.options["DryRun"]:
-                return f"dry run: {OUTCOMES.get(step, 'rotated')}", key_id, reason or "it goes on with a rotation"
+                outcome = OUTCOMES.get(step, "record removed" if step == "end" else "rotated")
+                return f"dry run: {outcome}", key_id, reason or "a run goes on from here"
             if time.monotonic() >= self.account.deadline + ROTATION_SECONDS:
                 return WAIT, key_id, "the time was up. The next run goes on"
             STEPS[step](self, key_id)
@@ -189,7 +198,6 @@ class OneRotation:
         self.secrets.values.add(key["SecretAccessKey"])
         self.fresh[new] = key["SecretAccessKey"]
         self.made_here.add(new)
-        self.seen = self.seen._replace(rotation=self.all.user_records.of_user(self.user[1]))
         self.record(CREATED, new)
         self.account.verify(name, new, "Active")
 
@@ -297,6 +305,7 @@ OUTCOMES = {
     "deactivate": "deactivated",
     "take back": "deactivated",
     "undo": "reactivated",
+    "leave on": "left on",
     "delete lost": "deleted",
 }
 

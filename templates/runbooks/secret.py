@@ -65,7 +65,9 @@ class Secrets:
 
     def tagged(self):
         """(ARN, user's name) of each secret with a tag for a user, by ARN. The listing may be minutes old."""
-        pages = self.client.get_paginator("list_secrets").paginate(Filters=[dict(Key="tag-key", Values=[USER_TAG])])
+        pages = self.client.get_paginator("list_secrets").paginate(
+            IncludePlannedDeletion=True, Filters=[dict(Key="tag-key", Values=[USER_TAG])]
+        )
         found = []
         for number, page in enumerate(pages):
             if number == MOST_SECRET_PAGES:

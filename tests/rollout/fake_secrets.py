@@ -104,8 +104,9 @@ class SecretsManager:
         assert operation == "list_secrets"
         return types.SimpleNamespace(paginate=self._list)
 
-    def _list(self, Filters):
+    def _list(self, Filters, IncludePlannedDeletion=False):
         [condition] = Filters
+        assert IncludePlannedDeletion
         assert condition["Key"] == "tag-key"
         [prefix] = condition["Values"]
         found = [secret for secret in self.held.values() if any(tag.startswith(prefix) for tag in secret.tags)]

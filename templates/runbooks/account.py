@@ -24,13 +24,13 @@ THROTTLED, MOST_UPDATES = ("Throttling", "ThrottlingException", "RequestLimitExc
 class Account:
     """The IAM of the account, and its records. It keeps what it read, for the notices."""
 
-    def __init__(self, event):
+    def __init__(self, event, runbook=None):
         self.iam = client("iam", 6)
         # For a change whose own answer must tell whether it was made. After a repetition, no answer does.
         self.iam_once = client("iam", 0)
         self.deadline = time.monotonic() + MOST_SECONDS
-        # The tag that names a user's owner. None: the run puts no notices.
-        self.owner_tag = event.get("OwnerTag")
+        # The tag that names a user's owner. None: the run puts no notices, which name the runbook.
+        self.owner_tag, self.runbook = event.get("OwnerTag"), runbook
         self.execution_id = event.get("ExecutionId")
         self.records = Records(self.execution_id)
         self.partition = None

@@ -33,6 +33,8 @@ MOST_SECONDS = 480
 PAUSE_SECONDS = 2
 # The most notices in a call of PutEvents, the most calls for each, and the seconds for all after MOST_SECONDS.
 NOTICES_AT_A_TIME, MOST_PUTS, NOTICE_SECONDS = 10, 3, 60
+# The most characters of a notice's message, and of the reason in it.
+MOST_MESSAGE, MOST_WHY = 512, 270
 
 # Outcomes that change nothing.
 ASKED, GONE, KEPT = "left for you to decide", "gone meanwhile", "left as it is"
@@ -202,9 +204,9 @@ UNSEEN = re.compile(
 )
 
 
-def plain(text):
-    """A tag's text, at most 256 characters, that an input transformer may put between quotation marks. None: blank."""
-    text = UNSEEN.sub("?", re.sub(r"\s", " ", text)).strip(" ")[:256]
+def plain(text, most=256):
+    """A text, cut to so many characters, that an input transformer may put between quotation marks. None: blank."""
+    text = UNSEEN.sub("?", re.sub(r"\s", " ", text)).strip(" ")[:most]
     return text.replace('"', "'").replace("\\", "/") or None
 
 
@@ -214,16 +216,24 @@ def owner(tags, name):
     return plain(tags[found[0]]) if found else None
 
 
+def told(kind, why):
+    """What a runbook did with a key, and for a person, what to do. `why` may be None."""
+    why = (plain(why or "", MOST_WHY) or "").rstrip(".")
+    texts = dict(kept=f"left the key active. It is {why}", rotated=f"handed out the key: {why}")
+    texts["settling"] = f"waits to deactivate the key: {why}. Have whoever uses it read the secret instead"
+    texts["rotation blocked"] = f"cannot rotate the key: {why}. What to do is in templates/ROTATION.md"
+    return texts.get(kind) or f"{kind} the key" + (f": {why}" if why else "")
+
+
 def notice(account, options, key_id):
     """An entry of PutEvents, as templates/notices/schema.json describes it."""
     user_name, kind, at, why = account.to_tell[key_id]
     user, created, use = account.users_read[user_name], account.creations[key_id], account.last_uses.get(key_id)
     number, tags = user["Arn"].split(":")[4], {tag["Key"]: tag["Value"] for tag in user.get("Tags", [])}
-    names = dict(reactivated="ReactivateKey", deleted="DeleteDeactivatedKeys")
-    runbook = "AccessKeyRotation-" + names.get(kind, "DeactivateStaleKeys")
-    did = f"left the key active. It is {why}" if kind == "kept" else f"{kind} the key"
+    runbook = f"AccessKeyRotation-{account.runbook}"
+    message = f"Access key {key_id} of user {user_name} in account {number}: {runbook} {told(kind, why)}."
     detail = dict(
-        id=f"{number}/{key_id}/{kind}/{at[:10]}",
+        id=f"{number}/{key_id}/{kind.replace(' ', '-')}/{at[:10]}",
         account=number,
         userName=user_name,
         userId=user["UserId"],
@@ -234,7 +244,7 @@ def notice(account, options, key_id):
         created=created.strftime(TIME_FORMAT),
         runbook=runbook,
         executionId=account.execution_id,
-        message=f"Access key {key_id} of user {user_name} in account {number}: {runbook} {did}.",
+        message=plain(message, MOST_MESSAGE),
     )
     if "MaxAccessKeyAge" in options:
         detail["due"] = str((created + timedelta(days=options["MaxAccessKeyAge"])).date())
@@ -244,7 +254,7 @@ def notice(account, options, key_id):
         detail["lastUsed"] = dict(date=used and used.strftime(TIME_FORMAT), **where)
     return dict(
         Source="access-key-rotation",
-        DetailType=f"Access Key {kind.capitalize()}",
+        DetailType=f"Access Key {kind.title()}",
         Resources=[user["Arn"]],
         Detail=json.dumps(detail),
     )

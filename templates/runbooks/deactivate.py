@@ -79,7 +79,7 @@ ACTIONS["deactivate again"] = deactivate_again, "deactivated"
 
 
 def deactivate(event, context):
-    options, account = read_options(event), Account(event)
+    options, account = read_options(event), Account(event, "DeactivateStaleKeys")
 
     def decide(account, user_name, user_id):
         now = time_now()

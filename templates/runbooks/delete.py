@@ -129,7 +129,7 @@ def read_dates(account):
 
 
 def delete(event, context):
-    options, account = read_options(event), Account(event)
+    options, account = read_options(event), Account(event, "DeleteDeactivatedKeys")
     listed, records = account.users(), account.records.all()
     ids = {user_id for _, user_id in listed}
     of_users = {}

@@ -36,7 +36,7 @@ ACTIONS = dict(ACTIONS_OF_ALL, reactivate=(reactivate_key, "reactivated"))
 
 
 def reactivate(event, context):
-    options, account = read_options(event), Account(event)
+    options, account = read_options(event), Account(event, "ReactivateKey")
     key_id = options["AccessKeyId"]
 
     def decide(account, user_name, user_id):

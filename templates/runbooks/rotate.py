@@ -80,8 +80,10 @@ class Rotations(Report):
     def tell_end(self, work, step, key_id, reason):
         """A notice of what holds a rotation up, if there is a key to name."""
         account, name = self.account, work.user[0]
-        key_id = key_id or next((key["AccessKeyId"] for key in work.keys if key["Status"] == "Active"), None)
-        if self.options["DryRun"] or key_id is None or key_id in account.to_tell:
+        # A key has one notice in a run. If what was done with it is told, another key of the user says what is wrong.
+        others = [key["AccessKeyId"] for key in work.keys if key["Status"] == "Active"] if step == BLOCK else []
+        key_id = next((key_id for key_id in [key_id, *others] if key_id and key_id not in account.to_tell), None)
+        if self.options["DryRun"] or key_id is None:
             return
         if step == BLOCK or (step == SETTLE and work.settles_long()):
             kind = "rotation blocked" if step == BLOCK else "settling"
@@ -169,6 +171,7 @@ class OneRotation:
             if time.monotonic() >= self.account.deadline + ROTATION_SECONDS:
                 return WAIT, key_id, "the time was up. The next run goes on"
             STEPS[step](self, key_id)
+            self.explain(key_id, reason)
             if step in OUTCOMES:
                 self.all.add_result(self.user, key_id, OUTCOMES[step], reason or "the secret holds it now")
         raise RuntimeError("somebody changes the secret or the user all the time")
@@ -281,6 +284,12 @@ class OneRotation:
         if key_id in [version.key_id for version in (held.current, held.pending) if version]:
             raise RuntimeError(f"somebody put {key_id} into the secret while this ran")
 
+    def explain(self, key_id, reason):
+        """Adds the reason to the notice of a step that has none of its own."""
+        user_name, kind, at, why = self.account.to_tell.get(key_id, (None, None, None, ""))
+        if why is None:
+            self.account.to_tell[key_id] = user_name, kind, at, reason
+
 
 STEPS = {
     "begin": OneRotation.begin,
@@ -311,7 +320,7 @@ OUTCOMES = {
 
 
 def rotate(event, context):
-    options, account = read_options(event), Account(event)
+    options, account = read_options(event), Account(event, "RotateKey")
     check_days(options)
     account.deadline -= ROTATION_SECONDS
     work = Rotations(account, options)

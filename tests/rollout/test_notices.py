@@ -59,6 +59,9 @@ def test_the_schema_describes_every_field_of_the_examples():
         ("Deactivated", {"owner": 'the "A" team'}),
         ("Deactivated", {"description": ...}),
         ("Deactivated", {"description": "one\ntwo"}),
+        ("Rotated", {"runbook": "AccessKeyRotation-RemediateUser"}),
+        ("Rotation Blocked", {"executionId": ...}),
+        ("Rotation Blocked", {"message": "m" * 513}),
         ("Deleted", {"source": "aws.iam"}),
         ("Deleted", {"account": "root"}),
     ],
@@ -114,6 +117,8 @@ def test_each_sender_may_put_notices_on_one_bus(name):
 
 
 def test_only_the_runbooks_roles_put_notices_in_a_member():
+    rotating = member(Rotation="true")["NoticePolicy"]
+    assert rotating["Roles"] == ["RemediationRole", "DeletionRole", "RotationRole"]
     found = member()
     assert found["NoticePolicy"]["Roles"] == ["RemediationRole", "DeletionRole"]
     granted = [name for name, one in found.items() if "RoleName" in one and "events:PutEvents" in json.dumps(one)]
@@ -174,11 +179,14 @@ def test_the_runbooks_get_the_owners_tag_if_there_is_a_bus():
     run = {"ExecutionId": "{{ automation:EXECUTION_ID }}"}
     named = run | {"OwnerTag": "team"}
     for bus, expected in ((BUS, named), ("", run)):
-        found = member(EventBusArn=bus, OwnerTag="team").values()
+        found = member(EventBusArn=bus, OwnerTag="team", Rotation="true").values()
         payloads = [
-            step["inputs"]["InputPayload"] for one in found for step in one.get("Content", {}).get("mainSteps", [])
+            step["inputs"]["InputPayload"]
+            for one in found
+            for step in one.get("Content", {}).get("mainSteps", [])
+            if step["name"] in ("DeactivateStaleKeys", "ReactivateKey", "DeleteDeactivatedKeys", "RotateKey")
         ]
-        assert len(payloads) == 3
+        assert len(payloads) == 4
         for payload in payloads:
             assert {name: value for name, value in payload.items() if name in named} == expected
 

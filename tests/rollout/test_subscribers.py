@@ -49,6 +49,9 @@ TAKEN = [
     (changed("Kept"), {TICKETS, OWNERS, FORWARDED}),
     (changed("Reactivated"), {OUTCOMES, TICKETS, OWNERS, FORWARDED}),
     (changed("Deleted"), {OUTCOMES, TICKETS, OWNERS, FORWARDED, SENDERS}),
+    (changed("Rotated"), {OUTCOMES, TICKETS, OWNERS, FORWARDED}),
+    (changed("Settling"), {OUTCOMES, TICKETS, OWNERS, FORWARDED}),
+    (changed("Rotation Blocked"), {OUTCOMES, TICKETS, OWNERS, FORWARDED}),
     # Milestones. One of a longer warning is not among those of the mail.
     *(
         (changed("Due Soon", milestone=days, daysLeft=days), {DUE, TICKETS, OWNERS, MILESTONES, OWNER})
@@ -231,7 +234,7 @@ def test_mail_chat_and_tickets_get_each_notice_as_they_need_it(aws, subscribers,
     lines = mail.strip().split("\n")
     # EventBridge wants each line in quotation marks, and they stay.
     assert all(re.fullmatch('"[^"<>]+"', line) for line in lines), mail
-    for word in (event["detail"]["message"], "deploy-bot", "AKIA2EXAMPLE3EXAMPLE4"):
+    for word in (event["detail"]["message"], "deploy-bot", event["detail"]["accessKeyId"]):
         assert word in mail
     assert (chat["version"], chat["source"]) == ("1.0", "custom")
     assert chat["content"]["description"] == event["detail"]["message"] and chat["content"]["title"].startswith(
@@ -284,7 +287,8 @@ def test_the_owners_filter_is_one_that_sns_takes():
 
 
 @pytest.mark.parametrize(
-    "kind, forwarded", [("Deactivated", True), ("Kept", True), ("Overdue", False), ("Due Soon", False)]
+    "kind, forwarded",
+    [("Deactivated", True), ("Kept", True), ("Rotation Blocked", True), ("Overdue", False), ("Due Soon", False)],
 )
 def test_the_accounts_own_bus_forwards_what_runbooks_tell_and_nothing_else(aws, subscribers, kind, forwarded):
     found = received(aws, subscribers, EXAMPLES[kind], "default")

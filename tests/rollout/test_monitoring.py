@@ -6,6 +6,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
+import notices
 from deployed import HUB, REGION, hub_resource, template
 
 ORGANIZATION = "o-exampleorgid"
@@ -35,7 +36,7 @@ def shown_metrics(**parameters):
 def test_every_alarm_watches_something_and_tells_the_topic():
     resources = template("hub.yaml")["Resources"]
     alarms = [resource["Properties"] for name, resource in resources.items() if name.endswith("Alarm")]
-    assert len(alarms) == 7
+    assert len(alarms) == 8
     watched = {metric["MetricName"] for alarm in alarms for metric in metrics(alarm)}
     assert {
         "Errors",
@@ -141,3 +142,19 @@ def test_cloudwatch_takes_the_alarm_on_errors():
         cloudwatch.put_metric_alarm(**alarm)
         [made] = cloudwatch.describe_alarms(AlarmNames=["access-key-rotation-errors"])["MetricAlarms"]
     assert [query["Id"] for query in made["Metrics"]] == ["unexpected", "errors", "retries"]
+
+
+def test_the_alarm_on_blocked_rotations_watches_the_rule_on_the_hubs_bus():
+    """EventBridge's guide: metrics with both dimensions are of a rule on a custom bus."""
+    hub = notices.hub(BlockedLogGroup="/aws/events/access-key-rotation-blocked", EventBus="access-key-rotation")
+    rule, alarm = hub["BlockedRule"], hub["BlockedAlarm"]
+    watched = {dimension["Name"]: dimension["Value"] for dimension in alarm["Dimensions"]}
+    assert watched == {"EventBusName": rule["EventBusName"], "RuleName": rule["Name"]}
+    assert (alarm["Namespace"], alarm["MetricName"], alarm["Statistic"]) == ("AWS/Events", "MatchedEvents", "Sum")
+    # The log that the alarm names is the rule's, and EventBridge may write to it.
+    [target], [statement] = rule["Targets"], json.loads(hub["BlockedLogPolicy"]["PolicyDocument"])["Statement"]
+    assert hub["BlockedLogGroup"]["LogGroupName"] in alarm["AlarmDescription"]
+    assert target["Arn"] == f"arn:aws:logs:{REGION}:{notices.HUB}:log-group:{hub['BlockedLogGroup']['LogGroupName']}"
+    assert statement["Resource"] == f"{target['Arn']}:*"
+    assert set(statement["Action"]) == {"logs:CreateLogStream", "logs:PutLogEvents"}
+    assert not [name for name in notices.hub(Notices="false") if name.startswith("Blocked")]

@@ -144,6 +144,8 @@ GOOD = {"aws_PrincipalOrgID": ORGANIZATION, "events_source": "access-key-rotatio
         ("/security/", role(SENDER, "notices", "/security/"), GOOD, True),
         ("/security/", FORWARDER, GOOD, False),
         ("/", role(SENDER, "notices", "/mine/"), GOOD, False),
+        ("/", FORWARDER, GOOD | {"events_source": "aws.ssm"}, True),
+        ("/", FORWARDER, GOOD | {"events_source": "aws.iam"}, False),
         ("/", FORWARDER, GOOD | {"events_source": "mine"}, False),
         ("/", FORWARDER, GOOD | {"aws_PrincipalOrgID": "o-anotherorgan"}, False),
         ("/", FORWARDER, {"events_source": "access-key-rotation"}, False),
@@ -160,7 +162,9 @@ def test_only_the_organizations_forwarding_roles_reach_the_hubs_bus(path, princi
 
 
 def test_nothing_is_there_unless_it_is_asked_for():
-    assert not [name for name in hub(Notices="false") if name.startswith("EventBus")]
+    assert not [name for name in hub(Notices="false") if name.startswith(("EventBus", "Blocked"))]
+    assert "FailedRunsRule" in member(Rotation="true") and "FailedRunsRule" not in member()
+    assert "FailedRunsRule" not in member(Rotation="true", EventBusArn="")
     assert "events:" not in json.dumps(hub(Notices="false")["FunctionRole"])
     variables = lambda **parameters: hub(**parameters)["Function"]["Environment"]["Variables"].items()
     assert variables(OwnerTag="team") - variables(Notices="false") == {

@@ -13,6 +13,7 @@ from deployed import HUB, REGION, create, documents, parameter_values, resolved,
 ROOT = pathlib.Path(__file__).parents[2]
 OTHER = "210987654321"
 ORGANIZATION = {"OrganizationId": "o-exampleorgid"}
+ROTATION = {"Rotation": "true", "RotationSchedule": "rate(1 day)"}
 BUS = f"arn:aws:events:{REGION}:{OTHER}:event-bus/access-key-rotation"
 KEY = f"arn:aws:kms:{REGION}:{HUB}:key/11111111-2222-3333-4444-555555555555"
 
@@ -39,7 +40,7 @@ def properties(name, **parameters):
 
 ROLES = {
     "hub.yaml": {"function", "coverage", "coverage-schedule", "reminder"},
-    "member.yaml": {"evaluation", "remediation", "deletion", "notices"},
+    "member.yaml": {"evaluation", "remediation", "deletion", "notices", "rotation", "rotation-schedule"},
     "automation.yaml": {"automation-administration", "automation-execution"},
 }
 
@@ -48,7 +49,7 @@ ROLES = {
     "name, parameters",
     [
         ("hub.yaml", ORGANIZATION),
-        ("member.yaml", {"HubAccountId": OTHER, "EventBusArn": BUS}),
+        ("member.yaml", {"HubAccountId": OTHER, "EventBusArn": BUS, **ROTATION}),
         ("automation.yaml", {"HubAccountId": HUB}),
     ],
 )
@@ -148,7 +149,9 @@ def test_the_manuals_key_policy_lets_the_services_use_the_key():
     assert set(statements["Alarms"]["Action"]) == {"kms:Decrypt", "kms:GenerateDataKey*"}
     logs = statements["Logs"]["Condition"]["ArnEquals"]["kms:EncryptionContext:aws:logs:arn"]
     groups = [
-        group["LogGroupName"] for group in properties("hub.yaml", **ORGANIZATION).values() if "LogGroupName" in group
+        group["LogGroupName"]
+        for group in properties("hub.yaml", **ORGANIZATION, Notices="true", **{"EventBus.Arn": "arn:bus"}).values()
+        if "LogGroupName" in group
     ]
     assert [log.split(":log-group:")[1] for log in logs] == groups
     assert statements["Logs"]["Principal"] == {"Service": f"logs.{REGION}.amazonaws.com"}

@@ -15,7 +15,7 @@ import moto
 import pytest
 
 from deployed import REGION, template
-from notices import BUS, EXAMPLES, HUB, OTHER, SENDER, changed, faults, member, resources
+from notices import BUS, EXAMPLES, HUB, OTHER, SENDER, changed, faults, hub, member, resources
 
 ROOT = pathlib.Path(__file__).parents[2]
 MANUAL = (ROOT / "templates/NOTICES.md").read_text()
@@ -32,13 +32,35 @@ def patterns():
         for name, rule in resources("notices.yaml", HUB, **SUBSCRIBED).items()
         if "EventPattern" in rule
     }
-    found["ForwardingRule"] = member()["ForwardingRule"]["EventPattern"]
+    for name in ("ForwardingRule", "FailedRunsRule"):
+        found[name] = member(Rotation="true")[name]["EventPattern"]
+    found["BlockedRule"] = hub()["BlockedRule"]["EventPattern"]
     blocks = re.findall(r"^```json\n(.*?)^```$", MANUAL, re.MULTILINE | re.DOTALL)
     return found | {f"manual {number}": json.loads(block) for number, block in enumerate(blocks, 1)}
 
 
 DUE, OVERDUE, TICKETS, OUTCOMES, FORWARDED = "DueRule", "OverdueRule", "TicketsRule", "OutcomesRule", "ForwardingRule"
-OWNERS = "OwnersRule"
+OWNERS, FAILED_RUNS, BLOCKED = "OwnersRule", "FailedRunsRule", "BlockedRule"
+
+
+def ended(definition, status, account=SENDER, **other):
+    """Systems Manager's event about a run that ended, as its guide shows it."""
+    execution = f"arn:aws:ssm:{REGION}:{account}:automation-execution/333ba70b-2333-48db-b17e-a5e69c6f4d1c"
+    detail = {"ExecutionId": execution.split("/")[1], "Definition": definition, "DefinitionVersion": 1.0}
+    return {
+        "version": "0",
+        "id": "d290ece9-1088-4383-9df6-cd5b4ac42b99",
+        "detail-type": "EC2 Automation Execution Status-change Notification",
+        "source": "aws.ssm",
+        "account": account,
+        "time": "2026-03-01T12:00:00Z",
+        "region": REGION,
+        "resources": [execution],
+        "detail": {**detail, "Status": status},
+        **other,
+    }
+
+
 MILESTONES, WEEKLY, OWNER, SENDERS = "manual 1", "manual 2", "manual 3", "manual 4"
 TAKEN = [
     # The examples.
@@ -51,7 +73,16 @@ TAKEN = [
     (changed("Deleted"), {OUTCOMES, TICKETS, OWNERS, FORWARDED, SENDERS}),
     (changed("Rotated"), {OUTCOMES, TICKETS, OWNERS, FORWARDED}),
     (changed("Settling"), {OUTCOMES, TICKETS, OWNERS, FORWARDED}),
-    (changed("Rotation Blocked"), {OUTCOMES, TICKETS, OWNERS, FORWARDED}),
+    (changed("Rotation Blocked"), {OUTCOMES, TICKETS, OWNERS, FORWARDED, BLOCKED}),
+    (changed("Rotation Blocked", source="mine"), set()),
+    # Runs that failed as a whole.
+    (ended("AccessKeyRotation-RotateKey", "Failed"), {FAILED_RUNS, BLOCKED}),
+    (ended("AccessKeyRotation-RotateKey", "TimedOut"), {FAILED_RUNS, BLOCKED}),
+    (ended("AccessKeyRotation-DeleteDeactivatedKeys", "Failed"), {FAILED_RUNS, BLOCKED}),
+    (ended("AccessKeyRotation-RotateKey", "Success"), set()),
+    (ended("AccessKeyRotation-DeactivateStaleKeys", "Failed"), set()),
+    (ended("AWS-RestartEC2Instance", "Failed"), set()),
+    (ended("AccessKeyRotation-RotateKey", "Failed", source="mine"), set()),
     # Milestones. One of a longer warning is not among those of the mail.
     *(
         (changed("Due Soon", milestone=days, daysLeft=days), {DUE, TICKETS, OWNERS, MILESTONES, OWNER})
@@ -80,7 +111,11 @@ TAKEN = [
 
 def test_each_rule_takes_the_notices_that_it_should_and_no_others(aws):
     found = patterns()
-    assert found.keys() == {DUE, OVERDUE, OUTCOMES, TICKETS, OWNERS, FORWARDED, MILESTONES, WEEKLY, OWNER, SENDERS}
+    assert found.keys() == {
+        *(DUE, OVERDUE, OUTCOMES, TICKETS, OWNERS, FORWARDED, MILESTONES, WEEKLY, OWNER, SENDERS),
+        FAILED_RUNS,
+        BLOCKED,
+    }
     events = aws("events")
     for event, expected in TAKEN:
         asks = {

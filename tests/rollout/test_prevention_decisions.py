@@ -25,6 +25,7 @@ PIPELINE = "role/access-key-rotation-deployment"
 LOOKALIKE = "role/my-access-key-rotation-administration"
 REMEDIATION = "role/access-key-rotation-remediation"
 DELETION = "role/access-key-rotation-deletion"
+ROTATION = "role/access-key-rotation-rotation"
 STACKSETS = "role/stacksets-exec-0123456789abcdef0123456789abcdef"
 SELF_MANAGED = "role/AWSCloudFormationStackSetExecutionRole"
 CONTROL_TOWER = "role/AWSControlTowerExecution"
@@ -34,6 +35,9 @@ SSO_OTHER = "role/aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_KeyAdm
 
 UNTIL, OWNER = "access-key-rotation:exempt-until", "access-key-rotation:exempt-owner"
 LAST_CHANGE = "access-key-rotation:last-change"
+SECRET_TAG, USER_TAG, FORMAT = (f"access-key-rotation:{name}" for name in ("secret", "user", "format"))
+SECRET = "secret:bots/deploy-AbCdEf"
+USER_RECORD = "parameter/access-key-rotation/users/AIDA2EXAMPLE3EXAMPLE4"
 RECORD = "parameter/access-key-rotation/keys/AKIA2EXAMPLE3EXAMPLE"
 LIMITS = "policy/security/limits"
 USER = "user/bank"
@@ -93,6 +97,38 @@ def denied_by(principal, action, resource, tags=(), partition="aws", passed_to=N
         (None, ADMINISTRATION, "iam:TagUser", USER, [UNTIL]),
         (None, ADMINISTRATION, "iam:UntagUser", USER, [UNTIL]),
         (None, ADMINISTRATION, "iam:CreateUser", USER, [UNTIL]),
+        # Rotation: the user's tag, and the secret's.
+        *(
+            ("RotationTags", principal, action, resource, [tag])
+            for principal in (DEVELOPER, "root", "user/bank", LOOKALIKE, ELSEWHERE, REMEDIATION, ROTATION)
+            for action, resource, tag in (
+                ("iam:TagUser", USER, SECRET_TAG),
+                ("iam:UntagUser", USER, SECRET_TAG),
+                ("iam:CreateUser", USER, SECRET_TAG),
+                ("secretsmanager:TagResource", SECRET, USER_TAG),
+                ("secretsmanager:UntagResource", SECRET, USER_TAG),
+                ("secretsmanager:CreateSecret", SECRET, USER_TAG),
+                ("secretsmanager:TagResource", SECRET, FORMAT),
+            )
+        ),
+        *(
+            (None, principal, action, resource, [tag])
+            for principal in (ADMINISTRATION, *PIPELINES)
+            for action, resource, tag in (
+                ("iam:TagUser", USER, SECRET_TAG),
+                ("iam:CreateUser", USER, SECRET_TAG),
+                ("secretsmanager:TagResource", SECRET, USER_TAG),
+                ("secretsmanager:CreateSecret", SECRET, FORMAT),
+            )
+        ),
+        ("RotationTags", DEVELOPER, "iam:TagUser", USER, ["team", "Access-Key-Rotation:Secret"]),
+        ("RotationTags", ROTATION, "iam:TagUser", USER, [LAST_CHANGE, SECRET_TAG]),
+        ("ExemptionTags", PIPELINE, "iam:TagUser", USER, [SECRET_TAG, UNTIL]),
+        (None, ROTATION, "iam:TagUser", USER, [LAST_CHANGE]),
+        (None, DEVELOPER, "secretsmanager:CreateSecret", SECRET, []),
+        (None, DEVELOPER, "secretsmanager:TagResource", SECRET, ["team", "user"]),
+        (None, DEVELOPER, "secretsmanager:UntagResource", SECRET, ["team"]),
+        (None, DEVELOPER, "secretsmanager:PutSecretValue", SECRET, []),
         # Other tags, and none.
         (None, DEVELOPER, "iam:TagUser", USER, ["team"]),
         (None, DEVELOPER, "iam:TagUser", USER, ["sample-app-frontend:owner"]),
@@ -121,7 +157,17 @@ def denied_by(principal, action, resource, tags=(), partition="aws", passed_to=N
         (None, ADMINISTRATION, "ssm:DeleteParameter", RECORD, []),
         (None, DEVELOPER, "ssm:GetParameter", RECORD, []),
         (None, DEVELOPER, "ssm:PutParameter", "parameter/app/access-key-rotation", []),
+        *(
+            ("Records", principal, f"ssm:{action}", USER_RECORD, [])
+            for principal in (DEVELOPER, PIPELINE, "root")
+            for action in ("PutParameter", "DeleteParameter")
+        ),
+        (None, ROTATION, "ssm:PutParameter", USER_RECORD, []),
+        (None, ROTATION, "ssm:DeleteParameter", RECORD, []),
         # Roles: the product's, and those of both lists.
+        ("Deployment", DEVELOPER, "iam:UpdateAssumeRolePolicy", ROTATION, []),
+        ("Deployment", ROTATION, "iam:PutRolePolicy", ROTATION, []),
+        ("Deployment", DEVELOPER, "iam:PutRolePolicy", "role/access-key-rotation-rotation-schedule", []),
         ("Deployment", DEVELOPER, "iam:DeleteRole", EVALUATION, []),
         ("Deployment", DEVELOPER, "iam:UpdateAssumeRolePolicy", REMEDIATION, []),
         ("Deployment", DEVELOPER, "iam:AttachRolePolicy", "role/access-key-rotation-function", []),
@@ -252,6 +298,9 @@ def test_an_apply_of_infrastructure_as_code_works_on_a_user_that_a_runbook_chang
         assert denied_by(principal, "iam:TagUser", USER, ["team", "owner"]) is None
         assert denied_by(principal, "iam:UpdateUser", USER) is None
         assert denied_by(principal, "iam:UpdateAccessKey", USER) is None
+        # Nor does a pipeline that may deploy fail over the tags of rotation in its code.
+        expected = None if principal == PIPELINE else "RotationTags"
+        assert denied_by(principal, "iam:TagUser", USER, ["team", SECRET_TAG]) == expected
         # A tag of an exemption that is not in their code stays.
         assert denied_by(principal, "iam:UntagUser", USER, [LAST_CHANGE, UNTIL]) == "ExemptionTags"
 
@@ -265,6 +314,9 @@ def test_an_apply_of_infrastructure_as_code_works_on_a_user_that_a_runbook_chang
         ("PassRunbookRoles", DELETION, None),
         (None, REMEDIATION, "ssm.amazonaws.com"),
         (None, DELETION, "ssm.amazonaws.com"),
+        ("PassRunbookRoles", ROTATION, "lambda.amazonaws.com"),
+        (None, ROTATION, "ssm.amazonaws.com"),
+        (None, "role/access-key-rotation-rotation-schedule", "scheduler.amazonaws.com"),
         ("PassRunbookRoles", "role/access-key-rotation-automation-administration", "lambda.amazonaws.com"),
         (None, "role/access-key-rotation-automation-execution", "ssm.amazonaws.com"),
         ("PassEvaluationRole", EVALUATION, "lambda.amazonaws.com"),
@@ -316,6 +368,9 @@ def test_they_protect_what_the_templates_make_and_lets_the_runbooks_keep_records
         allowed = re.findall("iam:(?:Tag|Untag)User|ssm:(?:Put|Delete)Parameter", json.dumps(role["Policies"]))
         assert {denied_by(arn, action, USER, [LAST_CHANGE]) for action in allowed if "User" in action} <= {None}
         assert {denied_by(arn, action, USER, [UNTIL]) for action in allowed if "User" in action} <= {"ExemptionTags"}
+        assert {denied_by(arn, action, USER, [SECRET_TAG]) for action in allowed if "User" in action} <= {
+            "RotationTags"
+        }
         assert bool(allowed) == (denied_by(arn, "ssm:PutParameter", RECORD) is None)
         # A role that a service gets can be passed to this service, and a role that none gets cannot be passed.
         [service] = re.findall(r'"Service": "([a-z.]+)"', json.dumps(role["AssumeRolePolicyDocument"])) or [None]
@@ -334,7 +389,7 @@ def test_it_follows_the_roles_to_their_path():
     )
     # What the policy protects without a path, it protects with one too.
     assert set(statements()["Deployment"]["Resource"]) <= set(statements(**there)["Deployment"]["Resource"])
-    for role in ("remediation", "deletion"):
+    for role in ("remediation", "deletion", "rotation"):
         arn = f"role/security/access-key-rotation-{role}"
         assert denied_by(arn, "ssm:PutParameter", RECORD, **there) is None
         assert denied_by(arn, "ssm:PutParameter", RECORD) == "Records"

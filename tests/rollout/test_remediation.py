@@ -4,10 +4,13 @@ import json
 from datetime import timedelta
 
 import pytest
+from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_document
 
 import optin
+from deployed import REGION
 from fake_iam import ClientError, Iam, Key, at
 from fake_secrets import ARN
+from notices import SENDER, member
 from test_documents import DEACTIVATE, DOCUMENTS, REMEDIATE, ROTATE, deployed, run, statuses
 
 START = at("2026-03-01T12:00:00Z")
@@ -150,3 +153,50 @@ def test_an_answer_with_an_empty_path_is_no():
     user = {"UserName": "bot", "Arn": "arn:aws:iam::111122223333:user/bot", "Tags": []}
     user["Tags"].append({"Key": "access-key-rotation:secret", "Value": SECRET})
     assert optin.is_opted_in(user, "") is False
+
+
+def ssm(resource):
+    return f"arn:aws:ssm:{REGION}:{SENDER}:{resource}"
+
+
+def role(name):
+    return f"arn:aws:iam::{SENDER}:role/access-key-rotation-{name}"
+
+
+SYSTEMS_MANAGER = {"iam:passedtoservice": "ssm.amazonaws.com"}
+
+
+@pytest.mark.parametrize(
+    "allowed, action, resource, keys",
+    [
+        ("always", "ssm:StartAutomationExecution", ssm("document/AccessKeyRotation-DeactivateStaleKeys"), {}),
+        (
+            "always",
+            "ssm:StartAutomationExecution",
+            ssm("automation-definition/AccessKeyRotation-DeactivateStaleKeys:1"),
+            {},
+        ),
+        ("rotation", "ssm:StartAutomationExecution", ssm("document/AccessKeyRotation-RotateKey"), {}),
+        ("rotation", "ssm:StartAutomationExecution", ssm("automation-definition/AccessKeyRotation-RotateKey:1"), {}),
+        ("never", "ssm:StartAutomationExecution", ssm("document/AccessKeyRotation-DeleteDeactivatedKeys"), {}),
+        ("never", "ssm:StartAutomationExecution", ssm("document/Mine"), {}),
+        ("always", "ssm:GetAutomationExecution", ssm("automation-execution/6f3b5c0e-0000-4000-8000-000000000000"), {}),
+        ("always", "iam:PassRole", role("remediation"), SYSTEMS_MANAGER),
+        ("rotation", "iam:PassRole", role("rotation"), SYSTEMS_MANAGER),
+        ("never", "iam:PassRole", role("rotation"), {"iam:passedtoservice": "lambda.amazonaws.com"}),
+        ("never", "iam:PassRole", role("deletion"), SYSTEMS_MANAGER),
+        ("rotation", "secretsmanager:DescribeSecret", f"arn:aws:secretsmanager:{REGION}:{SENDER}:secret:any", {}),
+        ("never", "secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{REGION}:{SENDER}:secret:any", {}),
+        ("never", "iam:CreateAccessKey", f"arn:aws:iam::{SENDER}:user/bot", {}),
+        ("never", "iam:DeleteAccessKey", f"arn:aws:iam::{SENDER}:user/bot", {}),
+    ],
+)
+def test_the_role_starts_these_runbooks_and_reads_the_tags_of_secrets_but_no_value(allowed, action, resource, keys):
+    for rotation in ("true", "false"):
+        remediation = member(Rotation=rotation)["RemediationRole"]
+        policies = [parse_policy_document(policy["PolicyDocument"]) for policy in remediation["Policies"]]
+        context = EvalContext(
+            role("remediation"), "AssumedRole", SENDER, action, resource, REGION, service_context=keys
+        )
+        expected = allowed == "always" or (allowed, rotation) == ("rotation", "true")
+        assert (evaluate(context, policies).decision == "Allow") == expected, rotation

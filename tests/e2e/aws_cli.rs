@@ -1,6 +1,6 @@
 //! The AWS CLI against the local AWS: AWS's own client, with AWS's own models, finds what it expects. The rule and the local
 //! AWS alone could agree on a mistake. IAM and STS are in `aws_cli_iam.rs`, AWS Config in `aws_cli_config.rs`, Parameter
-//! Store and CloudTrail in `aws_cli_records.rs`.
+//! Store and CloudTrail in `aws_cli_records.rs`, Secrets Manager in `aws_cli_secrets.rs`.
 
 use crate::{python, support::*};
 use local_aws::{Credentials, Fault, FaultKind, LocalAws, Outcome, REGION, World};
@@ -42,6 +42,8 @@ pub(crate) const DOCUMENTS_AND_FUNCTIONS: &[&str] = &[
 pub(crate) const PARAMETERS: &[&str] =
     &["PutParameter", "GetParameter", "GetParametersByPath", "GetParameterHistory", "DeleteParameter"];
 pub(crate) const LOOKUPS: &[&str] = &["LookupEvents"];
+pub(crate) const SECRETS: &[&str] =
+    &["DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage", "ListSecrets"];
 
 const AWS: &str = "target/venv/bin/aws";
 
@@ -278,6 +280,7 @@ async fn no_action_of_the_local_aws_is_left_out() {
     let driven = [
         &[USERS_AND_TAGS, ACCESS_KEYS, CREDENTIAL_REPORT, ROLES, CONFIG_RESULTS, REMEDIATION][..],
         &[ORGANIZATION, RECORDER, ORGANIZATION_PACKS, EVENTS, DOCUMENTS_AND_FUNCTIONS, PARAMETERS, LOOKUPS],
+        &[SECRETS],
     ];
     assert_eq!(known.collect::<BTreeSet<_>>(), driven.concat().concat().into_iter().collect());
 }

@@ -20,6 +20,7 @@ mod aws_cli;
 mod aws_cli_config;
 mod aws_cli_iam;
 mod aws_cli_records;
+mod aws_cli_secrets;
 mod budget;
 mod change;
 mod cli;

@@ -11,6 +11,7 @@ use crate::config_rule::{ConfigRule, Delivery, EvaluationResult, ResultToken};
 use crate::error::AwsError;
 use crate::ids;
 use crate::regional::Regional;
+use crate::secrets_manager::secret::Secrets;
 use crate::ssm::parameters::Parameters;
 use crate::user::{AccessKey, KeyStatus, LastUsed, User};
 
@@ -26,6 +27,7 @@ static NO_RESULTS: BTreeMap<String, EvaluationResult> = BTreeMap::new();
 pub struct Account {
     pub(crate) regional: Regional,
     pub(crate) parameters: Parameters,
+    pub(crate) secrets: Secrets,
     pub(crate) trail: Trail,
     pub(crate) credential_report: Option<CredentialReport>,
     pub(crate) result_tokens: HashMap<String, ResultToken>,
@@ -60,6 +62,7 @@ impl Account {
         Account {
             regional: Regional::default(),
             parameters: Parameters::default(),
+            secrets: Secrets::default(),
             trail: Trail::default(),
             credential_report: None,
             result_tokens: HashMap::new(),

@@ -70,7 +70,7 @@ impl AwsError {
 
     pub(crate) fn throttling(service: Service) -> AwsError {
         match service {
-            Service::Config | Service::Ssm | Service::Events | Service::CloudTrail => {
+            Service::Config | Service::Ssm | Service::Events | Service::CloudTrail | Service::SecretsManager => {
                 AwsError::new(400, "ThrottlingException", "Rate exceeded")
             }
             Service::Lambda => AwsError::new(429, "TooManyRequestsException", "Rate exceeded"),
@@ -86,6 +86,7 @@ impl AwsError {
             Service::Sts | Service::Config | Service::CloudTrail => AwsError::new(500, "InternalFailure", message),
             Service::Ssm => AwsError::new(500, "InternalServerError", message),
             Service::Events => AwsError::new(500, "InternalException", message),
+            Service::SecretsManager => AwsError::new(500, "InternalServiceError", message),
             Service::Organizations | Service::Lambda => AwsError::new(500, "ServiceException", message),
         }
     }

@@ -47,6 +47,9 @@ pub enum FaultKind {
     Latency(Duration),
     /// No policy allows the caller the action.
     AccessDenied,
+    /// The policy of the KMS key does not let the caller use it: GetSecretValue and PutSecretValue are denied for secrets that
+    /// have a key of the customer's.
+    KmsAccessDenied,
     /// IAM does not know the user, as shortly after the user was created or renamed: it is eventually consistent.
     NoSuchEntity,
     /// This many calls succeed; all later ones are server errors.
@@ -139,6 +142,7 @@ pub(crate) struct Effects {
     pub(crate) latency: Duration,
     pub(crate) damage: Option<Damage>,
     pub(crate) error: Option<AwsError>,
+    pub(crate) kms_denied: bool,
     pub(crate) pages: PageFaults,
 }
 
@@ -247,6 +251,7 @@ impl Armed {
             FaultKind::Latency(latency) => effects.latency += *latency,
             FaultKind::BreakOffAfterPages(pages) => effects.pages.break_off_after = Some(*pages),
             FaultKind::ShortPages(items) => effects.pages.at_most = Some((*items).max(1)),
+            FaultKind::KmsAccessDenied => effects.kms_denied = true,
             FaultKind::RepeatedMarker => effects.pages.repeated_marker = true,
             FaultKind::Reset => effects.damage = Some(Damage::Reset),
             FaultKind::SilentAfterCalls(calls) if turn < *calls => {}

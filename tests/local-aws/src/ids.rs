@@ -37,6 +37,11 @@ pub(crate) fn secret(rng: &mut Rng) -> String {
     text(rng, BASE64, 40)
 }
 
+/// The end of a secret's ARN, 6 characters.
+pub(crate) fn secret_suffix(rng: &mut Rng) -> String {
+    text(rng, BASE32, 6)
+}
+
 /// An opaque token of `length` characters.
 pub(crate) fn token(rng: &mut Rng, length: usize) -> String {
     text(rng, BASE64, length)

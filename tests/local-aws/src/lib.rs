@@ -1,6 +1,6 @@
-//! AWS for one process, on loopback or in memory: IAM, STS, Config, Organizations, EventBridge, SSM, CloudTrail and Lambda with their real wire protocols,
-//! AWS's limits and errors, and the Lambda Runtime API for a function's binary. The AWS SDKs and the AWS CLI work with it if
-//! `AWS_ENDPOINT_URL` is set to [`LocalAws::endpoint`].
+//! AWS for one process, on loopback or in memory: IAM, STS, Config, Organizations, EventBridge, SSM, CloudTrail, Secrets
+//! Manager and Lambda with their real wire protocols, AWS's limits and errors, and the Lambda Runtime API for a function's
+//! binary. The AWS SDKs and the AWS CLI work with it if `AWS_ENDPOINT_URL` is set to [`LocalAws::endpoint`].
 //!
 //! The account, the service and the principal of a request come from the credential scope of its `Authorization` header
 //! and from `X-Amz-Security-Token`. **The signature itself is not verified**, so any secret access key will do:
@@ -13,7 +13,8 @@
 //!   Each call counts as a use of the key.
 //!
 //! Administrators and roles may call every action that no [`FaultKind::AccessDenied`] denies. All accounts are in the partition
-//! `aws`. Their Config, SSM and Lambda resources exist in [`REGION`] only, except for the organization's packs and parameters.
+//! `aws`. Their Config, SSM and Lambda resources exist in [`REGION`] only, except for the organization's packs, parameters and
+//! secrets.
 mod account;
 mod authentication;
 mod cloud_trail;
@@ -39,6 +40,7 @@ mod request;
 mod resources;
 mod respond;
 mod response;
+mod secrets_manager;
 mod server;
 mod service;
 mod ssm;
@@ -54,6 +56,7 @@ pub use faults::{Cut, Failing, Fault, FaultKind, Faults};
 pub use identity::Credentials;
 pub use organization::Organization;
 pub use regional::Recorder;
+pub use secrets_manager::secret::{Secret, SecretValue, SecretVersion};
 pub use server::LocalAws;
 pub use user::{AccessKey, KeyStatus, LastUsed, User};
 pub use world::{Call, Outcome, World};

@@ -14,7 +14,7 @@ use crate::request::{Input, Scope};
 use crate::response::{Answer, render};
 use crate::service::Service;
 use crate::world::{Call, Outcome, World};
-use crate::{cloud_trail, config, event_bus, functions, iam, ids, lock, organizations, ssm, sts};
+use crate::{cloud_trail, config, event_bus, functions, iam, ids, lock, organizations, secrets_manager, ssm, sts};
 
 /// The response to a request, whichever door it came through.
 pub(crate) async fn respond(
@@ -114,6 +114,9 @@ fn act(
                 Service::Events => event_bus::answer(JsonCall { world, account, region, action, input }),
                 Service::Ssm => ssm::answer(JsonCall { world, account, region, action, input }, effects),
                 Service::CloudTrail => cloud_trail::answer(JsonCall { world, account, region, action, input }, effects),
+                Service::SecretsManager => {
+                    secrets_manager::answer(JsonCall { world, account, region, action, input }, effects)
+                }
                 Service::Lambda => functions::answer(JsonCall { world, account, region, action, input }),
                 _ => config::answer(world, account, region, action, input, effects),
             }
@@ -142,12 +145,12 @@ fn resource(caller: &Caller, action: &str, input: &Input) -> String {
     match input.get("UserName") {
         Some(user) => format!("user {user}"),
         None if action == "ListUsers" => format!("arn:aws:iam::{}:user/", caller.account),
-        None => input.get("RoleArn").unwrap_or("*").to_owned(),
+        None => input.get("RoleArn").or(input.get("SecretId")).unwrap_or("*").to_owned(),
     }
 }
 
 fn subject(input: &Input) -> Option<String> {
-    ["UserName", "AccessKeyId", "RoleArn", "ConfigRuleName", "FunctionName", "Name", "Path"]
+    ["UserName", "AccessKeyId", "RoleArn", "ConfigRuleName", "FunctionName", "SecretId", "Name", "Path"]
         .iter()
         .find_map(|name| input.get(name))
         .map(str::to_owned)

@@ -13,11 +13,12 @@ pub(crate) enum Service {
     Events,
     Ssm,
     CloudTrail,
+    SecretsManager,
     Lambda,
 }
 
 impl Service {
-    pub(crate) const ALL: [Service; 8] = [
+    pub(crate) const ALL: [Service; 9] = [
         Service::Iam,
         Service::Sts,
         Service::Config,
@@ -25,6 +26,7 @@ impl Service {
         Service::Events,
         Service::Ssm,
         Service::CloudTrail,
+        Service::SecretsManager,
         Service::Lambda,
     ];
 
@@ -38,6 +40,7 @@ impl Service {
             Service::Events => "2015-10-07",
             Service::Ssm => "2014-11-06",
             Service::CloudTrail => "2013-11-01",
+            Service::SecretsManager => "2017-10-17",
             Service::Lambda => "2015-03-31",
         }
     }
@@ -51,6 +54,7 @@ impl Service {
             Service::Events => Some("AWSEvents."),
             Service::Ssm => Some("AmazonSSM."),
             Service::CloudTrail => Some("com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101."),
+            Service::SecretsManager => Some("secretsmanager."),
         }
     }
 
@@ -75,6 +79,7 @@ impl fmt::Display for Service {
             Service::Events => "events",
             Service::Ssm => "ssm",
             Service::CloudTrail => "cloudtrail",
+            Service::SecretsManager => "secretsmanager",
             Service::Lambda => "lambda",
         })
     }

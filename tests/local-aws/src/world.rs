@@ -50,12 +50,14 @@ pub struct Call {
     pub account: String,
     /// The ARN of the caller.
     pub principal: String,
-    /// The service as in an IAM policy: `iam`, `sts`, `config`, `organizations`, `events`, `ssm`, `cloudtrail` or `lambda`.
+    /// The service as in an IAM policy: `iam`, `sts`, `config`, `organizations`, `events`, `ssm`, `cloudtrail`, `secretsmanager` or
+    /// `lambda`.
     pub service: String,
     /// The action, such as `ListUsers`.
     pub action: String,
     /// The parameter that names the subject of the call, if there was one: the user's name, otherwise the access key id, the
-    /// role's ARN, the name of the Config rule, the function, the document or the parameter, or the path of parameters.
+    /// role's ARN, the name of the Config rule, the function, the document or the parameter, the name or ARN of the secret, or the
+    /// path of parameters.
     pub subject: Option<String>,
     /// The outcome.
     pub outcome: Outcome,

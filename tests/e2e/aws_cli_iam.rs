@@ -85,6 +85,10 @@ async fn access_keys() {
     let identity = cli.run_as(&bot, "sts get-caller-identity").await.unwrap();
     assert_eq!(identity["Arn"], format!("arn:aws:iam::{MEMBER}:user/bot"));
     assert_error(cli.run_as(&bot, "iam list-users").await, "AccessDenied", "ListUsers");
+    let other = Credentials { secret_access_key: "x".repeat(40), ..bot.clone() };
+    assert_error(cli.run_as(&other, "sts get-caller-identity").await, "SignatureDoesNotMatch", "GetCallerIdentity");
+    let unsigned = cli.run_as(&other, "ssm get-parameter --name x").await;
+    assert_error(unsigned, "InvalidSignatureException", "GetParameter");
     let last_used = format!("iam get-access-key-last-used --access-key-id {old}");
     let never = json!({ "ServiceName": "N/A", "Region": "N/A" });
     assert_eq!(cli.run(&last_used).await, Ok(json!({ "UserName": "bot", "AccessKeyLastUsed": never })));
@@ -97,6 +101,17 @@ async fn access_keys() {
 
     let delete = format!("iam delete-access-key --user-name bot --access-key-id {new}");
     assert_eq!(cli.run(&delete).await, Ok(Value::Null));
+    // A new key does not work yet.
+    cli.aws.world().account(MEMBER).set_key_delay(TimeDelta::seconds(10));
+    let created = cli.run("iam create-access-key --user-name bot").await.unwrap()["AccessKey"].take();
+    let text = |field: &str| created[field].as_str().unwrap().to_owned();
+    let (access_key_id, secret_access_key) = (text("AccessKeyId"), text("SecretAccessKey"));
+    let early = Credentials { access_key_id, secret_access_key, session_token: None };
+    cli.aws.world().advance(TimeDelta::seconds(9));
+    assert_error(cli.run_as(&early, "sts get-caller-identity").await, "InvalidClientTokenId", "GetCallerIdentity");
+    assert_eq!(cli.aws.world().account(MEMBER).user("bot").unwrap().keys[1].last_used, None);
+    cli.aws.world().advance(TimeDelta::seconds(1));
+    assert_eq!(cli.run_as(&early, "sts get-caller-identity").await.unwrap()["Arn"], identity["Arn"]);
     assert_error(cli.run(&delete).await, "NoSuchEntity", "DeleteAccessKey");
     assert_error(cli.run("iam delete-user --user-name bot").await, "DeleteConflict", "DeleteUser");
     cli.assert_drove(ACCESS_KEYS);

@@ -30,6 +30,8 @@ pub struct Account {
     pub(crate) secrets: Secrets,
     pub(crate) trail: Trail,
     pub(crate) credential_report: Option<CredentialReport>,
+    /// How long a new access key does not work.
+    pub(crate) key_delay: TimeDelta,
     pub(crate) result_tokens: HashMap<String, ResultToken>,
     pub(crate) rng: Rng,
     /// The world's time at the last access to this account.
@@ -65,6 +67,7 @@ impl Account {
             secrets: Secrets::default(),
             trail: Trail::default(),
             credential_report: None,
+            key_delay: TimeDelta::zero(),
             result_tokens: HashMap::new(),
             rng: Rng::with_seed(seed),
             now,
@@ -208,7 +211,8 @@ impl Account {
         }
         let created = created.trunc_subsecs(0);
         let status = KeyStatus::Active;
-        owner.keys.push(AccessKey { id: id.clone(), status, created, activated: created, last_used: None });
+        let key = AccessKey { id: id.clone(), status, created, activated: created, secret: None, last_used: None };
+        owner.keys.push(key);
         self.key_owners.insert(id.clone(), user.to_lowercase());
         Ok(id)
     }

@@ -1,15 +1,23 @@
 //! Who sent a request: sessions of roles, access keys of users, and the administrator of each account.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::account::Account;
 use crate::error::AwsError;
 use crate::identity::{Caller, CallerKind, Credentials, Session, role_name};
 use crate::ids;
 use crate::request::Scope;
-use crate::user::KeyStatus;
+use crate::user::{AccessKey, KeyStatus};
 use crate::world::World;
 
 const ADMINISTRATOR_PREFIX: &str = "AKIALOCAL";
+
+impl Account {
+    /// Sets how long after its creation an access key does not work yet. At first, it works at once.
+    pub fn set_key_delay(&mut self, delay: TimeDelta) {
+        self.key_delay = delay;
+    }
+}
 
 impl World {
     /// Credentials of the session `local` of a role, such as that of a Lambda function. The account and the role are created if
@@ -60,7 +68,7 @@ impl World {
         if let (Some(session), Some(_)) = (&self.sessions.foreign, &scope.session_token) {
             return self.role_session(session).ok_or_else(invalid);
         }
-        self.user(scope).ok_or_else(invalid)
+        self.user(scope)
     }
 
     fn administrator(&self, account: &str) -> Option<Caller> {
@@ -84,12 +92,17 @@ impl World {
         })
     }
 
-    fn user(&mut self, scope: &Scope) -> Option<Caller> {
-        let key_id = &scope.access_key_id;
-        let (account, user, key) =
-            self.accounts().find_map(|account| account.key_owner(key_id).map(|(user, key)| (account, user, key)))?;
-        if key.status != KeyStatus::Active {
-            return None;
+    fn user(&mut self, scope: &Scope) -> Result<Caller, AwsError> {
+        let (key_id, now) = (&scope.access_key_id, self.now());
+        let found =
+            self.accounts().find_map(|account| account.key_owner(key_id).map(|(user, key)| (account, user, key)));
+        let works = |(account, _, key): &(&Account, _, &AccessKey)| {
+            key.status == KeyStatus::Active && key.created + account.key_delay <= now
+        };
+        let (account, user, key) = found.filter(works).ok_or_else(|| AwsError::invalid_client_token(scope.service))?;
+        let is_signed = |secret: &String| scope.signature.as_ref().is_some_and(|signature| signature.is_by(secret));
+        if !key.secret.as_ref().is_none_or(is_signed) {
+            return Err(AwsError::wrong_signature(scope.service));
         }
         let caller = Caller {
             account: account.id().to_owned(),
@@ -97,9 +110,8 @@ impl World {
             user_id: user.id.clone(),
             kind: CallerKind::User(user.name.clone()),
         };
-        let now = self.now();
         self.account(&caller.account).use_key(key_id, now, &scope.region, &scope.service.to_string());
-        Some(caller)
+        Ok(caller)
     }
 }
 
@@ -107,7 +119,6 @@ impl World {
 mod tests {
     use super::*;
     use crate::service::Service;
-    use chrono::TimeDelta;
 
     fn scope(credentials: &Credentials) -> Scope {
         Scope {
@@ -115,6 +126,7 @@ mod tests {
             session_token: credentials.session_token.clone(),
             region: "us-east-1".to_owned(),
             service: Service::Iam,
+            signature: None,
         }
     }
 

@@ -40,6 +40,17 @@ impl AwsError {
         }
     }
 
+    /// Another secret access key signed the request.
+    pub(crate) fn wrong_signature(service: Service) -> AwsError {
+        let message = "The request signature we calculated does not match the signature you provided. Check your AWS Secret \
+                       Access Key and signing method. Consult the service documentation for details.";
+        if service.is_json() {
+            AwsError::new(400, "InvalidSignatureException", message)
+        } else {
+            AwsError::new(403, "SignatureDoesNotMatch", message)
+        }
+    }
+
     /// The session has expired.
     pub(crate) fn expired_token(service: Service) -> AwsError {
         let message = "The security token included in the request is expired";

@@ -3,7 +3,8 @@
 //! binary. The AWS SDKs and the AWS CLI work with it if `AWS_ENDPOINT_URL` is set to [`LocalAws::endpoint`].
 //!
 //! The account, the service and the principal of a request come from the credential scope of its `Authorization` header
-//! and from `X-Amz-Security-Token`. **The signature itself is not verified**, so any secret access key will do:
+//! and from `X-Amz-Security-Token`. **The signature is verified only for a key that CreateAccessKey made**, since nobody else
+//! knows its secret. For all others, any secret access key will do:
 //!
 //! - `AKIALOCAL` followed by the twelve-digit account id: that account's administrator, `user/administrator`, whom no
 //!   listing of users shows. The account must exist.
@@ -43,6 +44,7 @@ mod response;
 mod secrets_manager;
 mod server;
 mod service;
+mod signature;
 mod ssm;
 mod sts;
 mod user;

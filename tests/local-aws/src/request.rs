@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use crate::error::AwsError;
 use crate::json::serialization;
 use crate::service::Service;
+use crate::signature::Signature;
 
 /// The sender and the service of a request: the credential scope of Signature Version 4.
 pub(crate) struct Scope {
@@ -15,10 +16,12 @@ pub(crate) struct Scope {
     pub(crate) session_token: Option<String>,
     pub(crate) region: String,
     pub(crate) service: Service,
+    /// The signature, if the key is of a kind that can be verified.
+    pub(crate) signature: Option<Signature>,
 }
 
 impl Scope {
-    pub(crate) fn read(headers: &HeaderMap) -> Result<Scope, AwsError> {
+    pub(crate) fn read(request: (&Method, &Uri), headers: &HeaderMap, body: &[u8]) -> Result<Scope, AwsError> {
         let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let Some(authorization) = header("authorization") else {
             return Err(AwsError::missing_authentication(Service::guess(headers)));
@@ -42,6 +45,7 @@ impl Scope {
             session_token: header("x-amz-security-token").map(str::to_owned),
             region: region.to_owned(),
             service,
+            signature: access_key_id.starts_with("AKIA").then(|| Signature::read(request, headers, body)).flatten(),
         })
     }
 }

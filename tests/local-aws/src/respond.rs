@@ -24,7 +24,7 @@ pub(crate) async fn respond(
     body: &Bytes,
 ) -> Response<Body> {
     let request_id = ids::request_id(&mut lock(world).rng);
-    match Scope::read(headers) {
+    match Scope::read((method, uri), headers, body) {
         Err(error) => render(Service::guess(headers), "", Err(error), &request_id, None),
         Ok(scope) => {
             let (action, input) = Input::read(scope.service, (method, uri), headers, body);

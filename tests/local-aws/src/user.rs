@@ -55,6 +55,8 @@ pub struct AccessKey {
     pub created: DateTime<Utc>,
     /// When it was last activated, which only the credential report shows.
     pub(crate) activated: DateTime<Utc>,
+    /// The secret access key, if CreateAccessKey made this key.
+    pub(crate) secret: Option<String>,
     /// The last use, if there was any.
     pub last_used: Option<LastUsed>,
 }

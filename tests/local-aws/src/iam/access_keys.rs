@@ -40,11 +40,15 @@ pub(super) fn create(cx: &mut Context<'_>) -> Result<Xml> {
     let name = cx.user_name_or_caller()?;
     let now = cx.account.now;
     let id = cx.account.create_key(&name, now)?;
+    let secret = ids::secret(&mut cx.account.rng);
+    if let Some(key) = cx.account.existing_user(&name)?.key_mut(&id) {
+        key.secret = Some(secret.clone());
+    }
     let key = vec![
         ("UserName", Xml::text(&name)),
         ("AccessKeyId", Xml::text(&id)),
         ("Status", Xml::text(KeyStatus::Active)),
-        ("SecretAccessKey", Xml::text(ids::secret(&mut cx.account.rng))),
+        ("SecretAccessKey", Xml::text(secret)),
         ("CreateDate", Xml::time(now)),
     ];
     Ok(Xml::Structure(vec![("AccessKey", Xml::Structure(key))]))

@@ -187,6 +187,17 @@ async fn secrets_that_are_not_to_be_changed() {
     assert_error(cli.run(&format!("{GET} app/bot")).await, "InvalidRequestException", GET_VALUE);
     edit(|secret| secret.deleted = None);
 
+    // Denied by the secret's policy.
+    edit(|secret| secret.denied.extend(["PutSecretValue", "DescribeSecret"].map(str::to_owned)));
+    let denied = cli.run(&put(3, "three")).await;
+    assert!(denied.as_ref().unwrap_err().contains("with an explicit deny in a resource-based policy"), "{denied:?}");
+    assert_error(denied, "AccessDeniedException", PUT_VALUE);
+    assert_error(cli.run(&format!("{DESCRIBE} app/bot")).await, "AccessDeniedException", "DescribeSecret");
+    cli.run(&moving).await.unwrap();
+    edit(|secret| secret.denied.extend(["UpdateSecretVersionStage".to_owned()]));
+    assert_error(cli.run(&moving).await, "AccessDeniedException", UPDATE_STAGE);
+    edit(|secret| secret.denied.clear());
+
     // Denied by the key's policy: only where there is such a key, and the values only.
     cli.fault(FaultKind::KmsAccessDenied);
     cli.run(&put(3, "three")).await.unwrap();

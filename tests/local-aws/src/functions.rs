@@ -10,7 +10,7 @@ use crate::json::JsonCall;
 /// Lambda's default quota of concurrent executions in a Region. A new account may have fewer.
 const CONCURRENT_EXECUTIONS: u32 = 1_000;
 
-pub(crate) fn answer(JsonCall { world, account, region, action, input }: JsonCall<'_>) -> Result<Value, AwsError> {
+pub(crate) fn answer(JsonCall { world, account, region, action, input, .. }: JsonCall<'_>) -> Result<Value, AwsError> {
     if action.is_empty() {
         return Err(AwsError::new(404, "UnknownOperationException", ""));
     }

@@ -10,6 +10,8 @@ use crate::world::World;
 /// A call of a service that speaks JSON.
 pub(crate) struct JsonCall<'a> {
     pub(crate) world: &'a mut World,
+    /// The ARN of the caller.
+    pub(crate) principal: &'a str,
     /// The account of the caller.
     pub(crate) account: &'a str,
     pub(crate) region: &'a str,

@@ -108,16 +108,15 @@ fn act(
     match input {
         Input::Json(Err(error)) => Err(error.clone()),
         Input::Json(Ok(input)) => {
-            let (account, region) = (&*caller.account, &*scope.region);
+            let (principal, account, region) = (&*caller.arn, &*caller.account, &*scope.region);
+            let call = |world| JsonCall { world, principal, account, region, action, input };
             match scope.service {
                 Service::Organizations => organizations::answer(world, account, action, input, effects),
-                Service::Events => event_bus::answer(JsonCall { world, account, region, action, input }),
-                Service::Ssm => ssm::answer(JsonCall { world, account, region, action, input }, effects),
-                Service::CloudTrail => cloud_trail::answer(JsonCall { world, account, region, action, input }, effects),
-                Service::SecretsManager => {
-                    secrets_manager::answer(JsonCall { world, account, region, action, input }, effects)
-                }
-                Service::Lambda => functions::answer(JsonCall { world, account, region, action, input }),
+                Service::Events => event_bus::answer(call(world)),
+                Service::Ssm => ssm::answer(call(world), effects),
+                Service::CloudTrail => cloud_trail::answer(call(world), effects),
+                Service::SecretsManager => secrets_manager::answer(call(world), effects),
+                Service::Lambda => functions::answer(call(world)),
                 _ => config::answer(world, account, region, action, input, effects),
             }
             .map(Answer::Json)

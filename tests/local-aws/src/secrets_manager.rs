@@ -31,9 +31,10 @@ pub(crate) fn answer(call: JsonCall<'_>, effects: &Effects) -> Result<Value> {
     }
 }
 
-fn describe(JsonCall { world, account, region, input, .. }: JsonCall<'_>) -> Result<Value> {
+fn describe(JsonCall { world, principal, account, region, action, input }: JsonCall<'_>) -> Result<Value> {
     let id = secret_id(input)?;
     let secret = find(world.account(account).secrets(region), id)?;
+    check_policy(secret, principal, action)?;
     let mut shown = metadata(secret);
     if !secret.stages.is_empty() {
         shown.insert("VersionIdsToStages".to_owned(), json!(secret.stages_by_version()));
@@ -81,6 +82,19 @@ fn find<'a>(secrets: &'a BTreeMap<String, Secret>, id: &str) -> Result<&'a Secre
     let is_meant = |secret: &&Secret| secret.arn == id || secret.arn.rsplit_once('-').is_some_and(|(arn, _)| arn == id);
     let found = secrets.get(id).or_else(|| secrets.values().find(is_meant));
     found.ok_or_else(|| not_found("Secrets Manager can't find the specified secret."))
+}
+
+/// Refuses what the secret's resource policy denies.
+fn check_policy(secret: &Secret, principal: &str, action: &str) -> Result<()> {
+    if !secret.denied.contains(action) {
+        return Ok(());
+    }
+    let message = format!(
+        "User: {principal} is not authorized to perform: secretsmanager:{action} on resource: {} with an explicit deny in a \
+         resource-based policy",
+        secret.arn
+    );
+    Err(AwsError::new(400, "AccessDeniedException", message))
 }
 
 /// Refuses a secret that is scheduled for deletion.

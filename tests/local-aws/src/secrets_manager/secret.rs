@@ -57,6 +57,8 @@ pub struct Secret {
     pub primary_region: Option<String>,
     /// When it will be deleted, if that is planned.
     pub deleted: Option<DateTime<Utc>>,
+    /// The actions, such as `PutSecretValue`, that its resource policy denies everybody.
+    pub denied: BTreeSet<String>,
     /// The tags.
     pub tags: BTreeMap<String, String>,
     /// The versions by id.
@@ -106,6 +108,7 @@ impl Account {
             owning_service: None,
             primary_region: None,
             deleted: None,
+            denied: BTreeSet::new(),
             tags: BTreeMap::new(),
             versions: BTreeMap::new(),
             stages: BTreeMap::new(),

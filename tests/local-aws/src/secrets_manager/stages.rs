@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use super::secret::CURRENT;
-use super::{Result, check_ours, find, invalid_parameter, not_found, secret_id};
+use super::{Result, check_ours, check_policy, find, invalid_parameter, not_found, secret_id};
 use crate::constraints::Violations;
 use crate::json::{JsonCall, member};
 
-pub(super) fn update(JsonCall { world, account, region, input, .. }: JsonCall<'_>) -> Result<Value> {
+pub(super) fn update(JsonCall { world, principal, account, region, action, input }: JsonCall<'_>) -> Result<Value> {
     let id = secret_id(input)?;
     let stage = member(input, "VersionStage", Value::as_str)?;
     let from = member(input, "RemoveFromVersionId", Value::as_str)?;
@@ -26,6 +26,7 @@ pub(super) fn update(JsonCall { world, account, region, input, .. }: JsonCall<'_
 
     let account = world.account(account);
     let secret = find(account.secrets(region), id)?;
+    check_policy(secret, principal, action)?;
     check_ours(secret, region)?;
     let holder = secret.stages.get(label);
     if let Some(version) = to.filter(|version| !secret.versions.contains_key(*version)) {

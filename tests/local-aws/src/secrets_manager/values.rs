@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::secret::{CURRENT, Secret, SecretValue};
-use super::{Result, check_kept, check_ours, find, invalid_request, not_found, secret_id};
+use super::{Result, check_kept, check_ours, check_policy, find, invalid_request, not_found, secret_id};
 use crate::constraints::Violations;
 use crate::error::AwsError;
 use crate::faults::Effects;
@@ -14,7 +14,10 @@ use crate::json::{JsonCall, epoch_seconds, member, serialization, strings};
 /// The longest value, in bytes.
 const VALUE: usize = 65_536;
 
-pub(super) fn get(JsonCall { world, account, region, input, .. }: JsonCall<'_>, effects: &Effects) -> Result<Value> {
+pub(super) fn get(
+    JsonCall { world, principal, account, region, action, input }: JsonCall<'_>,
+    effects: &Effects,
+) -> Result<Value> {
     let id = secret_id(input)?;
     let version = member(input, "VersionId", Value::as_str)?;
     let stage = member(input, "VersionStage", Value::as_str)?;
@@ -23,6 +26,7 @@ pub(super) fn get(JsonCall { world, account, region, input, .. }: JsonCall<'_>, 
     violations.length("versionStage", stage.unwrap_or(CURRENT), 1..=256);
     violations.finish("ValidationException")?;
     let secret = find(world.account(account).secrets(region), id)?;
+    check_policy(secret, principal, action)?;
     check_kept(secret)?;
     check_key(secret, effects)?;
     let none = |of: String| not_found(format!("Secrets Manager can't find the specified secret value for {of}"));
@@ -47,7 +51,10 @@ pub(super) fn get(JsonCall { world, account, region, input, .. }: JsonCall<'_>, 
     Ok(shown)
 }
 
-pub(super) fn put(JsonCall { world, account, region, input, .. }: JsonCall<'_>, effects: &Effects) -> Result<Value> {
+pub(super) fn put(
+    JsonCall { world, principal, account, region, action, input }: JsonCall<'_>,
+    effects: &Effects,
+) -> Result<Value> {
     let id = secret_id(input)?;
     let token = member(input, "ClientRequestToken", Value::as_str)?.ok_or_else(|| {
         invalid_request("You must provide a ClientRequestToken value. We recommend a UUID-type value.")
@@ -70,6 +77,7 @@ pub(super) fn put(JsonCall { world, account, region, input, .. }: JsonCall<'_>, 
 
     let account = world.account(account);
     let secret = find(account.secrets(region), id)?;
+    check_policy(secret, principal, action)?;
     check_ours(secret, region)?;
     check_key(secret, effects)?;
     if let Some(existing) = secret.versions.get(token) {

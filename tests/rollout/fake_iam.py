@@ -282,6 +282,8 @@ class Iam:
         self.forbid(current == key_id, "the key in the secret is deactivated")
         secrets = [secret for secret in self.secretsmanager.held.values() if current in secret.handed_out]
         if key_id in self.made and not any(key_id in secret.handed_out for secret in self.secretsmanager.held.values()):
+            is_used = self.seen_uses.get(key_id) and self.users[user_name].keys[key_id].service != "sts"
+            self.forbid(is_used, "a new key that somebody uses is deactivated")
             return
         is_left = any(status == "Active" for other, status in self.listed.items() if other != key_id)
         self.forbid(not is_left, "both keys are inactive")

@@ -379,6 +379,7 @@ def ended_after(last, **known):
         pytest.param(start(text=""), ("acts", None), id="an empty secret, and no key"),
         pytest.param(after(1), ("acts", None, None), id="the old key settles"),
         pytest.param(after(8.5), ("acts", None), id="the old key has settled"),
+        pytest.param(after(8.5), (None, None, None), id="the old key has settled, and three steps"),
         pytest.param(after(8.5, 31), ("acts", None, None), id="the old key is deactivated"),
         pytest.param(after(8.5, text=""), ("acts", None), id="nobody uses the new key yet"),
         *[

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Callable, NamedTuple, Optional
 
 from deactivation import exemption
-from records import DEACTIVATED, unfinished
+from records import DEACTIVATED, REACTIVATED, REACTIVATING, unfinished
 from secret import Described, Held, with_key
 from userrecords import BEFORE_SWITCH, BLOCKED, CREATED, CREATING, SWITCHED, SWITCHING, UserRecord
 
@@ -196,9 +196,12 @@ def let_go(seen, options, keys, current_id, others):
 def settle(seen, options, key_id, current_id):
     """What becomes of an old key that is active still."""
     now, current, record = seen.now, seen.held.current, seen.record(key_id)
-    if record is not None:
+    if record is not None and record.state in (DEACTIVATED, REACTIVATING, REACTIVATED):
         why = f"somebody switched the old key {key_id} on again. {FIND_OUT}"
         return ("leave on" if record.state == DEACTIVATED else BLOCK), key_id, why
+    if record is not None:
+        # Nobody can tell whether the run deactivated it and somebody switched it on since.
+        return block(key_id, f"a run that was to deactivate the old key {key_id} did not end. {FIND_OUT}")
     is_exempt, until = exemption(seen.tags, now.date(), options["MaxExemptionDays"])
     if is_exempt(key_id):
         return settling(key_id, f"the old key {key_id} is exempt until {until}")

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from deployed import ROOT
-from fake_iam import ClientError, Iam, Key, at
+from fake_iam import ClientError, Ended, Iam, Key, at
 from fake_secrets import ARN, CURRENT, PENDING, PREVIOUS
 from secret import SES_SMTP, smtp_password
 
@@ -446,3 +446,22 @@ def test_a_consumer_that_reads_the_secret_each_day_is_never_denied_in_a_year():
             iam.now - key.created < timedelta(days=90) for key in keys if key.status == "Active"
         )
     assert len(set(reads)) == 6 and not iam.violations
+
+
+def test_a_run_that_ended_before_it_deactivated_the_old_key_is_named():
+    iam = account(75)
+    rotate(iam)
+    iam.pass_time(days=8)
+
+    def end(action, parameters):
+        if action == "UpdateAccessKey":
+            raise Ended
+
+    iam.before = end
+    with pytest.raises(Ended):
+        rotate(iam)
+    iam.before = lambda action, parameters: None
+    iam.pass_time(days=1)
+    [(outcome, key_id, reason)] = rotate(iam)
+    assert (outcome, key_id) == ("blocked", KEY) and "did not end" in reason and "on again" not in reason
+    assert iam.users["bot"].keys[KEY].status == "Active"

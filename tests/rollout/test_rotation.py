@@ -306,6 +306,29 @@ def test_a_new_key_whose_answer_is_lost_is_never_handed_out_and_goes():
     assert lost not in iam.secretsmanager.held[SECRET].handed_out and not iam.violations
 
 
+def test_a_key_that_was_handed_out_is_never_taken_for_one_that_nobody_has():
+    iam = account(80)
+    secret = iam.secretsmanager.held[SECRET]
+
+    def before(action, parameters):
+        if iam.calls and iam.calls[-1] == "UpdateSecretVersionStage":
+            raise Ended()
+
+    iam.before = before
+    with pytest.raises(Ended):
+        rotate(iam)
+    iam.before = lambda action, parameters: None
+    [new] = iam.made
+    assert held(iam)["AccessKeyId"] == new
+    for port in (26, 27, 28):
+        secret.put(json.dumps({"AccessKeyId": KEY, "SecretAccessKey": iam.secrets[KEY], "port": port}), iam.now)
+    secret.stages.pop(PENDING, None)
+    iam.pass_time(days=1)
+    [(outcome, key_id, why)] = rotate(iam)
+    assert (outcome, key_id) == ("blocked", new) and "somebody may have read" in why
+    assert iam.users["bot"].keys[new].status == "Active"
+
+
 def test_a_new_key_that_does_not_work_yet_is_handed_out_by_the_next_run():
     iam = account(80)
 

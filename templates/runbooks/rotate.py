@@ -204,10 +204,6 @@ class OneRotation:
         self.record(CREATED, new)
         self.account.verify(name, new, "Active")
 
-    def claim(self, key_id):
-        rotation = self.seen.rotation
-        self.record(SWITCHING if rotation and rotation.state == SWITCHING else CREATED, key_id)
-
     def announce(self, key_id):
         self.record(SWITCHING, key_id)
 
@@ -295,7 +291,6 @@ STEPS = {
     "begin": OneRotation.begin,
     "begin again": OneRotation.begin,
     "make": OneRotation.make,
-    "claim": OneRotation.claim,
     "store": OneRotation.store,
     "prove": OneRotation.prove,
     "announce": OneRotation.announce,

@@ -107,22 +107,21 @@ def rotate_on(seen, keys, current_id, others):
         return None
     if keys[new]["Status"] != "Active":
         return block(new, f"somebody deactivated the new key {new}. {DECIDE}")
-    if rotation is None or rotation.execution != seen.execution or rotation.state not in (CREATED, SWITCHING):
-        return "claim", new, ""
+    is_announced = rotation and (rotation.state, rotation.new_key) == (SWITCHING, new)
     if held.current is None:
         # The first version is current at once: nobody may get a key that was not proven.
         if new not in seen.fresh:
             return block(new, "the secret has lost its current version")
         if new not in seen.proven:
             return "prove", new, ""
-        return ("store" if rotation.state == SWITCHING else "announce"), new, ""
+        return ("store" if is_announced else "announce"), new, ""
     value = seen.fresh.get(new) or pending.fields["SecretAccessKey"]
     fields = with_key(held.current.fields, new, value, seen.secret.smtp_region)
     if pending is None or pending.fields != fields or pending.created < seen.began - MINUTE:
         return "store", new, ""
     if new not in seen.proven:
         return "prove", new, ""
-    return ("switch" if rotation.state == SWITCHING else "announce"), new, ""
+    return ("switch" if is_announced else "announce"), new, ""
 
 
 def refuse_pending(seen, current_id):

@@ -10,7 +10,9 @@ from moto import mock_aws
 from deployed import HUB, REGION, create, documents, reduced, template
 from versions import make_new_versions
 
-PARTS = {"member.yaml": 3, "automation.yaml": 1}
+PARTS = {"member.yaml": 5, "automation.yaml": 1}
+# With all documents.
+GIVEN = {"member.yaml": {"HubAccountId": HUB, "Rotation": "true"}, "automation.yaml": {"HubAccountId": HUB}}
 
 
 @pytest.fixture(autouse=True)
@@ -43,10 +45,10 @@ def timeouts():
 
 @pytest.mark.parametrize("name, number", PARTS.items())
 def test_an_earlier_release_comes_back_and_goes_again(name, number):
-    create(name, HubAccountId=HUB, Release="access-key-rotation/1/")
+    create(name, **GIVEN[name], Release="access-key-rotation/1/")
     old, new = template(name), with_timeout(name, 599)
     for deployment, text in enumerate([new, old, new, old], start=2):
-        deploy(name, text, HubAccountId=HUB, Release=f"access-key-rotation/{deployment}/")
+        deploy(name, text, **GIVEN[name], Release=f"access-key-rotation/{deployment}/")
         assert len(documents()) == number
         for document in documents().values():
             assert document["description"].endswith(f" Release: access-key-rotation/{deployment}/")
@@ -54,9 +56,10 @@ def test_an_earlier_release_comes_back_and_goes_again(name, number):
 
 
 def test_a_parameter_gets_its_earlier_value_again():
-    create("member.yaml", HubAccountId=HUB, Release="1")
+    create("member.yaml", **GIVEN["member.yaml"], Release="1")
     for deployment, days in enumerate(["60", "90", "60", "90"], start=2):
-        deploy("member.yaml", template("member.yaml"), HubAccountId=HUB, MaxAccessKeyAge=days, Release=str(deployment))
+        more = {"MaxAccessKeyAge": days, "Release": str(deployment)}
+        deploy("member.yaml", template("member.yaml"), **GIVEN["member.yaml"], **more)
         parameters = documents()["AccessKeyRotation-DeactivateStaleKeys"]["parameters"]
         assert parameters["MaxAccessKeyAge"]["default"] == days
 
@@ -64,10 +67,10 @@ def test_a_parameter_gets_its_earlier_value_again():
 @pytest.mark.parametrize("name", PARTS)
 def test_without_a_release_of_its_own_a_deployment_fails(name):
     """So the tests above can fail."""
-    create(name, HubAccountId=HUB, Release="1")
-    deploy(name, template(name), HubAccountId=HUB, Release="2")
+    create(name, **GIVEN[name], Release="1")
+    deploy(name, template(name), **GIVEN[name], Release="2")
     with pytest.raises(ClientError, match="DuplicateDocumentContent"):
-        deploy(name, template(name), HubAccountId=HUB, Release="1")
+        deploy(name, template(name), **GIVEN[name], Release="1")
 
 
 def test_a_deployment_of_the_organization_gives_its_prefix_as_the_release():

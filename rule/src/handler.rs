@@ -118,11 +118,11 @@ async fn evaluate(
             }
         },
         Target::NotApplicable { resource_type, id } => {
-            let (resource_type, resource_id) = (resource_type.clone(), id.clone());
+            let (resource_type, resource_id) = (resource_type.clone().into(), id.clone());
             (Evaluation { resource_type, resource_id, verdict: Verdict::not_applicable() }, None)
         }
     };
-    let delivered = deliver(account, event, results, &[evaluation]).await;
+    let delivered = deliver(account, event, results, vec![evaluation]).await;
     let mut errors = delivered.err().map(|undelivered| undelivered.errors(account)).unwrap_or_default();
     errors.extend(notices.and_then(Notices::error));
     errors.extend(unknown_use.map(|error| match error.kind {

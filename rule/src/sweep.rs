@@ -210,7 +210,7 @@ impl Sweep<'_> {
     }
 
     async fn deliver(&self, batch: Vec<Evaluation>, all: &RefCell<Delivered>) {
-        let delivered = deliver(self.evaluator.account, self.event, self.results, &batch).await;
+        let delivered = deliver(self.evaluator.account, self.event, self.results, batch).await;
         let mut all = all.borrow_mut();
         all.batches += 1;
         let Err(undelivered) = delivered else { return };
@@ -244,7 +244,7 @@ impl Sweep<'_> {
         Error::of_all(errors)?;
         if delivered.batches == 0 {
             // AWS Config counts the rule as evaluated only if there is a delivery, even an empty one.
-            deliver(account, self.event, self.results, &[])
+            deliver(account, self.event, self.results, Vec::new())
                 .await
                 .or_else(|undelivered| Error::of_all(undelivered.errors(account)))?;
         }

@@ -197,7 +197,8 @@ impl Evaluator<'_> {
         Evaluated { unknown_use, ..self.assess(user, assessment.into_keys(), tags) }
     }
 
-    fn assess(&self, user: User, keys: Vec<AccessKey>, tags: Option<Tags>) -> Evaluated {
+    /// Applies the policy, and counts the age of the keys.
+    pub(crate) fn assess(&self, user: User, keys: Vec<AccessKey>, tags: Option<Tags>) -> Evaluated {
         let active = keys.iter().filter(|key| key.status == KeyStatus::Active);
         if let Some(oldest) = active.map(|key| key.created).min() {
             self.metrics.active_key((self.now - oldest).num_days());

@@ -12,6 +12,7 @@ use crate::{
 use aws_sdk_config::{primitives::DateTime as AwsDateTime, types::Evaluation as ConfigEvaluation};
 use policy::{text::count, verdict::Verdict};
 use std::{
+    borrow::Cow,
     collections::HashSet,
     fmt,
     sync::{Mutex, PoisonError},
@@ -28,8 +29,8 @@ const PUT: &str = "config:PutEvaluations";
 /// The result for one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evaluation {
-    /// Config's resource type.
-    pub resource_type: String,
+    /// Config's resource type. Borrowed for users, since thousands wait for their delivery.
+    pub resource_type: Cow<'static, str>,
     /// Config's resource id: `AIDA…` for a user.
     pub resource_id: String,
     /// The result.
@@ -39,7 +40,7 @@ pub struct Evaluation {
 impl Evaluation {
     /// The result for a user.
     pub fn of_user(id: &str, verdict: Verdict) -> Evaluation {
-        Evaluation { resource_type: IAM_USER.to_owned(), resource_id: id.to_owned(), verdict }
+        Evaluation { resource_type: IAM_USER.into(), resource_id: id.to_owned(), verdict }
     }
 }
 
@@ -99,12 +100,13 @@ pub async fn deliver(
     account: &Account<'_>,
     event: &Event,
     results: &Destination,
-    batch: &[Evaluation],
+    batch: Vec<Evaluation>,
 ) -> Result<(), Undelivered> {
     let fail = |results, error| Err(Undelivered { results, error });
-    let mut evaluations = match batch.iter().map(|e| encode(e, event)).collect::<Result<Vec<_>, _>>() {
+    let number = batch.len();
+    let mut evaluations = match batch.into_iter().map(|e| encode(e, event)).collect::<Result<Vec<_>, _>>() {
         Ok(evaluations) => evaluations,
-        Err(error) => return fail(batch.len(), error),
+        Err(error) => return fail(number, error),
     };
     if let Destination::List(list) = results {
         lock(list).append(&mut evaluations);
@@ -138,12 +140,12 @@ pub async fn deliver(
     fail(evaluations.len(), CallError { action: PUT, kind: Failure::Other, code })
 }
 
-fn encode(evaluation: &Evaluation, event: &Event) -> Result<ConfigEvaluation, CallError> {
+fn encode(evaluation: Evaluation, event: &Event) -> Result<ConfigEvaluation, CallError> {
     ConfigEvaluation::builder()
-        .compliance_resource_type(&evaluation.resource_type)
-        .compliance_resource_id(&evaluation.resource_id)
+        .compliance_resource_type(evaluation.resource_type)
+        .compliance_resource_id(evaluation.resource_id)
         .compliance_type(evaluation.verdict.compliance.as_str().into())
-        .set_annotation(evaluation.verdict.annotation.clone())
+        .set_annotation(evaluation.verdict.annotation)
         .ordering_timestamp(AwsDateTime::from_millis(event.ordering_timestamp.timestamp_millis()))
         .build()
         .map_err(|error| CallError { action: PUT, kind: Failure::Other, code: error.to_string() })

@@ -4,7 +4,7 @@
 use super::{
     plan::Pending,
     reconcile::{Became, Known, reconcile},
-    state::{Result, State, Unknown},
+    state::{Result, State, Unconfirmed, Unknown},
     unread::Unread,
 };
 use crate::{
@@ -170,10 +170,13 @@ impl<'a> Reader<'a> {
     /// Sends a user with a verdict on, or keeps it until it is known whose keys they are.
     fn keep(&self, result: Result, evaluated: &UnboundedSender<Result>) {
         let Evaluated { assessment, unknown_use } = &result.0;
-        let User { id, name, .. } = &assessment.user;
+        let User { id, name, created, .. } = &assessment.user;
         if assessment.tags.is_none() {
             some(&mut self.readable.borrow_mut(), name);
-            self.set(&id.clone(), State::Unconfirmed(Box::new(result)));
+            let (id, name, created) = (id.clone(), name.clone(), *created);
+            let (Evaluated { assessment, .. }, recorded) = result;
+            let keys = assessment.into_keys().into_boxed_slice();
+            self.set(&id, State::Unconfirmed(Box::new(Unconfirmed { name, created, keys, recorded })));
             return;
         }
         let state = match unknown_use {
@@ -202,7 +205,7 @@ impl<'a> Reader<'a> {
         evaluated: &UnboundedSender<Result>,
     ) -> (Vec<Pending>, Vec<String>) {
         let (mut again, mut gone) = (Vec::new(), Vec::new());
-        let open = self.open();
+        let open = self.take_open();
         if open.is_empty() && without_user.is_empty() {
             return (again, gone);
         }
@@ -210,18 +213,17 @@ impl<'a> Reader<'a> {
         let Listing { users, broken_off } = list_users(account, account.ends.confirmation).await;
         let found = |id: &str| users.binary_search_by(|user| user.id.as_str().cmp(id)).ok().map(|at| &users[at]);
         let is_complete = broken_off.is_none();
-        for id in open {
-            let Some(state) = self.states.borrow_mut().remove(&id) else { continue };
-            let (user, result, recorded) = match state {
-                State::Unconfirmed(read) => (read.0.assessment.user.clone(), Some(read.0), read.1),
-                State::NotFound(pending) => (pending.user, None, pending.recorded),
+        for (id, state) in open {
+            let (name, created, keys, recorded) = match state {
+                State::Unconfirmed(read) => (read.name, read.created, Some(read.keys), read.recorded),
+                State::NotFound(pending) => (pending.user.name, pending.user.created, None, pending.recorded),
                 _ => continue,
             };
-            let is_new = self.evaluator.is_fresh(user.created);
-            let read_under = result.as_ref().map(|_| user.name.as_str());
-            let state = match (reconcile(Known { read_under, is_new }, found(&id), is_complete), result) {
-                (Became::Confirmed, Some(result)) => {
-                    self.send((result, recorded), evaluated);
+            let is_new = self.evaluator.is_fresh(created);
+            let read_under = keys.as_ref().map(|_| name.as_str());
+            let state = match (reconcile(Known { read_under, is_new }, found(&id), is_complete), keys) {
+                (Became::Confirmed(user), Some(keys)) => {
+                    self.send((self.evaluator.assess(user, keys.into_vec(), None), recorded), evaluated);
                     State::Evaluated
                 }
                 (Became::ReadAgain(user), _) => {
@@ -232,9 +234,9 @@ impl<'a> Reader<'a> {
                     gone.push(id.clone());
                     State::Gone
                 }
-                (Became::NotYetConsistent, _) => State::unread(user.name, not_yet_consistent()),
-                (Became::Unknown | Became::Confirmed, _) => {
-                    State::unread(user.name, broken_off.clone().unwrap_or_else(not_yet_consistent))
+                (Became::NotYetConsistent, _) => State::unread(name, not_yet_consistent()),
+                (Became::Unknown | Became::Confirmed(_), _) => {
+                    State::unread(name, broken_off.clone().unwrap_or_else(not_yet_consistent))
                 }
             };
             self.set(&id, state);
@@ -247,7 +249,7 @@ impl<'a> Reader<'a> {
                 Became::ReadAgain(user) => again.push(Pending { user, recorded: Some(Box::new(recorded)) }),
                 Became::Gone => gone.push(recorded.user_id),
                 // The result stays. The next sweep decides.
-                Became::NotYetConsistent | Became::Unknown | Became::Confirmed => {}
+                Became::NotYetConsistent | Became::Unknown | Became::Confirmed(_) => {}
             }
         }
         if let Some(error) = broken_off {
@@ -256,12 +258,12 @@ impl<'a> Reader<'a> {
         (again, gone)
     }
 
-    /// The ids of users of whom a second listing decides, in order.
-    fn open(&self) -> Vec<String> {
-        let states = self.states.borrow();
+    /// Takes the users of whom a second listing decides, in the order of their ids.
+    fn take_open(&self) -> Vec<(String, State)> {
+        let mut states = self.states.borrow_mut();
         let is_open = |state: &State| matches!(state, State::Unconfirmed(_) | State::NotFound(_));
-        let mut open: Vec<_> = states.iter().filter(|(_, state)| is_open(state)).map(|(id, _)| id.clone()).collect();
-        open.sort_unstable();
+        let mut open: Vec<_> = states.extract_if(|_, state| is_open(state)).collect();
+        open.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         open
     }
 

@@ -18,8 +18,8 @@ pub(super) struct Known<'a> {
 /// What becomes of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Became {
-    /// The keys that were read are the user's.
-    Confirmed,
+    /// The keys that were read are this user's.
+    Confirmed(User),
     /// To be read again, under this name.
     ReadAgain(User),
     /// The user is gone.
@@ -33,7 +33,7 @@ pub(super) enum Became {
 /// Decides what becomes of a user. `found` is the user with this id in the second listing, which may have broken off.
 pub(super) fn reconcile(known: Known<'_>, found: Option<&User>, is_complete: bool) -> Became {
     match found {
-        Some(user) if known.read_under == Some(&user.name) => Became::Confirmed,
+        Some(user) if known.read_under == Some(&user.name) => Became::Confirmed(user.clone()),
         Some(user) => Became::ReadAgain(user.clone()),
         None if !is_complete => Became::Unknown,
         None if known.is_new => Became::NotYetConsistent,
@@ -56,10 +56,11 @@ mod tests {
         let read = |is_new| Known { read_under: Some("app"), is_new };
         let unread = |is_new| Known { read_under: None, is_new };
         let read_again = |name| Became::ReadAgain(user(name));
+        let confirmed = || Became::Confirmed(user("app"));
         for (known, found, is_complete, expected) in [
-            (read(false), Some("app"), true, Became::Confirmed),
-            (read(false), Some("app"), false, Became::Confirmed),
-            (read(true), Some("app"), true, Became::Confirmed),
+            (read(false), Some("app"), true, confirmed()),
+            (read(false), Some("app"), false, confirmed()),
+            (read(true), Some("app"), true, confirmed()),
             (read(false), Some("app-old"), true, read_again("app-old")),
             (read(false), Some("app-old"), false, read_again("app-old")),
             (read(false), None, true, Became::Gone),

@@ -218,7 +218,7 @@ impl Account {
                 let known = Known { read_under: read.as_ref().map(|_| user.name.as_str()), is_new };
                 let found = listed.iter().find(|found| found.id == user.id);
                 match (reconcile(known, found, is_complete), read) {
-                    (Became::Confirmed, Some(read)) => {
+                    (Became::Confirmed(_), Some(read)) => {
                         self.deliver_change(&user.id, read.verdict, recorded.as_deref());
                     }
                     (Became::ReadAgain(user), _) => {
@@ -227,7 +227,7 @@ impl Account {
                         }
                     }
                     (Became::Gone, _) => self.deliver(&user.id, Verdict::not_applicable()),
-                    (Became::NotYetConsistent | Became::Unknown | Became::Confirmed, _) => {}
+                    (Became::NotYetConsistent | Became::Unknown | Became::Confirmed(_), _) => {}
                 }
             }
         }

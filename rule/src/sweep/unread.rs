@@ -100,9 +100,7 @@ impl Unread {
             State::Pending => self.not_reached += 1,
             // A user who could not be found by the name in the second listing either.
             State::NotFound(pending) => self.failed.push(user(pending.user.name, not_yet_consistent())),
-            State::Unconfirmed(read) => {
-                self.failed.push(user(read.0.assessment.user.name, not_yet_consistent()));
-            }
+            State::Unconfirmed(read) => self.failed.push(user(read.name, not_yet_consistent())),
             State::Unread(unknown) => {
                 let Unknown { name, error } = *unknown;
                 // That a listing is denied says nothing of one user.

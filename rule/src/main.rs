@@ -40,16 +40,13 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let role_name = env::var(environment::EVALUATION_ROLE_NAME).ok().filter(|name| !name.is_empty());
     let accounts =
         Accounts::new(settings().load().await, role_name).inspect_err(|error| error!(%error, "cannot start"))?;
-    let accounts = &accounts;
     // The handler in the function's configuration: one zip is the rule and the check of its coverage.
-    match env::var("_HANDLER").as_deref() {
-        Ok("coverage") => run(service_fn(async move |event: LambdaEvent<Payload>| cover(event, accounts).await)).await,
-        _ => {
-            let notices = &notices(accounts);
-            run(service_fn(async move |event: LambdaEvent<Payload>| invoke(event, accounts, notices.clone()).await))
-                .await
-        }
-    }
+    let is_coverage = env::var("_HANDLER").as_deref() == Ok("coverage");
+    let (accounts, notices) = (&accounts, &notices(&accounts));
+    let handle = move |event: LambdaEvent<Payload>| async move {
+        if is_coverage { cover(event, accounts).await } else { invoke(event, accounts, notices.clone()).await }
+    };
+    run(service_fn(handle)).await
 }
 
 /// Checks coverage, whatever the event: a schedule sends it.
@@ -128,12 +125,10 @@ impl<'de> Deserialize<'de> for Payload {
     }
 }
 
-/// Follows `AWS_LAMBDA_LOG_FORMAT` and `AWS_LAMBDA_LOG_LEVEL`. Other crates log only warnings and errors, whatever the level:
-/// below that, the runtime and the SDK log events, tokens and credentials.
+/// Follows `AWS_LAMBDA_LOG_FORMAT` and `AWS_LAMBDA_LOG_LEVEL`. Nothing here logs below `INFO`. Other crates log only warnings and
+/// errors, whatever the level: below that, the runtime and the SDK log events, tokens and credentials.
 fn start_logging() {
     let level = match env::var(environment::LOG_LEVEL).unwrap_or_default().to_ascii_uppercase().as_str() {
-        "TRACE" => LevelFilter::TRACE,
-        "DEBUG" => LevelFilter::DEBUG,
         "WARN" => LevelFilter::WARN,
         "ERROR" | "FATAL" => LevelFilter::ERROR,
         _ => LevelFilter::INFO,
@@ -143,7 +138,7 @@ fn start_logging() {
         .with_target("access_key_rotation", level)
         .with_target("bootstrap", level)
         // Its span carries the request id.
-        .with_target("lambda_runtime", level.min(LevelFilter::INFO));
+        .with_target("lambda_runtime", level);
     let lines = fmt::layer().with_target(false).with_ansi(false);
     let registry = tracing_subscriber::registry().with(targets);
     match env::var(environment::LOG_FORMAT).unwrap_or_default().to_ascii_uppercase().as_str() {

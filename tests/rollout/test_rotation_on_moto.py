@@ -179,8 +179,10 @@ ACTS = {
 
 
 def main_line(rotation):
-    """What AWS holds before each call of a rotation that nothing disturbs, and of the deactivation after it; and how many
-    calls the rotation has."""
+    """What AWS holds before each call of a rotation that nothing disturbs, and of the deactivation after it.
+
+    And how many calls the rotation has.
+    """
     states = []
     rotation.run(lambda: states.append(rotation.copy()))
     calls = len(states)

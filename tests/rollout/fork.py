@@ -3,8 +3,9 @@ once.
 
 fork.py SOCKET
 
-A request is a line of JSON: arguments (the first is the program's path), environment and input. So is the answer:
-status, output and error. It ends when its standard input does, and so with the tests that started it.
+A request is a line of JSON: arguments (the first is the program's path), environment and input, and the directory if it
+is another one. So is the answer: status, output and error. It ends when its standard input does, and so with the tests
+that started it.
 """
 
 import json
@@ -44,6 +45,7 @@ class Run(socketserver.StreamRequestHandler):
     def handle(self):
         request = json.loads(self.rfile.readline())
         sys.argv = request["arguments"]
+        os.chdir(request.get("directory", "."))
         os.environ.clear()
         os.environ.update(request["environment"], AWS_DATA_PATH=DATA_PATH)
         files = [tempfile.TemporaryFile() for _ in range(3)]

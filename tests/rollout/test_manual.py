@@ -122,47 +122,6 @@ def test_a_release_is_deployed_over_another_and_rolled_back_and_forth(aws):
     assert len(aws.releases()) == 5
 
 
-def test_the_waves_of_units_and_of_the_organization(aws):
-    """The unit's pack, the organization's without the unit, and then for everybody. moto makes stacks of pack.yaml, but
-    no packs of them."""
-    units, everybody, leave, rest = blocks(MANUAL["templates/WAVES.md"], "sh")
-    stacks = aws.client("cloudformation")
-    # In the place of that of organization.yaml, since moto knows no StackSets in templates.
-    body = json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}})
-    stacks.create_stack_set(StackSetName="access-key-rotation-member", TemplateBody=body)
-    found = 'echo "$FUNCTION $RELEASE $MEMBER_STACK_SET"\n'
-    out = aws.shell(NAMES + BUCKETS + UPLOAD + units + found, UNIT=aws.unit)
-    function, release, member = out.split()[-3:]
-    packs = stacks.list_stack_instances(StackSetName="access-key-rotation-pack")["Summaries"]
-    assert {instance["Account"] for instance in packs} == set(aws.members)
-    assert ":stackset/access-key-rotation-member:" in member
-    [parameter] = stacks.describe_stack_set(StackSetName="access-key-rotation-pack")["StackSet"]["Parameters"]
-    assert (parameter["ParameterKey"], parameter["ParameterValue"]) == ("FunctionArn", function)
-
-    found = f"RELEASE={release}\n"
-    aws.shell(NAMES + found + everybody)
-    assert pack_parameters(aws) == {"FunctionArn": function}
-    assert excluded_accounts(aws) == set(aws.members)
-
-    aws.shell(NAMES + f"UNIT={aws.unit}\n" + leave)
-    # moto deletes the instances of accounts only, not those of organizational units.
-    stacks.delete_stack_instances(
-        StackSetName="access-key-rotation-pack", Accounts=aws.members, Regions=[REGION], RetainStacks=False
-    )
-    with pytest.raises(AssertionError, match="WITH_PACK: lists no account"):
-        aws.shell(NAMES + found + everybody)
-    assert excluded_accounts(aws) == set(aws.members)
-    aws.shell(NAMES + found + shell_blocks(ORGANIZATION, "put-organization-conformance-pack") + rest)
-    assert excluded_accounts(aws) == set()
-    assert [s["StackSetName"] for s in stacks.list_stack_sets()["Summaries"] if s["Status"] == "ACTIVE"] == [
-        "access-key-rotation-member"
-    ]
-
-
-def excluded_accounts(aws):
-    return set(organization_pack(aws).get("ExcludedAccounts", []))
-
-
 def test_an_updated_runbook_becomes_the_default_version_in_every_account(aws):
     documents = [resource["Properties"] for resource in template("member.yaml")["Resources"].values()]
     names = [document["Name"] for document in documents if "DocumentType" in document]

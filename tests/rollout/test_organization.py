@@ -31,7 +31,7 @@ def resource(name, logical_id, **parameters):
 
 def given_in_the_manual(option):
     """What the manual gives as this option for the pack's StackSet, but for what that depends on."""
-    [given] = re.findall(rf"--{option} (\S+)", MANUAL["templates/WAVES.md"])
+    [given] = set(re.findall(rf"--{option} (\S+)", MANUAL["templates/WAVES.md"]))
     shorthand = given.removesuffix(",DependsOn=$MEMBER_STACK_SET")
     return dict(pair.split("=") for pair in shorthand.split(","))
 

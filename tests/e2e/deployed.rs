@@ -28,6 +28,7 @@ const MEMBER: &str = "111122221111";
 
 const HUB_TEMPLATE: &str = include_str!("../../templates/hub.yaml");
 const MEMBER_TEMPLATE: &str = include_str!("../../templates/member.yaml");
+const PACK: &str = include_str!("../../conformance-pack/access-key-rotation.yaml");
 
 /// The policies of a stack's roles, by the role's name, and its SSM documents by name.
 type Deployed = BTreeMap<String, Value>;
@@ -80,6 +81,28 @@ static WITH_EVERYTHING: LazyLock<Deployed> = LazyLock::new(|| {
 /// An SSM document by name, such as `AccessKeyRotation-ReactivateKey`.
 pub(crate) fn document(name: &str) -> &'static Value {
     &DEPLOYED[name]
+}
+
+/// The runbook that deactivates keys for a finding, and its parameters, but for the user's id: AWS Config gives those of the conformance
+/// pack to `AccessKeyRotation-RemediateUser`, which hands them on.
+pub(crate) fn remediation() -> (String, Vec<(String, String)>) {
+    let resources = Stack::new(PACK, &json!({ "FunctionArn": "arn" }))
+        .resources(|kind| kind == "AWS::Config::RemediationConfiguration");
+    let remediation = &resources["Remediation"]["Properties"];
+    let (parameters, first) = (&remediation["Parameters"], document(remediation["TargetId"].as_str().unwrap()));
+    assert_eq!(parameters["ResourceId"]["ResourceValue"]["Value"], "RESOURCE_ID");
+    for name in parameters.as_object().unwrap().keys() {
+        assert!(first["parameters"].get(name).is_some(), "{name}");
+    }
+    let [step] = first["mainSteps"].as_array().unwrap().as_slice() else { panic!("{first}") };
+    assert_eq!(step["action"], "aws:executeAutomation");
+    let given = step["inputs"]["RuntimeParameters"].as_object().unwrap().iter().filter_map(|(name, value)| {
+        let source = value.as_str().unwrap().trim_matches(['{', '}', ' ']);
+        let default = &first["parameters"][source]["default"];
+        let value = parameters[source]["StaticValue"]["Values"].get(0).unwrap_or(default);
+        (source != "ResourceId").then(|| (name.clone(), value.as_str().unwrap().to_owned()))
+    });
+    (step["inputs"]["DocumentName"].as_str().unwrap().to_owned(), given.collect())
 }
 
 /// The policy of a role: all its statements in one document.

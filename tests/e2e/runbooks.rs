@@ -368,13 +368,21 @@ async fn the_way_out_and_back_and_the_permissions_for_it() {
     };
     let mut verdicts = vec![verdict().await];
     deployment.clear_calls();
-    run(&deployment, DEACTIVATE, "bot", &[]).await.unwrap();
+    let start = Utc::now();
+    // As a click on "Remediate" starts it.
+    let (runbook, given) = deployed::remediation();
+    let given = given.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect::<Vec<_>>();
+    assert_eq!((runbook.as_str(), given.len()), (DEACTIVATE, 4));
+    run(&deployment, &runbook, "bot", &given).await.unwrap();
+    assert!(is_deactivated(&deployment, "bot", &stale, start));
     let reads = ["ListUsers", "GetUser", "ListAccessKeys", "GetParameter", "GetAccessKeyLastUsed"];
     // The record comes before the deed, a look just before it, and the record's time after it has been seen to work.
     let deed = ["PutParameter", "ListAccessKeys", "UpdateAccessKey", "ListAccessKeys", "GetParameter", "PutParameter"];
     assert_eq!(sequence(&deployment), [&reads[..], &deed, &["TagUser"]].concat());
     verdicts.push(verdict().await);
     run(&deployment, REACTIVATE, "bot", &[("AccessKeyId", &stale)]).await.unwrap();
+    let undone = (status(&deployment, "bot", &stale), recorded(&deployment, &stale));
+    assert_eq!(undone, (Some(Active), Some("reactivated".to_owned())));
     verdicts.push(verdict().await);
     assert_eq!(verdicts, [NonCompliant, Compliant, NonCompliant]);
 

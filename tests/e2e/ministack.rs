@@ -89,15 +89,19 @@ impl Rule {
         reads.map(|event| event["requestParameters"]["UserName"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// The role can do its work, and without any one action it is as the table says.
-    fn needs_each_action(&self, account: &str, role: &str) {
-        let verdict = |user: &str| if user == "stale" { NonCompliant } else { Compliant };
-        let results = |users: &[&str]| users.iter().map(|user| (user_id(account, user), verdict(user))).collect();
+    /// The role can do its work. Gives its policy.
+    fn sweeps<'a>(&'a self, account: &'a str, role: &'a str) -> Policy<'a> {
         let everyone = USERS.map(|(name, _)| name);
         let read = everyone.iter().map(|user| (*user).to_owned()).collect();
-        let right = Swept { error: None, results: results(&everyone), read };
+        let right = Swept { error: None, results: results(account, &everyone), read };
         let policy = Policy::read(&self.aws, account, role, "evaluation");
         assert_eq!(self.sweep(account, role), right, "{role}");
+        policy
+    }
+
+    /// The role can do its work, and without any one action it is as the table says.
+    fn needs_each_action(&self, account: &str, role: &str) {
+        let policy = self.sweeps(account, role);
         for (action, kind, known) in SWEEPS_WITHOUT {
             match action.strip_prefix("config:") {
                 Some(action) => {
@@ -114,19 +118,52 @@ impl Rule {
             let swept = self.sweep(account, role);
             let [found, message] = swept.error.expect(action);
             assert!(found == kind && message.contains(action), "{role}, {action}: {found}: {message}");
-            assert_eq!(swept.results, results(known), "{role}, {action}");
+            assert_eq!(swept.results, results(account, known), "{role}, {action}");
             self.config.world().faults.clear();
         }
         policy.put(&policy.document);
     }
 }
 
+/// What a sweep finds of these users.
+fn results(account: &str, users: &[&str]) -> BTreeMap<String, ComplianceType> {
+    let verdict = |user: &str| if user == "stale" { NonCompliant } else { Compliant };
+    users.iter().map(|user| (user_id(account, user), verdict(user))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_is_updated_rolled_back_and_removed() {
+    let config = LocalAws::start(World::live_clock()).await.unwrap();
+    let rule = Rule { aws: Ministack::start(Some(&config.endpoint())), config };
+    let read = |account: &str, words: &str| rule.aws.cli(&root(account), words, &[]);
+    let function = "lambda get-function-configuration --function-name access-key-rotation";
+    let role = |name: &str| format!("iam get-role --role-name {name}");
+    let mut code = Vec::new();
+    for (release, people) in [("1", ""), ("2", "arn:aws:iam::111122220000:role/security"), ("1", "")] {
+        rule.aws.deploy_hub(release);
+        rule.aws.deploy_member(people);
+        rule.sweeps(HUB, FUNCTION_ROLE);
+        code.push(read(HUB, function).unwrap()["CodeSha256"].clone());
+        let trust = read(MEMBER, &role(EVALUATION_ROLE)).unwrap()["Role"]["AssumeRolePolicyDocument"].to_string();
+        assert_eq!(trust.contains("role/security"), !people.is_empty(), "{release}");
+    }
+    assert!(code[0] == code[2] && code[0] != code[1] && code[0].is_string(), "{code:?}");
+
+    rule.aws.remove(MEMBER);
+    rule.aws.remove(HUB);
+    for name in [EVALUATION_ROLE, REMEDIATION_ROLE, DELETION_ROLE] {
+        assert!(read(MEMBER, &role(name)).unwrap_err().contains("NoSuchEntity"), "{name}");
+    }
+    assert!(read(HUB, &role(FUNCTION_ROLE)).unwrap_err().contains("NoSuchEntity"));
+    assert!(read(HUB, function).unwrap_err().contains("ResourceNotFound"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_function_needs_each_action_that_it_is_allowed() {
     let config = LocalAws::start(World::live_clock()).await.unwrap();
     let rule = Rule { aws: Ministack::start(Some(&config.endpoint())), config };
-    rule.aws.deploy_hub();
-    rule.aws.deploy_member();
+    rule.aws.deploy_hub("1");
+    rule.aws.deploy_member("");
     // The rest of the role's policy is for the check of coverage.
     let (mut all, coverage) = (deployed::actions(EVALUATION_ROLE), deployed::actions(COVERAGE_ROLE));
     // No sweep calls it, but a change of a user who may get a notice (notices.rs).
@@ -201,7 +238,7 @@ impl Ministack {
 #[test]
 fn the_runbooks_need_each_action_that_they_are_allowed() {
     let aws = Ministack::start(None);
-    aws.deploy_member();
+    aws.deploy_member("");
     let assert_needs = |policy: &Policy<'_>, action: &str, caller: &Credentials, runbook: &str, user: &str| {
         policy.put_without(action);
         let error = aws.runbook(caller, runbook, user).unwrap_err();

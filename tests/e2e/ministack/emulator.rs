@@ -204,28 +204,32 @@ impl Ministack {
         }
     }
 
-    pub(super) fn deploy_hub(&self) {
-        let archive = self.path().join("function.zip");
-        let pack = "import base64, hashlib, sys, zipfile; zipfile.main(['-c', *sys.argv[1:]]); \
+    /// Deploys the hub with a function whose zip tells the release, which is made once. To deploy again is an update.
+    pub(super) fn deploy_hub(&self, release: &str) {
+        let (archive, note) = (self.path().join(format!("{release}.zip")), self.path().join("release"));
+        fs::write(&note, release).unwrap();
+        let pack = "import base64, hashlib, os, sys, zipfile; \
+                    os.path.exists(sys.argv[1]) or zipfile.main(['-c', *sys.argv[1:]]); \
                     print(base64.b64encode(hashlib.sha256(open(sys.argv[1], 'rb').read()).digest()).decode())";
-        let output = python().args(["-c", pack]).args([&archive, &bootstrap()]).output().unwrap();
+        let output = python().args(["-c", pack]).args([&archive, &bootstrap(), &note]).output().unwrap();
         let sha256 = String::from_utf8(output.stdout).unwrap();
         self.cli(&root(HUB), "s3api create-bucket --bucket code", &[]).unwrap();
-        let put = "s3api put-object --bucket code --key function.zip --body";
-        self.cli(&root(HUB), put, &[archive.to_str().unwrap()]).unwrap();
+        let put = format!("s3api put-object --bucket code --key {release}/function.zip --body");
+        self.cli(&root(HUB), &put, &[archive.to_str().unwrap()]).unwrap();
         let parameters = format!(
-            "CodeBucket=code CodeKey=function.zip CodeSha256={} Architecture=x86_64 OrganizationId=o-exampleorgid \
+            "CodeBucket=code CodeKey={release}/function.zip CodeSha256={} Architecture=x86_64 OrganizationId=o-exampleorgid \
              MemberAccounts={MEMBER}",
             sha256.trim()
         );
         self.deploy(HUB, &without(include_str!("../../../templates/hub.yaml"), &UNKNOWN), &parameters);
     }
 
-    pub(super) fn deploy_member(&self) {
+    /// Deploys a member whose command line has this role. To deploy again is an update.
+    pub(super) fn deploy_member(&self, command_line_role: &str) {
         let template = include_str!("../../../templates/member.yaml");
         // Without the documents, which come last: ministack's CloudFormation has no AWS::SSM::Document.
         let (roles, _) = template.split_once("\n  DeactivateStaleKeys:\n").unwrap();
-        self.deploy(MEMBER, roles, &format!("HubAccountId={HUB}"));
+        self.deploy(MEMBER, roles, &format!("HubAccountId={HUB} CommandLineRoleArn={command_line_role}"));
         // To ministack, aws:PrincipalArn is the ARN of the session. On AWS, it is that of the role.
         let answer = self.cli(&root(MEMBER), "iam get-role --role-name", &[EVALUATION_ROLE]).unwrap();
         let trust = answer["Role"]["AssumeRolePolicyDocument"].to_string();
@@ -237,6 +241,15 @@ impl Ministack {
         let sessions = sessions.replace("ArnEquals", "ArnLike");
         let update = "iam update-assume-role-policy --role-name";
         self.cli(&root(MEMBER), update, &[EVALUATION_ROLE, "--policy-document", &sessions]).unwrap();
+    }
+
+    /// Deletes the stack of an account.
+    pub(super) fn remove(&self, account: &str) {
+        let [delete, describe] = ["delete-stack", "describe-stacks"]
+            .map(|verb| format!("cloudformation {verb} --stack-name access-key-rotation"));
+        self.cli(&root(account), &delete, &[]).unwrap();
+        let is_gone = (0..100).any(|_| self.cli(&root(account), &describe, &[]).is_err());
+        assert!(is_gone, "{account}");
     }
 
     pub(super) fn assume(&self, caller: &Credentials, role: &str) -> Result<Credentials, String> {

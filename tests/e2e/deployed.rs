@@ -13,6 +13,9 @@ pub(crate) const REMEDIATION_ROLE: &str = "access-key-rotation-remediation";
 /// The role of the runbook that deletes.
 pub(crate) const DELETION_ROLE: &str = "access-key-rotation-deletion";
 
+/// The role of the runbook that rotates into secrets.
+pub(crate) const ROTATION_ROLE: &str = "access-key-rotation-rotation";
+
 pub(crate) const REPOSITORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// Python with what `tests/requirements.txt` names.
@@ -60,6 +63,9 @@ fn policy_of(policies: &Value) -> Value {
 static DEPLOYED: LazyLock<Deployed> = LazyLock::new(|| {
     let mut all = deploy(HUB_TEMPLATE, HUB, &json!({ "OrganizationId": "o-exampleorgid" }));
     all.extend(deploy(MEMBER_TEMPLATE, MEMBER, &json!({ "HubAccountId": HUB })));
+    // Only with Rotation=true.
+    let mut rotation = deploy(MEMBER_TEMPLATE, MEMBER, &json!({ "HubAccountId": HUB, "Rotation": "true" }));
+    all.extend([ROTATION_ROLE, "AccessKeyRotation-RotateKey"].map(|name| rotation.remove_entry(name).unwrap()));
     all
 });
 
@@ -134,11 +140,18 @@ pub(crate) const SCRIPT_LOG: [&str; 5] = [
 /// script's ("aws:executeAutomation" in its user guide).
 const START_RUNBOOK: [&str; 3] = ["iam:PassRole", "ssm:GetAutomationExecution", "ssm:StartAutomationExecution"];
 
+/// What Secrets Manager does with the role that reads and writes a secret, if a key of the customer's encrypts it.
+const SECRETS_KEY: [&str; 2] = ["kms:Decrypt", "kms:GenerateDataKey"];
+
 /// The actions of a runbook's role that the runbook's own calls need.
 pub(crate) fn actions_of_script(role: &str) -> BTreeSet<String> {
     let mut actions = actions(role);
-    let starts = if role == REMEDIATION_ROLE { &START_RUNBOOK[..] } else { &[] };
-    for &action in SCRIPT_LOG.iter().chain(starts) {
+    let of_others = match role {
+        REMEDIATION_ROLE => &START_RUNBOOK[..],
+        ROTATION_ROLE => &SECRETS_KEY[..],
+        _ => &[],
+    };
+    for &action in SCRIPT_LOG.iter().chain(of_others) {
         assert!(actions.remove(action), "{role}: {action}");
     }
     actions

@@ -66,6 +66,7 @@ mod reference;
 mod runbooks;
 mod runbooks_deleting;
 mod runbooks_failing;
+mod runbooks_rotating;
 mod shell;
 mod shielded;
 mod simulation;

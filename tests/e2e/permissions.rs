@@ -3,7 +3,7 @@
 use crate::{
     cloudformation::yaml,
     coverage::{COVERAGE_ROLE, accounts, check_of},
-    deployed::{self, DELETION_ROLE, REMEDIATION_ROLE, python},
+    deployed::{self, DELETION_ROLE, REMEDIATION_ROLE, ROTATION_ROLE, python},
     doctor::Organization,
     notices::with_bus,
     support::*,
@@ -16,8 +16,16 @@ use std::collections::BTreeSet;
 
 const SCHEDULE_ROLE: &str = "access-key-rotation-coverage-schedule";
 const REMINDER_ROLE: &str = "access-key-rotation-reminder";
-const ROLES: [&str; 7] =
-    [FUNCTION_ROLE, COVERAGE_ROLE, SCHEDULE_ROLE, REMINDER_ROLE, EVALUATION_ROLE, REMEDIATION_ROLE, DELETION_ROLE];
+const ROLES: [&str; 8] = [
+    FUNCTION_ROLE,
+    COVERAGE_ROLE,
+    SCHEDULE_ROLE,
+    REMINDER_ROLE,
+    EVALUATION_ROLE,
+    REMEDIATION_ROLE,
+    DELETION_ROLE,
+    ROTATION_ROLE,
+];
 
 #[tokio::test(start_paused = true)]
 async fn the_permissions_are_the_ones_that_are_used() {
@@ -124,7 +132,7 @@ fn the_function_may_do_in_its_own_account_what_the_evaluation_role_may_elsewhere
 /// Systems Manager uses them, see `SCRIPT_LOG`. With all log groups, a runbook could write into any other log of the account.
 #[test]
 fn the_runbooks_roles_may_write_the_log_of_scripts_and_no_other() {
-    for role in [REMEDIATION_ROLE, DELETION_ROLE] {
+    for role in [REMEDIATION_ROLE, DELETION_ROLE, ROTATION_ROLE] {
         let statements = deployed::policy(role)["Statement"].as_array().unwrap();
         let resources = statements.iter().filter(|statement| statement["Action"].to_string().contains("logs:"));
         let resources: BTreeSet<_> = resources.flat_map(|statement| list(&statement["Resource"])).collect();
@@ -157,13 +165,14 @@ fn every_resource_is_allowed_only_where_an_action_has_none() {
                 print((cfnlint / 'data/AdditionalSpecs/Policies.json').read_text())";
     let reference: Value = serde_json::from_slice(&python().args(["-c", read]).output().unwrap().stdout).unwrap();
     let templates = [include_str!("../../templates/hub.yaml"), include_str!("../../templates/member.yaml")];
-    // And the role that forwards notices, if there is a bus: see tests/rollout/test_notices.py.
+    // And the roles that forward notices and start the rotation, if there is a bus and a schedule: see tests/rollout/test_notices.py and
+    // test_schedule.py.
     let roles = |template: &str| {
         let template = yaml(template);
         let resources = template["Resources"].as_object().unwrap();
         resources.values().filter(|resource| resource["Type"] == "AWS::IAM::Role").count()
     };
-    assert_eq!(templates.map(roles).iter().sum::<usize>(), ROLES.len() + 1);
+    assert_eq!(templates.map(roles).iter().sum::<usize>(), ROLES.len() + 2);
     for role in ROLES {
         for statement in deployed::policy(role)["Statement"].as_array().unwrap() {
             assert_eq!(statement["Effect"], "Allow");

@@ -1,12 +1,12 @@
-//! The runbooks' scripts on a local AWS, with real clients. Deletion is in `runbooks_deleting.rs`, what goes
-//! wrong in `runbooks_failing.rs`.
+//! The runbooks' scripts on a local AWS, with real clients. Deletion is in `runbooks_deleting.rs`, rotation
+//! into a secret in `runbooks_rotating.rs`, what goes wrong in `runbooks_failing.rs`.
 
 use crate::{
     deployed::{self, document},
     python,
     support::*,
 };
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use local_aws::{
     Account,
     ComplianceType::{self, *},
@@ -57,7 +57,8 @@ pub(crate) async fn run(
     user: &str,
     inputs: &[(&str, &str)],
 ) -> Result<Value, String> {
-    let role = role(runbook);
+    let given = inputs.iter().find(|(name, _)| *name == "AutomationAssumeRole");
+    let role = given.map_or_else(|| role(runbook), |(_, arn)| arn.rsplit_once('/').unwrap().1);
     let id = deployment.member(|account| account.user(user).map(|user| user.id.clone()));
     let mut parameters = json!({ "ResourceId": id.as_deref().unwrap_or(user) });
     for (name, value) in inputs {
@@ -74,7 +75,9 @@ pub(crate) async fn run(
         ("AWS_DEFAULT_REGION", REGION),
     ];
     let (parameters, document) = (parameters.to_string(), document(runbook).to_string());
-    let printed = python::run("tests/rollout/runbook.py", &[&parameters], &environment, &document).await;
+    // The two clocks are read one after the other.
+    let ahead = (deployment.aws.world().now() - Utc::now() + TimeDelta::milliseconds(500)).num_seconds().to_string();
+    let printed = python::run("tests/rollout/runbook.py", &[&parameters, &ahead], &environment, &document).await;
 
     let excess: Vec<_> = used(deployment, role).difference(&deployed::actions(role)).cloned().collect();
     assert!(excess.is_empty(), "{role} may not {excess:?}");
@@ -88,7 +91,7 @@ fn role(runbook: &str) -> &'static str {
 }
 
 /// The actions that were called with a role.
-fn used(deployment: &Deployment, role: &str) -> BTreeSet<String> {
+pub(crate) fn used(deployment: &Deployment, role: &str) -> BTreeSet<String> {
     let principal = format!("arn:aws:sts::{MEMBER}:assumed-role/{role}/local");
     let world = deployment.aws.world();
     let calls = world.calls().iter().filter(|call| call.principal == principal);

@@ -1,16 +1,18 @@
 """Runs an SSM document with an endpoint and credentials from the environment, and with waits cut short.
 
-runbook.py INPUTS < DOCUMENT
+runbook.py INPUTS [SECONDS] < DOCUMENT
 
-INPUTS is a JSON object of the document's parameters. Prints what the last script returns, once the step could make its
-outputs of it; or, of a document that ends by starting another one, that one's DocumentName and RuntimeParameters. A
-failure is a traceback and exit status 1.
+INPUTS is a JSON object of the document's parameters. The scripts' clock is so many SECONDS ahead. Prints what the last
+script returns, once the step could make its outputs of it; or, of a document that ends by starting another one, that
+one's DocumentName and RuntimeParameters. A failure is a traceback and exit status 1.
 """
 
 import json
 import re
 import sys
 import time
+import uuid
+from datetime import timedelta
 
 EXECUTION = "7a4c6d1f-0000-4000-8000-000000000000"
 # The types of outputs, as Systems Manager takes them from what a script returns.
@@ -20,7 +22,7 @@ TYPES = {
 }
 
 
-def parameter_values(document, inputs):
+def parameter_values(document, inputs, execution=EXECUTION):
     """The document's parameters, which Systems Manager checks before anything runs."""
     parameters = document["parameters"]
     if unknown := inputs.keys() - parameters.keys():
@@ -29,7 +31,7 @@ def parameter_values(document, inputs):
     for name, value in values.items():
         if not re.search(parameters[name]["allowedPattern"], value):
             sys.exit(f"{name}: {value!r} does not match {parameters[name]['allowedPattern']}")
-    return values | {"automation:EXECUTION_ID": EXECUTION}
+    return values | {"automation:EXECUTION_ID": execution}
 
 
 def filled(texts, values):
@@ -54,10 +56,10 @@ def script(step):
     return names, step["inputs"]["Handler"]
 
 
-def perform(document, inputs, call, start):
+def perform(document, inputs, call, start, execution=EXECUTION):
     """Goes through the steps, and returns the document's outputs. call(step, payload) runs a script, and start(name,
     inputs) another document."""
-    values = parameter_values(document, inputs)
+    values = parameter_values(document, inputs, execution)
     steps = {step["name"]: step for step in document["mainSteps"]}
     name, done = next(iter(steps)), []
     while name:
@@ -77,13 +79,19 @@ def perform(document, inputs, call, start):
     return {name: values[name] for name in document["outputs"] if name.split(".")[0] in done}
 
 
+def clock_ahead(datetime, by):
+    """The class, whose `now` is so much ahead."""
+    return type("Clock", (datetime,), {"now": classmethod(lambda cls, zone: datetime.now(zone) + by)})
+
+
 def main():
     sleep = time.sleep
     time.sleep = lambda seconds: sleep(min(seconds, 0.01))
-    last = {}
+    last, ahead = {}, timedelta(seconds=int("".join(sys.argv[2:]) or 0))
 
     def call(step, payload):
         names, handler = script(step)
+        names["datetime"] = clock_ahead(names["datetime"], ahead)
         last["answer"] = names[handler](payload, {})
         return last["answer"]
 
@@ -91,7 +99,7 @@ def main():
         last["answer"] = {"DocumentName": name, "RuntimeParameters": inputs}
         return []
 
-    perform(json.load(sys.stdin), json.loads(sys.argv[1]), call, start)
+    perform(json.load(sys.stdin), json.loads(sys.argv[1]), call, start, str(uuid.uuid4()))
     print(json.dumps(last["answer"]))
 
 

@@ -229,7 +229,8 @@ impl Ministack {
         let template = include_str!("../../../templates/member.yaml");
         // Without the documents, which come last: ministack's CloudFormation has no AWS::SSM::Document.
         let (roles, _) = template.split_once("\n  DeactivateStaleKeys:\n").unwrap();
-        self.deploy(MEMBER, roles, &format!("HubAccountId={HUB} CommandLineRoleArn={command_line_role}"));
+        let parameters = format!("HubAccountId={HUB} CommandLineRoleArn={command_line_role} Rotation=true");
+        self.deploy(MEMBER, roles, &parameters);
         // To ministack, aws:PrincipalArn is the ARN of the session. On AWS, it is that of the role.
         let answer = self.cli(&root(MEMBER), "iam get-role --role-name", &[EVALUATION_ROLE]).unwrap();
         let trust = answer["Role"]["AssumeRolePolicyDocument"].to_string();

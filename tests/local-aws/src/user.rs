@@ -56,7 +56,7 @@ pub struct AccessKey {
     /// When it was last activated, which only the credential report shows.
     pub(crate) activated: DateTime<Utc>,
     /// The secret access key, if CreateAccessKey made this key.
-    pub(crate) secret: Option<String>,
+    pub secret: Option<String>,
     /// The last use, if there was any.
     pub last_used: Option<LastUsed>,
 }

@@ -23,6 +23,7 @@ use std::{
 };
 
 mod emulator;
+mod rotating;
 
 /// What comes of a sweep that may not call an action: an error of this type, and results for these users only.
 const SWEEPS_WITHOUT: [(&str, &str, &[&str]); 6] = [
@@ -215,6 +216,13 @@ impl Ministack {
         if name == REACTIVATE {
             inputs["AccessKeyId"] = key_id(MEMBER, user).into();
         }
+        let results = self.results(caller, name, &inputs)?;
+        assert_eq!(results[0]["AccessKeyId"], key_id(MEMBER, user));
+        Ok(results[0]["Outcome"].as_str().unwrap().to_owned())
+    }
+
+    /// Runs a runbook. Gives its results, or the text of the error.
+    fn results(&self, caller: &Credentials, name: &str, inputs: &Value) -> Result<Value, String> {
         let file = self.path().join("document.json");
         fs::write(&file, deployed::document(name).to_string()).unwrap();
         let mut command = python();
@@ -223,9 +231,7 @@ impl Ministack {
         if !output.status.success() {
             return Err(String::from_utf8(output.stderr).unwrap());
         }
-        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert_eq!(answer["Results"][0]["AccessKeyId"], key_id(MEMBER, user));
-        Ok(answer["Results"][0]["Outcome"].as_str().unwrap().to_owned())
+        Ok(serde_json::from_slice::<Value>(&output.stdout).unwrap()["Results"].take())
     }
 
     /// The status of the user's key, if it is there.

@@ -5,6 +5,7 @@
 
 mod organization;
 mod report;
+mod rotating;
 mod serve;
 
 use chrono::{DateTime, TimeDelta};

@@ -1,6 +1,10 @@
 //! Keeps the local AWS up, with an organization for the command line, and prints commands to try on it.
 
-use crate::{organization::Organization, report::Results};
+use crate::{
+    organization::Organization,
+    report::Results,
+    rotating::{self, SECRET, USER},
+};
 use chrono::TimeDelta;
 use deployment::{RULE, organize};
 use local_aws::{ComplianceType, LocalAws, REGION, Recorder, World};
@@ -17,13 +21,14 @@ pub(crate) fn prepare(world: &mut World, Organization { accounts }: &Organizatio
     organize(world, hub, &named, &format!("arn:aws:iam::{hub}:root"));
 }
 
-/// Keeps the local AWS up until Ctrl-C. `results` has the results in AWS Config.
+/// Keeps the local AWS up until Ctrl-C, and lets the days pass that somebody types. `results` has the results in AWS Config.
 pub(crate) async fn serve(aws: &LocalAws, organization: &Organization, results: &Results) -> io::Result<()> {
     let (hub, last) = (&organization.accounts[0], &organization.accounts[organization.accounts.len() - 1]);
     let until = {
         let mut world = aws.world();
         // For the doctor to find.
         world.account(last).set_recorder(Some(Recorder { recording: false, ..Recorder::of_everything() }));
+        rotating::seed(&mut world, hub);
         (world.now() + TimeDelta::days(30)).date_naive()
     };
     let in_violation = results
@@ -60,10 +65,39 @@ pub(crate) async fn serve(aws: &LocalAws, organization: &Organization, results: 
            access-key-rotation coverage --organization\n\
          Find out where the rule cannot work. The demo has just stopped AWS Config's recorder in account {last}:\n  \
            access-key-rotation doctor --organization\n\
+         At last, let the key of {USER} rotate into a secret (you need Python 3 with boto3, and the AWS CLI). Tag the user:\n  \
+           aws iam tag-user --user-name {USER} --tags Key=access-key-rotation:secret,Value={SECRET}\n\
+         Type 1 and Enter in this terminal: a day passes, and the runbooks run. Then see the new key:\n  \
+           aws secretsmanager get-secret-value --secret-id {SECRET}\n\
+         Type 8: nobody used the old key for a week, and it is deactivated. Type 31: it is deleted. See the keys after each:\n  \
+           aws iam list-access-keys --user-name {USER}\n\
+         The command line goes by your computer's clock, for which the new key is from the future.\n\
          When you have finished, paste this line. Otherwise, your AWS CLI goes on to ask the demo:\n  \
            unset AWS_ENDPOINT_URL AWS_REGION AWS_DEFAULT_REGION AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY; \
            unalias access-key-rotation",
         aws.endpoint()
     );
-    tokio::signal::ctrl_c().await
+    let mut typed = rotating::typed();
+    loop {
+        tokio::select! {
+            end = tokio::signal::ctrl_c() => return end,
+            Some(days) = typed.recv() => let_pass(aws, hub, days).await,
+        }
+    }
+}
+
+/// Lets days pass, and says what came of it.
+async fn let_pass(aws: &LocalAws, account: &str, days: Option<u16>) {
+    let Some(days) = days else {
+        eprintln!("Type a number of days from 1 to 365, and Enter.");
+        return;
+    };
+    let output = rotating::pass(aws, account, days).await;
+    eprintln!("It is {}.", aws.world().now().date_naive());
+    match output {
+        Ok(output) => {
+            eprint!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        }
+        Err(error) => eprintln!("Python does not start: {error}"),
+    }
 }

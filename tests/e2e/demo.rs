@@ -5,8 +5,9 @@ use chrono::{TimeDelta, Utc};
 use serde_json::Value;
 use std::{
     fs,
-    io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
+    io::{BufRead, BufReader, Lines, Write},
+    path::Path,
+    process::{Child, ChildStderr, Command, Stdio},
 };
 
 fn demo(options: &[&str]) -> (String, String, bool) {
@@ -52,6 +53,7 @@ fn the_demo_says_the_same_each_time() {
 /// The demo while it serves, and the commands that it printed.
 struct Served {
     demo: Child,
+    said: Lines<BufReader<ChildStderr>>,
     commands: Vec<String>,
 }
 
@@ -60,19 +62,42 @@ impl Served {
         let mut demo = Command::new(env!("CARGO_BIN_EXE_demo"))
             .args(options)
             .args(["--serve", "0"])
+            .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let said = BufReader::new(demo.stderr.take().unwrap()).lines().map(Result::unwrap);
-        let mut served = Served { demo, commands: Vec::new() };
-        for line in said.skip_while(|line| !line.starts_with("AWS is up")) {
+        let said = BufReader::new(demo.stderr.take().unwrap()).lines();
+        let mut served = Served { demo, said, commands: Vec::new() };
+        for line in served.said.by_ref().map(Result::unwrap).skip_while(|line| !line.starts_with("AWS is up")) {
             served.commands.extend(line.strip_prefix("  ").map(str::to_owned));
             if line.starts_with("  unset ") {
                 return served;
             }
         }
         panic!("the demo ended: {:?}", served.commands);
+    }
+
+    /// Runs a command in another terminal, after the lines that it says to paste first.
+    fn run(&self, directory: &Path, command: &str) -> (Option<i32>, String, String) {
+        let venv = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/venv/bin");
+        let built = command_line();
+        let path = format!("{}:{venv}:{}", built.parent().unwrap().display(), std::env::var("PATH").unwrap());
+        let [endpoint, credentials, ..] = &self.commands[..] else { panic!("{:?}", self.commands) };
+        let output = Command::new("sh")
+            .args(["-c", &format!("{endpoint}\n{credentials}\n{command}")])
+            .current_dir(directory)
+            .env_clear()
+            .env("PATH", &path)
+            .output()
+            .unwrap();
+        said(output)
+    }
+
+    /// Types a line into the demo's terminal. Gives what it says then, which has so many lines.
+    fn type_in(&mut self, line: &str, lines: usize) -> Vec<String> {
+        writeln!(self.demo.stdin.as_ref().unwrap(), "{line}").unwrap();
+        self.said.by_ref().take(lines).map(Result::unwrap).collect()
     }
 }
 
@@ -87,23 +112,13 @@ impl Drop for Served {
 fn the_commands_that_it_prints_while_it_serves_work_from_another_terminal() {
     let before = Utc::now();
     let served = Served::start(&["--accounts", "2", "--users", "60", "--non-compliant", "30"]);
-    let [endpoint, credentials, alias, commands @ ..] = &served.commands[..] else { panic!("{:?}", served.commands) };
+    let [_, _, alias, commands @ ..] = &served.commands[..] else { panic!("{:?}", served.commands) };
     assert_eq!(alias, "alias access-key-rotation='cargo run --quiet --bin access-key-rotation --'");
-    let venv = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/venv/bin");
-    let built = command_line();
-    let path = format!("{}:{venv}:{}", built.parent().unwrap().display(), std::env::var("PATH").unwrap());
     let directory = tempfile::tempdir().unwrap();
-    let run = |command: &str| {
-        let output = Command::new("sh")
-            .args(["-c", &format!("{endpoint}\n{credentials}\n{command}")])
-            .current_dir(&directory)
-            .env_clear()
-            .env("PATH", &path)
-            .output()
-            .unwrap();
-        said(output)
+    let run = |command: &str| served.run(directory.path(), command);
+    let [aws, scan, page, plan, exempt, exempted, coverage, doctor, .., unset] = commands else {
+        panic!("{commands:?}")
     };
-    let [aws, scan, page, plan, exempt, exempted, coverage, doctor, unset] = commands else { panic!("{commands:?}") };
     let user = exempt.split_whitespace().nth(2).unwrap();
 
     let (status, out, error) = run(aws);
@@ -120,7 +135,7 @@ fn the_commands_that_it_prints_while_it_serves_work_from_another_terminal() {
     assert_eq!((status, error.as_str()), (Some(3), ""));
     // By the system's clock, the scan says what AWS Config holds.
     assert!(recorded.len() > 1 && recorded.iter().all(|said| out.contains(said)), "{recorded:?}: {out}");
-    let violations = format!(" (security): 30 users evaluated, {} non-compliant, ", recorded.len());
+    let violations = format!(" (security): 31 users evaluated, {} non-compliant, ", recorded.len());
     assert!(out.contains(&violations) && out.contains(" (payments): 30 users evaluated, "), "{out}");
     // Two days if midnight has passed meanwhile.
     let mut yesterday = [before, Utc::now()].map(|now| (now - TimeDelta::days(1)).date_naive()).into_iter();
@@ -162,9 +177,48 @@ fn the_commands_that_it_prints_while_it_serves_work_from_another_terminal() {
 }
 
 #[test]
+fn a_key_rotates_into_a_secret_in_the_days_that_somebody_types() {
+    let mut served = Served::start(&["--accounts", "1", "--users", "1", "--non-compliant", "0"]);
+    let [.., tag, value, keys, _] = &served.commands[..] else { panic!("{:?}", served.commands) };
+    let (tag, value, keys) = (tag.clone(), value.clone(), keys.clone());
+    let directory = tempfile::tempdir().unwrap();
+    let read = |served: &Served, command: &str| {
+        let (status, out, error) = served.run(directory.path(), command);
+        assert_eq!((status, error.as_str()), (Some(0), ""), "{command}");
+        serde_json::from_str::<Value>(&out).unwrap_or_default()
+    };
+    let key = |served: &Served| {
+        let answer = read(served, &value);
+        let held: Value = serde_json::from_str(answer["SecretString"].as_str().unwrap()).unwrap();
+        held["AccessKeyId"].as_str().unwrap().to_owned()
+    };
+    let statuses = |served: &Served| {
+        let listed = read(served, &keys)["AccessKeyMetadata"].take();
+        listed.as_array().unwrap().iter().map(|key| key["Status"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let assert_said = |lines: &[String], expected: &[&str]| {
+        for (line, expected) in lines[1..].iter().zip(expected) {
+            assert!(line.contains(expected), "{lines:?}");
+        }
+    };
+    let old = key(&served);
+    assert_eq!(served.type_in("soon", 1), ["Type a number of days from 1 to 365, and Enter."]);
+    read(&served, &tag);
+    assert_said(&served.type_in("1", 3), &[": rotated: ", &format!("{old}: settling: ")]);
+    let new = key(&served);
+    assert_ne!(new, old);
+    assert_eq!(statuses(&served), ["Active", "Active"]);
+    let expected = [&format!("{old}: deactivated: ")[..], &format!("{new}: not due: "), "may be deleted from"];
+    assert_said(&served.type_in("8", 4), &expected);
+    assert_eq!(statuses(&served), ["Inactive", "Active"]);
+    assert_said(&served.type_in("31", 3), &[": not due: ", &format!("{old}: deleted: ")]);
+    assert_eq!((key(&served), statuses(&served)), (new, vec!["Active".to_owned()]));
+}
+
+#[test]
 fn an_organization_without_a_violation_has_nobody_to_exempt() {
     let served = Served::start(&["--accounts", "1", "--users", "1", "--non-compliant", "0"]);
-    assert_eq!(served.commands.len(), 10, "{:?}", served.commands);
+    assert_eq!(served.commands.len(), 13, "{:?}", served.commands);
     assert!(served.commands.iter().all(|command| !command.contains("exempt")), "{:?}", served.commands);
 }
 

@@ -144,7 +144,7 @@ fn of_the_command_line(tables: &mut Tables) {
 
 fn of_the_templates(tables: &mut Tables) {
     let notices = json!({ "AlarmTopicArn": "arn:aws:sns:eu-central-1:111122223333:topic" });
-    let hub = json!({ "OrganizationId": "o-exampleorgid", "AWS::AccountId": HUB });
+    let hub = json!({ "OrganizationId": "o-exampleorgid", "Notices": "true", "AWS::AccountId": HUB });
     let mut alarms = Vec::new();
     for (name, given) in [("hub.yaml", hub), ("notices.yaml", notices)] {
         let found = Stack::new(&template(name), &given).resources(|kind| kind == "AWS::CloudWatch::Alarm");

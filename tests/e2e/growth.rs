@@ -6,7 +6,7 @@ use local_aws::{LocalAws, World, events};
 use std::collections::BTreeMap;
 
 /// What the function takes for itself, and for each user, in bytes of memory.
-const MEMORY: (u64, u64) = (11 * 1024 * 1024, 1024);
+const MEMORY: (u64, u64) = (11 * 1024 * 1024, 600);
 
 #[tokio::test]
 async fn calls_and_memory_are_linear_in_users_and_violations() {

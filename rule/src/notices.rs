@@ -21,6 +21,7 @@ use policy::{
     milestone::{Kind, Milestone},
     priority::owner,
     recorded_result::RecordedResult,
+    rotation,
     text::{count, seconds, visible},
 };
 use serde_json::{Value, json};
@@ -108,6 +109,8 @@ impl<'a> Notices<'a> {
         let due = key.due(parameters.max_access_key_age).date_naive();
         let Milestone { kind, days, .. } = *milestone;
         let whose = format!("key {} of user {name} in account {account}", key.id);
+        let secret = tags.as_ref().and_then(rotation::secret).map(plain);
+        let by_itself = secret.map(|secret| rotation::by_itself(&secret, &name));
         let exempt = match exemption {
             Exemption::Valid { until, .. } if exemption.covers(&key.id) => json!({
                 "state": "valid", "until": until.to_string(), "owner": tag(EXEMPT_OWNER), "reason": tag(EXEMPT_REASON),
@@ -129,15 +132,23 @@ impl<'a> Notices<'a> {
             "lastUsed": used.map(use_of),
             "exemption": exempt,
             "milestone": milestone.milestone,
-            "message": message(kind, days, (&key.id, &whose), due, exemption),
+            "message": message(kind, days, (&key.id, &whose), due, exemption, by_itself.as_deref()),
         });
         detail[if kind == Kind::Overdue { "daysOverdue" } else { "daysLeft" }] = days.into();
         BusEvent { detail_type: kind.detail_type(), resource: Some(user.arn.clone()), detail: detail.to_string() }
     }
 }
 
-/// One sentence for people, and a second one about an exemption that is void, or that makes the rotation less urgent.
-fn message(kind: Kind, days: i64, (id, key): (&str, &str), due: NaiveDate, exemption: &Exemption) -> String {
+/// One sentence for people, and a second one about an exemption that is void, or about what makes the rotation less urgent: an
+/// exemption, or that it comes by itself.
+fn message(
+    kind: Kind,
+    days: i64,
+    (id, key): (&str, &str),
+    due: NaiveDate,
+    exemption: &Exemption,
+    by_itself: Option<&str>,
+) -> String {
     let number = count(usize::try_from(days).unwrap_or_default(), "day");
     let when = match kind {
         _ if days == 0 => "today".to_owned(),
@@ -151,6 +162,10 @@ fn message(kind: Kind, days: i64, (id, key): (&str, &str), due: NaiveDate, exemp
         // An exemption that ends earlier is of no use.
         (Kind::DueSoon, Exemption::Valid { until, .. }) if exemption.covers(id) && *until >= due => {
             format!("Access {key} is due on {due}, {when}. It is exempt until {until}.")
+        }
+        // The runbook leaves an exempt key alone.
+        (Kind::DueSoon, _) if !exemption.covers(id) && let Some(by_itself) = by_itself => {
+            format!("Access {key} is due on {due}, {when}. {by_itself}")
         }
         (Kind::Overdue, Exemption::Void(why)) => {
             format!("Access {key} was due on {due}, {when}: rotate it. {}.", plain(why))

@@ -285,6 +285,35 @@ async fn a_key_due_soon_with_a_valid_exemption_is_notified_with_it() {
     assert_eq!(said, [key, other, short].into_iter().zip(expected).collect());
 }
 
+/// The runbook replaces such a key when it is due, and leaves an exempt one alone. Whether it can is the other side's tag, which the
+/// function does not read. A key that is overdue did not rotate by itself.
+#[tokio::test(start_paused = true)]
+async fn a_key_due_soon_that_rotates_into_a_secret_is_said_to_rotate_by_itself() {
+    let deployment = with_bus().await;
+    let mut expected = BTreeMap::new();
+    for (user, age, rest) in [
+        ("soon", 80, "is due on 2026-03-11, in 10 days. It rotates by itself into the secret prod/'mail', if rotation is on \
+                      in the account and the secret has the tag access-key-rotation:user=soon."),
+        ("exempt", 80, "is due on 2026-03-11, in 10 days: rotate it."),
+        ("stale", 95, "was due on 2026-02-24, 5 days ago: rotate it."),
+    ] {
+        let key = deployment.user_with_key_of(user, days(age));
+        deployment.member(|account| account.tag_user(user, "access-key-rotation:secret", " prod/\"mail\" "));
+        expected.insert(key.clone(), format!("Access key {key} of user {user} in account {MEMBER} {rest}"));
+    }
+    deployment.member(|account| {
+        account.tag_user("exempt", "access-key-rotation:exempt-until", "2026-03-05");
+        account.tag_user("exempt", "access-key-rotation:exempt-owner", "payments");
+    });
+    let before = deployment.calls_of("GetUser");
+    deployment.sweep(&[]).await;
+    assert_eq!(deployment.calls_of("GetUser") - before, 3, "no call besides those for the owner");
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let said = deployment.notices();
+    let said = said.iter().map(|notice| (text(&notice["detail"]["accessKeyId"]), text(&notice["detail"]["message"])));
+    assert_eq!(said.collect::<BTreeMap<_, _>>(), expected);
+}
+
 /// Whatever users call themselves and their owners, the notices are as templates/notices/schema.json says.
 #[tokio::test(start_paused = true)]
 async fn every_notice_keeps_to_the_schema() {

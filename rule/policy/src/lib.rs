@@ -8,6 +8,7 @@ pub mod milestone;
 pub mod parameters;
 pub mod priority;
 pub mod recorded_result;
+pub mod rotation;
 pub mod skip_until;
 pub mod text;
 pub mod user;

@@ -164,7 +164,10 @@ fn message(
             format!("Access {key} is due on {due}, {when}. It is exempt until {until}.")
         }
         // The runbook leaves an exempt key alone.
-        (Kind::DueSoon, _) if !exemption.covers(id) && let Some(by_itself) = by_itself => {
+        (Kind::DueSoon, _)
+            if !exemption.covers(id)
+                && let Some(by_itself) = by_itself =>
+        {
             format!("Access {key} is due on {due}, {when}. {by_itself}")
         }
         (Kind::Overdue, Exemption::Void(why)) => {

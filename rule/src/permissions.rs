@@ -31,6 +31,9 @@ pub const PURPOSES: [(&str, &str); 24] = [
     ("config:DescribeConfigurationRecorderStatus", "the doctor"),
     ("config:DescribeRemediationExceptions", "the doctor"),
     ("ssm:DescribeDocument", "the doctor"),
-    ("ssm:GetParametersByPath", "`scan`, `plan`, `evidence` and the doctor: the runbooks' records"),
+    (
+        "ssm:GetParametersByPath",
+        "`scan`, `plan`, `evidence` and the doctor: the runbooks' records of keys and of rotations",
+    ),
     ("ssm:GetServiceSetting", "the doctor"),
 ];

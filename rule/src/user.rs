@@ -147,6 +147,25 @@ impl Evaluator<'_> {
         }
     }
 
+    /// Adds the user's tags, if they can be read and the user has this name still, and the last use of these keys. The verdict depends
+    /// on neither: a stale key's tags and uses are there already.
+    pub async fn with_more(&self, evaluated: Evaluated, keys: &[String]) -> Evaluated {
+        let Evaluated { mut assessment, unknown_use } = evaluated;
+        for AssessedKey { key, .. } in &mut assessment.keys {
+            if key.last_used.is_none() && keys.contains(&key.id) {
+                let used = last_used(self.account, &key.id, self.account.extras_end()).await;
+                key.last_used = used.ok().map(Box::new);
+            }
+        }
+        if assessment.tags.is_none()
+            && let Ok((owner, tags)) = get_user(self.account, &assessment.user.name).await
+            && owner.id == assessment.user.id
+        {
+            return Evaluated { unknown_use, ..self.assess(owner, assessment.into_keys(), Some(tags)) };
+        }
+        Evaluated { assessment, unknown_use }
+    }
+
     /// Adds the last use of the keys that the verdict is about. Returns `None` if the user has this name and id no more.
     pub(crate) async fn complete(&self, evaluated: Evaluated) -> Option<Evaluated> {
         let evaluated = self.with_last_uses(evaluated).await;

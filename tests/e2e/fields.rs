@@ -45,6 +45,8 @@ async fn every_field_and_column_has_a_row_in_the_manual() {
             account.create_user(user, Utc::now() - days(1000));
             let key = account.create_key(user, Utc::now() - days(200)).unwrap();
             account.set_parameter(&format!("/access-key-rotation/keys/{key}"), "anything");
+            let id = account.user(user).unwrap().id.clone();
+            account.set_parameter(&format!("/access-key-rotation/users/{id}"), "anything");
         }
         account.tag_user("exempt", "access-key-rotation:exempt-until", "2099-12-31");
         account.tag_user("exempt", "access-key-rotation:exempt-owner", "payments");
@@ -65,6 +67,9 @@ async fn every_field_and_column_has_a_row_in_the_manual() {
     // Mentioned with the parameters.
     assert!(found.remove("maxExemptionDays"));
     assert_eq!(found, &names_of("evidence --format json") | &of_the_scan);
+
+    let (_, out, _) = cli.run(&["plan", "--format", "json"]).await;
+    assert_documented("plan --format json", &out);
 
     let (_, out, _) = cli.scan(&["--format", "csv"]).await;
     let header: Vec<_> = out.lines().next().unwrap().split(',').collect();

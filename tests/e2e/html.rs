@@ -112,7 +112,7 @@ async fn the_page_shows_who_is_to_act_on_what() {
         ],
         [[MEMBER, "archive", "non-compliant", "idle", "–", key(&old, "Active"), "95 days", none, what[3]]],
         [[MEMBER, "reports", "exempt", "–", "–", key(&reports, "Active"), "300 days", none, what[4]]],
-        [[MEMBER, "mailer", "due soon", "–", unread, key(&soon, "Active"), "80 days", unread, what[5]]],
+        [[MEMBER, "mailer", "due soon", "–", "nobody reads it", key(&soon, "Active"), "80 days", unread, what[5]]],
     ]);
     assert_eq!(page["users"], expected);
     let mut transcript = Transcript::by_the_clock().naming("version", env!("CARGO_PKG_VERSION"));

@@ -21,6 +21,7 @@ mod aws_cli_config;
 mod aws_cli_iam;
 mod aws_cli_records;
 mod aws_cli_secrets;
+mod board;
 mod budget;
 mod change;
 mod cli;

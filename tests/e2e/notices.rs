@@ -292,8 +292,12 @@ async fn a_key_due_soon_that_rotates_into_a_secret_is_said_to_rotate_by_itself()
     let deployment = with_bus().await;
     let mut expected = BTreeMap::new();
     for (user, age, rest) in [
-        ("soon", 80, "is due on 2026-03-11, in 10 days. It rotates by itself into the secret prod/'mail', if rotation is on \
-                      in the account and the secret has the tag access-key-rotation:user=soon."),
+        (
+            "soon",
+            80,
+            "is due on 2026-03-11, in 10 days. It rotates by itself into the secret prod/'mail', if rotation is on \
+                      in the account and the secret has the tag access-key-rotation:user=soon.",
+        ),
         ("exempt", 80, "is due on 2026-03-11, in 10 days: rotate it."),
         ("stale", 95, "was due on 2026-02-24, 5 days ago: rotate it."),
     ] {

@@ -92,8 +92,8 @@ async fn the_doctor_uses_what_the_role_has_with_a_command_line_and_nothing_else(
     assert_eq!(documents.collect::<BTreeSet<_>>(), allowed.collect());
     // Systems Manager authorizes a listing on the path as it is passed, with or without a slash at the end.
     let listing = statements.iter().find(|statement| statement["Sid"] == "ReadRecords").unwrap();
-    let allowed = listing["Resource"].as_str().unwrap().split_once(":parameter").unwrap().1;
-    assert_eq!(records.collect::<BTreeSet<_>>(), BTreeSet::from([allowed.to_owned()]));
+    let allowed = list(&listing["Resource"]).into_iter().map(|arn| arn.split_once(":parameter").unwrap().1.to_owned());
+    assert_eq!(records.collect::<BTreeSet<_>>(), allowed.collect());
     let recorder = statements.iter().find(|statement| statement["Sid"] == "ReadRecorder").unwrap();
     assert_eq!(recorder["Resource"], "*", "without a name no recorder is the resource of the call");
 }

@@ -81,6 +81,12 @@ async fn the_printed_commands_lead_to_no_old_key_whatever_the_user_is_called() {
     assert!(plan.contains("\nOld inactive keys: 1.\n"), "{plan}");
     assert!(plan.contains(&format!("`aws iam delete-access-key --user-name=left --access-key-id {left}`")), "{plan}");
     let commands: Vec<_> = plan.split('`').skip(1).step_by(2).collect();
+    let (opt_in, commands): (Vec<_>, Vec<_>) = commands.into_iter().partition(|command| command.contains("SECRET"));
+    let expected = [
+        "aws iam tag-user --user-name=-rf --tags Key=access-key-rotation:secret,Value=SECRET",
+        "aws secretsmanager tag-resource --secret-id SECRET --tags Key=access-key-rotation:user,Value=-rf",
+    ];
+    assert_eq!(opt_in, expected);
     let (by_hand, runbooks): (Vec<_>, Vec<_>) =
         commands.into_iter().partition(|command| command.starts_with("aws iam "));
     for command in runbooks {
@@ -98,6 +104,12 @@ async fn the_printed_commands_lead_to_no_old_key_whatever_the_user_is_called() {
         let output = sh(&cli, command).await;
         assert!(output.status.success(), "{command}: {output:?}");
     }
+    let output = sh(&cli, opt_in[0]).await;
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(
+        cli.deployment.aws.world().account(HUB).user("-rf").unwrap().tags["access-key-rotation:secret"],
+        "SECRET"
+    );
     let (status, plan, _) = cli.run(&["plan"]).await;
     assert_eq!(status, Some(0), "{plan}");
     assert!(plan.contains("\nOld inactive keys: 0.\n"), "{plan}");

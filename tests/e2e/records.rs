@@ -92,7 +92,7 @@ async fn records_come_in_pages_and_are_read_once_an_account_before_its_keys() {
     let world = cli.deployment.aws.world();
     let calls: Vec<_> = world.calls().iter().map(|call| call.action.as_str()).collect();
     let last = calls.iter().rposition(|action| *action == READ).unwrap();
-    assert_eq!(calls.iter().filter(|action| **action == READ).count(), 3);
+    assert_eq!(calls.iter().filter(|action| **action == READ).count(), 4);
     assert!(last < calls.iter().position(|action| *action == "ListUsers").unwrap(), "{calls:?}");
 }
 
@@ -113,7 +113,7 @@ async fn records_that_cannot_be_read_are_unknown_and_said_once() {
         let what = format!("{kind:?}");
         cli.deployment.aws.world().faults.clear();
         cli.deployment.fault(Some(READ), None, kind);
-        let sentence = format!("{HUB}: the runbooks' records of access keys are unknown. ");
+        let sentence = format!("{HUB}: the runbooks' records of access keys");
         let (status, out, error) = cli.scan(&[]).await;
         assert_eq!((status, error.as_str(), out.matches(&sentence).count()), (Some(3), "", 1), "{what}: {out}");
         assert!(out.contains(&format!("--access-key-id {off}")) && !out.contains("deactivated since"), "{what}: {out}");
@@ -137,7 +137,7 @@ async fn records_that_cannot_be_read_are_unknown_and_said_once() {
     assert!(page.contains("Records unknown: 1 account") && !page.contains("<h2 id=\"records\">"), "{page}");
     let (status, plan, error) = cli.run(&["plan"]).await;
     assert_eq!((status, error.as_str()), (Some(3), ""));
-    assert_eq!(plan.matches("records of access keys are unknown").count(), 1, "{plan}");
+    assert_eq!(plan.matches("records of access keys and rotations are unknown").count(), 1, "{plan}");
     let (_, out, _) = cli.scan(&["--account", MEMBER, "--role-name", EVALUATION_ROLE]).await;
     assert!(!out.contains("unknown"), "{out}");
 }

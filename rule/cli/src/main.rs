@@ -7,6 +7,7 @@ mod args {
     pub(crate) mod order;
     mod profile;
     pub(crate) mod rule_options;
+    pub(crate) mod runbook_days;
     pub(crate) mod scope;
     pub(crate) mod targets;
 }
@@ -26,6 +27,7 @@ mod commands {
 
 /// The results of a scan of accounts or credential reports, and how they differ from an earlier scan.
 mod findings {
+    pub(crate) mod board;
     pub(crate) mod comparison;
     pub(crate) mod exemptions;
     pub(crate) mod finding;
@@ -34,6 +36,7 @@ mod findings {
     pub(crate) mod record;
     pub(crate) mod records;
     pub(crate) mod report_scan;
+    pub(crate) mod rotation;
     pub(crate) mod scan_result;
 }
 

@@ -20,6 +20,7 @@ use clap::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     Table,
+    Markdown,
     Json,
     Csv,
     Html,

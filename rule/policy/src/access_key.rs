@@ -59,7 +59,7 @@ pub(crate) fn description<'a>(tags: &'a Tags, access_key_id: &str) -> Option<&'a
 }
 
 /// What the policy says about an access key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KeyState {
     /// Stale, and no exemption covers it.
     Violation,
@@ -70,6 +70,7 @@ pub enum KeyState {
     /// Older than the limit, but not active: somebody should delete it once nothing needs it.
     OldInactive,
     /// Nothing to do.
+    #[default]
     Current,
 }
 

@@ -42,6 +42,7 @@ mod args {
     pub(crate) mod order;
     mod profile;
     pub(crate) mod rule_options;
+    pub(crate) mod runbook_days;
     pub(crate) mod scope;
     pub(crate) mod targets;
 }
@@ -54,6 +55,7 @@ mod findings {
     pub(crate) mod finding;
     pub(crate) mod record;
     pub(crate) mod report_scan;
+    pub(crate) mod rotation;
     pub(crate) mod scan_result;
 }
 

@@ -1,6 +1,9 @@
 //! What several targets share: the terms of an evaluation, and what every text must keep to.
 
-use crate::{args::order::Order, findings::finding::Terms};
+use crate::{
+    args::{order::Order, runbook_days::RunbookDays},
+    findings::finding::Terms,
+};
 use chrono::{DateTime, Datelike, Utc};
 use clap::Parser;
 use policy::parameters::Parameters;
@@ -19,9 +22,11 @@ pub(crate) static ORDER: LazyLock<Order> = LazyLock::new(|| {
     Options::parse_from(["scan"]).order
 });
 
+const DAYS: RunbookDays = RunbookDays { grace_days: 30, rotate_after_days: 75, settle_days: 7 };
+
 /// A scan with the defaults, of AWS or of credential reports.
 pub(crate) fn scan(credential_report: bool) -> Terms {
-    Terms { credential_report, ..Terms::new(&Parameters::default(), &ORDER, 30, NOW.parse().unwrap()) }
+    Terms { credential_report, ..Terms::new(&Parameters::default(), &ORDER, DAYS, NOW.parse().unwrap()) }
 }
 
 /// A time that a clock may show.

@@ -3,7 +3,7 @@
 use crate::{
     args::{function::function, scope::Scope},
     command_result::CommandResult,
-    findings::organization_scan::{ForAuditors, scan_accounts},
+    findings::organization_scan::{Reader, scan_accounts},
     output::{Format, destination::Output, evidence::Evidence, html, json, one_of},
 };
 use anyhow::bail;
@@ -51,8 +51,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
     let output = Output::open(output.as_deref())?;
     let data = data.as_deref().map(|path| Output::open(Some(path))).transpose()?;
     let session = scope.connection.open().await?;
-    let for_auditors = Some(ForAuditors { function: &function_name });
-    let result = scan_accounts(&session, &scope, since.as_deref(), for_auditors).await?;
+    let reader = Reader::Auditor { function: &function_name };
+    let result = scan_accounts(&session, &scope, since.as_deref(), reader).await?;
     let command_result = result.command_result();
     let evidence = Arc::new(Evidence::new(result, &session, &scope)?);
     if let Some(data) = data {

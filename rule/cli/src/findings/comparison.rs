@@ -263,6 +263,8 @@ mod tests {
             warn_before_days: 14,
             quiet_days: 45,
             grace_days: 30,
+            rotate_after_days: 75,
+            settle_days: 7,
             credential_report: false,
         };
         let document = json!({

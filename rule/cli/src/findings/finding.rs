@@ -1,13 +1,18 @@
 //! The findings of a scan for each user and account: the document that `--format json` prints and `--since` reads.
 
-use crate::{args::order::Order, findings::record::Record};
+use crate::{
+    args::{order::Order, runbook_days::RunbookDays},
+    findings::{record::Record, rotation::Rotation},
+};
 use access_key_rotation::coverage::account::{Coverage, State, several_rules};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use policy::{
     access_key::{AccessKey, KeyState, KeyStatus},
     assessment::{AssessedKey, Assessment},
+    exemption::Exemption,
     parameters::Parameters,
     priority::Priority,
+    rotation::secret,
     verdict::Compliance,
 };
 use serde::{Deserialize, Serialize};
@@ -50,6 +55,13 @@ pub(crate) struct Finding {
     pub(crate) old_inactive_keys: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) since: Option<Since>,
+    /// The secret that the user's tag names, into which the keys rotate by themselves if the secret names the user too; `None` if
+    /// there is none, or the tags were not read.
+    #[serde(default)]
+    pub(crate) rotates_into: Option<String>,
+    /// The rotation that is under way; `None` if there is none, or the records were not read.
+    #[serde(default)]
+    pub(crate) rotation: Option<Rotation>,
     pub(crate) access_keys: Vec<Key>,
 }
 
@@ -71,6 +83,12 @@ pub(crate) struct Key {
     /// What the runbooks recorded of it; `None` if there is no record, or they were not read.
     #[serde(default)]
     pub(crate) record: Option<Record>,
+    /// What the policy says about it.
+    #[serde(skip)]
+    pub(crate) state: KeyState,
+    /// The last day of the exemption that covers it, stale or not, if the tags were read.
+    #[serde(skip)]
+    pub(crate) exempt_until: Option<NaiveDate>,
 }
 
 /// The last use of a key. Without a date, IAM has no use on record.
@@ -100,9 +118,12 @@ pub(crate) struct AccountSummary {
     /// them.
     #[serde(default)]
     pub(crate) root_access_keys: Option<Vec<Key>>,
-    /// Why the runbooks' records are unknown; `None` if they were read, and for a credential report.
+    /// Why the runbooks' records of keys are unknown; `None` if they were read, and for a credential report.
     #[serde(default)]
     pub(crate) records_error: Option<String>,
+    /// Why their records of rotations are unknown; likewise.
+    #[serde(default)]
+    pub(crate) rotations_error: Option<String>,
     /// The missing data, and the reason.
     pub(crate) error: Option<String>,
     /// When AWS Config last evaluated the rule, in `evidence`.
@@ -144,24 +165,31 @@ impl From<Coverage> for Covered {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Terms {
     pub(crate) scanned_at: DateTime<Utc>,
-    /// Days, as are the next three.
+    /// Days, as are the next five.
     pub(crate) max_access_key_age: u16,
     pub(crate) warn_before_days: u16,
     pub(crate) quiet_days: u16,
     #[serde(default)]
     pub(crate) grace_days: u16,
+    #[serde(default)]
+    pub(crate) rotate_after_days: u16,
+    #[serde(default)]
+    pub(crate) settle_days: u16,
     /// Whether the scan evaluated credential reports, which have no key ids, no tags and so no exemptions.
     pub(crate) credential_report: bool,
 }
 
 impl Terms {
-    pub(crate) fn new(parameters: &Parameters, order: &Order, grace_days: u16, now: DateTime<Utc>) -> Terms {
+    pub(crate) fn new(parameters: &Parameters, order: &Order, days: RunbookDays, now: DateTime<Utc>) -> Terms {
+        let RunbookDays { grace_days, rotate_after_days, settle_days } = days;
         Terms {
             scanned_at: now,
             max_access_key_age: parameters.max_access_key_age,
             warn_before_days: parameters.warn_before_days,
             quiet_days: order.quiet_days,
             grace_days,
+            rotate_after_days,
+            settle_days,
             credential_report: false,
         }
     }
@@ -178,7 +206,7 @@ impl Finding {
         let (exempt, due_soon) = (assessment.is_exempt(), assessment.is_due_soon());
         let in_use = assessment.is_in_use(terms.quiet_days, terms.scanned_at);
         let annotation = assessment.said().map(str::to_owned);
-        let Assessment { user, verdict, keys, tags, .. } = assessment;
+        let Assessment { user, verdict, exemption, keys, tags, .. } = assessment;
         Finding {
             account: account.to_owned(),
             user_name: user.name,
@@ -194,10 +222,9 @@ impl Finding {
             violations,
             old_inactive_keys,
             since: None,
-            access_keys: keys
-                .into_iter()
-                .map(|AssessedKey { key, description, .. }| Key::new(key, description, terms.scanned_at))
-                .collect(),
+            rotates_into: tags.as_ref().and_then(secret).map(str::to_owned),
+            rotation: None,
+            access_keys: keys.into_iter().map(|key| Key::assessed(key, &exemption, terms.scanned_at)).collect(),
         }
     }
 
@@ -210,6 +237,11 @@ impl Finding {
     pub(crate) fn old_inactive_keys(&self) -> impl Iterator<Item = &Key> {
         let key = |id: &String| self.access_keys.iter().find(|key| key.access_key_id == *id);
         self.old_inactive_keys.iter().filter_map(key)
+    }
+
+    /// Whether the user's tags were read, so that it is known whether they name an owner or a secret.
+    pub(crate) fn tags_are_read(&self) -> bool {
+        self.production.is_some()
     }
 
     pub(crate) fn is_violation(&self) -> bool {
@@ -239,6 +271,15 @@ impl Finding {
 }
 
 impl Key {
+    fn assessed(key: AssessedKey, exemption: &Exemption, now: DateTime<Utc>) -> Key {
+        let AssessedKey { key, state, description, .. } = key;
+        let exempt_until = match exemption {
+            Exemption::Valid { until, .. } if exemption.covers(&key.id) => Some(*until),
+            _ => None,
+        };
+        Key { state, exempt_until, ..Key::new(key, description, now) }
+    }
+
     pub(crate) fn new(key: AccessKey, description: Option<String>, now: DateTime<Utc>) -> Key {
         Key {
             description,
@@ -252,6 +293,8 @@ impl Key {
                 service_name: used.service,
             }),
             record: None,
+            state: KeyState::Current,
+            exempt_until: None,
         }
     }
 }
@@ -259,8 +302,13 @@ impl Key {
 impl AccountSummary {
     /// That the runbooks' records are unknown, and why.
     pub(crate) fn records_sentence(&self) -> Option<String> {
-        let error = self.records_error.as_ref()?;
-        Some(format!("{}: the runbooks' records of access keys are unknown. {error}", self.account))
+        let (of_what, error) = match (&self.records_error, &self.rotations_error) {
+            (Some(error), Some(_)) => ("access keys and rotations", error),
+            (Some(error), None) => ("access keys", error),
+            (None, Some(error)) => ("rotations", error),
+            (None, None) => return None,
+        };
+        Some(format!("{}: the runbooks' records of {of_what} are unknown. {error}", self.account))
     }
 
     /// One sentence about each access key of the root user.
@@ -312,6 +360,8 @@ pub(crate) fn compliant(user_name: &str, access_keys: Vec<Key>) -> Finding {
         violations: Vec::new(),
         old_inactive_keys: Vec::new(),
         since: None,
+        rotates_into: None,
+        rotation: None,
         access_keys,
     }
 }

@@ -8,6 +8,7 @@ use crate::{
         finding::{Covered, Finding, Terms},
         progress::Progress,
         records::Records,
+        rotation::{Rotation, Stage},
         scan_result::{AccountScan, ScanResult},
     },
 };
@@ -17,14 +18,24 @@ use access_key_rotation::{
     scan::scan,
     user::{Evaluated, Evaluator},
 };
+use futures_util::{StreamExt, stream};
+use policy::access_key::{AccessKey, KeyState, KeyStatus};
 use std::{path::Path, sync::Arc};
 
-/// What auditors ask besides: the exemption tags of all users, with one more call for each user, and when AWS Config last evaluated the
-/// rule in each account.
+/// How many users to read more about at a time, as in a scan.
+const READS_AT_A_TIME: usize = 16;
+
+/// Who asks, and for what besides.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct ForAuditors<'a> {
-    /// The rule's function, by name or ARN.
-    pub(crate) function: &'a str,
+pub(crate) enum Reader<'a> {
+    Scan,
+    /// The owner of every key that is on the board, with one more call for each of their users.
+    Plan,
+    /// The exemption tags of all users, with one more call for each user, and when AWS Config last evaluated the rule in each account.
+    Auditor {
+        /// The rule's function, by name or ARN.
+        function: &'a str,
+    },
 }
 
 /// Scans the accounts in scope, and compares with an earlier scan if there is one.
@@ -35,9 +46,9 @@ pub(crate) async fn scan_accounts(
     session: &Session,
     scope: &Scope,
     since: Option<&Path>,
-    for_auditors: Option<ForAuditors<'_>>,
+    reader: Reader<'_>,
 ) -> anyhow::Result<ScanResult> {
-    let terms = &Terms::new(&scope.rule.parameters, &scope.order, scope.grace_days, session.now);
+    let terms = &Terms::new(&scope.rule.parameters, &scope.order, scope.days, session.now);
     let earlier = since.map(|path| Earlier::read(path, terms)).transpose()?;
     let Resolved { accounts, left_out } = scope.targets.resolve(session).await?;
     let mut result = ScanResult::new(terms.clone(), earlier);
@@ -46,7 +57,7 @@ pub(crate) async fn scan_accounts(
     let scans = session.read_accounts(accounts, async |id: String, name| {
         let metrics = Arc::new(Metrics::with_calls(session.calls()));
         progress.started(&id, &metrics);
-        let scan = scan_account(session, &id, scope, terms, for_auditors, &metrics).await;
+        let scan = scan_account(session, &id, scope, terms, reader, &metrics).await;
         progress.done(&id, scan.findings.len(), scan.error.is_some());
         AccountScan { account: id, name, ..scan }
     });
@@ -61,7 +72,7 @@ async fn scan_account(
     id: &str,
     scope: &Scope,
     terms: &Terms,
-    for_auditors: Option<ForAuditors<'_>>,
+    reader: Reader<'_>,
     metrics: &Metrics,
 ) -> AccountScan {
     let account = match session.open(id, &metrics.calls).await {
@@ -69,7 +80,7 @@ async fn scan_account(
         Err(error) => return AccountScan { error: Some(error.to_string()), ..AccountScan::default() },
     };
     // Before the keys: if a record then says that a runbook switched a key off which is on, somebody switched it on again.
-    let records = Records::read(&account).await;
+    let records = &Records::read(&account).await;
     let evaluator = Evaluator {
         account: &account,
         parameters: &scope.rule.parameters,
@@ -79,17 +90,19 @@ async fn scan_account(
         has_notices: false,
     };
     let scan = scan(evaluator).await;
-    let finding = |user: Evaluated| {
-        let mut finding = Finding::new(id, user.assessment, &scope.order, terms);
-        if let Ok(records) = &records {
+    let findings = stream::iter(scan.users)
+        .map(|user| async move {
+            let user = more(&evaluator, user, records, reader).await;
+            let mut finding = Finding::new(id, user.assessment, &scope.order, terms);
             records.add_to(&mut finding, terms.grace_days);
-        }
-        finding
-    };
-    let findings = scan.users.into_iter().map(finding).collect();
+            finding
+        })
+        .buffer_unordered(READS_AT_A_TIME)
+        .collect()
+        .await;
     let mut errors: Vec<_> = scan.complete.err().map(|error| error.to_string()).into_iter().collect();
     let (mut coverage, mut exemptions) = (None, Vec::new());
-    if let Some(ForAuditors { function }) = for_auditors {
+    if let Reader::Auditor { function } = reader {
         match read(&account, None, &function_arn(&session.home, function), session.now).await {
             Ok(read) => coverage = Some(Covered::from(read)),
             Err(error) => errors.push(account.error(&error).to_string()),
@@ -99,6 +112,30 @@ async fn scan_account(
         errors.extend(unread);
     }
     let error = (!errors.is_empty()).then(|| errors.join(" "));
-    let records_error = records.err().map(|error| account.error(&error).to_string());
-    AccountScan { findings, exemptions, coverage, records_error, error, ..AccountScan::default() }
+    AccountScan {
+        findings,
+        exemptions,
+        coverage,
+        records_errors: records.errors(&account),
+        error,
+        ..AccountScan::default()
+    }
+}
+
+/// Reads what the board says of a user besides the verdict: whether a key that is due soon rotates by itself, and who uses an old key
+/// that settles.
+async fn more(evaluator: &Evaluator<'_>, user: Evaluated, records: &Records, reader: Reader<'_>) -> Evaluated {
+    let assessment = &user.assessment;
+    let rotation = records.rotation(&assessment.user.id);
+    let is_left = assessment.has(KeyState::OldInactive)
+        || assessment.keys.iter().any(|key| key.key.status != KeyStatus::Active && records.has_key(&key.key.id));
+    let is_wanted = is_left && matches!(reader, Reader::Plan);
+    if !is_wanted && !assessment.has(KeyState::DueSoon) && rotation.is_none() {
+        return user;
+    }
+    let settles = |rotation: &Rotation| rotation.state == Stage::Switched;
+    let new = rotation.filter(settles).and_then(|rotation| rotation.new_key);
+    let is_old = |key: &&AccessKey| key.status == KeyStatus::Active && new.as_ref().is_some_and(|new| *new != key.id);
+    let old: Vec<_> = assessment.keys.iter().map(|key| &key.key).filter(is_old).map(|key| key.id.clone()).collect();
+    evaluator.with_more(user, &old).await
 }

@@ -134,7 +134,10 @@ fn is_no_id(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use policy::access_key::KeyStatus::{Active, Expired, Inactive};
+    use policy::access_key::{
+        KeyState,
+        KeyStatus::{Active, Expired, Inactive},
+    };
     use serde_json::json;
 
     const ID: &str = "AIDAEXAMPLE";
@@ -160,6 +163,8 @@ mod tests {
             age_days: 0,
             last_used: None,
             record: None,
+            state: KeyState::Current,
+            exempt_until: None,
         };
         key.record = Some(Record::read(value, Some(ID), &key, 30));
         key.record_line().unwrap()

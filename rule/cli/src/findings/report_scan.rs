@@ -68,7 +68,7 @@ pub(crate) fn scan_reports(
     since: Option<&Path>,
 ) -> anyhow::Result<ScanResult> {
     let terms =
-        Terms { credential_report: true, ..Terms::new(&scope.rule.parameters, &scope.order, scope.grace_days, as_of) };
+        Terms { credential_report: true, ..Terms::new(&scope.rule.parameters, &scope.order, scope.days, as_of) };
     let earlier = since.map(|path| Earlier::read(path, &terms)).transpose()?;
     let mut result = ScanResult::new(terms.clone(), earlier);
     for path in paths {

@@ -34,8 +34,8 @@ pub(crate) struct AccountScan {
     pub(crate) coverage: Option<Covered>,
     /// The root user's keys, if they were read.
     pub(crate) root_access_keys: Option<Vec<Key>>,
-    /// Why the runbooks' records are unknown.
-    pub(crate) records_error: Option<String>,
+    /// Why the runbooks' records of keys are unknown, and those of rotations.
+    pub(crate) records_errors: [Option<String>; 2],
     /// The missing data, and the reason.
     pub(crate) error: Option<String>,
 }
@@ -56,8 +56,9 @@ impl ScanResult {
 
     /// Adds an account: the findings of its users, and an error if some are missing.
     pub(crate) fn add(&mut self, scan: AccountScan) {
-        let AccountScan { account, name, mut findings, exemptions, coverage, root_access_keys, records_error, error } =
+        let AccountScan { account, name, mut findings, exemptions, coverage, root_access_keys, records_errors, error } =
             scan;
+        let [records_error, rotations_error] = records_errors;
         let count = |counts: fn(&Finding) -> bool| findings.iter().filter(|finding| counts(finding)).count();
         let summary = AccountSummary {
             account,
@@ -68,6 +69,7 @@ impl ScanResult {
             old_inactive_keys: findings.iter().map(|finding| finding.old_inactive_keys.len()).sum(),
             root_access_keys,
             records_error,
+            rotations_error,
             error,
             coverage,
         };

@@ -21,6 +21,8 @@ pub(crate) const OBJECTS: &[Object] = &[
             ("warnBeforeDays", "number", "how many days ahead a key counts as due soon"),
             ("quietDays", "number", "a key is in use if it was used within this number of days"),
             ("graceDays", "number", "how many days after its deactivation a runbook may delete a key"),
+            ("rotateAfterDays", "number", "at which age in days a key that rotates by itself is replaced"),
+            ("settleDays", "number", "for how many days an old key must be unused before a rotation deactivates it"),
             ("credentialReport", "boolean", "whether the scan evaluated credential reports"),
             ("accounts", "list", "the accounts, by id"),
             (
@@ -54,7 +56,12 @@ pub(crate) const OBJECTS: &[Object] = &[
             (
                 "recordsError",
                 "text or null",
-                "why the runbooks' records are unknown; null if they were read, and for a credential report",
+                "why the runbooks' records of keys are unknown; null if they were read, and for a credential report",
+            ),
+            (
+                "rotationsError",
+                "text or null",
+                "why the runbooks' records of rotations are unknown; null if they were read, and for a credential report",
             ),
             ("error", "text or null", "what is missing and why; null if the account is complete"),
         ],
@@ -82,7 +89,7 @@ pub(crate) const OBJECTS: &[Object] = &[
             (
                 "production",
                 "boolean or null",
-                "whether the user has the production tag; null if no key is stale, since the tags are then not read",
+                "whether the user has the production tag; null if the tags were not read: no key is stale or due soon, and no rotation under way",
             ),
             (
                 "inUse",
@@ -101,7 +108,29 @@ pub(crate) const OBJECTS: &[Object] = &[
                 "text, optional",
                 "for a violation with `--since`: `new` if a key is newly in violation, `open` if all were before",
             ),
+            (
+                "rotatesInto",
+                "text or null",
+                "the secret that the user's tag `access-key-rotation:secret` names; null if there is none, or the tags were not read",
+            ),
+            (
+                "rotation",
+                "object or null",
+                "the runbook's record of a rotation that is under way; null if there is none, or `rotationsError` says that it was not read",
+            ),
             ("accessKeys", "list", "all keys of the user"),
+        ],
+    },
+    Object {
+        output: "scan --format json",
+        within: "rotation",
+        fields: &[
+            ("state", "text", "`creating`, `created`, `switching`, `switched`, `blocked` or `unreadable`"),
+            ("changed", "time or null", "when the record was last written, by Systems Manager's clock"),
+            ("execution", "text or null", "the id of the runbook's execution; null if the record has none"),
+            ("secret", "text or null", "the secret's ARN; null if the record is unreadable"),
+            ("newKey", "text or null", "the id of the new key; null if it is not known"),
+            ("reason", "text or null", "why the rotation is blocked, in the runbook's words"),
         ],
     },
     Object {
@@ -124,7 +153,7 @@ pub(crate) const OBJECTS: &[Object] = &[
             (
                 "lastUsed",
                 "object or null",
-                "the last use; null if `scan` did not need it, since the key is not in violation, or could not read it",
+                "the last use; null if `scan` did not need it, since the key is neither in violation nor settling, or could not read it",
             ),
             (
                 "record",
@@ -191,6 +220,88 @@ pub(crate) const OBJECTS: &[Object] = &[
             ("records", "text", "id, `state` and `since` of each key that has a record, separated by semicolons"),
             ("since", "`new`, `open` or empty", "`since` of the user in JSON"),
             ("annotation", "text", "`annotation` in JSON"),
+        ],
+    },
+    Object {
+        output: "plan --format json",
+        within: "",
+        fields: &[
+            ("scannedAt", "time", "when `plan` started"),
+            ("maxAccessKeyAge", "number", "the limit, in days"),
+            ("warnBeforeDays", "number", "how many days ahead a key counts as due soon"),
+            ("quietDays", "number", "a key is in use if it was used within this number of days"),
+            ("graceDays", "number", "how many days after its deactivation a runbook may delete a key"),
+            ("rotateAfterDays", "number", "at which age in days a key that rotates by itself is replaced"),
+            ("settleDays", "number", "for how many days an old key must be unused before a rotation deactivates it"),
+            ("credentialReport", "boolean", "`false`: `plan` reads AWS"),
+            (
+                "incomplete",
+                "list of text",
+                "ids of the accounts that may have more keys, since something could not be read",
+            ),
+            ("recordsUnknown", "list of text", "a sentence for each account whose runbooks' records are unknown"),
+            (
+                "ownersUnknown",
+                "number",
+                "with `--owner`, the users who are left out, since their tags could not be read",
+            ),
+            ("keys", "list", "the board, the most urgent first"),
+            ("users", "list", "the users about whom you must or can do something"),
+        ],
+    },
+    Object {
+        output: "plan --format json",
+        within: "keys",
+        fields: &[
+            ("account", "text", "the account id"),
+            ("userName", "text", "the user's name"),
+            ("userId", "text", "the unique id, `AIDA…`"),
+            (
+                "owner",
+                "text or null",
+                "the value of the owner tag; null if there is none, or the tags could not be read",
+            ),
+            ("accessKeyId", "text", "the key id, `AKIA…`"),
+            ("createDate", "time", "when the key was created"),
+            (
+                "state",
+                "text",
+                "`stale`, `dueSoon`, `rotating`, `settling`, `deactivated`, `deletable`, `blocked`, `oldInactive` or `unknown`",
+            ),
+            (
+                "from",
+                "day or null",
+                "on which day `next` happens at the earliest; null if in the next run of the runbook, or unknown",
+            ),
+            ("next", "text or null", "what happens next by itself; null if nothing does, or it is unknown"),
+            ("toDo", "text or null", "what a person must do; null if nothing"),
+        ],
+    },
+    Object {
+        output: "plan --format json",
+        within: "users",
+        fields: &[
+            ("account", "text", "the account id"),
+            ("userName", "text", "the user's name"),
+            ("userId", "text", "the unique id, `AIDA…`"),
+            ("owner", "text or null", "as in `keys`"),
+            ("priority", "text", "how urgent it is, in the words of `scan`"),
+            ("steps", "list", "what to do about a violation, in this order"),
+            (
+                "optIn",
+                "list of text",
+                "the two commands that make the user's key rotate by itself, with `SECRET` for the secret's name; empty if it does, if nobody uses the key, or if the tags could not be read",
+            ),
+        ],
+    },
+    Object {
+        output: "plan --format json",
+        within: "steps",
+        fields: &[
+            ("what", "text", "the step"),
+            ("runbook", "text or null", "the command that starts a runbook for it"),
+            ("command", "text or null", "the command that does it by hand"),
+            ("changes", "boolean", "whether the commands change something"),
         ],
     },
     Object {

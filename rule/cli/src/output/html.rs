@@ -7,6 +7,7 @@ mod evidence;
 mod numbers;
 mod parts;
 mod records;
+mod rotations;
 mod users;
 
 use crate::{
@@ -61,6 +62,7 @@ pub(crate) fn write(result: &ScanResult, evidence: Option<&Evidence>, out: &mut 
     users::write_users(result, &totals, out)?;
     users::write_old_keys(result, out)?;
     records::write_records(result, out)?;
+    rotations::write_rotations(result, out)?;
     writeln!(out, "</main>\n{}\n</body>\n</html>", foot().into_string())
 }
 
@@ -139,7 +141,7 @@ fn records_unknown(accounts: &[AccountSummary]) -> Markup {
         @if !sentences.is_empty() {
             section.notice aria-labelledby="records-unknown" {
                 h2 #records-unknown { "Records unknown: " (number(sentences.len(), "account")) }
-                p { "What a runbook deactivated, and what somebody switched on again, looks like any other key there." }
+                p { "What a runbook deactivated or rotates, and what somebody switched on again, looks like any other key there." }
                 ul { @for sentence in &sentences { li { (Theirs(sentence)) } } }
             }
         }

@@ -3,6 +3,7 @@
 use crate::{
     args::targets::left_out_line,
     findings::{
+        board::Board,
         comparison::{Comparison, Violation},
         finding::{AccountSummary, Finding, Since},
         report_scan::LIMITS,
@@ -11,6 +12,7 @@ use crate::{
     output::{
         aws_cli::{before_deletion, deletion},
         columns::{self, left},
+        visible::on_one_line,
     },
 };
 use chrono::SecondsFormat;
@@ -34,6 +36,7 @@ pub(crate) fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> 
     columns::write(&columns, rows, out)?;
     old_inactive_keys(result, out)?;
     records(result, out)?;
+    rotations(result, out)?;
     for account in &result.accounts {
         let name = account.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
         let exempt = account.users_exempt.map_or("exemptions unknown".to_owned(), |exempt| format!("{exempt} exempt"));
@@ -89,6 +92,36 @@ fn records(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> {
             let key_id: &str = &key.access_key_id;
             Some(vec![account.into(), user.into(), key_id.into(), key.record_line()?.into()])
         })
+    });
+    columns::write(&columns, rows, out)
+}
+
+/// Where the keys stand that rotate by themselves.
+fn rotations(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> {
+    let columns = [
+        left("Account", 12),
+        left("User", 0),
+        left("Access key", 0),
+        left("State", 0),
+        left("From", 10),
+        left("By itself", 0),
+        left("To do", 0),
+    ];
+    let rotations = Board::of(result).rotations(&result.findings);
+    let rows = rotations.iter().map(|(finding, key, entry)| {
+        let (account, user): (&str, &str) = (&finding.account, &finding.user_name);
+        let key_id: &str = &key.access_key_id;
+        let text = |text: &Option<String>| Cow::from(on_one_line(text.as_deref().unwrap_or("-")));
+        let from = text(&entry.on.map(|day| day.to_string()));
+        vec![
+            account.into(),
+            user.into(),
+            key_id.into(),
+            entry.place.as_str().into(),
+            from,
+            text(&entry.next),
+            text(&entry.to_do),
+        ]
     });
     columns::write(&columns, rows, out)
 }

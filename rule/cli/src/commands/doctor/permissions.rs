@@ -2,7 +2,7 @@
 
 use super::report::{Check, is_denial};
 use crate::{
-    findings::{record::PATH, records::GET_PARAMETERS_BY_PATH},
+    findings::{record::PATH, records::GET_PARAMETERS_BY_PATH, rotation::USERS_PATH},
     manual,
 };
 use access_key_rotation::{
@@ -103,9 +103,17 @@ impl Role<'_> {
     }
 
     async fn on_records(&self, account: &Account<'_>) -> Check {
-        let request = aws_sdk_ssm::Client::new(&account.settings).get_parameters_by_path().path(PATH).max_results(1);
-        let read = account.calls.call(GET_PARAMETERS_BY_PATH, account.ends.reads, || request.clone().send()).await;
-        self.check(GET_PARAMETERS_BY_PATH, read, &[])
+        let ssm = aws_sdk_ssm::Client::new(&account.settings);
+        let read = async |path| {
+            let request = ssm.get_parameters_by_path().path(path).max_results(1);
+            account.calls.call(GET_PARAMETERS_BY_PATH, account.ends.reads, || request.clone().send()).await
+        };
+        // The role may list each of the two paths, or not.
+        let answer = match read(PATH).await {
+            Ok(_) => read(USERS_PATH).await,
+            error => error,
+        };
+        self.check(GET_PARAMETERS_BY_PATH, answer, &[])
     }
 
     /// `answers`: errors that only a caller with the permission gets.

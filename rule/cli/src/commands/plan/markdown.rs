@@ -1,6 +1,10 @@
-//! The plan as a checklist for each owner.
+//! The plan in Markdown: the board, and a checklist for each owner.
 
-use super::steps::{OldKey, Plan, Step, deletion_by_runbook, steps};
+use super::{
+    contents::Plan,
+    rotation::opt_in,
+    steps::{Step, deletion_by_runbook},
+};
 use crate::{
     findings::finding::{Finding, Key},
     output::{
@@ -8,29 +12,61 @@ use crate::{
         visible::on_one_line,
     },
 };
+use policy::access_key::KeyState;
 use std::io::{self, Write};
 
 /// Sorts the owners, and the violations of each owner, by priority.
 pub(super) fn write(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     let (age, day) = (plan.terms.max_access_key_age, plan.terms.scanned_at.date_naive());
+    let old_inactive_keys = plan.old_inactive_keys().count();
     writeln!(out, "# Access keys older than {age} days\n")?;
-    writeln!(out, "Users in violation on {day}: {}.", plan.violations.len())?;
-    writeln!(out, "Old inactive keys: {}.", plan.old_inactive_keys.len())?;
+    writeln!(out, "Users in violation on {day}: {}.", plan.violations().count())?;
+    writeln!(out, "Old inactive keys: {old_inactive_keys}.")?;
     for account in &plan.incomplete {
         writeln!(out, "**Account {account} is incomplete. It may have more violations.**")?;
     }
     for sentence in &plan.records_unknown {
         writeln!(
             out,
-            "**{} What a runbook deactivated, and what somebody switched on again, looks like any other key here.**",
+            "**{} What a runbook deactivated or rotates, and what somebody switched on again, looks like any other key here.**",
             escape(sentence)
         )?;
     }
-    if !plan.violations.is_empty() {
+    if let Some(sentence) = plan.owners_unknown_sentence() {
+        writeln!(out, "**{sentence}**")?;
+    }
+    if !plan.findings.is_empty() {
+        board(plan, out)?;
+    }
+    if plan.violations().next().is_some() {
         violations(plan, out)?;
     }
-    if !plan.old_inactive_keys.is_empty() {
-        old_inactive_keys(plan, out)?;
+    due_soon(plan, out)?;
+    if old_inactive_keys > 0 {
+        self::old_inactive_keys(plan, out)?;
+    }
+    Ok(())
+}
+
+fn board(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "\n## Board\n\n\
+         Where each key stands, what happens next by itself, and what you must do. The runbooks that rotate and delete run by\n\
+         themselves only where RotationSchedule is set. Elsewhere, start them.\n\n\
+         | Account | User | Owner | Access key | State | From | By itself | To do |\n\
+         |---|---|---|---|---|---|---|---|"
+    )?;
+    for (finding, key, entry) in plan.entries() {
+        let owner = if finding.tags_are_read() { finding.owner.as_deref().unwrap_or_default() } else { "?" };
+        let from = entry.on.map(|day| day.to_string()).unwrap_or_default();
+        let texts = [&finding.user_name, owner, &key.access_key_id, entry.place.as_str(), &from];
+        let texts = texts
+            .into_iter()
+            .chain([entry.next, entry.to_do].iter().map(|text| text.as_deref().unwrap_or_default()))
+            .map(|text| format!(" {} |", escape(text)))
+            .collect::<String>();
+        writeln!(out, "| {} |{texts}", finding.account)?;
     }
     Ok(())
 }
@@ -47,7 +83,7 @@ fn violations(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
          To undo a deactivation, run AccessKeyRotation-ReactivateKey, or the same aws iam command with --status Active."
     )?;
     let mut owners: Vec<(Option<&str>, Vec<&Finding>)> = Vec::new();
-    for finding in &plan.violations {
+    for finding in plan.violations() {
         let owner = finding.owner.as_deref();
         match owners.iter_mut().find(|(other, _)| *other == owner) {
             Some((_, findings)) => findings.push(finding),
@@ -79,7 +115,7 @@ fn user(finding: &Finding, plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
             writeln!(out, "Record of {access_key_id}: {}\n", escape(&line))?;
         }
     }
-    for Step { what, runbook, command: by_hand, changes } in steps(finding, plan) {
+    for Step { what, runbook, command: by_hand, changes } in plan.steps(finding) {
         let changes = if changes { " *changes*" } else { "" };
         write!(out, "- [ ] {}{changes}", escape(&what))?;
         match (runbook, by_hand) {
@@ -91,6 +127,36 @@ fn user(finding: &Finding, plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
         }
         writeln!(out)?;
     }
+    if let Some(opt_in) = opt_in(finding) {
+        writeln!(out, "\n{OPT_IN}{}", commands(&opt_in))?;
+    }
+    Ok(())
+}
+
+/// Before the commands of [`opt_in`].
+const OPT_IN: &str = "If its consumer can read the key from a secret, the key can rotate by itself from then on, where rotation is on \
+                      (Rotation=true): tag both, with the secret's name for SECRET.";
+
+fn commands(commands: &[Vec<String>]) -> String {
+    commands.iter().map(|arguments| format!("<br>`{}`", command(arguments))).collect()
+}
+
+/// The keys that are due soon and do not rotate by themselves, with the way to have them do so.
+fn due_soon(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
+    let is_due = |key: &Key| key.state == KeyState::DueSoon;
+    let due = plan.findings.iter().filter(|finding| !finding.is_violation());
+    let due = due.filter(|finding| finding.access_keys.iter().any(is_due));
+    let mut due = due.filter_map(|finding| Some((finding, opt_in(finding)?))).peekable();
+    if due.peek().is_none() {
+        return Ok(());
+    }
+    writeln!(out, "\n## Due soon\n\n{OPT_IN}\n")?;
+    for (finding, opt_in) in due {
+        let keys: Vec<_> =
+            finding.access_keys.iter().filter(|key| is_due(key)).map(|key| key.access_key_id.as_str()).collect();
+        let user = escape(&finding.user_name);
+        writeln!(out, "- [ ] {} of {user} in {}{}", keys.join(", "), finding.account, commands(&opt_in))?;
+    }
     Ok(())
 }
 
@@ -101,7 +167,8 @@ fn old_inactive_keys(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
          Leave a key that a runbook deactivated to AccessKeyRotation-DeleteDeactivatedKeys, which keeps it for some time.\n",
         before_deletion(&plan.terms)
     )?;
-    for OldKey { account, user_name, user_id, key } in &plan.old_inactive_keys {
+    for (finding, key) in plan.old_inactive_keys() {
+        let Finding { account, user_name, user_id, .. } = finding;
         let (id, status, created) =
             (&key.access_key_id, key.status.as_str().to_lowercase(), key.create_date.date_naive());
         let description = key.description.as_ref().map(|text| format!(", {}", escape(text))).unwrap_or_default();

@@ -1,60 +1,19 @@
-//! What is to be planned, and the steps for one user: create, switch, watch the last use, deactivate, wait, delete, or fewer if
-//! fewer are enough.
+//! The steps for one user: create, switch, watch the last use, deactivate, wait, delete, or fewer if fewer are enough. A user whose
+//! key rotates by itself has other ones.
 //!
 //! No step takes a user's last key that is in use before another one took its place: a key that was ever used is only retired after a
 //! step that replaces it, and a last use that is unknown ends the steps.
 
+use super::{contents::Plan, rotation};
 use crate::{
     findings::{
-        finding::{AccountSummary, Finding, Key, Terms},
+        finding::{Finding, Key, Terms},
         record::DELETION,
-        scan_result::ScanResult,
     },
     output::aws_cli::iam,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use policy::access_key::KeyStatus;
-
-/// The days for which a key must be unused before it is deactivated.
-const SETTLE_DAYS: u16 = 7;
-
-/// The violations, the most urgent first, and the old keys that are not active.
-pub(super) struct Plan {
-    pub(super) terms: Terms,
-    pub(super) violations: Vec<Finding>,
-    pub(super) old_inactive_keys: Vec<OldKey>,
-    /// Accounts with missing data.
-    pub(super) incomplete: Vec<String>,
-    /// A sentence for each account whose runbooks' records are unknown.
-    pub(super) records_unknown: Vec<String>,
-}
-
-/// A key that is older than the limit, but not active, and whose it is.
-pub(super) struct OldKey {
-    pub(super) account: String,
-    pub(super) user_name: String,
-    pub(super) user_id: Option<String>,
-    pub(super) key: Key,
-}
-
-impl Plan {
-    pub(super) fn new(result: ScanResult) -> Plan {
-        let incomplete = result.accounts.iter().filter(|account| account.error.is_some());
-        let incomplete = incomplete.map(|account| account.account.clone()).collect();
-        let records_unknown = result.accounts.iter().filter_map(AccountSummary::records_sentence).collect();
-        let old = result.findings.iter().flat_map(|finding| {
-            finding.old_inactive_keys().map(|key| OldKey {
-                account: finding.account.clone(),
-                user_name: finding.user_name.clone(),
-                user_id: finding.user_id.clone(),
-                key: key.clone(),
-            })
-        });
-        let old_inactive_keys = old.collect();
-        let violations = result.findings.into_iter().take_while(Finding::is_violation).collect();
-        Plan { terms: result.terms, violations, old_inactive_keys, incomplete, records_unknown }
-    }
-}
 
 /// What to do, with the AWS CLI's arguments if a command does it.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -68,7 +27,7 @@ pub(super) struct Step {
 
 impl Step {
     /// A person does it, or waits for it.
-    fn person(what: impl Into<String>) -> Step {
+    pub(super) fn person(what: impl Into<String>) -> Step {
         Step { what: what.into(), ..Step::default() }
     }
 
@@ -78,13 +37,17 @@ impl Step {
         Step { command: Some(command), ..Step::person(what) }
     }
 
-    fn change(what: impl Into<String>, command: Vec<String>) -> Step {
+    pub(super) fn change(what: impl Into<String>, command: Vec<String>) -> Step {
         Step { command: Some(command), changes: true, ..Step::person(what) }
     }
 }
 
 /// The steps for a user in violation. A user has at most two keys (a quota that AWS does not raise).
 pub(super) fn steps(finding: &Finding, plan: &Plan) -> Vec<Step> {
+    rotation::steps(finding, plan).unwrap_or_else(|| by_hand(finding, &plan.terms))
+}
+
+fn by_hand(finding: &Finding, terms: &Terms) -> Vec<Step> {
     let (mut stale, others): (Vec<_>, Vec<_>) =
         finding.access_keys.iter().partition(|key| finding.violations.contains(&key.access_key_id));
     // Unused keys go first, then the key whose last use is longest ago.
@@ -104,7 +67,7 @@ pub(super) fn steps(finding: &Finding, plan: &Plan) -> Vec<Step> {
     // The runbook deactivates every stale key that is not in use now. That may be the key that the user still needs.
     let is_safe = first.is_empty() || last_use(last).is_none();
     let user_id = finding.user_id.as_deref().filter(|_| is_safe);
-    let retire = |key: &Key| retire(&finding.user_name, user_id, key, plan);
+    let retire = |key: &Key| retire(&finding.user_name, user_id, key, terms);
     if last_use(last).is_none() {
         return stale.into_iter().flat_map(retire).collect();
     }
@@ -123,8 +86,8 @@ pub(super) fn steps(finding: &Finding, plan: &Plan) -> Vec<Step> {
     }
     match others.first().map(|other| (*other, &other.access_key_id)) {
         Some((other, other_id)) if other.status == KeyStatus::Active => {
-            let limit = TimeDelta::days(plan.terms.max_access_key_age.into());
-            let what = if plan.terms.scanned_at - other.create_date > limit {
+            let limit = TimeDelta::days(terms.max_access_key_age.into());
+            let what = if terms.scanned_at - other.create_date > limit {
                 format!(
                     "Move everything that uses {id} to a role. There is no room for a new key, since {other_id} is exempt."
                 )
@@ -135,7 +98,7 @@ pub(super) fn steps(finding: &Finding, plan: &Plan) -> Vec<Step> {
         }
         other => {
             if let Some((other, other_id)) = other {
-                steps.extend(make_room(finding, other, other_id, plan.terms.grace_days));
+                steps.extend(make_room(finding, other, other_id, terms.grace_days));
             }
             let create = iam("create-access-key", &finding.user_name, None);
             steps.push(Step::change("Create a new key. AWS shows its secret only this once.", create));
@@ -183,8 +146,8 @@ pub(super) fn deletion_by_runbook(key: &Key, user_id: Option<&str>, grace_days: 
 }
 
 /// Watch, deactivate, wait, delete. With a user id, the runbooks can do it.
-fn retire(user: &str, user_id: Option<&str>, key: &Key, plan: &Plan) -> Vec<Step> {
-    let id = &key.access_key_id;
+fn retire(user: &str, user_id: Option<&str>, key: &Key, terms: &Terms) -> Vec<Step> {
+    let (id, settle_days) = (&key.access_key_id, terms.settle_days);
     let look = match key.last_used.as_ref().and_then(|used| Some((used.date?, used))) {
         Some((date, used)) => {
             // IAM returns `N/A` for what it does not know.
@@ -192,7 +155,7 @@ fn retire(user: &str, user_id: Option<&str>, key: &Key, plan: &Plan) -> Vec<Step
                 [("by", &used.service_name), ("in", &used.region)].into_iter().filter(|(_, text)| *text != "N/A");
             let known: String = known.map(|(word, text)| format!(" {word} {text}")).collect();
             format!(
-                "Check that nothing uses {id} any more (last used on {}{known}). Go on only if it was not used for {SETTLE_DAYS} days, or longer if a job runs less often.",
+                "Check that nothing uses {id} any more (last used on {}{known}). Go on only if it was not used for {settle_days} days, or longer if a job runs less often.",
                 date.date_naive()
             )
         }
@@ -200,9 +163,9 @@ fn retire(user: &str, user_id: Option<&str>, key: &Key, plan: &Plan) -> Vec<Step
             "Check that nothing uses {id} (no use on record). Go on only if there is still none. Otherwise, run plan again."
         ),
     };
-    let grace_days = plan.terms.grace_days;
-    let day = (plan.terms.scanned_at + TimeDelta::days(grace_days.into())).date_naive();
-    let age = plan.terms.max_access_key_age;
+    let grace_days = terms.grace_days;
+    let day = (terms.scanned_at + TimeDelta::days(grace_days.into())).date_naive();
+    let age = terms.max_access_key_age;
     let deactivate =
         iam("update-access-key", user, Some(id)).into_iter().chain(["--status", "Inactive"].map(str::to_owned));
     // The runbook leaves such a key on, unless it is told that somebody means it.
@@ -213,7 +176,7 @@ fn retire(user: &str, user_id: Option<&str>, key: &Key, plan: &Plan) -> Vec<Step
         Step::look(look, id),
         Step {
             runbook: user_id.map(|user_id| {
-                let options = format!("MaxAccessKeyAge={age},QuietDays={SETTLE_DAYS}{again}");
+                let options = format!("MaxAccessKeyAge={age},QuietDays={settle_days}{again}");
                 runbook("AccessKeyRotation-DeactivateStaleKeys", user_id, &options)
             }),
             ..Step::change(format!("Deactivate {id}."), deactivate.collect())
@@ -232,8 +195,8 @@ fn retire(user: &str, user_id: Option<&str>, key: &Key, plan: &Plan) -> Vec<Step
 }
 
 /// Starts a runbook for one user.
-fn runbook(document: &str, user_id: &str, options: &str) -> Vec<String> {
-    let parameters = format!("ResourceId={user_id},{options}");
+pub(super) fn runbook(document: &str, user_id: &str, options: &str) -> Vec<String> {
+    let parameters = ["ResourceId=", user_id, if options.is_empty() { "" } else { "," }, options].concat();
     ["ssm", "start-automation-execution", "--document-name", document, "--parameters", &parameters]
         .map(str::to_owned)
         .to_vec()

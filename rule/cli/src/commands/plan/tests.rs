@@ -1,16 +1,23 @@
 //! The expected plans are in `tests/fixtures/plan`.
 
 use super::{
+    contents::{Plan, Wanted},
     markdown,
-    steps::{OldKey, Plan, Step, steps},
+    rotation::opt_in,
+    steps::{Step, steps},
 };
 use crate::findings::{
     finding::{Finding, Key, Terms, Used, compliant},
     record::{Record, State},
+    rotation::{Rotation, Stage},
+    scan_result::{AccountScan, ScanResult},
 };
 use chrono::TimeDelta;
 use policy::{
-    access_key::KeyStatus::{self, Active, Expired, Inactive},
+    access_key::{
+        KeyState,
+        KeyStatus::{self, Active, Expired, Inactive},
+    },
     verdict::Compliance,
 };
 
@@ -21,6 +28,8 @@ fn terms() -> Terms {
         warn_before_days: 14,
         quiet_days: 45,
         grace_days: 30,
+        rotate_after_days: 75,
+        settle_days: 7,
         credential_report: false,
     }
 }
@@ -42,6 +51,8 @@ fn finding(user: &str, keys: &[Spec<'_>], violations: &[&str]) -> Finding {
             service_name: "s3".to_owned(),
         }),
         record: None,
+        state: if violations.contains(id) { KeyState::Violation } else { KeyState::Current },
+        exempt_until: None,
     };
     Finding {
         compliance: Compliance::NonCompliant,
@@ -136,6 +147,31 @@ fn nothing_is_switched_to_an_exempt_key() {
     assert!(text(90).contains("Switch everything that uses A to B"), "not older than the limit");
 }
 
+/// A user whose only key is old and not active.
+fn old(user: &str, status: KeyStatus) -> Finding {
+    let mut finding = finding(user, &[("AKIASIX", status, 300, None)], &[]);
+    finding.compliance = Compliance::Compliant;
+    finding.annotation = None;
+    finding.old_inactive_keys = vec!["AKIASIX".to_owned()];
+    finding.access_keys[0].state = KeyState::OldInactive;
+    finding
+}
+
+fn plan_of(findings: Vec<Finding>) -> Plan {
+    plan_without(&[], findings)
+}
+
+/// With accounts whose data are incomplete.
+fn plan_without(incomplete: &[&str], findings: Vec<Finding>) -> Plan {
+    let mut result = ScanResult::new(terms(), None);
+    result.add(AccountScan { account: "111122223333".to_owned(), findings, ..AccountScan::default() });
+    for account in incomplete {
+        let error = Some("denied".to_owned());
+        result.add(AccountScan { account: (*account).to_owned(), error, ..AccountScan::default() });
+    }
+    Plan::new(result, &Wanted::default())
+}
+
 fn plan() -> Plan {
     let used = Some(Some(10));
     let mut violations = vec![
@@ -148,23 +184,15 @@ fn plan() -> Plan {
     violations[0].in_use = Some(true);
     violations[0].owner = Some("payments".to_owned());
     violations[1].owner = Some("<b>plat_form</b>\n# `x`".to_owned());
+    violations[2].old_inactive_keys = vec!["AKIASIX".to_owned()];
+    violations[2].access_keys[1].state = KeyState::OldInactive;
     violations[3].owner = Some("payments".to_owned());
     let smtp = violations[3].access_keys[0].last_used.as_mut().unwrap();
     smtp.service_name = "ses-smtp".to_owned();
     violations[3].access_keys[0].description = Some("<i>mail</i> \u{202e}relay\n# `x`".to_owned());
-    let old = |user: &str, status| {
-        let key = finding(user, &[("AKIASIX", status, 300, None)], &[]).access_keys.remove(0);
-        OldKey {
-            account: "111122223333".to_owned(),
-            user_name: user.to_owned(),
-            user_id: Some(format!("AIDA{user}")),
-            key,
-        }
-    };
-    let mut old_inactive_keys = vec![old("blocked", Inactive), old("-rf", Expired)];
-    old_inactive_keys[1].key.description = Some("*relay*".to_owned());
-    let incomplete = vec!["444455556666".to_owned()];
-    Plan { terms: terms(), violations, old_inactive_keys, incomplete, records_unknown: Vec::new() }
+    let mut expired = old("-rf", Expired);
+    expired.access_keys[0].description = Some("*relay*".to_owned());
+    plan_without(&["444455556666"], [violations, vec![expired]].concat())
 }
 
 fn written(plan: &Plan) -> String {
@@ -179,8 +207,7 @@ fn unknown_parts_of_a_last_use_are_left_out() {
     for key in &mut finding.access_keys {
         key.last_used.as_mut().unwrap().region = "N/A".to_owned();
     }
-    let plan = Plan { violations: vec![finding], ..plan() };
-    assert!(written(&plan).contains("(last used on 2026-02-19 by s3)"));
+    assert!(written(&plan_of(vec![finding])).contains("(last used on 2026-02-19 by s3)"));
 }
 
 #[test]
@@ -191,8 +218,7 @@ fn the_checklist_matches_the_fixture() {
 
 #[test]
 fn a_plan_without_violations_says_so_and_names_incomplete_accounts() {
-    let plan = Plan { violations: Vec::new(), ..plan() };
-    let text = written(&plan);
+    let text = written(&plan_without(&["444455556666"], vec![old("blocked", Inactive), old("-rf", Expired)]));
     assert!(
         text.contains(
             "Users in violation on 2026-03-01: 0.\nOld inactive keys: 2.\n**Account 444455556666 is incomplete"
@@ -200,7 +226,7 @@ fn a_plan_without_violations_says_so_and_names_incomplete_accounts() {
         "{text}"
     );
     assert!(!text.contains("## No owner") && text.contains("\n## Old inactive keys\n"), "{text}");
-    let none = written(&Plan { old_inactive_keys: Vec::new(), ..plan });
+    let none = written(&plan_without(&["444455556666"], Vec::new()));
     assert!(none.contains("Old inactive keys: 0.\n") && !none.contains("\n## "), "{none}");
 }
 
@@ -288,7 +314,7 @@ fn an_active_key_with_a_record_is_asked_about_and_the_runbook_is_told_again() {
         let runbooks: Vec<_> = steps.iter().filter_map(|step| Some(step.runbook.as_ref()?.last()?.as_str())).collect();
         assert!(runbooks[0].ends_with("QuietDays=7,Again=true"), "{runbooks:?}");
         assert!(!runbooks[1].contains("Again"), "{runbooks:?}");
-        let text = written(&Plan { violations: vec![finding], ..plan() });
+        let text = written(&plan_of(vec![finding]));
         assert!(text.contains(&format!("\nRecord of A: {}", state.as_str())), "{text}");
     }
 }
@@ -303,19 +329,119 @@ fn what_a_runbook_deactivated_is_left_to_the_runbook() {
                  --parameters ResourceId=AIDAbot,GraceDays=30,DryRun=false";
     assert_eq!(room.command.unwrap()[1..].join(" "), start);
     assert!(room.what.starts_with("B may be deleted from 2026-03-03 by AccessKeyRotation-DeleteDeactivatedKeys."));
-    let key = |finding: &Finding| OldKey {
-        account: finding.account.clone(),
-        user_name: "bot".to_owned(),
-        user_id: finding.user_id.clone(),
-        key: finding.access_keys[1].clone(),
+    let left = |finding: &Finding| {
+        let mut finding = finding.clone();
+        finding.old_inactive_keys = vec!["B".to_owned()];
+        finding
     };
-    let old_inactive_keys = vec![key(&recorded), key(&with_record(finding, State::Reactivated, None))];
-    let text =
-        written(&Plan { old_inactive_keys, records_unknown: vec!["444455556666: _unknown_.".to_owned()], ..plan() });
+    let by_hand = left(&with_record(finding, State::Reactivated, None));
+    let mut plan = plan_of(vec![left(&recorded), by_hand]);
+    plan.records_unknown = vec!["444455556666: _unknown_.".to_owned()];
+    let text = written(&plan);
     let lines: Vec<_> = text.lines().filter(|line| line.starts_with("- [ ] B of bot")).collect();
     assert!(
         lines[0].contains(", may be deleted from 2026-03-03 by AccessKeyRotation-DeleteDeactivatedKeys) *changes*")
     );
     assert!(lines[0].contains(start) && lines[1].contains("aws iam delete-access-key"), "{lines:?}");
-    assert!(text.contains("\n**444455556666: \\_unknown\\_. What a runbook deactivated"), "{text}");
+    assert!(text.contains("\n**444455556666: \\_unknown\\_. What a runbook deactivated or rotates"), "{text}");
+}
+
+/// A user whose key rotates by itself, and is in violation.
+fn rotates(keys: &[Spec<'_>], rotation: Option<Stage>) -> Finding {
+    let rotation = rotation.map(|state| Rotation {
+        state,
+        changed: Some(terms().scanned_at - TimeDelta::days(2)),
+        execution: None,
+        secret: Some("arn".to_owned()),
+        new_key: Some("NEW".to_owned()),
+        reason: Some("Secrets Manager refuses | it".to_owned()),
+    });
+    Finding { rotates_into: Some("prod/mail".to_owned()), rotation, ..finding("bot", keys, &["A"]) }
+}
+
+/// A hand would take the key from the consumer that reads it from the secret.
+#[test]
+fn a_key_that_rotates_by_itself_has_no_step_by_hand() {
+    let (used, start) = (Some(Some(1)), "--document-name AccessKeyRotation-RotateKey --parameters ResourceId=AIDAbot");
+    let (old, new) = (("A", Active, 100, used), ("NEW", Active, 3, None));
+    for (finding, expected) in [
+        (rotates(&[old], None), vec![("It is to rotate since", true)]),
+        (
+            rotates(&[old, new], None),
+            vec![("There is no room", false), ("Then start AccessKeyRotation-RotateKey", true)],
+        ),
+        (rotates(&[old, new], Some(Stage::Created)), vec![("Wait. A run ended.", false)]),
+        (rotates(&[old, new], Some(Stage::Switched)), vec![("Find out what still uses it", false)]),
+        (rotates(&[old, new], Some(Stage::Unreadable)), vec![("Look at the parameter", false)]),
+        (rotates(&[old], Some(Stage::Blocked)), vec![("Put right what holds the rotation up", true)]),
+    ] {
+        let steps = steps(&finding, &plan());
+        let said: Vec<_> = steps.iter().map(|step| (step.what.as_str(), step.changes)).collect();
+        assert_eq!(said.len(), expected.len(), "{said:?}");
+        for ((what, changes), (begins, expected)) in said.into_iter().zip(expected) {
+            assert!(what.starts_with(begins) && changes == expected, "{what}");
+        }
+        for command in steps.iter().filter_map(|step| step.command.as_ref()) {
+            assert!(command.join(" ").ends_with(start), "{command:?}");
+        }
+        assert_eq!(opt_in(&finding), None);
+    }
+    let text = written(&plan_of(vec![rotates(&[old], Some(Stage::Blocked))]));
+    assert!(text.contains("refuses \\| it. |\n"), "{text}");
+}
+
+#[test]
+fn a_key_that_is_worth_it_has_the_commands_that_make_it_rotate_by_itself() {
+    let due = |mut finding: Finding| {
+        finding.access_keys[0].state = KeyState::DueSoon;
+        (finding.compliance, finding.violations) = (Compliance::Compliant, Vec::new());
+        finding
+    };
+    let stale = |user, used| finding(user, &[("A", Active, 100, used)], &["A"]);
+    let (used, never) = (Some(Some(1)), Some(None));
+    for (what, finding, expected) in [
+        ("in use", stale("a,b", used), true),
+        ("never used", stale("bot", never), false),
+        ("not read", stale("bot", None), false),
+        ("due soon", due(stale("bot", None)), true),
+        ("tags not read", Finding { production: None, ..due(stale("bot", None)) }, false),
+    ] {
+        assert_eq!(opt_in(&finding).is_some(), expected, "{what}");
+    }
+    let [user, secret] = opt_in(&stale("a,b", used)).unwrap();
+    assert_eq!(user.join(" "), "iam tag-user --user-name=a,b --tags Key=access-key-rotation:secret,Value=SECRET");
+    assert_eq!(secret.last().unwrap(), "Key=access-key-rotation:user,Value=\"a,b\"");
+    let text = written(&plan_of(vec![due(stale("bot", None))]));
+    assert!(text.contains("\n- [ ] A of bot in 111122223333<br>`aws iam tag-user"), "{text}");
+}
+
+#[test]
+fn a_plan_for_some_people_says_whom_it_leaves_out() {
+    let owned = |user: &str, owner: Option<&str>, production| {
+        let owner = owner.map(str::to_owned);
+        Finding { owner, production, ..finding(user, &[("A", Active, 100, Some(None))], &["A"]) }
+    };
+    let findings = || {
+        vec![
+            owned("a", Some("payments"), Some(false)),
+            owned("b", Some("platform"), Some(false)),
+            owned("c", None, Some(false)),
+            owned("d", None, None),
+        ]
+    };
+    for (user, owner, expected, unknown) in [
+        (&[][..], &[][..], &["a", "b", "c", "d"][..], 0),
+        (&[], &["payments"], &["a"], 1),
+        (&["b", "d"], &[], &["b", "d"], 0),
+        (&["b", "d"], &["platform"], &["b"], 1),
+        (&["a"], &["platform"], &[], 0),
+    ] {
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        let mut result = ScanResult::new(terms(), None);
+        result.add(AccountScan { findings: findings(), ..AccountScan::default() });
+        let plan = Plan::new(result.finish(), &Wanted { user: texts(user), owner: texts(owner) });
+        let users: Vec<_> = plan.findings.iter().map(|finding| finding.user_name.as_str()).collect();
+        assert_eq!((users.as_slice(), plan.owners_unknown), (expected, unknown), "{user:?} {owner:?}");
+        assert_eq!(written(&plan).contains(" is left out"), unknown == 1);
+    }
 }

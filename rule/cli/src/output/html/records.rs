@@ -1,12 +1,16 @@
 //! The page's list of what the runbooks recorded, for all users. It is short: a record goes with its key.
 
-use super::parts::{Theirs, heads, number, scrolling};
-use crate::findings::scan_result::ScanResult;
+use super::{
+    parts::{Theirs, heads, number, scrolling},
+    rotations::style,
+};
+use crate::findings::{board::Board, scan_result::ScanResult};
 use maud::html;
 use std::io::{self, Write};
 
 /// Writes the keys that have a record, in the order of their users. Writes nothing if there are none.
 pub(super) fn write_records(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> {
+    let board = Board::of(result);
     let recorded: Vec<_> = result
         .findings
         .iter()
@@ -24,7 +28,12 @@ pub(super) fn write_records(result: &ScanResult, out: &mut dyn Write) -> io::Res
                         td { (Theirs(&finding.account)) }
                         th scope="row" { bdi { (Theirs(&finding.user_name)) } }
                         td { span.id { (Theirs(&key.access_key_id)) } }
-                        td { (key.status.as_str()) }
+                        td {
+                            (key.status.as_str())
+                            @if let Some(place) = board.place(finding, key) {
+                                " " span class={ "mark " (style(place)) } { (place.as_str()) }
+                            }
+                        }
                         td { (Theirs(line)) }
                     }
                 }

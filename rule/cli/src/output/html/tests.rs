@@ -11,7 +11,10 @@ use crate::{
 };
 use access_key_rotation::coverage::account::State;
 use chrono::{DateTime, TimeDelta};
-use policy::{access_key::KeyStatus, verdict::Compliance};
+use policy::{
+    access_key::{KeyState, KeyStatus},
+    verdict::Compliance,
+};
 
 const ACCOUNT: &str = "111122223333";
 
@@ -22,6 +25,8 @@ fn terms() -> Terms {
         warn_before_days: 14,
         quiet_days: 45,
         grace_days: 30,
+        rotate_after_days: 75,
+        settle_days: 7,
         credential_report: false,
     }
 }
@@ -36,6 +41,8 @@ fn finding(name: &str, seconds: &[i64]) -> Finding {
         age_days: seconds / 86_400,
         last_used: None,
         record: None,
+        state: KeyState::Current,
+        exempt_until: None,
     };
     compliant(name, seconds.iter().enumerate().map(key).collect())
 }
@@ -102,6 +109,8 @@ fn untrusted_text_never_becomes_markup() {
         age_days: 0,
         last_used: Some(used),
         record: None,
+        state: KeyState::Current,
+        exempt_until: None,
     };
     let root = finding("root", &[0]).access_keys.remove(0);
     let finding = Finding {

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     findings::{
+        board::{Board, Entry},
         finding::{Finding, Key, Since, Terms, Used},
         scan_result::ScanResult,
     },
@@ -32,11 +33,12 @@ pub(super) fn write_users(result: &ScanResult, totals: &Totals, out: &mut dyn Wr
     writeln!(out, "{before}")?;
     let accounts: BTreeMap<_, _> =
         result.accounts.iter().map(|account| (account.account.as_str(), account.name.as_deref())).collect();
+    let board = Board::of(result);
     for finding in &result.findings {
         // Users who are not listed come last.
         let Some(state) = UserState::of(finding) else { break };
         let account_name = accounts.get(finding.account.as_str()).copied().flatten();
-        writeln!(out, "{}", user(finding, state, account_name, &result.terms).into_string())?;
+        writeln!(out, "{}", user(finding, state, account_name, &result.terms, &board).into_string())?;
     }
     writeln!(out, "{after}")
 }
@@ -119,7 +121,7 @@ fn controls(compared: bool) -> Markup {
 }
 
 /// A user, with a row for each access key.
-fn user(finding: &Finding, state: UserState, account_name: Option<&str>, terms: &Terms) -> Markup {
+fn user(finding: &Finding, state: UserState, account_name: Option<&str>, terms: &Terms, board: &Board) -> Markup {
     let is_new = finding.since == Some(Since::New);
     let priority = match state {
         UserState::NonCompliant => finding.priority().as_str(),
@@ -144,6 +146,7 @@ fn user(finding: &Finding, state: UserState, account_name: Option<&str>, terms: 
         .iter()
         .filter_map(|key| Some(format!("{}: {}.", key.access_key_id, key.record_line()?)))
         .collect();
+    let rotations = rotations(finding, board);
     html! {
         tbody data-account=(Theirs(&finding.account)) data-state={ (state.name()) @if is_new { " new" } } data-priority=(priority)
             data-age=(sorted(age)) data-used=(sorted(used)) {
@@ -165,7 +168,11 @@ fn user(finding: &Finding, state: UserState, account_name: Option<&str>, terms: 
                     (access_key(key, finding.violations.contains(&key.access_key_id)))
                     @if number == 0 {
                         td rowspan=(rows) {
-                            bdi { (Theirs(finding.annotation.as_deref().unwrap_or_default())) }
+                            // Or it would ask for a rotation that comes by itself.
+                            @if rotations.is_empty() || state != UserState::DueSoon {
+                                bdi { (Theirs(finding.annotation.as_deref().unwrap_or_default())) }
+                            }
+                            @for line in &rotations { p { bdi { (Theirs(line)) } } }
                             @for advice in &smtp { p { (Theirs(advice)) } }
                             @for line in &records { p { (Theirs(line)) } }
                         }
@@ -174,6 +181,17 @@ fn user(finding: &Finding, state: UserState, account_name: Option<&str>, terms: 
             }
         }
     }
+}
+
+/// For each key that rotates by itself: where it stands, what comes next, and what to do.
+fn rotations(finding: &Finding, board: &Board) -> Vec<String> {
+    let line = |(_, key, entry): (&Finding, &Key, Entry)| {
+        let day = entry.on.map(|day| format!("From {day}.")).unwrap_or_default();
+        let texts = [entry.next.unwrap_or_default(), day, entry.to_do.unwrap_or_default()];
+        let texts: Vec<_> = texts.iter().filter(|text| !text.is_empty()).map(String::as_str).collect();
+        format!("{} ({}): {}", key.access_key_id, entry.place.as_str(), texts.join(" "))
+    };
+    board.rotations(std::slice::from_ref(finding)).into_iter().map(line).collect()
 }
 
 fn owner(finding: &Finding) -> Markup {

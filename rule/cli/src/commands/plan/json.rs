@@ -1,0 +1,113 @@
+//! The plan for programs.
+
+use super::{contents::Plan, rotation::opt_in, steps::Step};
+use crate::{
+    findings::{
+        board::{Entry, Place},
+        finding::{Finding, Key, Terms},
+    },
+    output::aws_cli::command,
+};
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::Serialize;
+use std::io::{self, Write};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a> {
+    #[serde(flatten)]
+    terms: &'a Terms,
+    incomplete: &'a [String],
+    records_unknown: &'a [String],
+    owners_unknown: usize,
+    keys: Vec<OnBoard<'a>>,
+    users: Vec<ToDo<'a>>,
+}
+
+/// A key on the board.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OnBoard<'a> {
+    account: &'a str,
+    user_name: &'a str,
+    user_id: Option<&'a str>,
+    owner: Option<&'a str>,
+    access_key_id: &'a str,
+    create_date: DateTime<Utc>,
+    state: Place,
+    from: Option<NaiveDate>,
+    next: Option<String>,
+    to_do: Option<String>,
+}
+
+/// What a person must do about a user in violation, or can do about any other.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ToDo<'a> {
+    account: &'a str,
+    user_name: &'a str,
+    user_id: Option<&'a str>,
+    owner: Option<&'a str>,
+    priority: &'static str,
+    steps: Vec<StepToDo>,
+    opt_in: Vec<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StepToDo {
+    what: String,
+    runbook: Option<String>,
+    command: Option<String>,
+    changes: bool,
+}
+
+pub(super) fn write(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
+    let document = Document {
+        terms: &plan.terms,
+        incomplete: &plan.incomplete,
+        records_unknown: &plan.records_unknown,
+        owners_unknown: plan.owners_unknown,
+        keys: plan.entries().map(|(finding, key, entry)| on_board(finding, key, entry)).collect(),
+        users: plan.findings.iter().filter_map(|finding| to_do(finding, plan)).collect(),
+    };
+    serde_json::to_writer_pretty(&mut *out, &document)?;
+    writeln!(out)
+}
+
+fn on_board<'a>(finding: &'a Finding, key: &'a Key, entry: Entry) -> OnBoard<'a> {
+    OnBoard {
+        account: &finding.account,
+        user_name: &finding.user_name,
+        user_id: finding.user_id.as_deref(),
+        owner: finding.owner.as_deref(),
+        access_key_id: &key.access_key_id,
+        create_date: key.create_date,
+        state: entry.place,
+        from: entry.on,
+        next: entry.next,
+        to_do: entry.to_do,
+    }
+}
+
+/// `None` if there is nothing to do.
+fn to_do<'a>(finding: &'a Finding, plan: &Plan) -> Option<ToDo<'a>> {
+    let text = |arguments: Option<Vec<String>>| arguments.map(|arguments| command(&arguments));
+    let step = |Step { what, runbook, command, changes }| StepToDo {
+        what,
+        runbook: text(runbook),
+        command: text(command),
+        changes,
+    };
+    let steps: Vec<_> = plan.steps(finding).into_iter().map(step).collect();
+    let opt_in: Vec<_> = opt_in(finding).iter().flatten().map(|arguments| command(arguments)).collect();
+    (!steps.is_empty() || !opt_in.is_empty()).then(|| ToDo {
+        account: &finding.account,
+        user_name: &finding.user_name,
+        user_id: finding.user_id.as_deref(),
+        owner: finding.owner.as_deref(),
+        priority: finding.priority().as_str(),
+        steps,
+        opt_in,
+    })
+}

@@ -1,6 +1,6 @@
 //! The page of `scan --format html`, in a browser.
 
-use crate::{cli::Cli, deployed::REPOSITORY, support::*, transcript::Transcript};
+use crate::{board, cli::Cli, deployed::REPOSITORY, support::*, transcript::Transcript};
 use chrono::Utc;
 use fastrand::Rng;
 use local_aws::{Account, KeyStatus, World};
@@ -123,6 +123,33 @@ async fn the_page_shows_who_is_to_act_on_what() {
         json!({
             "non-compliant": 4, "exempt": 1, "due soon": 1, "production": 1, "in use": 2, "idle": 2, HUB: 2, MEMBER: 4,
         })
+    );
+}
+
+#[tokio::test]
+async fn the_page_shows_where_each_key_stands_as_the_board_does() {
+    let cli = board::start().await;
+    user_with_key(cli.deployment.aws.world().account(HUB), "idle", 400);
+    let scratch = tempfile::tempdir().unwrap();
+    let file = scratch.path().join("keys.html");
+    let (status, _, error) = cli.scan(&["--format", "html", "--output", file.to_str().unwrap()]).await;
+    assert_eq!((status, error.as_str()), (Some(3), ""));
+    // It fits the screen and the paper, and can be read aloud.
+    browse(&file, &[]).await;
+    let page = fs::read_to_string(&file).unwrap();
+    let (_, rotations) = page.split_once("<h2 id=\"rotations\">").unwrap();
+    for (state, user) in [("rotating", "rotating"), ("settling", "mail-settling"), ("blocked", "blocked")] {
+        let (_, row) = rotations.split_once(&format!("<bdi>{user}</bdi>")).unwrap();
+        assert!(row.split_once("</tr>").unwrap().0.contains(&format!(">{state}</span>")), "{row}");
+    }
+    let (_, records) = page.split_once("<h2 id=\"records\">").unwrap();
+    assert!(records.contains("Inactive <span class=\"mark \">deletable</span>"), "{records}");
+    // A key that rotates by itself is not to be rotated by hand.
+    let (_, row) = page.split_once("<bdi>rotates</bdi>").unwrap();
+    let (row, _) = row.split_once("</tbody>").unwrap();
+    assert!(
+        row.contains("It rotates by itself into the secret prod/mail") && !row.contains("Rotate it before"),
+        "{row}"
     );
 }
 

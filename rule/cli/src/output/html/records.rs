@@ -34,7 +34,7 @@ pub(super) fn write_records(result: &ScanResult, out: &mut dyn Write) -> io::Res
                                 " " span class={ "mark " (style(place)) } { (place.as_str()) }
                             }
                         }
-                        td { (Theirs(line)) }
+                        td.text { (Theirs(line)) }
                     }
                 }
             }

@@ -24,9 +24,9 @@ pub(super) fn write_rotations(result: &ScanResult, out: &mut dyn Write) -> io::R
                         th scope="row" { bdi { (Theirs(&finding.user_name)) } }
                         td { span.id { (Theirs(&key.access_key_id)) } }
                         td { span class={ "mark " (style(entry.place)) } { (entry.place.as_str()) } }
-                        td { bdi { (Theirs(entry.next.as_deref().unwrap_or("–"))) } }
+                        td.text { bdi { (Theirs(entry.next.as_deref().unwrap_or("–"))) } }
                         td { @if let Some(day) = entry.on { (day) } @else { "–" } }
-                        td { bdi { (Theirs(entry.to_do.as_deref().unwrap_or("–"))) } }
+                        td.text { bdi { (Theirs(entry.to_do.as_deref().unwrap_or("–"))) } }
                     }
                 }
             }

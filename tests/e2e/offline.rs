@@ -185,6 +185,10 @@ fn a_report_that_is_not_whole_or_none_is_an_error_and_costs_no_other() {
         ("used in the future", report.replace("2026-02-28T09", "2026-03-02T09").into()),
         ("rotated in the future", report.replace("true,2025-03-20", "true,2026-03-20").into()),
         ("a user of another account", report.replacen("111122223333:user", "777788889999:user", 1).into()),
+        (
+            "a user of another partition",
+            report.replacen("arn:aws:iam::111122223333:user", "arn:aws-cn:iam::111122223333:user", 1).into(),
+        ),
         ("an account twice", report.replace("111122223333", "444455556666").into()),
         ("base64", base64.into()),
         ("base64 in JSON", format!("{{\"Content\": \"{base64}\"}}").into()),

@@ -125,6 +125,7 @@ pub(crate) fn evaluate_report(
     let mut report =
         CredentialReport { account: String::new(), findings: Vec::new(), root_access_keys: None, unknown: Vec::new() };
     let mut seen = BTreeSet::new();
+    let mut first_partition = None;
     let mut additional_is_empty = true;
     for record in reader.records() {
         let record = record.context(NOT_A_REPORT)?;
@@ -155,6 +156,11 @@ pub(crate) fn evaluate_report(
         }
         if report.account != account {
             bail!("line {line} is for account {account}, but the lines before it are for {}", report.account);
+        }
+        // Or two lines could be for the same user, under two ARNs.
+        let partition = arn.split(':').nth(1).map(str::to_owned);
+        if *first_partition.get_or_insert_with(|| partition.clone()) != partition {
+            bail!("line {line} is for another partition than the lines before it");
         }
         if !seen.insert(arn) {
             bail!("line {line} is a second line for the same user");

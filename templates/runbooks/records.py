@@ -66,11 +66,8 @@ class Records:
     def of_keys(self, key_ids):
         """The record of each key that has one."""
         for key_id in key_ids:
-            try:
-                parameter = self.ssm.get_parameter(Name=PATH + key_id)["Parameter"]
-                self.seen[key_id] = parse_record(parameter["Value"], parameter["Version"])
-            except self.ssm.exceptions.ParameterNotFound:
-                self.seen[key_id] = None
+            parameter = get(self.ssm, PATH + key_id)
+            self.seen[key_id] = parameter and parse_record(parameter["Value"], parameter["Version"])
         return {key_id: self.seen[key_id] for key_id in key_ids if self.seen[key_id]}
 
     def all(self):
@@ -113,10 +110,7 @@ class Records:
         self.seen[key_id] = parse_record(text, number)
 
     def forget(self, key_id):
-        try:
-            self.ssm.delete_parameter(Name=PATH + key_id)
-        except self.ssm.exceptions.ParameterNotFound:
-            pass
+        remove(self.ssm, PATH + key_id)
         self.seen[key_id] = None
 
     def recorded_at(self, key_id):
@@ -132,6 +126,14 @@ class Records:
         return at
 
 
+def get(ssm, name):
+    """The parameter. None: there is none."""
+    try:
+        return ssm.get_parameter(Name=name)["Parameter"]
+    except ssm.exceptions.ParameterNotFound:
+        return None
+
+
 def put(ssm, name, text, number):
     """Writes a parameter, with number: over this version of it. Returns the new version.
 
@@ -144,6 +146,13 @@ def put(ssm, name, text, number):
     if written != following and ssm.get_parameter(Name=f"{name}:{following}")["Parameter"]["Value"] != text:
         raise RuntimeError(f"somebody else wrote {name} at the same moment")
     return written
+
+
+def remove(ssm, name):
+    try:
+        ssm.delete_parameter(Name=name)
+    except ssm.exceptions.ParameterNotFound:
+        pass
 
 
 def excerpt(record):

@@ -209,8 +209,9 @@ class OneRotation:
 
     def store(self, key_id):
         secret, held = self.seen.secret, self.seen.held
-        value = self.fresh.get(key_id) or held.pending.fields["SecretAccessKey"]
-        fields = with_key(held.current.fields if held.current else {}, key_id, value, secret.smtp_region)
+        fields = with_key(
+            held.current.fields if held.current else {}, key_id, self.seen.value(key_id), secret.smtp_region
+        )
         try:
             self.secrets.store(secret, fields)
         except Misfit as misfit:
@@ -222,15 +223,13 @@ class OneRotation:
             raise
         for _ in attempts(5):
             held = self.secrets.read(self.secrets.describe(secret.arn, self.account.users_read[self.user[0]]["Arn"]))
-            if key_id in [version.key_id for version in (held.pending, held.current) if version]:
+            if held.holds(key_id):
                 return
         raise RuntimeError("Secrets Manager does not show what was stored")
 
     def prove(self, key_id):
         """Shows that the new key works, and whose it is: a key that was just made may need some seconds."""
-        pending = self.seen.held.pending
-        value = self.fresh.get(key_id) or pending.fields["SecretAccessKey"]
-        sts = client("sts", 2, aws_access_key_id=key_id, aws_secret_access_key=value)
+        sts = client("sts", 2, aws_access_key_id=key_id, aws_secret_access_key=self.seen.value(key_id))
         answer, error = None, None
         for _ in attempts(30):
             try:
@@ -276,8 +275,7 @@ class OneRotation:
 
     def look_at_secret(self, key_id):
         """The last look before a key is switched off or deleted: no consumer may get it from the secret."""
-        held = self.secrets.read(self.seen.secret)
-        if key_id in [version.key_id for version in (held.current, held.pending) if version]:
+        if self.secrets.read(self.seen.secret).holds(key_id):
             raise RuntimeError(f"somebody put {key_id} into the secret while this ran")
 
     def explain(self, key_id, reason):

@@ -54,6 +54,10 @@ class Seen(NamedTuple):
     fresh: dict
     proven: set
 
+    def value(self, key_id):
+        """The secret of a new key, which this run made or the pending version holds."""
+        return self.fresh.get(key_id) or self.held.pending.fields["SecretAccessKey"]
+
 
 def block(key_id, reason):
     return BLOCK, key_id, reason
@@ -115,8 +119,7 @@ def rotate_on(seen, keys, current_id, others):
         if new not in seen.proven:
             return "prove", new, ""
         return ("store" if is_announced else "announce"), new, ""
-    value = seen.fresh.get(new) or pending.fields["SecretAccessKey"]
-    fields = with_key(held.current.fields, new, value, seen.secret.smtp_region)
+    fields = with_key(held.current.fields, new, seen.value(new), seen.secret.smtp_region)
     if pending is None or pending.fields != fields or pending.created < seen.began - MINUTE:
         return "store", new, ""
     if new not in seen.proven:

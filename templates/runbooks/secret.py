@@ -55,6 +55,9 @@ class Held(NamedTuple):
     current: Optional[Version]
     pending: Optional[Version]
 
+    def holds(self, key_id):
+        return key_id in [version.key_id for version in (self.current, self.pending) if version]
+
 
 class Secrets:
     """The secrets of the account, in this Region. Remembers each secret value, so that no text repeats it."""
@@ -125,13 +128,9 @@ class Secrets:
 
     def version(self, secret, **which):
         try:
-            answer = self.client.get_secret_value(SecretId=secret.arn, **which)
+            answer = self.call(secret, self.client.get_secret_value, **which)
         except self.client.exceptions.ResourceNotFoundException:
             return None
-        except Exception as error:
-            if is_refused(error) and error_code(error) not in THROTTLED:
-                raise Misfit(self.refusal(secret, error)) from None
-            raise
         if "SecretString" not in answer:
             raise Misfit(f"{secret.arn} is binary. It must be a JSON object")
         fields = self.parse(secret, answer["SecretString"])
@@ -160,15 +159,10 @@ class Secrets:
             raise Misfit(f"{secret.arn}: the field AccessKeyId is not the id of an access key")
         if key_id is not None and not isinstance(fields.get("SecretAccessKey"), str):
             raise Misfit(f"{secret.arn} has an AccessKeyId, but no SecretAccessKey")
-        for name, value in fields.items():
-            if (
-                name not in KEY_FIELDS + SMTP_FIELDS
-                and isinstance(value, str)
-                and re.fullmatch("AKIA[A-Z0-9]{16}", value)
-            ):
-                raise Misfit(
-                    f"{secret.arn} has an access key in another field. Name the fields AccessKeyId, SecretAccessKey"
-                )
+        others = [value for name, value in fields.items() if name not in KEY_FIELDS + SMTP_FIELDS]
+        if any(isinstance(value, str) and re.fullmatch("AKIA[A-Z0-9]{16}", value) for value in others):
+            names = ", ".join(KEY_FIELDS)
+            raise Misfit(f"{secret.arn} has an access key in another field. Name the fields {names}")
         self.values.discard(key_id)
         return fields
 
@@ -179,12 +173,7 @@ class Secrets:
         """
         text = dump(fields)
         self.values.update([text, *(value for name, value in fields.items() if name in SECRET_FIELDS)])
-        try:
-            self.client.put_secret_value(SecretId=secret.arn, SecretString=text, VersionStages=[PENDING])
-        except Exception as error:
-            if is_refused(error) and error_code(error) not in THROTTLED:
-                raise Misfit(self.refusal(secret, error)) from None
-            raise
+        self.call(secret, self.client.put_secret_value, SecretString=text, VersionStages=[PENDING])
 
     def switch(self, secret, current, pending):
         """Makes the pending version current, unless another one than `current` is by now. A look shows which."""
@@ -204,6 +193,17 @@ class Secrets:
         except self.client.exceptions.InvalidParameterException:
             # Somebody has moved the label meanwhile.
             pass
+
+    def call(self, secret, operation, **parameters):
+        """Calls about a secret's contents. Raises Misfit if Secrets Manager refused, and did nothing."""
+        try:
+            return operation(SecretId=secret.arn, **parameters)
+        except self.client.exceptions.ResourceNotFoundException:
+            raise
+        except Exception as error:
+            if is_refused(error) and error_code(error) not in THROTTLED:
+                raise Misfit(self.refusal(secret, error)) from None
+            raise
 
     def refusal(self, secret, error):
         """What to change after a refusal."""

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import NamedTuple, Optional
 
 from common import text_now
-from records import put
+from records import get, put, remove
 
 USER_PATH = "/access-key-rotation/users/"
 # Until SWITCHING, nobody can have got the new key from the secret.
@@ -44,15 +44,12 @@ def parse_user_record(text, at, number):
 
 class UserRecords:
     def __init__(self, ssm, execution_id):
-        self.ssm, self.execution_id, self.seen = ssm, execution_id, {}
+        self.ssm, self.execution_id = ssm, execution_id
 
     def of_user(self, user_id):
         """The user's record. None: there is none."""
-        try:
-            parameter = self.ssm.get_parameter(Name=USER_PATH + user_id)["Parameter"]
-        except self.ssm.exceptions.ParameterNotFound:
-            return None
-        return parse_user_record(parameter["Value"], parameter["LastModifiedDate"], parameter["Version"])
+        parameter = get(self.ssm, USER_PATH + user_id)
+        return parameter and parse_user_record(parameter["Value"], parameter["LastModifiedDate"], parameter["Version"])
 
     def write(self, user, secret_arn, state, before, new_key=None, reason=None):
         """Writes the next state of a rotation, for this run. Of two runs that write over the same state, one can.
@@ -67,7 +64,4 @@ class UserRecords:
             raise RuntimeError("another run began with this user at the same moment") from error
 
     def end(self, user_id):
-        try:
-            self.ssm.delete_parameter(Name=USER_PATH + user_id)
-        except self.ssm.exceptions.ParameterNotFound:
-            pass
+        remove(self.ssm, USER_PATH + user_id)

@@ -20,7 +20,8 @@ use std::collections::BTreeSet;
 
 /// Longer than a run of the runbook. A run that wrote a record within this time may be at work.
 const RUN_TIME: TimeDelta = TimeDelta::hours(1);
-/// From the new version of a secret to the record of it. The runbook counts the days of settling from the version.
+/// How long a use of the old key after the switch says nothing. The runbook counts the days of settling from the secret's last change,
+/// which the board does not read: the record is a moment younger, unless somebody changes the secret later.
 const RUN_SLACK: TimeDelta = TimeDelta::minutes(15);
 /// How long the runbook waits after a secret that it could not write, unless somebody starts it for the user.
 const BLOCKED_DAYS: TimeDelta = TimeDelta::days(7);
@@ -115,12 +116,17 @@ impl Board {
         keys.filter_map(|key| Some((key, self.entry(finding, key)?))).collect()
     }
 
+    /// What it says of each key of these users.
+    pub(crate) fn all<'a>(
+        &self,
+        findings: impl Iterator<Item = &'a Finding>,
+    ) -> impl Iterator<Item = (&'a Finding, &'a Key, Entry)> {
+        findings.flat_map(|finding| self.entries(finding).into_iter().map(move |(key, entry)| (finding, key, entry)))
+    }
+
     /// The same of the users whose keys rotate by themselves.
     pub(crate) fn rotations<'a>(&self, findings: &'a [Finding]) -> Vec<(&'a Finding, &'a Key, Entry)> {
-        let findings = findings.iter().filter(|finding| finding.rotates_into.is_some() || finding.rotation.is_some());
-        findings
-            .flat_map(|finding| self.entries(finding).into_iter().map(move |(key, entry)| (finding, key, entry)))
-            .collect()
+        self.all(findings.iter().filter(|finding| finding.takes_part())).collect()
     }
 
     /// The state of a key that is on it.

@@ -257,16 +257,7 @@ mod tests {
             let keys: Vec<_> = ids.iter().map(|id| key(id)).collect();
             json!({ "account": "111122223333", "userName": name, "userId": "AIDA", "violations": ids, "accessKeys": keys })
         };
-        let terms = Terms {
-            scanned_at: "2026-03-01T12:00:00Z".parse().unwrap(),
-            max_access_key_age: 90,
-            warn_before_days: 14,
-            quiet_days: 45,
-            grace_days: 30,
-            rotate_after_days: 75,
-            settle_days: 7,
-            credential_report: false,
-        };
+        let terms = Terms::by_default();
         let document = json!({
             "scannedAt": terms.scanned_at, "maxAccessKeyAge": 90, "warnBeforeDays": 14, "quietDays": 45,
             "credentialReport": false, "accounts": [],

@@ -180,6 +180,21 @@ pub(crate) struct Terms {
 }
 
 impl Terms {
+    /// Those of a scan with every default.
+    #[cfg(test)]
+    pub(crate) fn by_default() -> Terms {
+        Terms {
+            scanned_at: "2026-03-01T12:00:00Z".parse().unwrap(),
+            max_access_key_age: 90,
+            warn_before_days: 14,
+            quiet_days: 45,
+            grace_days: 30,
+            rotate_after_days: 75,
+            settle_days: 7,
+            credential_report: false,
+        }
+    }
+
     pub(crate) fn new(parameters: &Parameters, order: &Order, days: RunbookDays, now: DateTime<Utc>) -> Terms {
         let RunbookDays { grace_days, rotate_after_days, settle_days } = days;
         Terms {
@@ -242,6 +257,11 @@ impl Finding {
     /// Whether the user's tags were read, so that it is known whether they name an owner or a secret.
     pub(crate) fn tags_are_read(&self) -> bool {
         self.production.is_some()
+    }
+
+    /// Whether the user's key rotates by itself, as far as the user's side tells, or does so now.
+    pub(crate) fn takes_part(&self) -> bool {
+        self.rotates_into.is_some() || self.rotation.is_some()
     }
 
     pub(crate) fn is_violation(&self) -> bool {

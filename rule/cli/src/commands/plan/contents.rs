@@ -71,9 +71,7 @@ impl Plan {
 
     /// The board.
     pub(super) fn entries(&self) -> impl Iterator<Item = (&Finding, &Key, Entry)> {
-        self.findings
-            .iter()
-            .flat_map(|finding| self.board.entries(finding).into_iter().map(move |(key, entry)| (finding, key, entry)))
+        self.board.all(self.findings.iter())
     }
 
     /// The steps for a user; none for a user who is in no violation.

@@ -24,14 +24,21 @@ struct Document<'a> {
     users: Vec<ToDo<'a>>,
 }
 
-/// A key on the board.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct OnBoard<'a> {
+struct User<'a> {
     account: &'a str,
     user_name: &'a str,
     user_id: Option<&'a str>,
     owner: Option<&'a str>,
+}
+
+/// A key on the board.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OnBoard<'a> {
+    #[serde(flatten)]
+    user: User<'a>,
     access_key_id: &'a str,
     create_date: DateTime<Utc>,
     state: Place,
@@ -44,10 +51,8 @@ struct OnBoard<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ToDo<'a> {
-    account: &'a str,
-    user_name: &'a str,
-    user_id: Option<&'a str>,
-    owner: Option<&'a str>,
+    #[serde(flatten)]
+    user: User<'a>,
     priority: &'static str,
     steps: Vec<StepToDo>,
     opt_in: Vec<String>,
@@ -75,12 +80,20 @@ pub(super) fn write(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out)
 }
 
+impl User<'_> {
+    fn of(finding: &Finding) -> User<'_> {
+        User {
+            account: &finding.account,
+            user_name: &finding.user_name,
+            user_id: finding.user_id.as_deref(),
+            owner: finding.owner.as_deref(),
+        }
+    }
+}
+
 fn on_board<'a>(finding: &'a Finding, key: &'a Key, entry: Entry) -> OnBoard<'a> {
     OnBoard {
-        account: &finding.account,
-        user_name: &finding.user_name,
-        user_id: finding.user_id.as_deref(),
-        owner: finding.owner.as_deref(),
+        user: User::of(finding),
         access_key_id: &key.access_key_id,
         create_date: key.create_date,
         state: entry.place,
@@ -102,10 +115,7 @@ fn to_do<'a>(finding: &'a Finding, plan: &Plan) -> Option<ToDo<'a>> {
     let steps: Vec<_> = plan.steps(finding).into_iter().map(step).collect();
     let opt_in: Vec<_> = opt_in(finding).iter().flatten().map(|arguments| command(arguments)).collect();
     (!steps.is_empty() || !opt_in.is_empty()).then(|| ToDo {
-        account: &finding.account,
-        user_name: &finding.user_name,
-        user_id: finding.user_id.as_deref(),
-        owner: finding.owner.as_deref(),
+        user: User::of(finding),
         priority: finding.priority().as_str(),
         steps,
         opt_in,

@@ -22,7 +22,7 @@ const SECRET: &str = "SECRET";
 
 /// `None`: the user's key does not rotate by itself.
 pub(super) fn steps(finding: &Finding, plan: &Plan) -> Option<Vec<Step>> {
-    if finding.rotates_into.is_none() && finding.rotation.is_none() {
+    if !finding.takes_part() {
         return None;
     }
     let entries = plan.board.entries(finding);
@@ -54,7 +54,7 @@ pub(super) fn steps(finding: &Finding, plan: &Plan) -> Option<Vec<Step>> {
 pub(super) fn opt_in(finding: &Finding) -> Option<[Vec<String>; 2]> {
     let is_used = |key: &Key| key.last_used.as_ref().is_some_and(|used| used.date.is_some());
     let is_worth_it = |key: &Key| key.state == KeyState::DueSoon || key.state == KeyState::Violation && is_used(key);
-    let knows = finding.tags_are_read() && finding.rotates_into.is_none() && finding.rotation.is_none();
+    let knows = finding.tags_are_read() && !finding.takes_part();
     if !knows || !finding.access_keys.iter().any(is_worth_it) {
         return None;
     }

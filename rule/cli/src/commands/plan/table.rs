@@ -5,6 +5,7 @@ use crate::output::{
     columns::{self, left},
     visible::on_one_line,
 };
+use policy::text::count;
 use std::{
     borrow::Cow,
     io::{self, Write},
@@ -41,7 +42,7 @@ pub(super) fn write(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
         .collect();
     columns::write(&columns, rows.iter().map(|row| row.each_ref().map(|cell| Cow::from(cell.as_str())).into()), out)?;
     let violations = plan.violations().count();
-    writeln!(out, "{}, {} in violation", number(rows.len(), "key"), number(violations, "user"))?;
+    writeln!(out, "{}, {} in violation", count(rows.len(), "key"), count(violations, "user"))?;
     let unknown = plan.records_unknown.iter().cloned().chain(plan.owners_unknown_sentence());
     for sentence in
         unknown.chain(plan.incomplete.iter().map(|account| format!("{account} is incomplete. It may have more keys.")))
@@ -49,8 +50,4 @@ pub(super) fn write(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{sentence}")?;
     }
     Ok(())
-}
-
-fn number(number: usize, what: &str) -> String {
-    policy::text::count(number, what)
 }

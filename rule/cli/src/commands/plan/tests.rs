@@ -21,24 +21,11 @@ use policy::{
     verdict::Compliance,
 };
 
-fn terms() -> Terms {
-    Terms {
-        scanned_at: "2026-03-01T12:00:00Z".parse().unwrap(),
-        max_access_key_age: 90,
-        warn_before_days: 14,
-        quiet_days: 45,
-        grace_days: 30,
-        rotate_after_days: 75,
-        settle_days: 7,
-        credential_report: false,
-    }
-}
-
 /// An access key: id, status, age in days, and how many days ago it was used; `None`: not read.
 type Spec<'a> = (&'a str, KeyStatus, i64, Option<Option<i64>>);
 
 fn finding(user: &str, keys: &[Spec<'_>], violations: &[&str]) -> Finding {
-    let now = terms().scanned_at;
+    let now = Terms::by_default().scanned_at;
     let key = |(id, status, age, used): &Spec<'_>| Key {
         access_key_id: (*id).to_owned(),
         description: None,
@@ -163,7 +150,7 @@ fn plan_of(findings: Vec<Finding>) -> Plan {
 
 /// With accounts whose data are incomplete.
 fn plan_without(incomplete: &[&str], findings: Vec<Finding>) -> Plan {
-    let mut result = ScanResult::new(terms(), None);
+    let mut result = ScanResult::new(Terms::by_default(), None);
     result.add(AccountScan { account: "111122223333".to_owned(), findings, ..AccountScan::default() });
     for account in incomplete {
         let error = Some("denied".to_owned());
@@ -350,7 +337,7 @@ fn what_a_runbook_deactivated_is_left_to_the_runbook() {
 fn rotates(keys: &[Spec<'_>], rotation: Option<Stage>) -> Finding {
     let rotation = rotation.map(|state| Rotation {
         state,
-        changed: Some(terms().scanned_at - TimeDelta::days(2)),
+        changed: Some(Terms::by_default().scanned_at - TimeDelta::days(2)),
         execution: None,
         secret: Some("arn".to_owned()),
         new_key: Some("NEW".to_owned()),
@@ -437,7 +424,7 @@ fn a_plan_for_some_people_says_whom_it_leaves_out() {
         (&["a"], &["platform"], &[], 0),
     ] {
         let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
-        let mut result = ScanResult::new(terms(), None);
+        let mut result = ScanResult::new(Terms::by_default(), None);
         result.add(AccountScan { findings: findings(), ..AccountScan::default() });
         let plan = Plan::new(result.finish(), &Wanted { user: texts(user), owner: texts(owner) });
         let users: Vec<_> = plan.findings.iter().map(|finding| finding.user_name.as_str()).collect();

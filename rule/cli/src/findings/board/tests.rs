@@ -19,19 +19,6 @@ fn days_ago(days: i64) -> DateTime<Utc> {
     now() - TimeDelta::days(days)
 }
 
-fn terms() -> Terms {
-    Terms {
-        scanned_at: now(),
-        max_access_key_age: 90,
-        warn_before_days: 14,
-        quiet_days: 45,
-        grace_days: 30,
-        rotate_after_days: 75,
-        settle_days: 7,
-        credential_report: false,
-    }
-}
-
 /// A key of so many days, with the state that the policy gives it.
 fn key(id: &str, age: i64) -> Key {
     let state = match age {
@@ -92,7 +79,7 @@ fn other(keys: &[Key]) -> Finding {
 }
 
 fn board(rotations_error: Option<&str>) -> Board {
-    let mut result = ScanResult::new(terms(), None);
+    let mut result = ScanResult::new(Terms::by_default(), None);
     let rotations_error = rotations_error.map(str::to_owned);
     result.accounts.push(AccountSummary {
         account: "111122223333".to_owned(),

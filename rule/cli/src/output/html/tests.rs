@@ -10,7 +10,7 @@ use crate::{
     output::evidence::EvidenceTotals,
 };
 use access_key_rotation::coverage::account::State;
-use chrono::{DateTime, TimeDelta};
+use chrono::TimeDelta;
 use policy::{
     access_key::{KeyState, KeyStatus},
     verdict::Compliance,
@@ -18,26 +18,13 @@ use policy::{
 
 const ACCOUNT: &str = "111122223333";
 
-fn terms() -> Terms {
-    Terms {
-        scanned_at: DateTime::parse_from_rfc3339("2026-03-01T12:00:00Z").unwrap().to_utc(),
-        max_access_key_age: 90,
-        warn_before_days: 14,
-        quiet_days: 45,
-        grace_days: 30,
-        rotate_after_days: 75,
-        settle_days: 7,
-        credential_report: false,
-    }
-}
-
 /// A compliant user with active keys of that many seconds.
 fn finding(name: &str, seconds: &[i64]) -> Finding {
     let key = |(number, seconds): (usize, &i64)| Key {
         access_key_id: format!("AKIA{name}{number}"),
         description: None,
         status: KeyStatus::Active,
-        create_date: terms().scanned_at - TimeDelta::seconds(*seconds),
+        create_date: Terms::by_default().scanned_at - TimeDelta::seconds(*seconds),
         age_days: seconds / 86_400,
         last_used: None,
         record: None,
@@ -77,7 +64,7 @@ fn page_of(result: ScanResult) -> String {
 }
 
 fn page(findings: Vec<Finding>) -> String {
-    page_by(terms(), findings, None)
+    page_by(Terms::by_default(), findings, None)
 }
 
 /// The page without markup, a space for each tag, and without style and script.
@@ -100,12 +87,12 @@ fn untrusted_text_never_becomes_markup() {
     let hostile = "<script>alert(1)</script>\"'&lt;\u{202e}\u{7}\r";
     let shown = "&lt;script&gt;alert(1)&lt;/script&gt;&quot;'&amp;lt;\u{fffd}\u{fffd}\u{fffd}";
     let h = || hostile.to_owned();
-    let used = Used { date: Some(terms().scanned_at), region: h(), service_name: h() };
+    let used = Used { date: Some(Terms::by_default().scanned_at), region: h(), service_name: h() };
     let key = Key {
         access_key_id: h(),
         description: Some(h()),
         status: KeyStatus::Inactive,
-        create_date: terms().scanned_at,
+        create_date: Terms::by_default().scanned_at,
         age_days: 0,
         last_used: Some(used),
         record: None,
@@ -123,7 +110,7 @@ fn untrusted_text_never_becomes_markup() {
         ..violation(hostile, 91)
     };
     let lost = || {
-        let create_date = terms().scanned_at;
+        let create_date = Terms::by_default().scanned_at;
         vec![Violation { account: h(), user_name: h(), access_key_id: h(), create_date }]
     };
     let hostile_coverage = Covered {
@@ -133,7 +120,7 @@ fn untrusted_text_never_becomes_markup() {
         last_evaluated: None,
         why: Some(h()),
     };
-    let mut result = ScanResult::new(terms(), None);
+    let mut result = ScanResult::new(Terms::by_default(), None);
     result.add(AccountScan {
         account: h(),
         name: Some(h()),
@@ -144,7 +131,7 @@ fn untrusted_text_never_becomes_markup() {
         ..AccountScan::default()
     });
     result.comparison = Some(Comparison {
-        scanned_at: terms().scanned_at,
+        scanned_at: Terms::by_default().scanned_at,
         fixed: lost(),
         exempt: lost(),
         new: lost(),
@@ -165,7 +152,7 @@ fn untrusted_text_never_becomes_markup() {
 fn untrusted_text_in_an_auditors_document_never_becomes_markup() {
     let hostile = "<script>alert(1)</script>\u{202e}";
     let h = || hostile.to_owned();
-    let mut result = ScanResult::new(terms(), None);
+    let mut result = ScanResult::new(Terms::by_default(), None);
     result.exemptions.push(Exempted {
         account: h(),
         user_name: h(),
@@ -248,7 +235,7 @@ fn an_incomplete_page_says_so_first_and_does_not_look_like_a_clean_one() {
         (vec![finding("young", &[86_400])], 1, "unknown"),
         (vec![violation("bot", 91)], 1, "at least 1"),
     ] {
-        let incomplete = page_by(terms(), findings.clone(), Some("sts:AssumeRole is denied"));
+        let incomplete = page_by(Terms::by_default(), findings.clone(), Some("sts:AssumeRole is denied"));
         assert!(incomplete.contains("<title>Incomplete: "), "{incomplete}");
         assert_says(
             &incomplete,
@@ -280,7 +267,7 @@ fn one_is_singular() {
     let one = page(vec![violation("bot", 91), finding("young", &[])]);
     assert!(one.contains("<title>1 non-compliant IAM user, 2026-03-01</title>"), "{one}");
     assert_says(&one, &["1 account ", "1 user: violations", "1 other user is compliant and not listed."]);
-    let terms = Terms { max_access_key_age: 1, warn_before_days: 1, quiet_days: 1, ..terms() };
+    let terms = Terms { max_access_key_age: 1, warn_before_days: 1, quiet_days: 1, ..Terms::by_default() };
     let days = page_by(terms, vec![violation("bot", 2)], None);
     assert_says(
         &days,
@@ -295,7 +282,7 @@ fn ages_are_counted_as_the_verdict_counts_them() {
     let mut inactive = finding("inactive", &[200 * DAY]);
     inactive.access_keys[0].status = KeyStatus::Inactive;
     let ages = |limit: u16, seconds: &[i64]| {
-        let terms = Terms { max_access_key_age: limit, ..terms() };
+        let terms = Terms { max_access_key_age: limit, ..Terms::by_default() };
         text(&page_by(terms, vec![finding("bot", seconds), inactive.clone()], None))
     };
     let said = ages(90, &[90 * DAY, 90 * DAY + 1]);
@@ -314,7 +301,7 @@ fn ages_are_counted_as_the_verdict_counts_them() {
 fn keys_fall_due_on_the_day_that_the_annotation_names() {
     const HOUR: i64 = 3600;
     let weeks = |warn: u16, hours: &[i64]| {
-        let terms = Terms { warn_before_days: warn, ..terms() };
+        let terms = Terms { warn_before_days: warn, ..Terms::by_default() };
         let findings = hours.iter().enumerate().map(|(n, left)| finding(&format!("u{n}"), &[(90 * 24 - left) * HOUR]));
         text(&page_by(terms, findings.collect(), None))
     };
@@ -329,7 +316,7 @@ fn keys_fall_due_on_the_day_that_the_annotation_names() {
 
 #[test]
 fn a_credential_report_knows_neither_exemptions_nor_owners() {
-    let terms = Terms { credential_report: true, ..terms() };
+    let terms = Terms { credential_report: true, ..Terms::by_default() };
     let page = page_by(terms, vec![violation("bot", 91)], None);
     assert_says(&page, &["From a credential report alone", "Users exempt unknown", "1 1 unknown 0 complete"]);
     assert!(!text(&page).contains("whom the credential report cleared"));
@@ -337,19 +324,19 @@ fn a_credential_report_knows_neither_exemptions_nor_owners() {
 
 #[test]
 fn changes_since_an_earlier_scan_are_counted_and_named() {
-    let mut result = ScanResult::new(terms(), None);
+    let mut result = ScanResult::new(Terms::by_default(), None);
     result.add(account(None, vec![Finding { since: Some(Since::New), ..violation("bot", 91) }], None));
     let list = |names: &[&str]| -> Vec<Violation> {
         let violation = |name: &&str| Violation {
             account: ACCOUNT.to_owned(),
             user_name: (*name).to_owned(),
             access_key_id: format!("AKIA{name}"),
-            create_date: terms().scanned_at,
+            create_date: Terms::by_default().scanned_at,
         };
         names.iter().map(violation).collect()
     };
     result.comparison = Some(Comparison {
-        scanned_at: terms().scanned_at - TimeDelta::days(1),
+        scanned_at: Terms::by_default().scanned_at - TimeDelta::days(1),
         fixed: list(&["f1", "f2"]),
         exempt: list(&["e1"]),
         new: list(&["n1", "n2", "n3"]),

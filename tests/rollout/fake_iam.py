@@ -169,6 +169,26 @@ class Iam:
                 return user
         raise InvalidClientTokenId("InvalidClientTokenId: The security token included in the request is invalid.")
 
+    # What happens to the script.
+
+    def fail(self, action, error):
+        """From now on, each call of the action fails."""
+
+        def before(called, parameters):
+            if called == action:
+                raise error
+
+        self.before = before
+
+    def end_after(self, action):
+        """Ends the next run after a call of the action."""
+
+        def before(called, parameters):
+            if self.calls and self.calls[-1] == action:
+                raise Ended()
+
+        self.before = before
+
     # What people do.
 
     def switch(self, user, key_id, status):

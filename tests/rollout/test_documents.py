@@ -334,11 +334,7 @@ def test_whole_documents_deactivate_reactivate_and_delete():
 def test_a_failed_read_fails_the_document(name, inputs):
     iam, _, off = account()
 
-    def before(action, parameters):
-        if action == "ListAccessKeys":
-            raise ClientError("AccessDenied when calling ListAccessKeys")
-
-    iam.before = before
+    iam.fail("ListAccessKeys", ClientError("AccessDenied when calling ListAccessKeys"))
     with pytest.raises(RuntimeError, match="AccessDenied"):
         run(iam, name, ResourceId=off.id, **inputs)
     assert iam.changes == [] and not {"TagUser", "PutParameter", "DeleteParameter"} & set(iam.calls)

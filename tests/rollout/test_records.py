@@ -432,11 +432,7 @@ def test_a_change_of_compliance_is_tagged_once_and_nothing_else_is():
 def test_a_tag_that_cannot_be_set_is_said_and_fails_no_run():
     iam = account(400)
 
-    def before(action, parameters):
-        if action == "TagUser":
-            raise ClientError("LimitExceeded when calling TagUser: 50 tags")
-
-    iam.before = before
+    iam.fail("TagUser", ClientError("LimitExceeded when calling TagUser: 50 tags"))
     output = iam.run("deactivate", iam.users["bot"].id)
     assert iam.users["bot"].keys[KEY].status == "Inactive" and iam.parameters.state(KEY) == "deactivated"
     assert output["Summary"] == (

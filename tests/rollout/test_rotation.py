@@ -275,11 +275,7 @@ def test_a_secret_that_cannot_be_read_is_blocked_and_nothing_is_made():
 def test_a_key_that_may_not_be_made_leaves_no_record():
     iam = account(80)
 
-    def before(action, parameters):
-        if action == "CreateAccessKey":
-            raise Refused("AccessDenied when calling CreateAccessKey")
-
-    iam.before = before
+    iam.fail("CreateAccessKey", Refused("AccessDenied when calling CreateAccessKey"))
     with pytest.raises(RuntimeError, match="AccessDenied when calling CreateAccessKey"):
         rotate(iam)
     assert iam.parameters.held == {}
@@ -310,11 +306,7 @@ def test_a_key_that_was_handed_out_is_never_taken_for_one_that_nobody_has():
     iam = account(80)
     secret = iam.secretsmanager.held[SECRET]
 
-    def before(action, parameters):
-        if iam.calls and iam.calls[-1] == "UpdateSecretVersionStage":
-            raise Ended()
-
-    iam.before = before
+    iam.end_after("UpdateSecretVersionStage")
     with pytest.raises(Ended):
         rotate(iam)
     iam.before = lambda action, parameters: None
@@ -332,11 +324,7 @@ def test_a_key_that_was_handed_out_is_never_taken_for_one_that_nobody_has():
 def test_a_new_key_that_does_not_work_yet_is_handed_out_by_the_next_run():
     iam = account(80)
 
-    def before(action, parameters):
-        if action == "GetCallerIdentity":
-            raise ClientError("InvalidClientTokenId")
-
-    iam.before = before
+    iam.fail("GetCallerIdentity", ClientError("InvalidClientTokenId"))
     with pytest.raises(RuntimeError, match="the new key AKIAMADE000000000000 does not work: InvalidClientTokenId"):
         rotate(iam)
     assert held(iam)["AccessKeyId"] == KEY

@@ -357,11 +357,7 @@ def ended_after(last, **known):
     """A user whose first run was ended after this call, a day ago."""
     iam = start(80, **known)
 
-    def before(action, parameters):
-        if iam.calls and iam.calls[-1] == last:
-            raise Ended()
-
-    iam.before = before
+    iam.end_after(last)
     with pytest.raises(Ended):
         iam.run("rotate", "ALL")
     iam.before = lambda action, parameters: None

@@ -267,11 +267,7 @@ def test_the_products_own_changes_cause_no_remediation_exception(keys, in_use, f
         key.last_used = START
     attempts, due = 0, 1
 
-    def before(action, parameters):
-        if action == fails:
-            raise ClientError(action)
-
-    iam.before = before
+    iam.fail(fails, ClientError(fails))
     record = iam.tag_user
 
     def tag_user(UserName, Tags):

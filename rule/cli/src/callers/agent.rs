@@ -1,12 +1,16 @@
-//! What a CloudTrail event's `userAgent` says of the program that called. The caller chooses this text, so it is a hint and never a proof.
+//! What a CloudTrail event's `userAgent` says of the program that called, and of where it runs. Whoever calls chooses this text, so it is a
+//! hint and never a proof.
 //!
-//! `products.rs` has the classes.
+//! The classes are those of `products.rs`, "AWS console" or "AWS service" for a name such as `cloudformation.amazonaws.com`, and "unknown".
+//! `userAgent`: <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html>
 
+mod place;
 mod products;
 
+pub(crate) use place::Place;
 use products::PRODUCTS;
 
-/// A caller's program, and where it runs as far as the user agent says so.
+/// A caller's program, and where it runs if its user agent says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Agent {
     class: &'static str,
@@ -17,69 +21,50 @@ pub(crate) struct Agent {
 /// What a program is for: this decides what replaces its access key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// An AWS SDK, with nothing that names the program.
+    /// An SDK, with nothing that names the program.
     Sdk,
-    /// The AWS CLI and AWS Tools for PowerShell: people and scripts.
+    /// The AWS CLI or AWS Tools for PowerShell, of a person or in a script.
     Cli,
-    /// A person at a screen.
+    /// A program with windows: a person uses it.
     Desktop,
-    /// A web browser or AWS's console.
+    /// AWS's console or another page in a browser.
     Console,
-    /// Deploys infrastructure, by hand or in a CI system.
+    /// Deploys, on a person's computer or in a CI system.
     Deployment,
     GitHub,
     GitLab,
     Buildkite,
-    CircleCi,
-    Bitbucket,
     Jenkins,
     AzureDevOps,
     Mobile,
-    /// Another company's service, or a program that watches accounts.
+    /// Watches accounts, often as another company's service.
     Monitoring,
-    /// Runs in a Kubernetes cluster.
+    /// Belongs to a Kubernetes cluster.
     Kubernetes,
-    /// AWS itself, on behalf of the key's user.
-    Service,
-    /// A server of one's own: databases, backups, brokers.
+    /// Runs on servers.
     Server,
+    /// AWS, on somebody's behalf.
+    Service,
+    /// Signs its requests without an SDK.
     Http,
     Unknown,
-}
-
-/// Where a program runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    Lambda,
-    Ecs,
-    CodeBuild,
-    CloudShell,
-    /// Amazon Linux's kernel, or Ubuntu's for AWS: EC2, or a container there.
-    Ec2,
-    Azure,
-    GoogleCloud,
-    /// macOS or Windows other than Windows Server: somebody's computer.
-    Workstation,
 }
 
 impl Agent {
     /// Reads CloudTrail's `userAgent`, which may be any text.
     pub(crate) fn of(user_agent: &str) -> Agent {
         let words: Vec<&str> = words(user_agent).collect();
-        let place = words
+        let names: Vec<&str> = words.iter().map(|word| within(word)).collect();
+        let (class, kind) = PRODUCTS
             .iter()
-            .find_map(|word| Place::named(word))
-            .or_else(|| words.iter().find_map(|word| Place::by_system(word)));
-        let product = PRODUCTS.iter().find(|(pattern, ..)| occurs(pattern, &words));
-        let (class, kind) = match product {
-            Some((_, class, kind)) => (*class, *kind),
-            None if is_service(&words) => ("AWS service", Kind::Service),
-            None => ("unknown", Kind::Unknown),
-        };
-        Agent { class, kind, place }
+            .find(|(pattern, ..)| occurs(pattern, &names))
+            .map(|(_, class, kind)| (*class, *kind))
+            .or_else(|| service(user_agent))
+            .unwrap_or(("unknown", Kind::Unknown));
+        Agent { class, kind, place: Place::of(&words) }
     }
 
-    /// The class, for tables and JSON's `agentClass`: "AWS SDK for Python", "Terraform", "unknown" …
+    /// The class, for tables and JSON's `agentClass`: "AWS SDK for Python", "Terraform", "unknown".
     pub(crate) fn class(&self) -> &'static str {
         self.class
     }
@@ -93,47 +78,7 @@ impl Agent {
     }
 }
 
-impl Place {
-    /// By what AWS sets as `AWS_EXECUTION_ENV`.
-    fn named(word: &str) -> Option<Place> {
-        let (name, value) = word.split_once('/')?;
-        if !["exec-env", "exec_env"].iter().any(|known| name.eq_ignore_ascii_case(known)) {
-            return None;
-        }
-        [
-            ("AWS_Lambda_", Place::Lambda),
-            ("AWS_ECS_", Place::Ecs),
-            ("CloudShell", Place::CloudShell),
-            ("EC2", Place::Ec2),
-        ]
-        .into_iter()
-        .find(|(prefix, _)| starts_with(value, prefix))
-        .map(|(_, place)| place)
-    }
-
-    /// By the operating system's name and its kernel's version.
-    fn by_system(word: &str) -> Option<Place> {
-        let (name, version) = word.strip_prefix("os/").unwrap_or(word).split_once(['/', '#'])?;
-        if name.eq_ignore_ascii_case("linux") {
-            // `5.10.201-191.748.amzn2.x86_64`, `5.4.0-1045-aws`
-            let parts = || version.split(['.', '-', '_']);
-            return parts().find_map(|part| match part {
-                "aws" => Some(Place::Ec2),
-                "azure" => Some(Place::Azure),
-                "gcp" | "gke" => Some(Place::GoogleCloud),
-                part if starts_with(part, "amzn") => Some(Place::Ec2),
-                part if part.eq_ignore_ascii_case("wsl2") => Some(Place::Workstation),
-                _ => None,
-            });
-        }
-        ["darwin", "macos", "mac_os_x"]
-            .iter()
-            .any(|known| name.eq_ignore_ascii_case(known))
-            .then_some(Place::Workstation)
-    }
-}
-
-/// The parts of a user agent, without what encloses or separates them.
+/// The parts of a user agent, without what encloses or separates them. S3's events have it in brackets.
 fn words(user_agent: &str) -> impl Iterator<Item = &str> {
     user_agent
         .split(|c: char| c.is_whitespace() || c == ',')
@@ -141,50 +86,48 @@ fn words(user_agent: &str) -> impl Iterator<Item = &str> {
         .filter(|word| !word.is_empty())
 }
 
-/// Whether a product is named. `name` is a word alone or before a version (`name/1.0`); `name/` has a version; `name*` begins the name
-/// before a version. Two names are two words in a row.
+/// What SDKs name on behalf of a program: `AWS_EXECUTION_ENV` and libraries. Any other word as it is.
+fn within(word: &str) -> &str {
+    ["exec-env/", "exec_env/", "lib/"].iter().find_map(|prefix| word.strip_prefix(prefix)).unwrap_or(word)
+}
+
+/// Whether the words name a product. In a pattern, `name` is a word alone or before its version (`name/1.0`, `name#1.0`, `name:1.0`),
+/// `name/` must have a version, `name*` may go on with anything but a letter (`name-cli/1.0`), and `*name` ends the name. Two names are two
+/// words in a row.
 fn occurs(pattern: &str, words: &[&str]) -> bool {
-    let pattern: Vec<&str> = pattern.split(' ').collect();
-    words.windows(pattern.len()).any(|window| window.iter().zip(&pattern).all(|(word, part)| is_named(part, word)))
+    let parts: Vec<&str> = pattern.split(' ').collect();
+    words.windows(parts.len()).any(|window| window.iter().zip(&parts).all(|(word, part)| is_named(part, word)))
 }
 
 fn is_named(part: &str, word: &str) -> bool {
-    let (name, version) = word.split_once('/').map_or((word, None), |(name, version)| (name, Some(version)));
-    match (part.strip_suffix('/'), part.strip_suffix('*')) {
-        (Some(part), _) => version.is_some() && name.eq_ignore_ascii_case(part),
-        (_, Some(part)) => version.is_some() && starts_with(name, part),
-        _ => name.eq_ignore_ascii_case(part),
+    let name = word.split(['/', '#', ':']).next().unwrap_or(word);
+    if let Some(part) = part.strip_suffix('/') {
+        name.len() < word.len() && name.eq_ignore_ascii_case(part)
+    } else if let Some(part) = part.strip_suffix('*') {
+        after(part, name).is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphabetic()))
+    } else if let Some(part) = part.strip_prefix('*') {
+        name.len()
+            .checked_sub(part.len())
+            .and_then(|start| name.get(start..))
+            .is_some_and(|end| end.eq_ignore_ascii_case(part))
+    } else {
+        name.eq_ignore_ascii_case(part)
     }
 }
 
-fn starts_with(text: &str, prefix: &str) -> bool {
-    text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+/// What follows a prefix in either case.
+fn after<'a>(prefix: &str, text: &'a str) -> Option<&'a str> {
+    let (start, rest) = text.split_at_checked(prefix.len())?;
+    start.eq_ignore_ascii_case(prefix).then_some(rest)
 }
 
-/// A service's name is all there is: `cloudformation.amazonaws.com`.
-fn is_service(words: &[&str]) -> bool {
-    matches!(words, [word] if super::address::is_service(word))
+/// A service's name is all there is: `cloudformation.amazonaws.com`, `console.ec2.amazonaws.com`.
+fn service(user_agent: &str) -> Option<(&'static str, Kind)> {
+    let name = user_agent.trim_matches(['[', ']']);
+    let is_console = || ["console.", "signin."].iter().any(|start| name.starts_with(start));
+    super::address::is_service(name)
+        .then(|| if is_console() { ("AWS console", Kind::Console) } else { ("AWS service", Kind::Service) })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_most_telling_product_wins() {
-        for (user_agent, class) in [
-            (
-                "APN/1.0 HashiCorp/1.0 Terraform/1.5.7 (+https://www.terraform.io) terraform-provider-aws/5.0.0 aws-sdk-go/1.44.0 (go1.19; linux; amd64)",
-                "Terraform",
-            ),
-            ("aws-cli/1.16.14 Python/2.7.5 Linux/3.10.0 botocore/1.12.4", "AWS CLI"),
-            ("[Boto3/1.9.0 Python/2.7 Linux/4 Botocore/1.12.0]", "AWS SDK for Python"),
-            ("cloudformation.amazonaws.com", "AWS service"),
-            ("curlew/1", "unknown"),
-            ("", "unknown"),
-            ("-", "unknown"),
-        ] {
-            assert_eq!(Agent::of(user_agent).class(), class, "{user_agent}");
-        }
-    }
-}
+mod tests;

@@ -34,8 +34,7 @@ fn advice(agent: &Agent, address: AddressClass) -> &'static Advice {
     match (agent.kind(), agent.place()) {
         (Kind::GitHub, _) => &GITHUB,
         (_, Some(Place::Lambda)) => &LAMBDA,
-        (_, Some(Place::Ecs)) => &ECS,
-        (_, Some(Place::CodeBuild)) => &CODEBUILD,
+        (_, Some(Place::Ecs | Place::Fargate)) => &ECS,
         (_, Some(Place::Ec2)) => &EC2,
         (Kind::Mobile, _) => &COGNITO,
         (Kind::Cli | Kind::Desktop | Kind::Console, _) => &LOGIN,

@@ -19,7 +19,7 @@ impl AddressClass {
             return AddressClass::AwsService;
         }
         // A call through an endpoint has the address within the VPC.
-        if vpc_endpoint_id.is_some_and(|id| id.starts_with("vpce-")) {
+        if vpc_endpoint_id.and_then(|id| id.strip_prefix("vpce-")).is_some_and(|rest| !rest.is_empty()) {
             return AddressClass::VpcEndpoint;
         }
         match source_ip.parse::<IpAddr>().map(|address| address.to_canonical()) {
@@ -76,3 +76,6 @@ fn of_v6(address: Ipv6Addr) -> AddressClass {
         AddressClass::Public
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,32 +21,25 @@ pub(crate) struct Agent {
 /// What a program is for: this decides what replaces its access key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// An SDK, with nothing that names the program.
-    Sdk,
-    /// The AWS CLI or AWS Tools for PowerShell, of a person or in a script.
+    /// A script, a server's program or anything else that names an SDK or a library alone.
+    Program,
+    /// A command line, of a person or in a script.
     Cli,
     /// A program with windows: a person uses it.
     Desktop,
-    /// AWS's console or another page in a browser.
-    Console,
+    /// Runs on people's phones, or in a browser.
+    App,
     /// Deploys, on a person's computer or in a CI system.
     Deployment,
     GitHub,
-    GitLab,
-    Buildkite,
-    Jenkins,
-    AzureDevOps,
-    Mobile,
+    /// A CI system that is an OIDC provider, as GitHub is.
+    Ci,
     /// Watches accounts, often as another company's service.
     Monitoring,
     /// Belongs to a Kubernetes cluster.
     Kubernetes,
-    /// Runs on servers.
-    Server,
-    /// AWS, on somebody's behalf.
-    Service,
-    /// Signs its requests without an SDK.
-    Http,
+    /// AWS's console, or a service on somebody's behalf.
+    Aws,
     Unknown,
 }
 
@@ -54,7 +47,7 @@ impl Agent {
     /// Reads CloudTrail's `userAgent`, which may be any text.
     pub(crate) fn of(user_agent: &str) -> Agent {
         let words: Vec<&str> = words(user_agent).collect();
-        let names: Vec<&str> = words.iter().map(|word| within(word)).collect();
+        let names: Vec<Name<'_>> = words.iter().map(|word| Name::of(word)).collect();
         let (class, kind) = PRODUCTS
             .iter()
             .find(|(pattern, ..)| occurs(pattern, &names))
@@ -88,30 +81,45 @@ fn words(user_agent: &str) -> impl Iterator<Item = &str> {
 
 /// What SDKs name on behalf of a program: `AWS_EXECUTION_ENV` and libraries. Any other word as it is.
 fn within(word: &str) -> &str {
-    ["exec-env/", "exec_env/", "lib/"].iter().find_map(|prefix| word.strip_prefix(prefix)).unwrap_or(word)
+    ["exec-env/", "exec_env/", "lib/"].into_iter().find_map(|prefix| after(prefix, word)).unwrap_or(word)
 }
 
-/// Whether the words name a product. In a pattern, `name` is a word alone or before its version (`name/1.0`, `name#1.0`, `name:1.0`),
-/// `name/` must have a version, `name*` may go on with anything but a letter (`name-cli/1.0`), and `*name` ends the name. Two names are two
-/// words in a row.
-fn occurs(pattern: &str, words: &[&str]) -> bool {
-    let parts: Vec<&str> = pattern.split(' ').collect();
-    words.windows(parts.len()).any(|window| window.iter().zip(&parts).all(|(word, part)| is_named(part, word)))
+/// A word's name, before its version: `name/1.0`, `name#1.0`, `name:1.0`.
+struct Name<'a> {
+    name: &'a str,
+    has_version: bool,
 }
 
-fn is_named(part: &str, word: &str) -> bool {
-    let name = word.split(['/', '#', ':']).next().unwrap_or(word);
-    if let Some(part) = part.strip_suffix('/') {
-        name.len() < word.len() && name.eq_ignore_ascii_case(part)
-    } else if let Some(part) = part.strip_suffix('*') {
-        after(part, name).is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphabetic()))
-    } else if let Some(part) = part.strip_prefix('*') {
-        name.len()
-            .checked_sub(part.len())
-            .and_then(|start| name.get(start..))
-            .is_some_and(|end| end.eq_ignore_ascii_case(part))
-    } else {
-        name.eq_ignore_ascii_case(part)
+impl<'a> Name<'a> {
+    fn of(word: &'a str) -> Name<'a> {
+        let word = within(word);
+        let (name, has_version) = word.split_once(['/', '#', ':']).map_or((word, false), |(name, _)| (name, true));
+        Name { name, has_version }
+    }
+
+    /// `name` is the name, `name/` is it with a version, `name*` may go on with anything but a letter (`name-cli/1.0`), and `*name` ends it.
+    fn is(&self, pattern: &str) -> bool {
+        let Name { name, has_version } = self;
+        if let Some(known) = pattern.strip_suffix('/') {
+            *has_version && name.eq_ignore_ascii_case(known)
+        } else if let Some(start) = pattern.strip_suffix('*') {
+            after(start, name).is_some_and(|rest| !rest.starts_with(char::is_alphabetic))
+        } else if let Some(end) = pattern.strip_prefix('*') {
+            name.len()
+                .checked_sub(end.len())
+                .and_then(|at| name.get(at..))
+                .is_some_and(|rest| rest.eq_ignore_ascii_case(end))
+        } else {
+            name.eq_ignore_ascii_case(pattern)
+        }
+    }
+}
+
+/// Whether a product is named, by one name or by two in a row.
+fn occurs(pattern: &str, names: &[Name<'_>]) -> bool {
+    match pattern.split_once(' ') {
+        None => names.iter().any(|name| name.is(pattern)),
+        Some((first, second)) => names.windows(2).any(|pair| matches!(pair, [a, b] if a.is(first) && b.is(second))),
     }
 }
 
@@ -125,8 +133,7 @@ fn after<'a>(prefix: &str, text: &'a str) -> Option<&'a str> {
 fn service(user_agent: &str) -> Option<(&'static str, Kind)> {
     let name = user_agent.trim_matches(['[', ']']);
     let is_console = || ["console.", "signin."].iter().any(|start| name.starts_with(start));
-    super::address::is_service(name)
-        .then(|| if is_console() { ("AWS console", Kind::Console) } else { ("AWS service", Kind::Service) })
+    super::address::is_service(name).then(|| (if is_console() { "AWS console" } else { "AWS service" }, Kind::Aws))
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub(crate) const USERS_AND_TAGS: &[&str] =
 pub(crate) const ACCESS_KEYS: &[&str] =
     &["ListAccessKeys", "GetAccessKeyLastUsed", "CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey"];
 pub(crate) const CREDENTIAL_REPORT: &[&str] = &["GenerateCredentialReport", "GetCredentialReport"];
+pub(crate) const OTHER_CREDENTIALS: &[&str] = &["GetAccountSummary", "ListServiceSpecificCredentials"];
 pub(crate) const REMEDIATION: &[&str] =
     &["DescribeConfigRuleEvaluationStatus", "DescribeConfigRules", "DescribeRemediationExceptions"];
 pub(crate) const ROLES: &[&str] = &["AssumeRole", "GetCallerIdentity"];
@@ -280,7 +281,7 @@ async fn no_action_of_the_local_aws_is_left_out() {
     let driven = [
         &[USERS_AND_TAGS, ACCESS_KEYS, CREDENTIAL_REPORT, ROLES, CONFIG_RESULTS, REMEDIATION][..],
         &[ORGANIZATION, RECORDER, ORGANIZATION_PACKS, EVENTS, DOCUMENTS_AND_FUNCTIONS, PARAMETERS, LOOKUPS],
-        &[SECRETS],
+        &[SECRETS, OTHER_CREDENTIALS],
     ];
     assert_eq!(known.collect::<BTreeSet<_>>(), driven.concat().concat().into_iter().collect());
 }

@@ -1,12 +1,15 @@
 //! IAM and STS of the local AWS, by the AWS CLI.
 
 use crate::{
-    aws_cli::{ACCESS_KEYS, CREDENTIAL_REPORT, Cli, ROLES, USERS_AND_TAGS, administrator, assert_error, each},
+    aws_cli::{
+        ACCESS_KEYS, CREDENTIAL_REPORT, Cli, OTHER_CREDENTIALS, ROLES, USERS_AND_TAGS, administrator, assert_error,
+        each,
+    },
     support::*,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::TimeDelta;
-use local_aws::{Credentials, FaultKind, KeyStatus, REGION, World};
+use local_aws::{AllUsers, Credentials, FaultKind, KeyStatus, REGION, World};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -207,4 +210,70 @@ async fn credential_report() {
         cli.aws.world().account(MEMBER).set_key_status("bot", &key, status);
     }
     cli.assert_drove(CREDENTIAL_REPORT);
+}
+
+#[tokio::test]
+async fn other_credentials() {
+    let (git, bedrock) = ("codecommit.amazonaws.com", "bedrock.amazonaws.com");
+    let mut world = World::new(today());
+    let account = world.account(MEMBER);
+    for user in ["bot", "other"] {
+        account.create_user(user, today() - days(400));
+        account.create_service_specific_credential(user, git, today() - days(300), None).unwrap();
+    }
+    let expires = Some(today() + days(30));
+    let id = account.create_service_specific_credential("bot", bedrock, today() - days(60), expires).unwrap();
+    account.set_service_specific_credential_status("bot", &id, KeyStatus::Inactive);
+    let cli = Cli::start(world).await;
+
+    let present =
+        async || cli.run("iam get-account-summary").await.unwrap()["SummaryMap"]["AccountAccessKeysPresent"].take();
+    assert_eq!(present().await, 0);
+    cli.aws.world().account(MEMBER).create_root_access_key(today() - days(4000));
+    assert_eq!(present().await, 1);
+
+    let list = "iam list-service-specific-credentials";
+    let listed = async |options: &str| {
+        let answer = cli.run(&format!("{list} {options}")).await.unwrap();
+        let each = each(&answer["ServiceSpecificCredentials"], "UserName").join(" ");
+        (each, answer["Marker"].as_str().map(str::to_owned))
+    };
+    assert_eq!(listed("--all-users").await, ("bot bot other".to_owned(), None));
+    let (first, marker) = listed("--all-users --max-items 2").await;
+    assert_eq!(first, "bot bot");
+    let rest = format!("--all-users --max-items 2 --marker {}", marker.unwrap());
+    assert_eq!(listed(&rest).await, ("other".to_owned(), None));
+    assert_eq!(listed(&format!("--user-name bot --service-name {git}")).await.0, "bot");
+    assert_eq!(listed("--all-users --service-name logs.amazonaws.com").await.0, "");
+
+    let credentials = cli.run(&format!("{list} --user-name bot")).await.unwrap()["ServiceSpecificCredentials"].take();
+    let credential = |n: usize, field: &str| credentials[n].get(field).and_then(Value::as_str);
+    assert_eq!(
+        [credential(0, "ServiceUserName"), credential(0, "ExpirationDate")],
+        [Some("bot-at-444455556666"), None]
+    );
+    let expected = json!({
+        "UserName": "bot",
+        "Status": "Inactive",
+        "ServiceCredentialAlias": "bot-at-0001",
+        "CreateDate": "2025-12-31T12:00:00Z",
+        "ExpirationDate": "2026-03-31T12:00:00Z",
+        "ServiceSpecificCredentialId": id,
+        "ServiceName": bedrock,
+    });
+    assert_eq!(credentials[1], expected);
+
+    let operation = "ListServiceSpecificCredentials";
+    let both = format!("{list} --all-users --user-name bot");
+    assert_error(cli.run(&both).await, "ValidationError", operation);
+    assert_error(cli.run(&format!("{list} --user-name nobody")).await, "NoSuchEntity", operation);
+    assert_error(
+        cli.run(&format!("{list} --all-users --service-name s3.amazonaws.com")).await,
+        "NotSupportedService",
+        operation,
+    );
+    cli.aws.world().account(MEMBER).list_service_specific_credentials(AllUsers::OfOneService);
+    assert_error(cli.run(&format!("{list} --all-users")).await, "ValidationError", operation);
+    assert_eq!(listed(&format!("--all-users --service-name {git}")).await.0, "bot other");
+    cli.assert_drove(OTHER_CREDENTIALS);
 }

@@ -10,14 +10,15 @@ use crate::cloud_trail::Trail;
 use crate::config_rule::{ConfigRule, Delivery, EvaluationResult, ResultToken};
 use crate::error::AwsError;
 use crate::ids;
+use crate::other_credentials::AllUsers;
 use crate::regional::Regional;
 use crate::secrets_manager::secret::Secrets;
 use crate::ssm::parameters::Parameters;
 use crate::user::{AccessKey, KeyStatus, LastUsed, User};
 
 // Quotas that IAM does not raise.
-const USERS_PER_ACCOUNT: usize = 5000;
-const ACCESS_KEYS_PER_USER: usize = 2;
+pub(crate) const USERS_PER_ACCOUNT: usize = 5000;
+pub(crate) const ACCESS_KEYS_PER_USER: usize = 2;
 
 static NO_RESULTS: BTreeMap<String, EvaluationResult> = BTreeMap::new();
 
@@ -30,6 +31,9 @@ pub struct Account {
     pub(crate) secrets: Secrets,
     pub(crate) trail: Trail,
     pub(crate) credential_report: Option<CredentialReport>,
+    /// When each access key of the root user was created.
+    pub(crate) root_access_keys: Vec<DateTime<Utc>>,
+    pub(crate) all_users: AllUsers,
     /// How long a new access key does not work.
     pub(crate) key_delay: TimeDelta,
     pub(crate) result_tokens: HashMap<String, ResultToken>,
@@ -67,6 +71,8 @@ impl Account {
             secrets: Secrets::default(),
             trail: Trail::default(),
             credential_report: None,
+            root_access_keys: Vec::new(),
+            all_users: AllUsers::OfEveryService,
             key_delay: TimeDelta::zero(),
             result_tokens: HashMap::new(),
             rng: Rng::with_seed(seed),
@@ -131,6 +137,7 @@ impl Account {
             path: path.to_owned(),
             created: created.trunc_subsecs(0),
             keys: Vec::new(),
+            service_specific_credentials: Vec::new(),
             tags: BTreeMap::new(),
         };
         let id = user.id.clone();

@@ -1,8 +1,9 @@
-//! IAM, version 2010-05-08: the actions on users, access keys, tags and the credential report.
+//! IAM, version 2010-05-08: the actions on users, access keys, tags and the credential report, and listings of other credentials.
 
 mod access_keys;
 mod context;
 mod credential_report;
+mod other_credentials;
 mod tags;
 mod users;
 
@@ -34,6 +35,8 @@ pub(crate) fn answer(
         "ListAccessKeys" => access_keys::list(cx).map(Some),
         "GetAccessKeyLastUsed" => access_keys::last_used(cx).map(Some),
         "CreateAccessKey" => access_keys::create(cx).map(Some),
+        "GetAccountSummary" => Ok(Some(other_credentials::summary(cx))),
+        "ListServiceSpecificCredentials" => other_credentials::list(cx).map(Some),
         "GenerateCredentialReport" => Ok(Some(credential_report::generate(cx))),
         "GetCredentialReport" => credential_report::get(cx).map(Some),
         "UpdateAccessKey" => access_keys::update(cx).map(|()| None),

@@ -22,6 +22,11 @@ pub(crate) fn access_key_id(rng: &mut Rng) -> String {
     format!("AKIA{}", text(rng, BASE32, 16))
 }
 
+/// A service-specific credential's id: `ACCA` and 17 characters.
+pub(crate) fn service_specific_credential_id(rng: &mut Rng) -> String {
+    format!("ACCA{}", text(rng, BASE32, 17))
+}
+
 /// A session's access key id: `ASIA` and 16 characters.
 pub(crate) fn session_key_id(rng: &mut Rng) -> String {
     format!("ASIA{}", text(rng, BASE32, 16))

@@ -5,6 +5,8 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
+use crate::other_credentials::ServiceSpecificCredential;
+
 /// An IAM user.
 #[derive(Clone, Debug)]
 pub struct User {
@@ -20,6 +22,8 @@ pub struct User {
     pub created: DateTime<Utc>,
     /// The access keys in order of creation: two at most.
     pub keys: Vec<AccessKey>,
+    /// The service-specific credentials in order of creation.
+    pub service_specific_credentials: Vec<ServiceSpecificCredential>,
     /// The tags by key. No two keys differ only in case.
     pub tags: BTreeMap<String, String>,
 }

@@ -48,11 +48,17 @@ pub(super) fn get(cx: &Context<'_>) -> Result<Xml> {
 
 fn csv(account: &Account) -> String {
     let unused = "N/A,N/A,N/A";
+    let root_key = |slot: usize| match account.root_access_keys.get(slot) {
+        None => format!("false,N/A,{unused}"),
+        Some(created) => format!("true,{},{unused}", date(*created)),
+    };
     let root = format!(
         "<root_account>,arn:aws:iam::{}:root,{},not_supported,no_information,not_supported,not_supported,true,\
-         false,N/A,{unused},false,N/A,{unused},false,N/A,false,N/A",
+         {},{},false,N/A,false,N/A",
         account.id(),
-        date(account.created())
+        date(account.created()),
+        root_key(0),
+        root_key(1)
     );
     let rows = account.users().map(|user| {
         let User { name, arn, created, .. } = user;

@@ -2,7 +2,7 @@
 
 /// Each action that the templates allow the function, the coverage check or the evaluation role, with its purpose. Tests compare it
 /// with the templates, and the templates with the calls that are made.
-pub const PURPOSES: [(&str, &str); 24] = [
+pub const PURPOSES: [(&str, &str); 26] = [
     ("iam:ListUsers", "the users"),
     ("iam:ListAccessKeys", "keys and their age"),
     (
@@ -36,4 +36,6 @@ pub const PURPOSES: [(&str, &str); 24] = [
         "`scan`, `plan`, `evidence` and the doctor: the runbooks' records of keys and of rotations",
     ),
     ("ssm:GetServiceSetting", "the doctor"),
+    ("iam:GetAccountSummary", "`scan`, `evidence` and the doctor: whether the root user has access keys"),
+    ("iam:ListServiceSpecificCredentials", "`scan`, `evidence` and the doctor: service-specific credentials"),
 ];

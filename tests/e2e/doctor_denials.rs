@@ -15,6 +15,8 @@ async fn each_permission_that_the_role_lacks_is_named_and_what_depends_on_it_is_
         ("iam:ListAccessKeys", 1),
         ("iam:GetUser", 0),
         ("iam:GetAccessKeyLastUsed", 0),
+        ("iam:GetAccountSummary", 0),
+        ("iam:ListServiceSpecificCredentials", 0),
         ("config:GetComplianceDetailsByConfigRule", 0),
         ("config:PutEvaluations", 0),
     ] {

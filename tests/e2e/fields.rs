@@ -48,6 +48,7 @@ async fn every_field_and_column_has_a_row_in_the_manual() {
             let id = account.user(user).unwrap().id.clone();
             account.set_parameter(&format!("/access-key-rotation/users/{id}"), "anything");
         }
+        account.create_service_specific_credential("old", "codecommit.amazonaws.com", Utc::now(), None).unwrap();
         account.tag_user("exempt", "access-key-rotation:exempt-until", "2099-12-31");
         account.tag_user("exempt", "access-key-rotation:exempt-owner", "payments");
     }

@@ -55,6 +55,7 @@ mod notices;
 mod notices_failing;
 mod offline;
 mod organization;
+mod other_credentials;
 mod pack_command;
 mod permissions;
 mod plan;

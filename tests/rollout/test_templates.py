@@ -155,6 +155,7 @@ def test_the_command_line_has_the_evaluation_role_if_its_own_is_given(account):
         "ReadRemediation",
         "ReadRunbooks",
         "ReadScriptLogging",
+        "ReadOtherCredentials",
         "ReadRecords",
     ]
     runbooks = statements["ReadRunbooks"]["Resource"]

@@ -37,9 +37,11 @@ mod commands {
 mod findings {
     pub(crate) mod board;
     pub(crate) mod comparison;
+    pub(crate) mod credential_listing;
     pub(crate) mod exemptions;
     pub(crate) mod finding;
     pub(crate) mod organization_scan;
+    pub(crate) mod other_credentials;
     pub(crate) mod progress;
     pub(crate) mod record;
     pub(crate) mod records;

@@ -53,6 +53,7 @@ mod findings {
     pub(crate) mod comparison;
     pub(crate) mod exemptions;
     pub(crate) mod finding;
+    pub(crate) mod other_credentials;
     pub(crate) mod record;
     pub(crate) mod report_scan;
     pub(crate) mod rotation;

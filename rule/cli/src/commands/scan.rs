@@ -71,7 +71,14 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
     }
     if args.format == Format::Csv {
         tell_left_out(&result.left_out);
-        for sentence in result.accounts.iter().filter_map(AccountSummary::records_sentence) {
+        let accounts = result.accounts.iter();
+        let sentences = accounts.flat_map(|account| {
+            let records = account.records_sentence().into_iter();
+            // Those of a report have been said.
+            let root = if result.is_from_reports() { Vec::new() } else { account.root_sentences() };
+            records.chain(root).chain(account.credentials_sentence()).chain(account.unread_sentences())
+        });
+        for sentence in sentences {
             let _ = writeln!(stderr(), "access-key-rotation: {sentence}");
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     args::{order::Order, runbook_days::RunbookDays},
-    findings::{record::Record, rotation::Rotation},
+    findings::{other_credentials::OtherCredentials, record::Record, rotation::Rotation},
 };
 use access_key_rotation::coverage::account::{Coverage, State, several_rules};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -114,10 +114,8 @@ pub(crate) struct AccountSummary {
     /// Keys of all users that are older than the limit, but not active.
     #[serde(default)]
     pub(crate) old_inactive_keys: usize,
-    /// The access keys of the root user, which the rule does not cover; `None` if they were not read. Only a credential report has
-    /// them.
-    #[serde(default)]
-    pub(crate) root_access_keys: Option<Vec<Key>>,
+    #[serde(flatten)]
+    pub(crate) other_credentials: OtherCredentials,
     /// Why the runbooks' records of keys are unknown; `None` if they were read, and for a credential report.
     #[serde(default)]
     pub(crate) records_error: Option<String>,
@@ -329,23 +327,6 @@ impl AccountSummary {
             (None, None) => return None,
         };
         Some(format!("{}: the runbooks' records of {of_what} are unknown. {error}", self.account))
-    }
-
-    /// One sentence about each access key of the root user.
-    pub(crate) fn root_sentences(&self) -> impl Iterator<Item = String> {
-        self.root_access_keys.iter().flatten().map(|key| {
-            let used = match key.last_used.as_ref().and_then(|used| used.date) {
-                Some(date) => format!("last used {}", date.date_naive()),
-                None => "no use on record".to_owned(),
-            };
-            format!(
-                "{}: the root user has an access key, which the rule does not cover ({}, created or last activated {}, {used}). \
-                 Replace it with a role, then delete it: sign in as the root user.",
-                self.account,
-                key.status.as_str().to_lowercase(),
-                key.create_date.date_naive()
-            )
-        })
     }
 }
 

@@ -6,6 +6,7 @@ use crate::{
         comparison::Earlier,
         exemptions::read_exemptions,
         finding::{Covered, Finding, Terms},
+        other_credentials::OtherCredentials,
         progress::Progress,
         records::Records,
         rotation::{Rotation, Stage},
@@ -13,12 +14,14 @@ use crate::{
     },
 };
 use access_key_rotation::{
+    aws::account::Account,
     coverage::account::read,
     metrics::Metrics,
     scan::scan,
     user::{Evaluated, Evaluator},
 };
-use futures_util::{StreamExt, stream};
+use chrono::{DateTime, Utc};
+use futures_util::{StreamExt, future::join, stream};
 use policy::access_key::{AccessKey, KeyState, KeyStatus};
 use std::{path::Path, sync::Arc};
 
@@ -80,7 +83,8 @@ async fn scan_account(
         Err(error) => return AccountScan { error: Some(error.to_string()), ..AccountScan::default() },
     };
     // Before the keys: if a record then says that a runbook switched a key off which is on, somebody switched it on again.
-    let records = &Records::read(&account).await;
+    let (records, other_credentials) = join(Records::read(&account), others(&account, session.now, reader)).await;
+    let records = &records;
     let evaluator = Evaluator {
         account: &account,
         parameters: &scope.rule.parameters,
@@ -116,9 +120,18 @@ async fn scan_account(
         findings,
         exemptions,
         coverage,
+        other_credentials,
         records_errors: records.errors(&account),
         error,
         ..AccountScan::default()
+    }
+}
+
+/// The credentials that the rule does not cover. A plan is about those that it does.
+async fn others(account: &Account<'_>, now: DateTime<Utc>, reader: Reader<'_>) -> OtherCredentials {
+    match reader {
+        Reader::Plan => OtherCredentials::default(),
+        Reader::Scan | Reader::Auditor { .. } => OtherCredentials::read(account, now).await,
     }
 }
 

@@ -9,6 +9,7 @@ use crate::{
     findings::{
         comparison::Earlier,
         finding::{Finding, Key, Terms},
+        other_credentials::OtherCredentials,
         scan_result::{AccountScan, ScanResult},
     },
 };
@@ -34,7 +35,7 @@ const ADDITIONAL: &str = "additional_credentials_info";
 
 /// The limits of findings from credential reports.
 pub(crate) const LIMITS: &str = "This comes from credential reports, and is as old as they are: a key that was \
-    switched off and on again looks new in them, and they show no exemptions, no key ids and no records of the runbooks.";
+    switched off and on again looks new in them, and they show no exemptions, no key ids, no service-specific credentials and no records of the runbooks.";
 
 const NOT_A_REPORT: &str = "not a credential report";
 
@@ -77,7 +78,8 @@ pub(crate) fn scan_reports(
             Ok(report) if !result.accounts.iter().any(|other| other.account == report.account) => {
                 let CredentialReport { account, findings, root_access_keys, unknown } = report;
                 let error = named(&unknown, findings.len());
-                result.add(AccountScan { account, findings, root_access_keys, error, ..AccountScan::default() });
+                let other_credentials = OtherCredentials::of_report(root_access_keys);
+                result.add(AccountScan { account, findings, other_credentials, error, ..AccountScan::default() });
             }
             Ok(report) => {
                 let error = format!("a second report for account {}. Pass one report for each account", report.account);

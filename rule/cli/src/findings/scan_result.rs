@@ -6,7 +6,8 @@ use crate::{
     findings::{
         comparison::{Comparison, Earlier},
         exemptions::{Exempted, sort},
-        finding::{AccountSummary, Covered, Finding, Key, Terms},
+        finding::{AccountSummary, Covered, Finding, Terms},
+        other_credentials::{OtherCredentials, ServiceSpecificCredential},
     },
 };
 
@@ -32,8 +33,7 @@ pub(crate) struct AccountScan {
     pub(crate) findings: Vec<Finding>,
     pub(crate) exemptions: Vec<Exempted>,
     pub(crate) coverage: Option<Covered>,
-    /// The root user's keys, if they were read.
-    pub(crate) root_access_keys: Option<Vec<Key>>,
+    pub(crate) other_credentials: OtherCredentials,
     /// Why the runbooks' records of keys are unknown, and those of rotations.
     pub(crate) records_errors: [Option<String>; 2],
     /// The missing data, and the reason.
@@ -56,7 +56,7 @@ impl ScanResult {
 
     /// Adds an account: the findings of its users, and an error if some are missing.
     pub(crate) fn add(&mut self, scan: AccountScan) {
-        let AccountScan { account, name, mut findings, exemptions, coverage, root_access_keys, records_errors, error } =
+        let AccountScan { account, name, mut findings, exemptions, coverage, other_credentials, records_errors, error } =
             scan;
         let [records_error, rotations_error] = records_errors;
         let count = |counts: fn(&Finding) -> bool| findings.iter().filter(|finding| counts(finding)).count();
@@ -67,7 +67,7 @@ impl ScanResult {
             users_non_compliant: count(Finding::is_violation),
             users_exempt: (!self.terms.credential_report).then(|| count(|finding| finding.exempt == Some(true))),
             old_inactive_keys: findings.iter().map(|finding| finding.old_inactive_keys.len()).sum(),
-            root_access_keys,
+            other_credentials,
             records_error,
             rotations_error,
             error,
@@ -107,6 +107,20 @@ impl ScanResult {
     /// The violations, which come before all other findings.
     pub(crate) fn violations(&self) -> impl Iterator<Item = &Finding> + Clone {
         self.findings.iter().take_while(|finding| finding.is_violation())
+    }
+
+    /// The service-specific credentials of all accounts, the most urgent first, each with its account.
+    pub(crate) fn service_specific_credentials(&self) -> Vec<(&str, &ServiceSpecificCredential)> {
+        let mut all: Vec<_> = self
+            .accounts
+            .iter()
+            .flat_map(|summary| {
+                let credentials = summary.other_credentials.service_specific_credentials().iter();
+                credentials.map(|credential| (summary.account.as_str(), credential))
+            })
+            .collect();
+        all.sort_by(|(_, a), (_, b)| a.rank().cmp(&b.rank()));
+        all
     }
 
     pub(crate) fn has_violations(&self) -> bool {

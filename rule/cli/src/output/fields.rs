@@ -49,9 +49,29 @@ pub(crate) const OBJECTS: &[Object] = &[
             ),
             ("oldInactiveKeys", "number", "keys of all users that are older than the limit, but not active"),
             (
+                "rootAccessKeysPresent",
+                "number or null",
+                "IAM's `AccountAccessKeysPresent`: 0 if the root user has no access key; null if that was not read",
+            ),
+            (
                 "rootAccessKeys",
                 "list or null",
-                "the root user's access keys, with the fields of `accessKeys`; null if they were not read, as in a scan of AWS",
+                "the root user's access keys, with the fields of `accessKeys`, which only a credential report has",
+            ),
+            (
+                "rootAccessKeysError",
+                "text or null",
+                "why it is unknown whether the root user has access keys; null for a credential report",
+            ),
+            (
+                "serviceSpecificCredentials",
+                "list or null",
+                "the service-specific credentials of all users, the most urgent first; null if they were not read, and for a credential report",
+            ),
+            (
+                "serviceSpecificCredentialsError",
+                "text or null",
+                "why the service-specific credentials are unknown or, if there is a list, why some may be missing",
             ),
             (
                 "recordsError",
@@ -64,6 +84,19 @@ pub(crate) const OBJECTS: &[Object] = &[
                 "why the runbooks' records of rotations are unknown; null if they were read, and for a credential report",
             ),
             ("error", "text or null", "what is missing and why; null if the account is complete"),
+        ],
+    },
+    Object {
+        output: "scan --format json",
+        within: "serviceSpecificCredentials",
+        fields: &[
+            ("userName", "text", "the user's name"),
+            ("serviceName", "text", "the service, such as `codecommit.amazonaws.com`"),
+            ("serviceSpecificCredentialId", "text", "the id, `ACCA…`"),
+            ("status", "text", "`Active`, `Inactive` or `Expired`, as in IAM"),
+            ("createDate", "time", "when the credential was created"),
+            ("ageDays", "number", "the age in whole days"),
+            ("expirationDate", "time or null", "when it expires; null if never"),
         ],
     },
     Object {

@@ -3,6 +3,7 @@
 //! The file loads nothing: it contains its style and script, and its content security policy allows these two, by their hashes,
 //! and nothing else. Without the script, only sorting and filtering are missing.
 
+mod credentials;
 mod evidence;
 mod numbers;
 mod parts;
@@ -12,10 +13,7 @@ mod users;
 
 use crate::{
     args::targets::left_out_line,
-    findings::{
-        finding::{AccountSummary, Terms},
-        scan_result::ScanResult,
-    },
+    findings::{finding::AccountSummary, scan_result::ScanResult},
     output::evidence::Evidence,
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -39,7 +37,8 @@ pub(crate) fn write(result: &ScanResult, evidence: Option<&Evidence>, out: &mut 
         @if let Some(evidence) = evidence { (evidence::before_totals(evidence)) }
         @if terms.credential_report { (credential_report()) }
         (records_unknown(accounts))
-        (root_keys(accounts))
+        (credentials::root_keys(accounts))
+        (credentials::unread(accounts))
         (totals.tiles(terms, accounts))
         @if let Some(comparison) = comparison { (numbers::changes(comparison)) }
         div.charts { (totals.ages(terms)) (totals.due(terms)) }
@@ -56,13 +55,13 @@ pub(crate) fn write(result: &ScanResult, evidence: Option<&Evidence>, out: &mut 
     );
     // This opens and closes the elements by hand, since the users between them are written one by one.
     writeln!(out, "{}\n<html lang=\"en\">\n{}\n<body>", DOCTYPE.into_string(), head(&title).into_string())?;
-    let has_old_keys = accounts.iter().any(|account| account.old_inactive_keys > 0);
-    let header = header(terms, evidence.is_some(), has_old_keys);
+    let header = header(result, evidence.is_some());
     writeln!(out, "{}\n<main>\n{}", header.into_string(), before.into_string())?;
     users::write_users(result, &totals, out)?;
     users::write_old_keys(result, out)?;
     records::write_records(result, out)?;
     rotations::write_rotations(result, out)?;
+    credentials::write_credentials(result, out)?;
     writeln!(out, "</main>\n{}\n</body>\n</html>", foot().into_string())
 }
 
@@ -89,7 +88,11 @@ fn hash(text: &str) -> String {
     format!("sha256-{}", BASE64_STANDARD.encode(Sha256::digest(text)))
 }
 
-fn header(terms: &Terms, is_evidence: bool, has_old_keys: bool) -> Markup {
+fn header(result: &ScanResult, is_evidence: bool) -> Markup {
+    let ScanResult { terms, accounts, .. } = result;
+    let has_old_keys = accounts.iter().any(|account| account.old_inactive_keys > 0);
+    let has_credentials =
+        accounts.iter().any(|account| !account.other_credentials.service_specific_credentials().is_empty());
     let limit = number(terms.max_access_key_age, "day");
     html! {
         header {
@@ -101,13 +104,14 @@ fn header(terms: &Terms, is_evidence: bool, has_old_keys: bool) -> Markup {
                     "Users with keys due within " (number(terms.warn_before_days, "day")) " are listed too. "
                 }
                 "A key in violation is in use if it was used within " (number(terms.quiet_days, "day")) " before the scan. "
-                "Access keys of the root user are not covered."
+                "Access keys of the root user and service-specific credentials have no verdict: the page only names them."
             }
             nav aria-label="On this page" {
                 a href="#accounts" { "Accounts" } " "
                 @if is_evidence { a href="#exemptions" { "Exemptions" } " " }
                 a href="#users" { "Users" } " "
-                @if has_old_keys { a href="#old-keys" { "Old inactive keys" } }
+                @if has_old_keys { a href="#old-keys" { "Old inactive keys" } " " }
+                @if has_credentials { a href="#service-credentials" { "Service-specific credentials" } }
             }
         }
     }
@@ -142,19 +146,6 @@ fn records_unknown(accounts: &[AccountSummary]) -> Markup {
             section.notice aria-labelledby="records-unknown" {
                 h2 #records-unknown { "Records unknown: " (number(sentences.len(), "account")) }
                 p { "What a runbook deactivated or rotates, and what somebody switched on again, looks like any other key there." }
-                ul { @for sentence in &sentences { li { (Theirs(sentence)) } } }
-            }
-        }
-    }
-}
-
-/// The root users who have access keys, as far as that was read.
-fn root_keys(accounts: &[AccountSummary]) -> Markup {
-    let sentences: Vec<_> = accounts.iter().flat_map(AccountSummary::root_sentences).collect();
-    html! {
-        @if !sentences.is_empty() {
-            section.notice.alert aria-labelledby="root" {
-                h2 #root { "Root access keys: " (grouped(sentences.len())) }
                 ul { @for sentence in &sentences { li { (Theirs(sentence)) } } }
             }
         }

@@ -11,7 +11,7 @@ use crate::{
     },
     output::{
         aws_cli::{before_deletion, deletion},
-        columns::{self, left},
+        columns::{self, left, right},
         visible::on_one_line,
     },
 };
@@ -37,6 +37,7 @@ pub(crate) fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> 
     old_inactive_keys(result, out)?;
     records(result, out)?;
     rotations(result, out)?;
+    service_specific_credentials(result, out)?;
     for account in &result.accounts {
         let name = account.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
         let exempt = account.users_exempt.map_or("exemptions unknown".to_owned(), |exempt| format!("{exempt} exempt"));
@@ -59,6 +60,9 @@ pub(crate) fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> 
         writeln!(out, "{sentence}")?;
     }
     for sentence in result.accounts.iter().flat_map(AccountSummary::root_sentences) {
+        writeln!(out, "{sentence}")?;
+    }
+    for sentence in result.accounts.iter().flat_map(AccountSummary::unread_sentences) {
         writeln!(out, "{sentence}")?;
     }
     if result.is_from_reports() {
@@ -121,6 +125,37 @@ fn rotations(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> {
             from,
             text(&entry.next),
             text(&entry.to_do),
+        ]
+    });
+    columns::write(&columns, rows, out)
+}
+
+/// The credentials of users besides their access keys.
+fn service_specific_credentials(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> {
+    let credentials = result.service_specific_credentials();
+    if credentials.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "Service-specific credentials. The rule does not cover them.")?;
+    let columns = [
+        left("Account", 12),
+        left("User", 0),
+        left("Service", 0),
+        left("Credential", 0),
+        left("Status", 0),
+        right("Days old", 0),
+        left("Expires", 10),
+    ];
+    let rows = credentials.iter().map(|(account, credential)| {
+        let text = |text: &str| Cow::from(on_one_line(text));
+        vec![
+            Cow::from(*account),
+            text(&credential.user_name),
+            text(&credential.service_name),
+            text(&credential.service_specific_credential_id),
+            credential.status.as_str().to_lowercase().into(),
+            credential.age_days.to_string().into(),
+            credential.expires().into(),
         ]
     });
     columns::write(&columns, rows, out)

@@ -79,7 +79,7 @@ impl Examiner<'_> {
                 let why = "the current account: only the function itself can use its role (templates/hub.yaml)";
                 checks.push(Check::skipped("permissions", why));
             } else {
-                checks.extend(permissions::check(account, self.role_name).await);
+                checks.extend(permissions::check(account, self.role_name, self.session.now).await);
             }
             checks.extend(remediation::runbooks(account, &caller).await);
             checks.push(script_log::check(account, &caller).await);

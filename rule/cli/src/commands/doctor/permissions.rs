@@ -2,7 +2,14 @@
 
 use super::report::{Check, is_denial};
 use crate::{
-    findings::{record::PATH, records::GET_PARAMETERS_BY_PATH, rotation::USERS_PATH},
+    findings::{
+        credential_listing::{
+            GET_ACCOUNT_SUMMARY, LIST_SERVICE_SPECIFIC_CREDENTIALS, root_access_keys, service_specific_credentials,
+        },
+        record::PATH,
+        records::GET_PARAMETERS_BY_PATH,
+        rotation::USERS_PATH,
+    },
     manual,
 };
 use access_key_rotation::{
@@ -13,6 +20,7 @@ use access_key_rotation::{
     },
     config_service::event::IAM_USER,
 };
+use chrono::{DateTime, Utc};
 
 const NAME: &str = "permissions";
 const GET_RESULTS: &str = "config:GetComplianceDetailsByConfigRule";
@@ -26,10 +34,11 @@ const USERS_A_PAGE: i32 = 20;
 const MOST_PAGES: usize = 10;
 
 /// A check for each action.
-pub(super) async fn check(account: &Account<'_>, role_name: &str) -> Vec<Check> {
+pub(super) async fn check(account: &Account<'_>, role_name: &str, now: DateTime<Utc>) -> Vec<Check> {
     let role = Role(role_name);
     let mut checks = role.on_users(account).await;
     checks.extend(role.on_results(account).await);
+    checks.extend(role.on_other_credentials(account, now).await);
     checks.push(role.on_records(account).await);
     checks
 }
@@ -99,6 +108,14 @@ impl Role<'_> {
                 put,
                 &["InvalidResultTokenException", "InvalidParameterValueException", "NoSuchConfigRuleException"],
             ),
+        ]
+    }
+
+    /// Reads what a scan reads: IAM may list one service at a time, and a refusal of every service at once is no denial.
+    async fn on_other_credentials(&self, account: &Account<'_>, now: DateTime<Utc>) -> [Check; 2] {
+        [
+            self.check(GET_ACCOUNT_SUMMARY, root_access_keys(account).await, &[]),
+            self.check(LIST_SERVICE_SPECIFIC_CREDENTIALS, service_specific_credentials(account, now).await, &[]),
         ]
     }
 

@@ -4,7 +4,8 @@ use crate::{
     findings::{
         comparison::{Comparison, Violation},
         exemptions::Exempted,
-        finding::{Covered, Finding, Key, Since, Used, compliant},
+        finding::{Covered, Finding, Key, Since, Terms, Used, compliant},
+        other_credentials::{OtherCredentials, ServiceSpecificCredential},
         scan_result::AccountScan,
     },
     output::evidence::EvidenceTotals,
@@ -100,6 +101,15 @@ fn untrusted_text_never_becomes_markup() {
         exempt_until: None,
     };
     let root = finding("root", &[0]).access_keys.remove(0);
+    let credential = ServiceSpecificCredential {
+        user_name: h(),
+        service_name: h(),
+        service_specific_credential_id: h(),
+        status: KeyStatus::Active,
+        create_date: Terms::by_default().scanned_at,
+        age_days: 0,
+        expiration_date: None,
+    };
     let finding = Finding {
         account: h(),
         annotation: Some(h()),
@@ -126,7 +136,11 @@ fn untrusted_text_never_becomes_markup() {
         name: Some(h()),
         findings: vec![finding],
         coverage: Some(hostile_coverage),
-        root_access_keys: Some(vec![root]),
+        other_credentials: OtherCredentials {
+            service_specific_credentials: Some(vec![credential]),
+            service_specific_credentials_error: Some(h()),
+            ..OtherCredentials::of_report(Some(vec![root]))
+        },
         error: Some(h()),
         ..AccountScan::default()
     });
@@ -142,10 +156,11 @@ fn untrusted_text_never_becomes_markup() {
     let page = page_of(result);
     assert!(!page.contains("alert(1)</") && !page.contains(['\u{202e}', '\u{7}', '\r']), "{page}");
     assert_eq!(page.matches("<script>").count(), 1, "the page's own");
-    // Notice, account, coverage, user and key, new accounts, three each for four lists, the old key and its command, and the root user.
+    // Notice, account, coverage, user and key, new accounts, three each for four lists, the old key and its command, the root
+    // user, and a credential with its account and what may be missing.
     let command = "aws iam delete-access-key '--user-name=";
     assert!(page.contains(command), "{page}");
-    assert_eq!(page.matches(shown).count(), 3 + 2 + 1 + 10 + 1 + 12 + 4 + 1, "{page}");
+    assert_eq!(page.matches(shown).count(), 3 + 2 + 1 + 10 + 1 + 12 + 4 + 1 + 4 + 2, "{page}");
 }
 
 #[test]

@@ -12,13 +12,14 @@ ROOT = pathlib.Path(__file__).parents[2]
 TEMPLATES = ROOT / "templates"
 GUARD = ROOT / "target/tools/bin/cfn-guard"
 FIXTURES = ROOT / "tests/fixtures/guard"
+CREDENTIALS = "terraform-service-specific-credentials"
 
 
 def guard(*arguments):
     return subprocess.run([GUARD, *arguments], cwd=FIXTURES, capture_output=True, text=True)
 
 
-@pytest.mark.parametrize("name", ["access-keys", "terraform-access-keys"])
+@pytest.mark.parametrize("name", ["access-keys", "terraform-access-keys", CREDENTIALS])
 def test_unit_tests_of_the_guard_rules(name):
     cases = TEMPLATES / f"guard/{name}_tests.yaml"
     run = guard("test", "--rules-file", TEMPLATES / f"guard/{name}.guard", "--test-data", cases)
@@ -63,6 +64,14 @@ PLAN = "plan-new-access-key.json"
         ("terraform-access-keys", PLAN, "exceptions-of-another-address.yaml", NO_NEW_KEYS),
         ("terraform-access-keys", PLAN, "malformed-exceptions.yaml", NO_NEW_KEYS),
         ("terraform-access-keys", PLAN, "expired-exceptions.yaml", ["The exception for this access key has expired"]),
+        (CREDENTIALS, PLAN, None, []),
+        (CREDENTIALS, "plan-ending-credential.json", None, []),
+        (
+            CREDENTIALS,
+            "plan-endless-credential.json",
+            None,
+            ["set credential_age_days", "ai.aws_iam_service_specific_credential.bot"],
+        ),
     ],
 )
 def test_what_guard_refuses_and_says(rule, data, exceptions, messages):
@@ -74,11 +83,18 @@ def test_what_guard_refuses_and_says(rule, data, exceptions, messages):
 
 
 @pytest.mark.parametrize("form", ["single-line-summary", "json", "yaml", "junit", "sarif"])
-def test_no_report_shows_the_rest_of_a_plan(form):
+@pytest.mark.parametrize(
+    "rule, plan, message",
+    [
+        ("terraform-access-keys", PLAN, "No new access keys"),
+        (CREDENTIALS, "plan-endless-credential.json", "without an end"),
+    ],
+)
+def test_no_report_shows_the_rest_of_a_plan(rule, plan, message, form):
     structured = [] if form == "single-line-summary" else ["--structured", "--show-summary", "none"]
-    rules = TEMPLATES / "guard/terraform-access-keys.guard"
-    run = guard("validate", "--rules", rules, "--data", PLAN, "--output-format", form, *structured)
+    rules = TEMPLATES / f"guard/{rule}.guard"
+    run = guard("validate", "--rules", rules, "--data", plan, "--output-format", form, *structured)
     assert run.returncode == 19
-    assert "No new access keys" in run.stdout
-    assert "not-for-the-log" in (FIXTURES / PLAN).read_text()
+    assert message in run.stdout
+    assert "not-for-the-log" in (FIXTURES / plan).read_text()
     assert "not-for-the-log" not in run.stdout + run.stderr

@@ -1,4 +1,22 @@
 use super::*;
+use std::collections::BTreeSet;
+
+/// AWS's pages that the advice leads to, each looked up before it came into this list.
+const PAGES: &str = "
+https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html
+https://docs.aws.amazon.com/IAM/latest/UserGuide/access_forward_access_sessions.html
+https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_common-scenarios_third-party.html
+https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_create_for-idp_oidc.html
+https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_create_for-idp_oidc.html#idp_oidc_Create_GitHub
+https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_switch-role-ec2.html
+https://docs.aws.amazon.com/IAM/latest/UserGuide/security-creds-programmatic-access.html#security-creds-alternatives-to-long-term-access-keys
+https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-sign-in.html
+https://docs.aws.amazon.com/codebuild/latest/userguide/setting-up-service-role.html
+https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-identity.html
+https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html
+https://docs.aws.amazon.com/lambda/latest/dg/lambda-intro-execution-role.html
+https://docs.aws.amazon.com/rolesanywhere/latest/userguide/introduction.html
+";
 
 fn advise(user_agent: &str, address: AddressClass) -> String {
     replacement([(&Agent::of(user_agent), &address, 1)]).unwrap()
@@ -9,6 +27,7 @@ fn each_kind_of_caller_has_its_replacement() {
     use AddressClass::{AwsService, Private, Public, Unknown, VpcEndpoint};
     let cli = "aws-cli/2.15.0 Python/3.11.4";
     let terraform = "APN/1.0 HashiCorp/1.0 Terraform/1.5.7 aws-sdk-go-v2/1.18.0 os/linux";
+    let mut pages = BTreeSet::new();
     for (user_agent, address, expected) in [
         ("Boto3/1.26.90 Linux/4.14.amzn2.x86_64 exec-env/AWS_Lambda_python3.7", Public, "In AWS Lambda, "),
         (
@@ -47,7 +66,9 @@ fn each_kind_of_caller_has_its_replacement() {
         let advice = advise(user_agent, address);
         assert!(advice.starts_with(expected), "{user_agent} {address:?}: {advice}");
         assert!(advice.ends_with(")."), "{advice}");
+        pages.extend(advice.split(['(', ',', ')', ' ']).filter(|part| part.starts_with("https:")).map(str::to_owned));
     }
+    assert_eq!(pages, PAGES.lines().skip(1).map(str::to_owned).collect());
 }
 
 #[test]

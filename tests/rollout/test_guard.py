@@ -41,6 +41,7 @@ def test_both_guard_rules_take_every_day_that_there_is_and_no_other():
 
 
 NO_KEYS = ["No access keys in templates", "Metadata.AccessKeyRotation says why: ExemptOwner, ExemptReason, ExemptUntil"]
+NO_ENTRY = ["The file of exceptions (--input-params) needs an entry for this Address"]
 NO_NEW_KEYS = ["No new access keys", "an entry for this address", "Address, ExemptOwner, ExemptReason, ExemptUntil"]
 PLAN = "plan-new-access-key.json"
 
@@ -58,6 +59,16 @@ PLAN = "plan-new-access-key.json"
             None,
             ["ExemptOwner must", "ExemptReason must", "ExemptUntil must"],
         ),
+        ("access-keys", "access-key-of-the-file.yaml", "exceptions.yaml", []),
+        ("access-keys", "access-key-of-the-file.yaml", None, NO_ENTRY),
+        ("access-keys", "access-key-of-the-file.yaml", "exceptions-of-another-address.yaml", NO_ENTRY),
+        (
+            "access-keys",
+            "access-key-of-the-file.yaml",
+            "expired-exceptions-of-a-template.yaml",
+            ["The exception in the file has expired"],
+        ),
+        ("access-keys", "access-key.yaml", "exceptions.yaml", NO_KEYS),
         ("terraform-access-keys", "plan-deleted-access-key.json", None, []),
         ("terraform-access-keys", PLAN, None, [*NO_NEW_KEYS, "gateway.aws_iam_access_key.bank"]),
         ("terraform-access-keys", PLAN, "exceptions.yaml", []),

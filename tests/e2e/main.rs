@@ -43,6 +43,8 @@ mod doctor_script_log;
 mod evaluate;
 mod evidence;
 mod exempt;
+mod exempt_file;
+mod exempt_file_at_once;
 mod failing;
 mod fault_matrix;
 mod fields;

@@ -4,13 +4,16 @@ use super::{
     account::Account,
     client::{CallError, Failure, Pages},
 };
-use aws_sdk_iam::{primitives::DateTime as AwsDateTime, types::StatusType};
+use aws_sdk_iam::{
+    primitives::DateTime as AwsDateTime,
+    types::{EntityType, StatusType},
+};
 use chrono::{DateTime, Utc};
 use policy::{
     access_key::{AccessKey, KeyStatus, LastUsed},
     user::{Tags, User},
 };
-use std::mem::swap;
+use std::{collections::BTreeMap, mem::swap};
 use tokio::time::Instant;
 
 /// `iam:ListUsers`
@@ -61,6 +64,53 @@ pub async fn list_users(account: &Account<'_>, until: Instant) -> Listing {
         }
     });
     Listing { users, broken_off }
+}
+
+/// A user, by name and id, with all tags.
+#[derive(Clone, Debug)]
+pub struct Tagged {
+    /// The name.
+    pub name: String,
+    /// `AIDA…`
+    pub id: String,
+    /// All tags.
+    pub tags: Tags,
+}
+
+/// The users of an account with their tags.
+#[derive(Debug)]
+pub struct TaggedListing {
+    /// Each user once.
+    pub users: Vec<Tagged>,
+    /// How many calls it took to list them; `None` if they were read one after the other.
+    pub pages: Option<usize>,
+}
+
+/// Lists all users with their tags, at most 1,000 a page, for the command line: `GetAccountAuthorizationDetails` also returns the users'
+/// policies, so the function has no permission for it.
+///
+/// # Errors
+/// If the listing is not complete.
+pub async fn list_tagged_users(account: &Account<'_>) -> Result<TaggedListing, CallError> {
+    const ACTION: &str = "iam:GetAccountAuthorizationDetails";
+    let mut listing = Pages::of(ACTION);
+    let (mut users, mut pages) = (BTreeMap::new(), 0);
+    while listing.more() {
+        let request = account.iam.get_account_authorization_details().filter(EntityType::User).max_items(USERS_A_PAGE);
+        let request = request.set_marker(listing.next());
+        let page = account.calls.call(ACTION, account.ends.reads, || request.clone().send()).await?;
+        listing.turn_if(page.is_truncated, page.marker)?;
+        pages += 1;
+        for user in page.user_detail_list.unwrap_or_default() {
+            let (Some(name), Some(id)) = (user.user_name, user.user_id) else {
+                return Err(not_understood(ACTION, "a user without a name or an id"));
+            };
+            let tags = user.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect();
+            // A user who is renamed during the listing may appear twice. The later name is the one to use.
+            users.insert(id.clone(), Tagged { name, id, tags });
+        }
+    }
+    Ok(TaggedListing { users: users.into_values().collect(), pages: Some(pages) })
 }
 
 /// Lists a user's access keys in any status.

@@ -26,6 +26,7 @@ pub(crate) fn answer(
     let cx = &mut cx;
     Some(match action {
         "ListUsers" => users::list(cx).map(Some),
+        "GetAccountAuthorizationDetails" => users::list_with_tags(cx).map(Some),
         "GetUser" => users::get(cx).map(Some),
         "CreateUser" => users::create(cx).map(Some),
         "DeleteUser" => users::delete(cx).map(|()| None),

@@ -1,7 +1,14 @@
-//! `exempt`: sets, removes and lists exemptions. Only this command writes to AWS.
+//! `exempt`: sets, removes and lists exemptions, and makes them equal to a file. Only this command writes to AWS.
 
+mod apply;
+mod check;
+mod compare;
+mod export;
+mod file;
 mod list;
+mod progress;
 mod write;
+mod yaml;
 
 use crate::{
     args::{
@@ -14,32 +21,37 @@ use crate::{
 };
 use anyhow::{anyhow, bail};
 use chrono::{NaiveDate, TimeDelta, Utc};
-use clap::ArgGroup;
+use clap::{ArgGroup, value_parser};
 use policy::{
     exemption::{EXEMPTION_TAGS, Exemption, day},
     user::Tags,
 };
+use std::path::PathBuf;
 
 /// The longest tag value that IAM accepts, in characters (`tagValueType` in its service model).
 const VALUE_LIMIT: usize = 256;
 
-/// Exempt a user for a limited time, end an exemption, or list exemptions.
+/// Exempt a user for a limited time, end an exemption, list exemptions, or keep them in a file.
 ///
 /// An exemption is a set of tags on the IAM user. A new exemption replaces the earlier one completely. If the service control
 /// policy of templates/prevention.yaml is attached, only its ExemptionRoles may write these tags.
 ///
-/// Exit status: 0 - done; 1 - failed, or the list is incomplete; 2 - wrong usage.
+/// Exit status: 0 - done; 1 - failed, or not everything could be read; 2 - wrong usage; 3 - --check found something.
 #[derive(clap::Args)]
 #[command(
-    group = ArgGroup::new("what").required(true).args(["until", "remove", "list"]),
+    group = ArgGroup::new("what").required(true).args(["until", "remove", "list", "apply", "check", "export"]),
+    group = ArgGroup::new("of_many").args(["list", "apply", "check", "export"]).conflicts_with("user"),
     after_help = "Example:\n  \
         access-key-rotation exempt billing-export --until 2027-01-31 --owner finance-platform --profile administration\n  \
         access-key-rotation exempt billing-export --remove --profile administration\n  \
-        access-key-rotation exempt --list --organization --profile security"
+        access-key-rotation exempt --list --organization --profile security\n  \
+        access-key-rotation exempt --export --organization --profile security > exemptions.yaml\n  \
+        access-key-rotation exempt --check exemptions.yaml --organization --profile security\n  \
+        access-key-rotation exempt --apply exemptions.yaml --profile administration"
 )]
 pub(crate) struct Args {
     /// The name of the IAM user
-    #[arg(required_unless_present = "list")]
+    #[arg(required_unless_present = "of_many")]
     user: Option<String>,
     /// Exempt the user until the end of this day, in UTC
     #[arg(long, value_name = "YYYY-MM-DD", requires = "owner", value_parser = last_day_given)]
@@ -57,15 +69,35 @@ pub(crate) struct Args {
     #[arg(long)]
     remove: bool,
     /// List the users who have exemption tags, valid or not: those whose exemption ends soon first, and void ones last
-    #[arg(long, conflicts_with = "user")]
+    #[arg(long)]
     list: bool,
+    /// Make the exemption tags equal to this file, in all accounts that it names. If anything is wrong with it, nothing is written.
+    /// Users with exemption tags but without an entry are listed
+    #[arg(long, value_name = "FILE", conflicts_with = "account")]
+    apply: Option<PathBuf>,
+    /// With --apply, also remove the exemption tags of users without an entry
+    #[arg(long, requires = "apply")]
+    prune: bool,
+    /// With --apply, check everything and say what would be written, but write nothing
+    #[arg(long, requires = "apply")]
+    dry_run: bool,
+    /// Compare this file with the exemptions that there are, and write nothing: finds what differs, what ends soon, and users and
+    /// keys that are gone
+    #[arg(long, value_name = "FILE", conflicts_with = "account")]
+    check: Option<PathBuf>,
+    /// With --check, find exemptions that end within this number of days (0 to 3650)
+    #[arg(long, requires = "check", default_value_t = 14, value_parser = value_parser!(u16).range(0..=3650))]
+    days: u16,
+    /// Write a file of the exemptions that there are to standard output
+    #[arg(long)]
+    export: bool,
     /// Print the list in this format
     #[arg(long, value_parser = one_of(list::FORMATS), default_value = "table", requires = "list")]
     format: Format,
     /// Work on this account instead of the current one
     #[arg(long, value_name = "ID", value_parser = account_id)]
     account: Option<String>,
-    /// List the users of every account of your organization
+    /// Work on every account of your organization. With --apply and --check, find users without an entry in all of them
     #[arg(long, conflicts_with_all = ["account", "user"])]
     organization: bool,
     /// Leave out these accounts of the organization
@@ -78,19 +110,29 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
-    // Checks the new exemption before any call: the arguments have all of it.
+    // Checks the new exemption or the file before any call.
     let new = exemption_tags(&args)?;
+    let path = args.apply.as_deref().or(args.check.as_deref());
+    let file = path.map(|path| file::read(path).map(|file| (path, file))).transpose()?;
     let session = args.connection.open().await?;
     let parameters = &args.rule.parameters;
-    let Some(user) = &args.user else {
-        let Args { account, organization, exclude, .. } = args;
-        let targets = Targets { account: account.into_iter().collect(), organization, exclude };
-        return list::list(&session, &targets, parameters, args.format).await;
-    };
-    let calls = session.calls();
-    let account = session.open(args.account.as_deref().unwrap_or(&session.home.account), &calls).await?;
-    write::write(&session, &account, parameters, user, new).await?;
-    Ok(CommandResult::default())
+    if let Some(user) = &args.user {
+        let calls = session.calls();
+        let account = session.open(args.account.as_deref().unwrap_or(&session.home.account), &calls).await?;
+        write::write(&session, &account, parameters, user, new).await?;
+        return Ok(CommandResult::default());
+    }
+    let Args { organization, ref exclude, prune, dry_run, days, .. } = args;
+    let targets =
+        Targets { account: args.account.clone().into_iter().collect(), organization, exclude: exclude.clone() };
+    match &file {
+        Some((path, file)) if args.apply.is_some() => {
+            apply::apply(&session, (path, file), &targets, parameters, apply::How { prune, dry_run }).await
+        }
+        Some((path, file)) => check::check(&session, (path, file), &targets, parameters, days).await,
+        None if args.export => export::export(&session, &targets, parameters).await,
+        None => list::list(&session, &targets, parameters, args.format).await,
+    }
 }
 
 /// The tags of the new exemption, which the rule would accept. There are none for `--remove` and `--list`.

@@ -3,7 +3,7 @@
 use access_key_rotation::aws::{
     account::Account,
     client::Failure,
-    iam::{get_user, list_users},
+    iam::{Tagged, TaggedListing, get_user, list_tagged_users, list_users},
 };
 use anyhow::bail;
 use chrono::{DateTime, NaiveDate, Utc};
@@ -45,36 +45,55 @@ pub(crate) async fn read_exemptions(
     parameters: &Parameters,
     now: DateTime<Utc>,
 ) -> (Vec<Exempted>, Vec<String>) {
+    let (users, errors) = read_tags(account).await;
+    let day = (now.date_naive(), parameters.max_exemption_days);
+    let exempted = users.into_iter().filter_map(|user| Exempted::read(&account.id, user, day)).collect();
+    (exempted, errors)
+}
+
+/// Reads the tags of all users, one after the other: `ListUsers` returns no tags. Returns the users in no particular order, and what
+/// is missing.
+async fn read_tags(account: &Account<'_>) -> (Vec<Tagged>, Vec<String>) {
     let listing = list_users(account, account.ends.reads).await;
     let mut errors: Vec<_> = listing.broken_off.iter().map(|error| account.error(error).to_string()).collect();
     let users = listing.users.len();
-    let (today, most) = (now.date_naive(), parameters.max_exemption_days);
-    let mut exempted = Vec::new();
+    let mut tagged = Vec::new();
     let mut unread = Vec::new();
     let mut tags = stream::iter(listing.users)
         .map(|user| async move { (tags_of(account, &user).await, user) })
         .buffer_unordered(READS_AT_A_TIME);
-    let mut read = 0;
-    while let Some((tags, user)) = tags.next().await {
+    while let Some((tags, User { name, id, .. })) = tags.next().await {
         match tags {
-            Ok(tags) => {
-                read += 1;
-                exempted.extend(Exempted::read(account, user, &tags, (today, most)));
-            }
-            Err(why) => unread.push(format!("{} ({why})", user.name)),
+            Ok(tags) => tagged.push(Tagged { name, id, tags }),
+            Err(why) => unread.push(format!("{name} ({why})")),
         }
     }
-    if read < users {
+    if tagged.len() < users {
         // Reads end in any order.
         unread.sort();
         unread.truncate(NAMED);
         errors.push(format!(
             "The list of exemptions is incomplete: {} of {users} users unknown: {}",
-            users - read,
+            users - tagged.len(),
             unread.join(", ")
         ));
     }
-    (exempted, errors)
+    (tagged, errors)
+}
+
+/// Reads all users with their tags: from one listing, or one after the other if the listing is denied.
+///
+/// # Errors
+/// What is missing, if not everything could be read.
+pub(crate) async fn tagged_users(account: &Account<'_>) -> Result<TaggedListing, Vec<String>> {
+    match list_tagged_users(account).await {
+        Ok(listed) => Ok(listed),
+        Err(error) if error.kind == Failure::Denied => match read_tags(account).await {
+            (users, errors) if errors.is_empty() => Ok(TaggedListing { users, pages: None }),
+            (_, errors) => Err(errors),
+        },
+        Err(error) => Err(vec![account.error(&error).to_string()]),
+    }
 }
 
 /// Those whose exemption ends soon come first, and void ones last.
@@ -107,12 +126,13 @@ async fn tags_of(account: &Account<'_>, user: &User) -> anyhow::Result<Tags> {
 
 impl Exempted {
     /// `None` if the user has no exemption tag in any spelling.
-    fn read(account: &Account<'_>, user: User, tags: &Tags, (today, most): (NaiveDate, u16)) -> Option<Exempted> {
+    pub(crate) fn read(account: &str, user: Tagged, (today, most): (NaiveDate, u16)) -> Option<Exempted> {
+        let Tagged { name: user_name, id: user_id, tags } = user;
         if !tags.keys().any(|name| is_exemption_tag(name)) {
             return None;
         }
-        let misspelled = misspelled(tags);
-        let (mut state, ends) = match Exemption::read(tags, today, most) {
+        let misspelled = misspelled(&tags);
+        let (mut state, ends) = match Exemption::read(&tags, today, most) {
             Exemption::Valid { until, .. } => ("valid".to_owned(), Some(until)),
             Exemption::Void(why) => (why, None),
             Exemption::Absent => ("No exemption".to_owned(), None),
@@ -123,9 +143,9 @@ impl Exempted {
         }
         let value = |name: &str| tags.get(name).cloned();
         Some(Exempted {
-            account: account.id.clone(),
-            user_name: user.name,
-            user_id: user.id,
+            account: account.to_owned(),
+            user_name,
+            user_id,
             until: value(EXEMPT_UNTIL),
             owner: value(EXEMPT_OWNER),
             reason: value(EXEMPT_REASON),

@@ -1,4 +1,4 @@
-//! Users: ListUsers, GetUser, CreateUser, DeleteUser.
+//! Users: ListUsers, GetAccountAuthorizationDetails of users, GetUser, CreateUser, DeleteUser.
 
 use super::context::{Context, Result, check_user_name, page_xml};
 use super::tags;
@@ -26,6 +26,26 @@ pub(super) fn list(cx: &mut Context<'_>) -> Result<Xml> {
     let items = page.items.into_iter().map(|user| Xml::Structure(members(user))).collect();
     Ok(page_xml("Users", Page { items, next: page.next }))
 }
+
+/// GetAccountAuthorizationDetails. Users have no policies and no groups here, and groups, roles and policies are not listed.
+pub(super) fn list_with_tags(cx: &mut Context<'_>) -> Result<Xml> {
+    let filter = cx.params.list("Filter");
+    let mut violations = Violations::default();
+    if let Some(unknown) = filter.iter().find(|kind| !ENTITIES.contains(kind)) {
+        violations.add("filter", unknown, &format!("satisfy enum value set: [{}]", ENTITIES.join(", ")));
+    }
+    violations.finish("ValidationError")?;
+    let (listing, position) = cx.listing("GetAccountAuthorizationDetails", &filter.join(" "))?;
+    let after = position.after.clone();
+    let users = filter.is_empty() || filter.contains(&"User");
+    let users = cx.account.users_after(after.as_deref()).filter(|_| users);
+    let page = listing.page(position, users, |user| user.name.clone())?;
+    let items = page.items.into_iter().map(|user| Xml::Structure(with_tags(user))).collect();
+    Ok(page_xml("UserDetailList", Page { items, next: page.next }))
+}
+
+/// `entityListType` in IAM's service model.
+const ENTITIES: [&str; 5] = ["User", "Role", "Group", "LocalManagedPolicy", "AWSManagedPolicy"];
 
 pub(super) fn get(cx: &mut Context<'_>) -> Result<Xml> {
     let name = cx.user_name_or_caller()?;
@@ -79,12 +99,16 @@ fn members(user: &User) -> Vec<(&'static str, Xml)> {
     ]
 }
 
-fn one(user: &User) -> Xml {
+fn with_tags(user: &User) -> Vec<(&'static str, Xml)> {
     let mut members = members(user);
     if !user.tags.is_empty() {
         members.push(("Tags", Xml::List(user.tags.iter().map(tags::xml).collect())));
     }
-    Xml::Structure(vec![("User", Xml::Structure(members))])
+    members
+}
+
+fn one(user: &User) -> Xml {
+    Xml::Structure(vec![("User", Xml::Structure(with_tags(user)))])
 }
 
 #[cfg(test)]

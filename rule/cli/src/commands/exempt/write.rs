@@ -32,13 +32,19 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 const WRITE: Duration = Duration::from_secs(60);
 
 /// The user whose exemption changes.
-struct Target<'a> {
-    account: &'a Account<'a>,
-    name: &'a str,
+pub(super) struct Target<'a> {
+    pub(super) account: &'a Account<'a>,
+    pub(super) name: &'a str,
     /// `AIDA…`, since another user may get the name in the meantime.
-    id: &'a str,
+    pub(super) id: &'a str,
     /// The exemption tags that the user has now, in any spelling.
-    old: Tags,
+    pub(super) old: &'a Tags,
+}
+
+/// Why a user's tags could not be written, and what to do about it.
+pub(super) struct Unwritten {
+    pub(super) why: String,
+    pub(super) advice: &'static str,
 }
 
 /// Replaces the user's exemption tags with `new`. If `new` is empty, this removes the exemption.
@@ -54,7 +60,7 @@ pub(super) async fn write(
 ) -> anyhow::Result<()> {
     let (user, tags) = get_user(account, name).await.map_err(|error| unread(account, name, &error))?;
     let (old, mut others): (Tags, Tags) = tags.into_iter().partition(|(name, _)| is_exemption_tag(name));
-    let target = Target { account, name, id: &user.id.clone(), old };
+    let target = Target { account, name, id: &user.id.clone(), old: &old };
     target.check(&new).await?;
     others.extend(new.clone());
     let metrics = Metrics::default();
@@ -124,33 +130,35 @@ impl Target<'_> {
         bail!("--key {key}: not an access key of {name} (access keys: {known}). Nothing was written")
     }
 
-    /// Sets tags before it removes others: until the earlier `exempt-key` is gone, the new exemption covers only that key. In
-    /// the other order, the earlier exemption would cover every key for a moment. Each call handles all of its tags.
+    /// Writes the tags, and reads them back.
     async fn replace(&self, new: &Tags) -> anyhow::Result<()> {
-        let Target { account, name, old, .. } = self;
-        let leftover: Vec<_> = old.keys().filter(|name| !new.contains_key(*name)).cloned().collect();
         let mut unfinished = Unfinished(Some(format!(
-            "interrupted while writing the exemption of {name} in account {}. The earlier exemption may still be there, or \
+            "interrupted while writing the exemption of {} in account {}. The earlier exemption may still be there, or \
              the new one may cover fewer keys than you asked for. Run the same command again",
-            account.id
+            self.name, self.account.id
         )));
         let written = async {
-            if !new.is_empty() {
-                self.tag(new).await.map_err(|error| self.unwritten(&error, ""))?;
-            }
-            if !leftover.is_empty() {
-                let left = if new.is_empty() {
-                    ""
-                } else {
-                    " The new tags are set, but tags of the earlier exemption remain."
-                };
-                self.untag(leftover).await.map_err(|error| self.unwritten(&error, left))?;
-            }
+            self.write(new).await.map_err(|Unwritten { why, advice }| anyhow!("{why} {advice}"))?;
             self.confirm(new).await
         };
         let written = written.await;
         unfinished.0 = None;
         written
+    }
+
+    /// Sets tags before it removes others: until the earlier `exempt-key` is gone, the new exemption covers only that key. In
+    /// the other order, the earlier exemption would cover every key for a moment. Each call handles all of its tags.
+    pub(super) async fn write(&self, new: &Tags) -> Result<(), Unwritten> {
+        let leftover: Vec<_> = self.old.keys().filter(|name| !new.contains_key(*name)).cloned().collect();
+        if !new.is_empty() {
+            self.tag(new).await.map_err(|error| self.unwritten(&error, ""))?;
+        }
+        if !leftover.is_empty() {
+            let left =
+                if new.is_empty() { "" } else { " The new tags are set, but tags of the earlier exemption remain." };
+            self.untag(leftover).await.map_err(|error| self.unwritten(&error, left))?;
+        }
+        Ok(())
     }
 
     async fn tag(&self, new: &Tags) -> Result<(), CallError> {
@@ -168,8 +176,8 @@ impl Target<'_> {
         self.account.calls.call("iam:UntagUser", until, || request.clone().send()).await.map(|_| ())
     }
 
-    fn unwritten(&self, error: &CallError, before: &str) -> anyhow::Error {
-        let what = match error.kind {
+    fn unwritten(&self, error: &CallError, left: &str) -> Unwritten {
+        let advice = match error.kind {
             Failure::Denied if error.code.starts_with("AccessDenied") => {
                 "The cause is probably the service control policy of templates/prevention.yaml. It allows only the roles in \
                  its ExemptionRoles to write exemptions, by default access-key-rotation-administration. Use such a role \
@@ -179,11 +187,11 @@ impl Target<'_> {
             _ if error.code == "LimitExceeded" => "A user can have at most 50 tags. Remove another tag first.",
             _ => "Check with exempt --list whether IAM holds the change, then run the same command again.",
         };
-        anyhow!("{error} for {} in account {}.{before} {what}", self.name, self.account.id)
+        Unwritten { why: format!("{error} for {} in account {}.{left}", self.name, self.account.id), advice }
     }
 
     /// Reads the tags until IAM holds exactly these exemption tags.
-    async fn confirm(&self, new: &Tags) -> anyhow::Result<()> {
+    pub(super) async fn confirm(&self, new: &Tags) -> anyhow::Result<()> {
         let mut held = String::new();
         for look in 0..LOOKS {
             if look > 0 {

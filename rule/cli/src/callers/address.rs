@@ -41,11 +41,12 @@ impl AddressClass {
     }
 }
 
-/// Whether CloudTrail names a service where a caller's address or agent would be: `cloudformation.amazonaws.com`, `AWS Internal`.
+/// Whether CloudTrail names a service where a caller's address or agent would be: `cloudformation.amazonaws.com`, `AWS Internal`,
+/// `aws.internal`.
 pub(super) fn is_service(text: &str) -> bool {
     let host = text.strip_suffix(".cn").unwrap_or(text);
-    let service = host.strip_suffix(".amazonaws.com");
-    text == "AWS Internal" || service.is_some_and(is_host)
+    let service = [".amazonaws.com", ".aws.internal"].iter().find_map(|domain| host.strip_suffix(domain));
+    ["AWS Internal", "aws.internal"].contains(&text) || service.is_some_and(is_host)
 }
 
 fn is_host(name: &str) -> bool {

@@ -17,12 +17,12 @@ fn an_address_is_public_unless_it_belongs_to_a_network_of_ones_own() {
         ),
         (
             "aws-service",
-            "cloudformation.amazonaws.com console.ec2.amazonaws.com states.us-east-1.amazonaws.com s3.amazonaws.com.cn config-multiaccountsetup.amazonaws.com",
+            "cloudformation.amazonaws.com console.ec2.amazonaws.com states.us-east-1.amazonaws.com s3.amazonaws.com.cn config-multiaccountsetup.amazonaws.com aws.internal x.aws.internal",
         ),
         (
             "unknown",
             "- 0.0.0.0 0.1.2.3 255.255.255.255 240.0.0.1 224.0.0.1 :: ff02::1 8.8.8 8.8.8.8.8 08.8.8.8 8.8.8.8:443 [::1] fe80::1%eth0 256.1.1.1 1e3 ::ffff: \
-             amazonaws.com .amazonaws.com evil.example x.amazonaws.com.evil.example a/b.amazonaws.com amazonaws.com.cn 10.0.0.0/8 ::ffff:0.0.0.0",
+             amazonaws.com .amazonaws.com .aws.internal internal laws.internal evil.example x.amazonaws.com.evil.example a/b.amazonaws.com amazonaws.com.cn 10.0.0.0/8 ::ffff:0.0.0.0",
         ),
     ] {
         for address in addresses.split(' ') {

@@ -5,9 +5,9 @@ use super::{after, within};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     Lambda,
-    /// AWS Fargate, which CodeBuild's builds do not use.
+    /// Amazon ECS on Fargate.
     Fargate,
-    /// Amazon ECS, or a build of CodeBuild: both set `AWS_EXECUTION_ENV` to `AWS_ECS_EC2`.
+    /// Amazon ECS on EC2, or a build of CodeBuild: both have `AWS_ECS_EC2`.
     Ecs,
     CloudShell,
     /// Amazon Linux, or Ubuntu as AWS offers it: EC2, or a container there.

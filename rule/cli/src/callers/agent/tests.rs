@@ -123,8 +123,8 @@ impl Chance {
 #[test]
 fn any_text_has_a_class_and_more_words_never_hide_a_product() {
     let rank = |text: &str| {
-        let class = Agent::of(text).class();
-        PRODUCTS.iter().position(|(_, known, _)| *known == class).unwrap_or(PRODUCTS.len())
+        let names: Vec<Name<'_>> = words(text).map(Name::of).collect();
+        PRODUCTS.iter().position(|(pattern, ..)| occurs(pattern, &names)).unwrap_or(PRODUCTS.len())
     };
     let mut pieces = vec![
         " ",
@@ -171,6 +171,7 @@ fn any_text_has_a_class_and_more_words_never_hide_a_product() {
     for _ in 0..2_000 {
         let (text, more) = (chance.text(&pieces), chance.text(&pieces));
         assert!(rank(&format!("{text} {more}")) <= rank(&text), "{text:?} {more:?}");
+        assert_eq!(class(&text) == "unknown", rank(&text) == PRODUCTS.len() && service(&text).is_none(), "{text:?}");
     }
     for huge in ["a", " ", "/", "aws-cli/", "[", "é", "\u{1b}", "S3 "].map(|piece| piece.repeat(10_000)) {
         assert!(["unknown", "AWS CLI"].contains(&class(&huge)));

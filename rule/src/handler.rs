@@ -15,12 +15,12 @@ use crate::{
     error::Error,
     metrics::Metrics,
     notices::{NoticeSettings, Notices},
-    sweep::sweep,
+    sweep::{sweep, unread::unknown_exposure_errors},
     user::{CONTROLS, Control, Evaluated, Evaluator, control},
 };
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
-use policy::{assessment::Assessment, parameters::Parameters, text::excerpt, verdict::Verdict};
+use policy::{assessment::Assessment, exposure::Exposure, parameters::Parameters, text::excerpt, verdict::Verdict};
 use serde_json::Value;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -93,33 +93,36 @@ async fn evaluate(
     notices: Option<&Notices<'_>>,
 ) -> Result<(), Error> {
     let Evaluator { account, metrics, .. } = evaluator;
-    let (evaluation, unknown_use) = match &event.target {
+    let (evaluation, unknown_use, unknown_exposure) = match &event.target {
         // Boxed to keep this future small for a change: that of a sweep is large.
         Target::Account => return sweep(event, evaluator, results, notices).boxed_local().await,
-        Target::User { id, name } => match evaluator.of_item(name, id, event.ordering_timestamp).await {
-            Ok(Some(mut evaluated)) => {
-                metrics.verdict(&evaluated.assessment.verdict, evaluated.assessment.is_exempt());
-                if let Some(notices) = notices {
-                    notify(event, &mut evaluated, account, notices).await;
+        Target::User { id, name, is_exposed } => {
+            match evaluator.of_item(name, id, event.ordering_timestamp, *is_exposed).await {
+                Ok(Some(mut evaluated)) => {
+                    metrics.verdict(&evaluated.assessment.verdict, evaluated.assessment.is_exempt());
+                    if let Some(notices) = notices {
+                        notify(event, &mut evaluated, account, notices).await;
+                    }
+                    let Evaluated { assessment, unknown_use, unknown_exposure } = evaluated;
+                    (Evaluation::of_user(id, assessment.verdict), unknown_use, unknown_exposure)
                 }
-                (Evaluation::of_user(id, evaluated.assessment.verdict), evaluated.unknown_use)
+                Ok(None) => {
+                    let verdict = Verdict::not_applicable();
+                    metrics.verdict(&verdict, false);
+                    (Evaluation::of_user(id, verdict), None, None)
+                }
+                Err(error) => {
+                    let outcome = unknown(account, name, id, &error).await;
+                    let is_known = outcome.is_ok() && metrics.known_shielded.contains(id);
+                    // If a retry is expected to help, and does not, it counts the user.
+                    metrics.unknown(usize::from(error.kind != Failure::NotYetConsistent && !is_known));
+                    return outcome;
+                }
             }
-            Ok(None) => {
-                let verdict = Verdict::not_applicable();
-                metrics.verdict(&verdict, false);
-                (Evaluation::of_user(id, verdict), None)
-            }
-            Err(error) => {
-                let outcome = unknown(account, name, id, &error).await;
-                let is_known = outcome.is_ok() && metrics.known_shielded.contains(id);
-                // If a retry is expected to help, and does not, it counts the user.
-                metrics.unknown(usize::from(error.kind != Failure::NotYetConsistent && !is_known));
-                return outcome;
-            }
-        },
+        }
         Target::NotApplicable { resource_type, id } => {
             let (resource_type, resource_id) = (resource_type.clone().into(), id.clone());
-            (Evaluation { resource_type, resource_id, verdict: Verdict::not_applicable() }, None)
+            (Evaluation { resource_type, resource_id, verdict: Verdict::not_applicable() }, None, None)
         }
     };
     let delivered = deliver(account, event, results, vec![evaluation]).await;
@@ -129,13 +132,14 @@ async fn evaluate(
         Failure::Denied => account.error(&error),
         _ => Error::Incomplete(format!("The last use of a key is unknown: {error}.")),
     }));
+    errors.extend(unknown_exposure.iter().flat_map(|error| unknown_exposure_errors(account, error)));
     Error::of_all(errors)
 }
 
 /// Sends the notices about a user whose change is handled.
 async fn notify(event: &Event, evaluated: &mut Evaluated, account: &Account<'_>, notices: &Notices<'_>) {
     let Assessment { user, .. } = &evaluated.assessment;
-    if evaluated.assessment.milestones(None).next().is_none() {
+    if evaluated.assessment.exposure != Exposure::Exposed && evaluated.assessment.milestones(None).next().is_none() {
         return;
     }
     // Without it, the notice is repeated rather than lost.

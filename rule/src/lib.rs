@@ -14,6 +14,7 @@ pub mod aws {
     mod http;
     pub mod iam;
     pub mod organization;
+    pub mod quarantine;
 }
 
 /// AWS Config's protocol: the event, the results that it recorded, and the delivery of new ones.

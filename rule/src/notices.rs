@@ -1,4 +1,5 @@
-//! Puts a notice on the event bus for each milestone of an access key that was reached since the last notices about its user.
+//! Puts a notice on the event bus for each milestone of an access key that was reached since the last notices about its user, and one
+//! for a user who is exposed.
 //!
 //! The result that AWS Config recorded says when these were sent: see [`RecordedResult::notified_at`]. A notice that could not be
 //! put is an error at the end, and costs no result: the result says that it was not sent, so the next evaluation sends it.
@@ -13,9 +14,9 @@ use crate::{
     user::{Evaluated, Evaluator},
 };
 use chrono::NaiveDate;
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use policy::{
-    access_key::LastUsed,
+    access_key::{AccessKey, KeyStatus, LastUsed},
     assessment::{AssessedKey, Assessment},
     exemption::{EXEMPT_OWNER, EXEMPT_REASON, Exemption},
     milestone::{Kind, Milestone},
@@ -83,16 +84,60 @@ impl<'a> Notices<'a> {
     }
 
     async fn of_user(&self, assessment: &Assessment, recorded: Option<&RecordedResult>) -> Vec<BusEvent> {
-        let account = self.evaluator.account;
         let milestones = assessment.milestones(recorded.and_then(RecordedResult::notified_at));
-        join_all(milestones.map(async |(key, milestone)| {
-            let used = match &key.key.last_used {
-                None => last_used(account, &key.key.id, account.extras_end()).await.ok().map(Box::new),
-                used => used.clone(),
-            };
+        let of_keys = milestones.map(async |(key, milestone)| {
+            let used = self.last_used(&key.key).await;
             self.event(assessment, key, used.as_deref(), milestone)
-        }))
-        .await
+        });
+        let (of_keys, exposed) = join(join_all(of_keys), self.exposed(assessment, recorded)).await;
+        exposed.into_iter().chain(of_keys).collect()
+    }
+
+    async fn last_used(&self, key: &AccessKey) -> Option<Box<LastUsed>> {
+        let account = self.evaluator.account;
+        match &key.last_used {
+            None => last_used(account, &key.id, account.extras_end()).await.ok().map(Box::new),
+            used => used.clone(),
+        }
+    }
+
+    /// The notice of an exposure, which is about the user: AWS does not say which key it found.
+    async fn exposed(&self, assessment: &Assessment, recorded: Option<&RecordedResult>) -> Option<BusEvent> {
+        let Evaluator { account, now, .. } = self.evaluator;
+        if !assessment.exposure.is_to_tell(recorded, now) {
+            return None;
+        }
+        let keys = assessment.keys.iter().map(async |AssessedKey { key, description, .. }| {
+            json!({
+                "accessKeyId": key.id,
+                "status": key.status.as_str(),
+                "created": seconds(key.created),
+                "lastUsed": self.last_used(key).await.as_deref().map(use_of),
+                "description": description.as_deref().map(plain),
+            })
+        });
+        let keys = join_all(keys).await;
+        let Assessment { user, verdict, .. } = assessment;
+        let active: Vec<_> =
+            assessment.keys.iter().map(|key| &key.key).filter(|key| key.status == KeyStatus::Active).collect();
+        let (account, name) = (&account.id, plain(&user.name));
+        let detail = json!({
+            "id": format!("{account}/{}/exposed/{}", user.id, now.date_naive()),
+            "account": account,
+            "userName": name,
+            "userId": user.id,
+            "owner": self.owner(assessment),
+            "exposed": true,
+            "compliance": verdict.compliance.as_str(),
+            "accessKeyId": null,
+            "accessKeys": keys,
+            "message": exposed_message(&name, account, &active),
+        });
+        Some(BusEvent { detail_type: EXPOSED, resource: Some(user.arn.clone()), detail: detail.to_string() })
+    }
+
+    fn owner(&self, assessment: &Assessment) -> Option<String> {
+        assessment.tags.as_ref().and_then(|tags| owner(tags, &self.settings.owner_tag)).map(plain)
     }
 
     fn event(
@@ -103,7 +148,7 @@ impl<'a> Notices<'a> {
         milestone: &Milestone,
     ) -> BusEvent {
         let Evaluator { parameters, account, .. } = self.evaluator;
-        let Assessment { user, verdict, exemption, tags, .. } = assessment;
+        let Assessment { user, verdict, exemption, exposure, tags, .. } = assessment;
         let (account, name) = (&account.id, plain(&user.name));
         let tag = |name: &str| tags.as_ref()?.get(name).map(|value| plain(value));
         let due = key.due(parameters.max_access_key_age).date_naive();
@@ -123,7 +168,8 @@ impl<'a> Notices<'a> {
             "account": account,
             "userName": name,
             "userId": user.id,
-            "owner": tags.as_ref().and_then(|tags| owner(tags, &self.settings.owner_tag)).map(plain),
+            "owner": self.owner(assessment),
+            "exposed": exposure.is_exposed(),
             "accessKeyId": key.id,
             "description": description.as_deref().map(plain),
             "created": seconds(key.created),
@@ -137,6 +183,24 @@ impl<'a> Notices<'a> {
         detail[if kind == Kind::Overdue { "daysOverdue" } else { "daysLeft" }] = days.into();
         BusEvent { detail_type: kind.detail_type(), resource: Some(user.arn.clone()), detail: detail.to_string() }
     }
+}
+
+/// The `DetailType` of the notice of an exposure.
+const EXPOSED: &str = "Access Key Exposed";
+
+/// What to do about an exposed user, for people.
+fn exposed_message(name: &str, account: &str, active: &[&AccessKey]) -> String {
+    let found = format!("AWS found an access key of user {name} in account {account} in public.");
+    let ids: Vec<_> = active.iter().take(2).map(|key| key.id.as_str()).collect();
+    let more = if active.len() > ids.len() { " and the user's other keys" } else { "" };
+    let it = if active.len() == 1 { "it" } else { "they" };
+    if active.is_empty() {
+        return format!("{found} No key is active: find out what it did, then detach the quarantine policy.");
+    }
+    format!(
+        "{found} Deactivate {}{more} now, find out in CloudTrail what {it} did, and then detach the quarantine policy.",
+        ids.join(" and ")
+    )
 }
 
 /// One sentence for people, and a second one about an exemption that is void, or about what makes the rotation less urgent: an

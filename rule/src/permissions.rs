@@ -10,6 +10,8 @@ pub const PURPOSES: [(&str, &str); 26] = [
         "the id and the exemption tags of a user with a stale key, or whom somebody changed; the tags of a user who gets a notice",
     ),
     ("iam:GetAccessKeyLastUsed", "the annotation of a violation"),
+    ("iam:ListEntitiesForPolicy", "the users whom AWS has quarantined, since it found a key of theirs in public"),
+    ("iam:ListAttachedUserPolicies", "the same after a change of a user, if AWS Config's event does not say"),
     ("config:PutEvaluations", "the results"),
     (
         "config:GetComplianceDetailsByConfigRule",

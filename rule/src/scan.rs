@@ -1,6 +1,7 @@
 //! Evaluates an account without AWS Config, for the command line: the verdicts and the facts behind them.
 
 use crate::{
+    aws::iam::Listing,
     error::Error,
     sweep::{plan::Pending, read::Reader},
     user::{Confirm, Evaluated, Evaluator},
@@ -20,7 +21,7 @@ pub struct Scan {
 /// Reads and evaluates every user of the account, and delivers nothing.
 pub async fn scan(evaluator: Evaluator<'_>) -> Scan {
     let reader = Reader::new(evaluator);
-    let users = reader.list().await.users;
+    let (Listing { users, .. }, _) = reader.list().await;
     users.iter().for_each(|user| reader.pending(user));
     let users = stream::iter(users).map(|user| Pending { user, recorded: None });
     let (evaluated, mut found) = unbounded_channel();

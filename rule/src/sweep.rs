@@ -6,7 +6,7 @@ pub(crate) mod plan;
 pub(crate) mod read;
 mod reconcile;
 mod state;
-mod unread;
+pub(crate) mod unread;
 
 #[cfg(test)]
 mod simulation;
@@ -143,8 +143,8 @@ impl Sweep<'_> {
         batches: Batches,
     ) -> Option<Vec<RecordedResult>> {
         let Evaluator { parameters, now, .. } = self.evaluator;
-        let Listing { users, broken_off } = self.reader.list().await;
-        let mut plan = Plan::of(users, parameters, now);
+        let (Listing { users, broken_off }, exposed) = self.reader.list().await;
+        let mut plan = Plan::of(users, exposed, parameters, now);
         let carry_out = |decision| match decision {
             Decision::Skip(Skipped { user, verdict, is_to_deliver }) => {
                 self.reader.skip(&user, &verdict);

@@ -8,6 +8,7 @@ use crate::{
             GET_ACCESS_KEY_LAST_USED, GET_USER, LIST_ACCESS_KEYS, Listing, get_user, last_used, list_access_keys,
             list_users,
         },
+        quarantine::is_exposed,
     },
     metrics::Metrics,
 };
@@ -16,6 +17,7 @@ use futures_util::future::join_all;
 use policy::{
     access_key::{AccessKey, KeyState, KeyStatus},
     assessment::{AssessedKey, Assessment, assess},
+    exposure::Exposure,
     parameters::Parameters,
     user::{Tags, User},
 };
@@ -38,6 +40,8 @@ pub struct Evaluated {
     pub assessment: Assessment,
     /// Why the last use of a key that the verdict is about is unknown, if it is.
     pub unknown_use: Option<CallError>,
+    /// Why it is unknown whether the user is exposed, if this read asked.
+    pub unknown_exposure: Option<CallError>,
 }
 
 /// When to find out whose access keys were read. IAM lists keys by the user's name, which may pass to another user at any moment.
@@ -73,20 +77,26 @@ impl Evaluator<'_> {
     ///
     /// # Errors
     /// As for [`Evaluator::of_item`].
-    pub(crate) async fn read(&self, user: &User, confirm: Confirm) -> Result<Option<Evaluated>, CallError> {
+    pub(crate) async fn read(
+        &self,
+        user: &User,
+        exposure: Exposure,
+        confirm: Confirm,
+    ) -> Result<Option<Evaluated>, CallError> {
         let keys = match list_access_keys(self.account, &user.name).await {
             Err(error) if error.kind == Failure::NotFound => return Ok(None),
             keys => keys?,
         };
-        let unconfirmed = self.assess(user.clone(), keys, None);
+        let unconfirmed = self.assess(user.clone(), keys, None, exposure);
         let is_needed = confirm == Confirm::Now || unconfirmed.assessment.has(KeyState::Violation);
-        let is_wanted = self.has_notices && unconfirmed.assessment.milestones(None).next().is_some();
+        let is_told = exposure == Exposure::Exposed || unconfirmed.assessment.milestones(None).next().is_some();
+        let is_wanted = self.has_notices && is_told;
         if !is_needed && !is_wanted {
             return Ok(Some(unconfirmed));
         }
         match get_user(self.account, &user.name).await {
             Ok((owner, tags)) if owner.id == user.id => {
-                Ok(Some(self.assess(owner, unconfirmed.assessment.into_keys(), Some(tags))))
+                Ok(Some(self.assess(owner, unconfirmed.assessment.into_keys(), Some(tags), exposure)))
             }
             Ok(_) => Ok(None),
             Err(error) if error.kind == Failure::NotFound => Ok(None),
@@ -97,18 +107,26 @@ impl Evaluator<'_> {
     }
 
     /// Evaluates the user of a configuration item, which may be out of date: by now, the name may belong to another user, or
-    /// the user may have another name. Returns `None` if the user is gone.
+    /// the user may have another name. Returns `None` if the user is gone. Without `is_exposed`, IAM is asked.
     ///
     /// # Errors
     /// The error of the read that failed. The user is then unknown, neither compliant nor gone.
-    pub async fn of_item(&self, name: &str, id: &str, captured: DateTime<Utc>) -> Result<Option<Evaluated>, CallError> {
+    pub async fn of_item(
+        &self,
+        name: &str,
+        id: &str,
+        captured: DateTime<Utc>,
+        is_exposed: Option<bool>,
+    ) -> Result<Option<Evaluated>, CallError> {
         let keys = list_access_keys(self.account, name).await;
         if !matches!(&keys, Err(error) if error.kind == Failure::NotFound) {
+            // Before the user, as the keys: then they are this user's.
+            let (exposure, unknown_exposure) = self.exposure(name, is_exposed).await;
             match get_user(self.account, name).await {
                 Ok((user, tags)) if user.id == id => {
-                    let evaluated = self.complete(self.assess(user, keys?, Some(tags))).await;
-                    if evaluated.is_some() {
-                        return Ok(evaluated);
+                    let evaluated = self.complete(self.assess(user, keys?, Some(tags), exposure)).await;
+                    if let Some(evaluated) = evaluated {
+                        return Ok(Some(Evaluated { unknown_exposure, ..evaluated }));
                     }
                 }
                 // Whatever was wrong with the keys of another user.
@@ -121,12 +139,26 @@ impl Evaluator<'_> {
         let Listing { users, broken_off } = list_users(self.account, self.account.ends.reads).await;
         match (users.into_iter().find(|user| user.id == id), broken_off) {
             (Some(user), _) => {
-                let evaluated = self.read(&user, Confirm::Now).await?.ok_or_else(not_yet_consistent)?;
-                Ok(Some(self.complete(evaluated).await.ok_or_else(not_yet_consistent)?))
+                let (exposure, unknown_exposure) = self.exposure(&user.name, is_exposed).await;
+                let evaluated = self.read(&user, exposure, Confirm::Now).await?.ok_or_else(not_yet_consistent)?;
+                let evaluated = self.complete(evaluated).await.ok_or_else(not_yet_consistent)?;
+                Ok(Some(Evaluated { unknown_exposure, ..evaluated }))
             }
             (None, Some(error)) => Err(error),
             (None, None) if self.is_fresh(captured) => Err(not_yet_consistent()),
             (None, None) => Ok(None),
+        }
+    }
+
+    async fn exposure(&self, user_name: &str, known: Option<bool>) -> (Exposure, Option<CallError>) {
+        let answer = match known {
+            Some(known) => Ok(known),
+            None => is_exposed(self.account, user_name, self.account.extras_end()).await,
+        };
+        match answer {
+            Ok(true) => (Exposure::Exposed, None),
+            Ok(false) => (Exposure::NotExposed, None),
+            Err(error) => (Exposure::Unknown, Some(error)),
         }
     }
 
@@ -141,7 +173,10 @@ impl Evaluator<'_> {
     /// As for [`Evaluator::of_item`].
     pub async fn with_tags(&self, user: User, tags: Tags) -> Result<Option<Evaluated>, CallError> {
         match list_access_keys(self.account, &user.name).await {
-            Ok(keys) => Ok(Some(self.with_last_uses(self.assess(user, keys, Some(tags))).await)),
+            Ok(keys) => {
+                let assessed = self.assess(user, keys, Some(tags), Exposure::NotRead);
+                Ok(Some(self.with_last_uses(assessed).await))
+            }
             Err(error) if error.kind == Failure::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -150,7 +185,7 @@ impl Evaluator<'_> {
     /// Adds the user's tags, if they can be read and the user has this name still, and the last use of these keys. The verdict depends
     /// on neither: a stale key's tags and uses are there already.
     pub async fn with_more(&self, evaluated: Evaluated, keys: &[String]) -> Evaluated {
-        let Evaluated { mut assessment, unknown_use } = evaluated;
+        let Evaluated { mut assessment, unknown_use, unknown_exposure } = evaluated;
         for AssessedKey { key, .. } in &mut assessment.keys {
             if key.last_used.is_none() && keys.contains(&key.id) {
                 let used = last_used(self.account, &key.id, self.account.extras_end()).await;
@@ -161,9 +196,11 @@ impl Evaluator<'_> {
             && let Ok((owner, tags)) = get_user(self.account, &assessment.user.name).await
             && owner.id == assessment.user.id
         {
-            return Evaluated { unknown_use, ..self.assess(owner, assessment.into_keys(), Some(tags)) };
+            let exposure = assessment.exposure;
+            let assessed = self.assess(owner, assessment.into_keys(), Some(tags), exposure);
+            return Evaluated { unknown_use, unknown_exposure, ..assessed };
         }
-        Evaluated { assessment, unknown_use }
+        Evaluated { assessment, unknown_use, unknown_exposure }
     }
 
     /// Adds the last use of the keys that the verdict is about. Returns `None` if the user has this name and id no more.
@@ -180,7 +217,8 @@ impl Evaluator<'_> {
         }
         // The key may have been deleted since it was listed. A second read distinguishes that from a denial.
         sleep(SECOND_LOOK).await;
-        match self.read(&evaluated.assessment.user, Confirm::Now).await {
+        let Assessment { user, exposure, .. } = &evaluated.assessment;
+        match self.read(user, *exposure, Confirm::Now).await {
             Ok(Some(again)) => Some(self.with_last_uses(again).await),
             Ok(None) => None,
             Err(_) => Some(evaluated),
@@ -204,7 +242,7 @@ impl Evaluator<'_> {
         if !self.needs_last_use(&evaluated.assessment) {
             return evaluated;
         }
-        let Evaluated { mut assessment, .. } = evaluated;
+        let Evaluated { mut assessment, unknown_exposure, .. } = evaluated;
         let wanted: Vec<_> = assessment.keys.iter().map(|key| self.wants_last_use(&assessment, key.state)).collect();
         let until = self.account.extras_end();
         let wanted = assessment.keys.iter_mut().zip(wanted).filter(|(_, is_wanted)| *is_wanted);
@@ -212,17 +250,18 @@ impl Evaluator<'_> {
             last_used(self.account, &key.id, until).await.map(|used| key.last_used = Some(used.into())).err()
         });
         let unknown_use = join_all(reads).await.into_iter().flatten().last();
-        let (user, tags) = (assessment.user.clone(), assessment.tags.take());
-        Evaluated { unknown_use, ..self.assess(user, assessment.into_keys(), tags) }
+        let (user, tags, exposure) = (assessment.user.clone(), assessment.tags.take(), assessment.exposure);
+        Evaluated { unknown_use, unknown_exposure, ..self.assess(user, assessment.into_keys(), tags, exposure) }
     }
 
     /// Applies the policy, and counts the age of the keys.
-    pub(crate) fn assess(&self, user: User, keys: Vec<AccessKey>, tags: Option<Tags>) -> Evaluated {
+    pub(crate) fn assess(&self, user: User, keys: Vec<AccessKey>, tags: Option<Tags>, exposure: Exposure) -> Evaluated {
         let active = keys.iter().filter(|key| key.status == KeyStatus::Active);
         if let Some(oldest) = active.map(|key| key.created).min() {
             self.metrics.active_key((self.now - oldest).num_days());
         }
-        Evaluated { assessment: assess(user, keys, tags, self.parameters, self.now), unknown_use: None }
+        let assessment = assess(user, keys, tags, exposure, self.parameters, self.now);
+        Evaluated { assessment, unknown_use: None, unknown_exposure: None }
     }
 }
 

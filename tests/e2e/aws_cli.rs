@@ -12,6 +12,7 @@ pub(crate) const USERS_AND_TAGS: &[&str] =
     &["ListUsers", "GetUser", "CreateUser", "DeleteUser", "ListUserTags", "TagUser", "UntagUser"];
 pub(crate) const ACCESS_KEYS: &[&str] =
     &["ListAccessKeys", "GetAccessKeyLastUsed", "CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey"];
+pub(crate) const ATTACHED_POLICIES: &[&str] = &["ListEntitiesForPolicy", "ListAttachedUserPolicies"];
 pub(crate) const CREDENTIAL_REPORT: &[&str] = &["GenerateCredentialReport", "GetCredentialReport"];
 pub(crate) const OTHER_CREDENTIALS: &[&str] = &["GetAccountSummary", "ListServiceSpecificCredentials"];
 pub(crate) const REMEDIATION: &[&str] =
@@ -279,7 +280,7 @@ async fn no_action_of_the_local_aws_is_left_out() {
     let world = cli.aws.world();
     let known = world.calls().iter().filter(|call| !unknown.contains(&call.outcome)).map(|call| call.action.as_str());
     let driven = [
-        &[USERS_AND_TAGS, ACCESS_KEYS, CREDENTIAL_REPORT, ROLES, CONFIG_RESULTS, REMEDIATION][..],
+        &[USERS_AND_TAGS, ACCESS_KEYS, ATTACHED_POLICIES, CREDENTIAL_REPORT, ROLES, CONFIG_RESULTS, REMEDIATION][..],
         &[ORGANIZATION, RECORDER, ORGANIZATION_PACKS, EVENTS, DOCUMENTS_AND_FUNCTIONS, PARAMETERS, LOOKUPS],
         &[SECRETS, OTHER_CREDENTIALS],
     ];

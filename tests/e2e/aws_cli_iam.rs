@@ -2,8 +2,8 @@
 
 use crate::{
     aws_cli::{
-        ACCESS_KEYS, CREDENTIAL_REPORT, Cli, OTHER_CREDENTIALS, ROLES, USERS_AND_TAGS, administrator, assert_error,
-        each,
+        ACCESS_KEYS, ATTACHED_POLICIES, CREDENTIAL_REPORT, Cli, OTHER_CREDENTIALS, ROLES, USERS_AND_TAGS,
+        administrator, assert_error, each,
     },
     support::*,
 };
@@ -163,6 +163,42 @@ async fn roles() {
     cli.fault(FaultKind::AccessDenied);
     assert_error(cli.run(describe).await, "AccessDeniedException", "DescribeComplianceByConfigRule");
     cli.assert_drove(ROLES);
+}
+
+#[tokio::test]
+async fn attached_policies() {
+    let mut world = World::new(today());
+    let account = world.account(MEMBER);
+    let of_aws = |name: &str| format!("arn:aws:iam::aws:policy/{name}");
+    let (quarantine, own) = (of_aws("AWSCompromisedKeyQuarantineV3"), format!("arn:aws:iam::{MEMBER}:policy/own"));
+    let ids: Vec<_> = (0..5).map(|n| account.create_user(&format!("bot-{n}"), today())).collect();
+    for n in 0..5 {
+        account.attach_policies(&format!("bot-{n}"), &[&quarantine, &own]);
+    }
+    account.create_user("plain", today());
+    let cli = Cli::start(world).await;
+    let attached = cli.run("iam list-attached-user-policies --user-name bot-1 --page-size 1").await.unwrap();
+    let names = each(&attached["AttachedPolicies"], "PolicyName");
+    assert_eq!(names, ["AWSCompromisedKeyQuarantineV3", "own"]);
+    assert_eq!(each(&attached["AttachedPolicies"], "PolicyArn"), [&quarantine, &own]);
+    assert_eq!(cli.calls_of("ListAttachedUserPolicies"), 2);
+    let plain = cli.run("iam list-attached-user-policies --user-name plain").await.unwrap();
+    assert_eq!(plain["AttachedPolicies"], json!([]));
+    let nobody = cli.run("iam list-attached-user-policies --user-name nobody").await;
+    assert_error(nobody, "NoSuchEntity", "ListAttachedUserPolicies");
+
+    let list = |arn: &str, more: &str| format!("iam list-entities-for-policy --policy-arn {arn} {more}");
+    let users = cli.run(&list(&quarantine, "--entity-filter User --page-size 2")).await.unwrap();
+    assert_eq!(each(&users["PolicyUsers"], "UserId"), ids);
+    assert_eq!(cli.calls_of("ListEntitiesForPolicy"), 3);
+    for more in ["--entity-filter Role", "--policy-usage-filter PermissionsBoundary"] {
+        assert_eq!(cli.run(&list(&quarantine, more)).await.unwrap()["PolicyUsers"], json!([]), "{more}");
+    }
+    let nobody = cli.run(&list(&of_aws("AWSCompromisedKeyQuarantine"), "")).await.unwrap();
+    assert_eq!(nobody["PolicyUsers"], json!([]));
+    let unknown = cli.run(&list(&of_aws("AWSCompromisedKeyQuarantineV9"), "")).await;
+    assert_error(unknown, "NoSuchEntity", "ListEntitiesForPolicy");
+    cli.assert_drove(ATTACHED_POLICIES);
 }
 
 #[tokio::test]

@@ -11,19 +11,19 @@ async fn large(per_cent: usize, keyless: usize) -> Deployment {
 }
 
 #[tokio::test(start_paused = true)]
-async fn five_thousand_users_cost_5_165_calls_the_first_time_and_215_each_later_time() {
+async fn five_thousand_users_cost_5_168_calls_the_first_time_and_218_each_later_time() {
     let deployment = large(1, 0).await;
     let first = deployment.sweep(&[]).await;
     assert_eq!(deployment.recorded().len(), 5000);
     deployment.assert_all_right(90);
-    assert!(first.calls.made() <= 5165, "{} calls: {:?}", first.calls.made(), deployment.calls());
+    assert!(first.calls.made() <= 5168, "{} calls: {:?}", first.calls.made(), deployment.calls());
     assert_eq!(deployment.calls_of("ListAccessKeys"), 5000);
     for hours in [1, 24] {
         deployment.clear_calls();
         deployment.aws.world().advance(chrono::TimeDelta::hours(hours));
         let later = deployment.sweep(&[]).await;
         deployment.assert_all_right(90);
-        assert!(later.calls.made() <= 215, "{} calls: {:?}", later.calls.made(), deployment.calls());
+        assert!(later.calls.made() <= 218, "{} calls: {:?}", later.calls.made(), deployment.calls());
         assert_eq!(deployment.calls_of("ListAccessKeys"), 50, "those in violation");
     }
 }
@@ -36,12 +36,12 @@ async fn users_without_keys_are_remembered_too() {
     let later = deployment.sweep(&[]).await;
     deployment.assert_all_right(90);
     assert_eq!(deployment.calls_of("ListAccessKeys"), 0);
-    assert!(later.calls.made() <= 60, "{} calls: {:?}", later.calls.made(), deployment.calls());
+    assert!(later.calls.made() <= 63, "{} calls: {:?}", later.calls.made(), deployment.calls());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_small_account_costs_a_handful_of_calls() {
-    for (users, calls) in [(0, 5), (3, 12), (16, 40)] {
+    for (users, calls) in [(0, 8), (3, 15), (16, 43)] {
         let deployment = Deployment::start().await;
         deployment.member(|account| populate(account, today(), users, 34, 0));
         let first = deployment.sweep(&[]).await;

@@ -27,6 +27,8 @@ async fn a_cut_answer_makes_nobody_gone_and_no_verdict_wrong() {
         ("ListUsers", "</ListUsersResponse>"),
         ("ListAccessKeys", "<member>"),
         ("ListAccessKeys", "<IsTruncated>"),
+        ("ListEntitiesForPolicy", "<IsTruncated>"),
+        ("ListEntitiesForPolicy", "</ListEntitiesForPolicyResponse>"),
         ("GetUser", "<Tags>"),
         ("GetUser", "<member>"),
         ("GetAccessKeyLastUsed", "<LastUsedDate>"),
@@ -92,8 +94,16 @@ async fn credentials_that_are_cut_are_asked_for_again() {
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_is_not_of_aws_is_asked_for_again() {
-    let actions =
-        ["AssumeRole", "ListUsers", DETAILS, "ListAccessKeys", "GetUser", "GetAccessKeyLastUsed", "PutEvaluations"];
+    let actions = [
+        "AssumeRole",
+        "ListUsers",
+        "ListEntitiesForPolicy",
+        DETAILS,
+        "ListAccessKeys",
+        "GetUser",
+        "GetAccessKeyLastUsed",
+        "PutEvaluations",
+    ];
     let cell = async |action: &'static str| {
         let deployment = swept().await;
         deployment.clear_calls();

@@ -11,12 +11,14 @@ use local_aws::{Fault, FaultKind};
 async fn each_permission_that_the_role_lacks_is_named_and_what_depends_on_it_is_skipped() {
     let mut transcript = Transcript::default();
     for (action, skipped) in [
-        ("iam:ListUsers", 3),
+        ("iam:ListUsers", 4),
         ("iam:ListAccessKeys", 1),
         ("iam:GetUser", 0),
         ("iam:GetAccessKeyLastUsed", 0),
         ("iam:GetAccountSummary", 0),
         ("iam:ListServiceSpecificCredentials", 0),
+        ("iam:ListEntitiesForPolicy", 0),
+        ("iam:ListAttachedUserPolicies", 0),
         ("config:GetComplianceDetailsByConfigRule", 0),
         ("config:PutEvaluations", 0),
     ] {
@@ -30,7 +32,7 @@ async fn each_permission_that_the_role_lacks_is_named_and_what_depends_on_it_is_
     insta::assert_snapshot!(transcript);
     // A policy that shields one user is not about the role.
     let organization = Organization::start().await;
-    for action in ["ListAccessKeys", "GetUser"] {
+    for action in ["ListAccessKeys", "GetUser", "ListAttachedUserPolicies"] {
         let (action, user) = (Some(action.to_owned()), Some("user-0000".to_owned()));
         organization.aws.world().faults.add(Fault { account: None, action, user, kind: FaultKind::AccessDenied });
     }
@@ -44,7 +46,7 @@ async fn each_permission_that_the_role_lacks_is_named_and_what_depends_on_it_is_
     let (status, lines) = organization.examine(&["--account", MEMBER]).await;
     assert_eq!(
         (status, lines.iter().filter(|line| line.contains(" skipped: no user to test it on")).count()),
-        (Some(0), 3)
+        (Some(0), 4)
     );
 }
 

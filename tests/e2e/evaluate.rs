@@ -14,13 +14,14 @@ use std::{collections::BTreeMap, process::Stdio};
 use tokio::{io::AsyncWriteExt, process::Command};
 
 /// What a rehearsal may call: nothing that writes.
-const READS: [&str; 7] = [
+const READS: [&str; 8] = [
     "AssumeRole",
     "GetAccessKeyLastUsed",
     "GetCallerIdentity",
     "GetComplianceDetailsByConfigRule",
     "GetUser",
     "ListAccessKeys",
+    "ListEntitiesForPolicy",
     "ListUsers",
 ];
 

@@ -11,23 +11,27 @@ use std::{collections::BTreeSet, time::Duration};
 use table::Row;
 
 /// The actions, in the order in which a sweep calls them first.
-const ACTIONS: [&str; 9] = [
+const ACTIONS: [&str; 11] = [
     "sts:AssumeRole",
     "iam:ListUsers",
+    "iam:ListEntitiesForPolicy",
     "config:GetComplianceDetailsByConfigRule",
     "iam:ListAccessKeys",
     "iam:GetUser",
     "iam:GetAccessKeyLastUsed",
+    "iam:ListAttachedUserPolicies",
     "config:GetComplianceDetailsByResource",
     "events:PutEvents",
     "config:PutEvaluations",
 ];
 /// Those that answer page by page.
-const LISTINGS: [&str; 4] = [
+const LISTINGS: [&str; 6] = [
     "iam:ListUsers",
+    "iam:ListEntitiesForPolicy",
     "config:GetComplianceDetailsByConfigRule",
     "config:GetComplianceDetailsByResource",
     "iam:ListAccessKeys",
+    "iam:ListAttachedUserPolicies",
 ];
 
 /// How long an invocation takes that AWS throttles to its end.

@@ -17,8 +17,8 @@ async fn calls_and_memory_are_linear_in_users_and_violations() {
         populate(world.account(MEMBER), Utc::now(), users, per_cent, 0);
         let aws = LocalAws::start(world).await.unwrap();
         let violations = users * per_cent / 100;
-        // One to assume the role, and at least a page of users, of violations and of other results, and a delivery.
-        let pages = 5 + users / 500 + users / 100;
+        // One to assume the role, at least a page of users, of violations and of other results, three of exposed users, and a delivery.
+        let pages = 8 + users / 500 + users / 100;
         let first = pages + users + 2 * violations;
         let later = pages + 3 * violations + violations / 100;
         for (what, most) in [("first", first), ("later", later)] {

@@ -45,6 +45,7 @@ mod evidence;
 mod exempt;
 mod exempt_file;
 mod exempt_file_at_once;
+mod exposed;
 mod failing;
 mod fault_matrix;
 mod fields;

@@ -26,7 +26,7 @@ mod emulator;
 mod rotating;
 
 /// What comes of a sweep that may not call an action: an error of this type, and results for these users only.
-const SWEEPS_WITHOUT: [(&str, &str, &[&str]); 6] = [
+const SWEEPS_WITHOUT: [(&str, &str, &[&str]); 7] = [
     (
         "config:GetComplianceDetailsByConfigRule",
         "AccessDenied",
@@ -35,6 +35,7 @@ const SWEEPS_WITHOUT: [(&str, &str, &[&str]); 6] = [
     ("config:PutEvaluations", "AccessDenied", &[]),
     ("iam:GetAccessKeyLastUsed", "AccessDenied", &["fresh", "keyless", "retired", "retired-too", "stale"]),
     ("iam:GetUser", "AccessDenied", &["fresh", "keyless", "retired", "retired-too"]),
+    ("iam:ListEntitiesForPolicy", "AccessDenied", &["fresh", "keyless", "retired", "retired-too", "stale"]),
     // So few users may all be shielded.
     ("iam:ListAccessKeys", "Incomplete", &[]),
     ("iam:ListUsers", "AccessDenied", &[]),

@@ -137,6 +137,7 @@ async fn a_notice_says_whose_key_it_is_and_what_to_do() {
         "created": "2025-11-29T12:00:00Z",
         "due": "2026-02-27",
         "compliance": "NON_COMPLIANT",
+        "exposed": false,
         "lastUsed": { "date": "2026-02-27T12:00:00Z", "service": "s3", "region": "us-east-1" },
         "exemption": { "state": "void", "until": null, "owner": null, "reason": null },
         "milestone": 2,

@@ -36,6 +36,8 @@ async fn the_permissions_are_the_ones_that_are_used() {
         deployment.send(&event).await.0.unwrap();
         let event = events::change(&mut deployment.aws.world(), id, RULE, "user-0000", &[]).unwrap();
         deployment.send(&event).await.0.unwrap();
+        let event = events::oversized_change(&mut deployment.aws.world(), id, RULE, "user-0000", &[]).unwrap();
+        deployment.send(&event).await.0.unwrap();
     }
     {
         let mut world = deployment.aws.world();

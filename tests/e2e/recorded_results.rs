@@ -35,6 +35,7 @@ async fn whoever_cannot_be_in_violation_yet_is_not_read_again() {
         ("GetComplianceDetailsByConfigRule", 2),
         ("GetUser", 1),
         ("ListAccessKeys", 1),
+        ("ListEntitiesForPolicy", 3),
         ("ListUsers", 1),
         ("PutEvaluations", 1),
     ];

@@ -68,7 +68,7 @@ fn nothing_that_others_rely_on_changes_unseen() {
     let schema: Value = serde_json::from_str(&template("notices/schema.json")).unwrap();
     let types = schema["properties"]["detail-type"]["enum"].as_array().unwrap();
     list("notice", types.iter().map(|name| name.as_str().unwrap().to_owned()).collect());
-    for name in ["key", "finding", "before", "after", "outcome"] {
+    for name in ["user", "key", "finding", "before", "after", "exposed", "outcome"] {
         list("field of a notice", fields(&schema["$defs"][name], name));
     }
     for name in TEMPLATES {

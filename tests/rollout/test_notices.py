@@ -25,7 +25,7 @@ def test_there_is_a_valid_example_of_each_notice():
 
 def test_the_schema_describes_every_field_of_the_examples():
     described = set()
-    for part in ("key", "finding", "before", "after", "outcome"):
+    for part in ("user", "key", "finding", "before", "after", "exposed", "outcome"):
         described |= SCHEMA.schema["$defs"][part]["properties"].keys()
     used = {name for event in EXAMPLES.values() for name in event["detail"]}
     assert used == described
@@ -53,6 +53,11 @@ def test_the_schema_describes_every_field_of_the_examples():
         ("Overdue", {"daysLeft": 0}),
         ("Overdue", {"daysOverdue": ...}),
         ("Overdue", {"compliance": "COMPLIANT"}),
+        ("Overdue", {"exposed": ...}),
+        ("Exposed", {"accessKeyId": "AKIA2EXAMPLE3EXAMPLE4"}),
+        ("Exposed", {"exposed": False}),
+        ("Exposed", {"accessKeys": ...}),
+        ("Exposed", {"accessKeys": [{"accessKeyId": "AKIA2EXAMPLE3EXAMPLE4"}]}),
         ("Deactivated", {"runbook": "AWS-DeleteKeys"}),
         ("Deactivated", {"executionId": ...}),
         ("Deactivated", {"owner": ...}),

@@ -40,6 +40,7 @@ def patterns():
 
 
 DUE, OVERDUE, TICKETS, OUTCOMES, FORWARDED = "DueRule", "OverdueRule", "TicketsRule", "OutcomesRule", "ForwardingRule"
+EXPOSED = "ExposedRule"
 OWNERS, FAILED_RUNS, BLOCKED = "OwnersRule", "FailedRunsRule", "BlockedRule"
 
 
@@ -66,6 +67,8 @@ TAKEN = [
     # The examples.
     (changed("Due Soon"), {DUE, TICKETS, OWNERS, MILESTONES, OWNER}),
     (changed("Overdue"), {OVERDUE, TICKETS, OWNERS, OWNER}),
+    (changed("Exposed"), {EXPOSED, TICKETS, OWNERS, OWNER}),
+    (changed("Exposed", account=SENDER), set()),
     (changed("Exemption Ending"), {DUE, TICKETS, OWNERS, MILESTONES}),
     (changed("Deactivated"), {OUTCOMES, TICKETS, OWNERS, FORWARDED, SENDERS}),
     (changed("Kept"), {TICKETS, OWNERS, FORWARDED}),
@@ -113,6 +116,7 @@ def test_each_rule_takes_the_notices_that_it_should_and_no_others(aws):
     found = patterns()
     assert found.keys() == {
         *(DUE, OVERDUE, OUTCOMES, TICKETS, OWNERS, FORWARDED, MILESTONES, WEEKLY, OWNER, SENDERS),
+        EXPOSED,
         FAILED_RUNS,
         BLOCKED,
     }
@@ -269,7 +273,7 @@ def test_mail_chat_and_tickets_get_each_notice_as_they_need_it(aws, subscribers,
     lines = mail.strip().split("\n")
     # EventBridge wants each line in quotation marks, and they stay.
     assert all(re.fullmatch('"[^"<>]+"', line) for line in lines), mail
-    for word in (event["detail"]["message"], "deploy-bot", event["detail"]["accessKeyId"]):
+    for word in (event["detail"]["message"], "deploy-bot", event["detail"]["accessKeyId"] or "AKIA2EXAMPLE3EXAMPLE4"):
         assert word in mail
     assert (chat["version"], chat["source"]) == ("1.0", "custom")
     assert chat["content"]["description"] == event["detail"]["message"] and chat["content"]["title"].startswith(
@@ -353,7 +357,7 @@ def test_the_subscribers_topics_and_queues_take_only_what_event_bridge_sends():
         ({"OwnerTopic": "true"}, {OWNERS, "OwnersTopic", "OwnersTopicPolicy"}),
         (
             {"Chat": "true", "AlarmTopicArn": f"arn:aws:sns:{REGION}:{HUB}:access-key-rotation-alarms"},
-            {"UndeliveredNoticesAlarm", "ChatTopic", "ChatTopicPolicy", DUE, OVERDUE, OUTCOMES},
+            {"UndeliveredNoticesAlarm", "ChatTopic", "ChatTopicPolicy", DUE, OVERDUE, EXPOSED, OUTCOMES},
         ),
     ],
 )

@@ -7,6 +7,7 @@
 use crate::{
     access_key::{AccessKey, KeyState, KeyStatus, LastUsed, day},
     exemption::Exemption,
+    exposure::Exposure,
     text::{ascii, count, fit},
     user::User,
 };
@@ -16,29 +17,55 @@ use chrono::NaiveDate;
 pub const ANNOTATION_LIMIT: usize = 256;
 
 /// What is `said` about a user, after the user's name if there is room for both; `more` may be cut. A name is never cut: half of it
-/// could be another user's.
-pub(crate) fn of_user(user: &User, said: &str, more: &str) -> String {
-    let named = format!("{}{BETWEEN}{said}", user.name);
+/// could be another user's. An exposure comes before the name.
+pub(crate) fn of_user(user: &User, exposure: Exposure, said: &str, more: &str) -> String {
+    let first = if exposure == Exposure::Exposed { EXPOSED } else { "" };
+    let named = format!("{first}{}{BETWEEN}{said}", user.name);
     let is_room = named.chars().count() <= ANNOTATION_LIMIT;
-    let text = if is_room { named } else { said.to_owned() } + more;
+    let text = if is_room { named } else { format!("{first}{said}") } + more;
     fit(&ascii(&text), ANNOTATION_LIMIT)
 }
 
 const BETWEEN: &str = ": ";
 
-/// An annotation without the user's name, for a place that shows the name anyway.
+const EXPOSED: &str = "EXPOSED: ";
+
+/// Whether an annotation says that a user is exposed.
+pub(crate) fn is_exposed(annotation: &str) -> bool {
+    annotation.starts_with(EXPOSED)
+}
+
+fn without_exposed(annotation: &str) -> &str {
+    annotation.strip_prefix(EXPOSED).unwrap_or(annotation)
+}
+
+/// An annotation without the user's name, and without EXPOSED, for a place that shows both anyway.
 pub fn without_name<'a>(annotation: &'a str, user_name: &str) -> &'a str {
+    let annotation = without_exposed(annotation);
     annotation.strip_prefix(&ascii(user_name)).and_then(|rest| rest.strip_prefix(BETWEEN)).unwrap_or(annotation)
 }
 
 /// The same if the user's name is not known. IAM takes no space in a name.
 fn without_any_name(annotation: &str) -> &str {
+    let annotation = without_exposed(annotation);
     let named = annotation.split_once(BETWEEN).filter(|(name, _)| !name.contains(' '));
     named.map_or(annotation, |(_, said)| said)
 }
 
+const FOUND_IN_PUBLIC: &str = "Deactivate this user's keys now: AWS found one in public.";
+
+/// What to do first about an exposed user without a key in violation. AWS does not say which key it found.
+pub(crate) fn exposed(is_active: bool) -> &'static str {
+    if is_active {
+        FOUND_IN_PUBLIC
+    } else {
+        "AWS found a key of this user in public. Find out what it did, then detach the quarantine policy."
+    }
+}
+
 /// For a violation: the keys, why no exemption covers them, and what to do. `other` is a key of the user besides these.
 pub(crate) fn violation(
+    exposure: Exposure,
     exemption: &Exemption,
     violations: &[&AccessKey],
     other: Option<(KeyStatus, KeyState)>,
@@ -68,9 +95,14 @@ pub(crate) fn violation(
             text += &format!(" The exemption covers only {}.", key.as_deref().unwrap_or_default());
         }
     }
-    text += " ";
-    text += advice(violations, other);
-    text
+    // Two keys and their last use leave about 40 characters.
+    match (exposure, violations) {
+        (Exposure::Exposed, [_]) => format!("{FOUND_IN_PUBLIC} {text}"),
+        (Exposure::Exposed, _) => format!("One is public: deactivate all. {text}"),
+        (Exposure::Unknown, [_]) => format!("{text} Exposure unknown. {}", advice(violations, other)),
+        (Exposure::Unknown, _) => format!("{text} Exposure unknown: rotate them now."),
+        (Exposure::NotExposed | Exposure::NotRead, _) => format!("{text} {}", advice(violations, other)),
+    }
 }
 
 const EXEMPT: &str = "Exempt until ";
@@ -82,7 +114,7 @@ pub fn is_exemption(annotation: &str) -> bool {
 
 /// For a user whose stale keys are all exempt. It leaves out their last use, which changes every day: AWS Config would record
 /// each change as another result.
-pub(crate) fn exempt(until: NaiveDate, owner: &str, stale: &[&AccessKey], limit: u16) -> String {
+pub(crate) fn exempt(exposure: Exposure, until: NaiveDate, owner: &str, stale: &[&AccessKey], limit: u16) -> String {
     let mut text = format!("{EXEMPT}{until} (owner: {owner}): ");
     for (number, key) in stale.iter().enumerate() {
         let (created, due) = (day(key.created), day(key.due(limit)));
@@ -90,6 +122,10 @@ pub(crate) fn exempt(until: NaiveDate, owner: &str, stale: &[&AccessKey], limit:
             0 => format!("{} was created {created}, due {due} (limit {})", key.id, days(limit)),
             _ => format!(", {} {created}", key.id),
         };
+    }
+    if exposure == Exposure::Exposed {
+        text += ". ";
+        text += FOUND_IN_PUBLIC.trim_end_matches('.');
     }
     text
 }
@@ -115,8 +151,10 @@ const NOTICE_NOT_SENT: &str = " Notice not sent yet.";
 pub(crate) fn with_notice_not_sent(annotation: &str) -> String {
     let annotation = annotation.strip_suffix(NOTICE_NOT_SENT).unwrap_or(annotation);
     let room = ANNOTATION_LIMIT - NOTICE_NOT_SENT.len();
-    let annotation = if annotation.len() <= room { annotation } else { without_any_name(annotation) };
-    format!("{}{NOTICE_NOT_SENT}", fit(annotation, room))
+    let first = if is_exposed(annotation) { EXPOSED } else { "" };
+    let without_name = || format!("{first}{}", without_any_name(annotation));
+    let annotation = if annotation.len() <= room { annotation.to_owned() } else { without_name() };
+    format!("{}{NOTICE_NOT_SENT}", fit(&annotation, room))
 }
 
 /// Whether an annotation says that a notice was not sent.

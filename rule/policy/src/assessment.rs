@@ -7,6 +7,7 @@ use crate::{
     access_key::{AccessKey, KeyState, KeyStatus, description},
     annotation,
     exemption::Exemption,
+    exposure::Exposure,
     milestone::{Milestone, reached},
     parameters::Parameters,
     recorded_result::RecordedResult,
@@ -38,6 +39,8 @@ pub struct Assessment {
     pub verdict: Verdict,
     /// What the tags say about an exemption. [`Exemption::Absent`] if they were not read.
     pub exemption: Exemption,
+    /// Whether AWS found a key of the user in public. It has no effect on the verdict.
+    pub exposure: Exposure,
     /// In IAM's order.
     pub keys: Vec<AssessedKey>,
     /// The tags, if they were read, as they always are if a key is stale.
@@ -53,6 +56,7 @@ pub fn assess(
     user: User,
     keys: Vec<AccessKey>,
     tags: Option<Tags>,
+    exposure: Exposure,
     parameters: &Parameters,
     now: DateTime<Utc>,
 ) -> Assessment {
@@ -67,7 +71,7 @@ pub fn assess(
     };
     let keys = keys.into_iter().map(assessed).collect();
     let verdict = Verdict::not_applicable();
-    let mut assessment = Assessment { user, verdict, exemption, keys, tags, skip_until: None };
+    let mut assessment = Assessment { user, verdict, exemption, exposure, keys, tags, skip_until: None };
     assessment.decide(parameters, now);
     assessment
 }
@@ -172,20 +176,25 @@ impl Assessment {
         let limit = parameters.max_access_key_age;
         let violations = self.keys_in(KeyState::Violation);
         if !violations.is_empty() {
-            let said = annotation::violation(&self.exemption, &violations, self.other_key(&violations), limit);
-            let annotation = annotation::of_user(&self.user, &said, "");
+            let other = self.other_key(&violations);
+            let said = annotation::violation(self.exposure, &self.exemption, &violations, other, limit);
+            let annotation = self.annotation(&said, "");
             self.verdict = Verdict { compliance: Compliance::NonCompliant, annotation: Some(annotation) };
             return;
         }
         let exempt = self.keys_in(KeyState::Exempt);
         if let (Exemption::Valid { until, owner, reason, .. }, false) = (&self.exemption, exempt.is_empty()) {
-            let said = annotation::exempt(*until, owner, &exempt, limit);
+            let said = annotation::exempt(self.exposure, *until, owner, &exempt, limit);
             let reason = reason.as_deref().map(annotation::reason).unwrap_or_default();
-            self.verdict = Verdict::compliant(annotation::of_user(&self.user, &said, &reason));
+            self.verdict = Verdict::compliant(self.annotation(&said, &reason));
             return;
         }
         let (due_soon, old_inactive) = (self.keys_in(KeyState::DueSoon), self.keys_in(KeyState::OldInactive));
         let mut sentences = Vec::new();
+        if self.exposure == Exposure::Exposed {
+            let is_active = self.keys.iter().any(|key| key.key.status == KeyStatus::Active);
+            sentences.push(annotation::exposed(is_active).to_owned());
+        }
         if !due_soon.is_empty() {
             sentences.push(annotation::due_soon(&due_soon, limit));
         }
@@ -197,8 +206,12 @@ impl Assessment {
             self.skip_until = proof.day(parameters);
             self.verdict = Verdict::compliant(proof.annotation());
         } else {
-            self.verdict = Verdict::compliant(annotation::of_user(&self.user, &sentences.join(" "), ""));
+            self.verdict = Verdict::compliant(self.annotation(&sentences.join(" "), ""));
         }
+    }
+
+    fn annotation(&self, said: &str, more: &str) -> String {
+        annotation::of_user(&self.user, self.exposure, said, more)
     }
 }
 

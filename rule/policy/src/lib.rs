@@ -4,6 +4,7 @@ pub mod access_key;
 pub mod annotation;
 pub mod assessment;
 pub mod exemption;
+pub mod exposure;
 pub mod milestone;
 pub mod parameters;
 pub mod priority;

@@ -100,7 +100,7 @@ fn before(until: NaiveDate, left: i64, parameters: &Parameters) -> Option<(i64, 
     Some((left, milestone, since))
 }
 
-fn start_of(day: NaiveDate) -> DateTime<Utc> {
+pub(crate) fn start_of(day: NaiveDate) -> DateTime<Utc> {
     day.and_time(NaiveTime::MIN).and_utc()
 }
 

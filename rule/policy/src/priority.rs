@@ -5,15 +5,23 @@ use crate::user::Tags;
 /// How urgent a finding is, as far as is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Priority {
+    /// Whether AWS found a key of the user in public; `None` if that is unknown.
+    pub exposed: Option<bool>,
     /// Whether the user is in production; `None` if the tags were not read.
     pub production: Option<bool>,
     /// Whether a key that the finding is about is in use; `None` if that is unknown.
     pub in_use: Option<bool>,
 }
 
+/// Sorts findings; see [`Priority::rank`].
+pub type Rank = (bool, bool, bool, bool, bool);
+
 impl Priority {
     /// In words. A use that is unknown is asked about.
     pub fn as_str(self) -> &'static str {
+        if self.exposed == Some(true) {
+            return if self.production == Some(true) { "exposed, production" } else { "exposed" };
+        }
         match (self.production == Some(true), self.in_use) {
             (true, Some(true)) => "production, in use",
             (true, Some(false)) => "production",
@@ -24,9 +32,17 @@ impl Priority {
         }
     }
 
-    /// Sorts the most urgent first: production, then keys that are or, in a violation, may be in use, then idle keys.
-    pub fn rank(self, is_violation: bool) -> (bool, bool) {
-        (self.production != Some(true), self.in_use == Some(false) || self.in_use.is_none() && !is_violation)
+    /// Sorts the most urgent first: exposed users, whether or not a key of theirs is in violation, then violations, then users of whom
+    /// there is something else to say. Among each, production comes first, then keys that are or, in a violation, may be in use, then
+    /// idle keys.
+    pub fn rank(self, is_violation: bool, is_noted: bool) -> Rank {
+        (
+            self.exposed != Some(true),
+            !is_violation,
+            !is_noted,
+            self.production != Some(true),
+            self.in_use == Some(false) || self.in_use.is_none() && !is_violation,
+        )
     }
 }
 
@@ -46,7 +62,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn production_comes_first_then_keys_that_are_or_may_be_in_use() {
+    fn exposed_users_come_first_then_production_then_keys_that_are_or_may_be_in_use() {
+        let exposed = Priority { exposed: Some(true), production: None, in_use: Some(false) };
         let order = [
             (true, Some(true)),
             (true, None),
@@ -55,12 +72,18 @@ mod tests {
             (false, None),
             (false, Some(false)),
         ];
-        let ranks = order.map(|(production, in_use)| Priority { production: Some(production), in_use }.rank(true));
+        let ranks = order.map(|(production, in_use)| {
+            Priority { exposed: Some(false), production: Some(production), in_use }.rank(true, false)
+        });
         assert!(ranks.is_sorted(), "{ranks:?}");
-        let idle = Priority { production: None, in_use: Some(false) };
-        let unknown = Priority { production: None, in_use: None };
-        assert_eq!(unknown.rank(false), idle.rank(false));
-        assert!(unknown.rank(true) < idle.rank(true));
+        assert!(exposed.rank(false, false) < ranks[0]);
+        let idle = Priority { exposed: None, production: None, in_use: Some(false) };
+        let unknown = Priority { exposed: None, production: None, in_use: None };
+        assert_eq!(unknown.rank(false, true), idle.rank(false, true));
+        assert!(unknown.rank(true, false) < idle.rank(true, false));
+        assert!(idle.rank(true, false) < unknown.rank(false, true), "violations come before the rest");
+        let production = Priority { production: Some(true), ..idle };
+        assert!(idle.rank(false, true) < production.rank(false, false));
     }
 
     #[test]

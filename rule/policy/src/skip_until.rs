@@ -139,6 +139,7 @@ mod tests {
     use crate::{
         access_key::KeyStatus,
         assessment::{assess, assess_unread},
+        exposure::Exposure,
     };
     use proptest::prelude::*;
 
@@ -298,7 +299,7 @@ mod tests {
             if assess_unread(&bot, Some(&recorded), &parameters, then).is_some() {
                 let made = made_later.into_iter().filter(|ago| *ago <= later).map(|ago| key(-ago));
                 let keys: Vec<_> = keys.into_iter().chain(made).collect();
-                let assessment = assess(bot, keys, None, &parameters, then);
+                let assessment = assess(bot, keys, None, Exposure::NotExposed, &parameters, then);
                 prop_assert_eq!(assessment.verdict.compliance, Compliance::Compliant);
                 prop_assert!(!assessment.is_due_soon());
             }

@@ -32,6 +32,8 @@ const ORGANIZATION_ROLE: &str = "OrganizationAccountAccessRole";
 pub struct Account<'a> {
     /// Twelve digits.
     pub id: String,
+    /// `aws`, `aws-cn`, `aws-us-gov`, …
+    pub partition: String,
     /// IAM, with credentials of this account.
     pub iam: aws_sdk_iam::Client,
     /// AWS Config, in the rule's Region, with credentials of this account.
@@ -184,7 +186,8 @@ impl Accounts {
             (Some(person), None) => (person.clone(), "Allow it, or use other credentials"),
         };
         let Clients { iam, config, settings, .. } = clients;
-        Ok(Account { id: id.to_owned(), iam, config, settings, calls, ends, principal, remedy })
+        let (id, partition) = (id.to_owned(), home.partition.clone());
+        Ok(Account { id, partition, iam, config, settings, calls, ends, principal, remedy })
     }
 
     fn role_arn(&self, account: &str, home: &Home) -> Result<Option<String>, Error> {

@@ -170,6 +170,6 @@ fn time(date: &AwsDateTime) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(date.secs(), date.subsec_nanos())
 }
 
-fn not_understood(action: &'static str, what: &str) -> CallError {
+pub(super) fn not_understood(action: &'static str, what: &str) -> CallError {
     CallError { action, kind: Failure::Other, code: format!("unexpected answer ({what})") }
 }

@@ -6,7 +6,10 @@
 //! Source of the formats: "Example Events for AWS Config Rules" in the AWS Config developer guide.
 
 use crate::{
-    aws::home::{Home, is_account_id},
+    aws::{
+        home::{Home, is_account_id},
+        quarantine::is_quarantine,
+    },
     error::Error,
 };
 use chrono::{DateTime, Utc};
@@ -45,6 +48,8 @@ pub enum Target {
         id: String,
         /// The name at the time of the change.
         name: String,
+        /// Whether AWS had quarantined the user then. `None` if the item does not say: an oversized one has no configuration.
+        is_exposed: Option<bool>,
     },
     /// A resource that is gone, or that the rule does not evaluate.
     NotApplicable {
@@ -186,7 +191,7 @@ impl Message<'_> {
         let name = name
             .or_else(last)
             .ok_or_else(|| invalid("the configuration item has neither resourceName nor an ARN that ends in a name"))?;
-        Ok(Target::User { id, name: name.to_owned() })
+        Ok(Target::User { id, name: name.to_owned(), is_exposed: is_exposed(item) })
     }
 
     fn check_account(&self, object: &Value) -> Result<(), Error> {
@@ -196,6 +201,12 @@ impl Message<'_> {
             Some(_) => Err(invalid("awsAccountId is not the account in accountId")),
         }
     }
+}
+
+fn is_exposed(item: &Value) -> Option<bool> {
+    let policies = item.get("configuration")?.get("attachedManagedPolicies")?.as_array()?;
+    let arns: Option<Vec<_>> = policies.iter().map(|policy| policy.get("policyArn")?.as_str()).collect();
+    Some(arns?.into_iter().any(is_quarantine))
 }
 
 /// `arn:PARTITION:config:REGION:ACCOUNT:config-rule/ID`

@@ -1,8 +1,10 @@
 //! The first step of a sweep: who needs no read, who is read, and which results have no user. It makes no call.
 
+use crate::aws::quarantine::ExposedUsers;
 use chrono::{DateTime, Utc};
 use policy::{
     assessment::assess_unread,
+    exposure::Exposure,
     parameters::Parameters,
     recorded_result::{RecordedResult, is_to_deliver},
     user::User,
@@ -37,6 +39,7 @@ pub(crate) enum Decision {
 /// Decides about each user as soon as the user's recorded result arrives, so that reads need not wait for the last page of results.
 #[derive(Debug)]
 pub(crate) struct Plan<'a> {
+    exposed: &'a ExposedUsers,
     parameters: &'a Parameters,
     now: DateTime<Utc>,
     /// `None` once it is decided what to do about the user.
@@ -48,10 +51,15 @@ pub(crate) struct Plan<'a> {
 
 impl Plan<'_> {
     /// Starts a plan for the users who were listed. The listing may have broken off.
-    pub(crate) fn of(users: Vec<User>, parameters: &Parameters, now: DateTime<Utc>) -> Plan<'_> {
+    pub(crate) fn of<'a>(
+        users: Vec<User>,
+        exposed: &'a ExposedUsers,
+        parameters: &'a Parameters,
+        now: DateTime<Utc>,
+    ) -> Plan<'a> {
         let positions = users.iter().enumerate().map(|(position, user)| (user.id.clone(), position)).collect();
         let users = users.into_iter().map(Some).collect();
-        Plan { parameters, now, users, positions, without_user: Vec::new() }
+        Plan { exposed, parameters, now, users, positions, without_user: Vec::new() }
     }
 
     /// Decides about the user of a recorded result. `None` if no such user was listed, or if it is the user's second result.
@@ -73,7 +81,10 @@ impl Plan<'_> {
     }
 
     fn decide(&self, user: User, recorded: Option<RecordedResult>) -> Decision {
-        match assess_unread(&user, recorded.as_ref(), self.parameters, self.now) {
+        // The notice of an exposure names the user's keys.
+        let is_exposed = self.exposed.exposure(&user.id) == Exposure::Exposed;
+        let unread = (!is_exposed).then(|| assess_unread(&user, recorded.as_ref(), self.parameters, self.now));
+        match unread.flatten() {
             Some(verdict) => {
                 let is_to_deliver = is_to_deliver(&verdict, recorded.as_ref(), self.parameters.deliver);
                 Decision::Skip(Skipped { user, verdict, is_to_deliver })
@@ -111,12 +122,13 @@ mod tests {
     }
 
     #[test]
-    fn only_a_compliant_result_with_a_day_or_the_users_own_age_skips_a_user() {
+    fn only_a_compliant_result_with_a_day_or_the_users_own_age_skips_a_user_who_is_not_exposed() {
         use Compliance::{Compliant, NonCompliant};
-        let users =
-            vec![user("PROVEN", 400), user("YOUNG", 3), user("VIOLATOR", 400), user("NEW", 400), user("DUE", 400)];
+        let users = ["PROVEN", "EXPOSED", "YOUNG", "VIOLATOR", "NEW", "DUE"]
+            .map(|id| user(id, if id == "YOUNG" { 3 } else { 400 }));
         let recorded = vec![
             result("PROVEN", Compliant, UNTIL_MAY),
+            result("EXPOSED", Compliant, UNTIL_MAY),
             result("GONE", Compliant, UNTIL_MAY),
             result("VIOLATOR", NonCompliant, UNTIL_MAY),
             result(
@@ -126,7 +138,8 @@ mod tests {
             ),
         ];
         let parameters = Parameters::default();
-        let mut plan = Plan::of(users, &parameters, now());
+        let exposed = ExposedUsers::of(["EXPOSED".to_owned()]);
+        let mut plan = Plan::of(users.to_vec(), &exposed, &parameters, now());
         let mut decisions: Vec<_> = recorded.into_iter().filter_map(|result| plan.result(result)).collect();
         let second = result("VIOLATOR", Compliant, UNTIL_MAY);
         assert!(plan.result(second).is_none(), "the first result counts");
@@ -143,6 +156,7 @@ mod tests {
             decided,
             [
                 ("PROVEN", "skipped", false),
+                ("EXPOSED", "read", true),
                 ("VIOLATOR", "read", true),
                 ("DUE", "read", true),
                 ("YOUNG", "skipped", true),

@@ -11,13 +11,14 @@ use crate::{
     aws::{
         client::{CallError, Failure},
         iam::{GET_ACCESS_KEY_LAST_USED, GET_USER, LIST_ACCESS_KEYS, Listing, list_users},
+        quarantine::{ExposedUsers, list_exposed_users},
     },
     user::{CONTROLS, Confirm, Evaluated, Evaluator, control, not_yet_consistent},
 };
 use futures_util::{Stream, StreamExt, future::join, stream};
-use policy::{access_key::KeyState, recorded_result::RecordedResult, user::User, verdict::Verdict};
+use policy::{access_key::KeyState, exposure::Exposure, recorded_result::RecordedResult, user::User, verdict::Verdict};
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     collections::{BTreeMap, HashMap},
 };
 use tokio::{
@@ -43,6 +44,8 @@ pub(crate) struct Reader<'a> {
     states: RefCell<HashMap<String, State>>,
     /// Why a listing of users is incomplete.
     listing: RefCell<Option<CallError>>,
+    /// Known once the users are listed.
+    exposed: OnceCell<ExposedUsers>,
     /// By action: some for whom it was granted. See [`control`].
     granted: RefCell<BTreeMap<&'static str, Vec<String>>>,
     /// Names of some users who were read without a call of an action that others need, or who could be read earlier.
@@ -58,6 +61,7 @@ impl<'a> Reader<'a> {
             evaluator,
             states: RefCell::default(),
             listing: RefCell::default(),
+            exposed: OnceCell::new(),
             granted: RefCell::default(),
             readable: RefCell::default(),
             last_use_failures: Cell::new(0),
@@ -66,12 +70,17 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Lists the users. If the listing breaks off, this is an error at the end.
-    pub(crate) async fn list(&self) -> Listing {
+    /// Lists the users, and those who are exposed. If a listing breaks off, this is an error at the end.
+    pub(crate) async fn list(&self) -> (Listing, &ExposedUsers) {
         let account = self.evaluator.account;
-        let listing = list_users(account, account.ends.reads).await;
+        let (listing, exposed) =
+            join(list_users(account, account.ends.reads), list_exposed_users(account, account.extras_end())).await;
         self.listing.replace(listing.broken_off.clone());
-        listing
+        (listing, self.exposed.get_or_init(|| exposed))
+    }
+
+    fn exposure(&self, user_id: &str) -> Exposure {
+        self.exposed.get().map_or(Exposure::NotRead, |exposed| exposed.exposure(user_id))
     }
 
     /// Records a user who is to be read.
@@ -131,7 +140,7 @@ impl<'a> Reader<'a> {
         evaluated: &UnboundedSender<Result>,
     ) {
         let User { name, id, .. } = &pending.user;
-        match self.evaluator.read(&pending.user, confirm).await {
+        match self.evaluator.read(&pending.user, self.exposure(id), confirm).await {
             Ok(Some(found)) => {
                 self.grant(LIST_ACCESS_KEYS, name);
                 if found.assessment.tags.is_some() {
@@ -169,7 +178,7 @@ impl<'a> Reader<'a> {
 
     /// Sends a user with a verdict on, or keeps it until it is known whose keys they are.
     fn keep(&self, result: Result, evaluated: &UnboundedSender<Result>) {
-        let Evaluated { assessment, unknown_use } = &result.0;
+        let Evaluated { assessment, unknown_use, .. } = &result.0;
         let User { id, name, created, .. } = &assessment.user;
         if assessment.tags.is_none() {
             some(&mut self.readable.borrow_mut(), name);
@@ -223,7 +232,8 @@ impl<'a> Reader<'a> {
             let read_under = keys.as_ref().map(|_| name.as_str());
             let state = match (reconcile(Known { read_under, is_new }, found(&id), is_complete), keys) {
                 (Became::Confirmed(user), Some(keys)) => {
-                    self.send((self.evaluator.assess(user, keys.into_vec(), None), recorded), evaluated);
+                    let assessed = self.evaluator.assess(user, keys.into_vec(), None, self.exposure(&id));
+                    self.send((assessed, recorded), evaluated);
                     State::Evaluated
                 }
                 (Became::ReadAgain(user), _) => {
@@ -283,6 +293,7 @@ impl<'a> Reader<'a> {
         let Evaluator { account, metrics, .. } = self.evaluator;
         let (states, listing) = (self.states.into_inner(), self.listing.into_inner());
         let mut unread = Unread::of(states, listing, self.stopped.get(), &metrics.known_shielded);
+        unread.exposure = self.exposed.into_inner().and_then(|exposed| exposed.broken_off);
         let (mut granted, readable) = (self.granted.into_inner(), self.readable.into_inner());
         for action in unread.denied() {
             let subjects = granted.remove(action).unwrap_or_else(|| match action {

@@ -7,11 +7,13 @@ use super::{
     plan::{Decision, Pending, Plan, Skipped},
     reconcile::{Became, Known, reconcile},
 };
+use crate::aws::quarantine::ExposedUsers;
 use chrono::{DateTime, TimeDelta, Utc};
 use fastrand::Rng;
 use policy::{
     access_key::{AccessKey, KeyState, KeyStatus},
     assessment::{Assessment, assess},
+    exposure::Exposure,
     parameters::Parameters,
     recorded_result::{RecordedResult, is_to_deliver},
     user::{Tags, User},
@@ -127,14 +129,15 @@ impl Account {
             return Err(());
         }
         let Some((_, keys)) = self.of_name(&user.name).cloned() else { return Ok(None) };
-        let assessment = assess(user.clone(), keys, None, &self.parameters, self.now);
+        let assessment = assess(user.clone(), keys, None, Exposure::NotExposed, &self.parameters, self.now);
         if !is_certain && !assessment.has(KeyState::Violation) {
             return Ok(Some(assessment));
         }
         self.call();
         let is_same = self.of_name(&user.name).is_some_and(|(owner, _)| owner.id == user.id);
         let keys = assessment.into_keys();
-        Ok(is_same.then(|| assess(user.clone(), keys, Some(Tags::new()), &self.parameters, self.now)))
+        Ok(is_same
+            .then(|| assess(user.clone(), keys, Some(Tags::new()), Exposure::NotExposed, &self.parameters, self.now)))
     }
 
     fn deliver(&mut self, id: &str, verdict: Verdict) {
@@ -181,7 +184,9 @@ impl Account {
             self.is_disturbed = true;
         }
         let parameters = self.parameters.clone();
-        let mut plan = Plan::of(listed, &parameters, self.now);
+        let exposed: Vec<_> = self.users.iter().map(|(user, _)| user.id.clone()).collect();
+        let exposed = ExposedUsers::of(exposed.into_iter().filter(|_| self.random.u8(0..8) == 0));
+        let mut plan = Plan::of(listed, &exposed, &parameters, self.now);
         let mut decisions: Vec<_> = recorded.into_iter().filter_map(|result| plan.result(result)).collect();
         let (rest, without_user) = plan.end();
         decisions.extend(rest);

@@ -40,6 +40,8 @@ pub(crate) struct Unread {
     without_last_use: Vec<UnreadUser>,
     /// The same because a policy denies the action.
     last_use_denied: Denied,
+    /// Why it is unknown who is exposed, if it is.
+    pub(crate) exposure: Option<CallError>,
 }
 
 /// A user who could not be read.
@@ -192,6 +194,7 @@ impl Unread {
         }
         errors.extend(self.unknown_users());
         errors.extend(self.unknown_last_uses(account));
+        errors.extend(self.exposure.iter().flat_map(|error| unknown_exposure_errors(account, error)));
         errors
     }
 
@@ -232,6 +235,13 @@ impl Unread {
         )));
         errors
     }
+}
+
+/// The errors to raise if it is unknown whether users are exposed.
+pub(crate) fn unknown_exposure_errors(account: &Account<'_>, error: &CallError) -> Vec<Error> {
+    let denied = (error.kind == Failure::Denied).then(|| account.error(error));
+    let text = format!("It is unknown whether AWS found access keys of users in public: {error}.");
+    denied.into_iter().chain([Error::Incomplete(text)]).collect()
 }
 
 #[cfg(test)]

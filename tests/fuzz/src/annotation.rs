@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Timelike, Utc};
 use policy::{
     access_key::{AccessKey, KeyStatus},
     assessment::{assess, assess_unread},
+    exposure::Exposure,
     parameters::Parameters,
     recorded_result::RecordedResult,
     skip_until::is_routine,
@@ -51,7 +52,7 @@ fn assert_what_is_written_is_believed(read: DateTime<Utc>, later: DateTime<Utc>,
     let (read, recorded) = (read.min(later), read.max(later));
     let age = (recorded - read).min(TimeDelta::days(parameters.max_access_key_age.into()));
     for keys in [vec![], vec![key(read)], vec![key(read - age), key(read)]] {
-        let assessment = assess(user(), keys.clone(), None, parameters, read);
+        let assessment = assess(user(), keys.clone(), None, Exposure::NotExposed, parameters, read);
         let annotation = assessment.verdict.annotation.unwrap();
         assert_annotation(&annotation);
         let Some(until) = assessment.skip_until else { continue };
@@ -66,7 +67,7 @@ fn assert_what_is_written_is_believed(read: DateTime<Utc>, later: DateTime<Utc>,
 }
 
 fn assert_nothing_to_do(keys: Vec<AccessKey>, parameters: &Parameters, then: DateTime<Utc>) {
-    let assessment = assess(user(), keys, None, parameters, then);
+    let assessment = assess(user(), keys, None, Exposure::NotExposed, parameters, then);
     let is_compliant = assessment.verdict.compliance == Compliance::Compliant;
     assert!(is_compliant && !assessment.is_due_soon(), "at {then}: {assessment:?}");
 }

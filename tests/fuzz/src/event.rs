@@ -99,7 +99,9 @@ fn assert_right(event: &Value, parsed: &Event) {
     };
     match target {
         Target::Account => panic!("not about the account: {message}"),
-        Target::User { id, name } => {
+        Target::User { id, name, is_exposed } => {
+            let policies = item["configuration"]["attachedManagedPolicies"].to_string();
+            assert!(*is_exposed != Some(true) || policies.contains(":iam::aws:policy/"), "{item}");
             assert!(!gone && text(item, "resourceType") == IAM_USER, "{message}");
             assert!(!id.is_empty() && item["resourceId"] == **id, "{item}");
             assert!(!name.is_empty(), "{item}");

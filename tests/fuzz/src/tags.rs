@@ -7,6 +7,7 @@ use policy::{
     annotation::is_exemption,
     assessment::{Assessment, assess},
     exemption::{EXEMPT_KEY, EXEMPT_OWNER, EXEMPT_UNTIL, EXEMPTION_TAGS, Exemption},
+    exposure::Exposure,
     parameters::Parameters,
     skip_until::is_routine,
     user::{Tags, User},
@@ -32,7 +33,7 @@ pub(crate) fn tags(input: &[u8]) -> bool {
     let exemption = Exemption::read(&tags, now.date_naive(), parameters.max_exemption_days);
     let expected = by_definition(&tags, now.date_naive(), &parameters);
     assert_exemption(&exemption, expected, &tags);
-    let assessed_at = |now| assess(user(), keys.clone(), Some(tags.clone()), &parameters, now);
+    let assessed_at = |now| assess(user(), keys.clone(), Some(tags.clone()), Exposure::NotExposed, &parameters, now);
     let assessment = assessed_at(now);
     assert_assessment(&assessment, &keys, &exemption, &parameters, now);
     if let Some((until, _)) = expected {

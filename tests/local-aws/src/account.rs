@@ -139,6 +139,7 @@ impl Account {
             keys: Vec::new(),
             service_specific_credentials: Vec::new(),
             tags: BTreeMap::new(),
+            attached_policies: Vec::new(),
         };
         let id = user.id.clone();
         self.users.insert(name.to_lowercase(), user);
@@ -172,6 +173,12 @@ impl Account {
             self.key_owners.remove(&key.id);
         }
         true
+    }
+
+    /// Attaches managed policies to a user in place of those that it has.
+    pub fn attach_policies(&mut self, name: &str, arns: &[&str]) -> bool {
+        let user = self.existing_user(name);
+        user.map(|user| user.attached_policies = arns.iter().map(|arn| (*arn).to_owned()).collect()).is_ok()
     }
 
     /// Renames a user, which keeps its id and keys. Nothing happens if the new name is taken.

@@ -50,7 +50,9 @@ pub fn change(world: &mut World, account: &str, rule: &str, user: &str, paramete
     configuration["userId"] = user.id.as_str().into();
     configuration["arn"] = user.arn.as_str().into();
     configuration["createDate"] = time(user.created).into();
-    configuration["attachedManagedPolicies"] = json!([]);
+    let policies = user.attached_policies.iter();
+    let policies = policies.map(|arn| json!({ "policyName": arn.rsplit('/').next(), "policyArn": arn }));
+    configuration["attachedManagedPolicies"] = policies.collect();
     configuration["tags"] = tags.into();
     Some(send(world, account, rule, sample, parameters))
 }

@@ -1,9 +1,11 @@
-//! IAM, version 2010-05-08: the actions on users, access keys, tags and the credential report, and listings of other credentials.
+//! IAM, version 2010-05-08: the actions on users, access keys, tags, attached policies and the credential report, and listings of other
+//! credentials.
 
 mod access_keys;
 mod context;
 mod credential_report;
 mod other_credentials;
+mod policies;
 mod tags;
 mod users;
 
@@ -33,6 +35,8 @@ pub(crate) fn answer(
         "ListUserTags" => tags::list(cx).map(Some),
         "TagUser" => tags::tag(cx).map(|()| None),
         "UntagUser" => tags::untag(cx).map(|()| None),
+        "ListAttachedUserPolicies" => policies::of_user(cx).map(Some),
+        "ListEntitiesForPolicy" => policies::users_of(cx).map(Some),
         "ListAccessKeys" => access_keys::list(cx).map(Some),
         "GetAccessKeyLastUsed" => access_keys::last_used(cx).map(Some),
         "CreateAccessKey" => access_keys::create(cx).map(Some),

@@ -26,6 +26,8 @@ pub struct User {
     pub service_specific_credentials: Vec<ServiceSpecificCredential>,
     /// The tags by key. No two keys differ only in case.
     pub tags: BTreeMap<String, String>,
+    /// The ARNs of the managed policies that are attached to the user itself.
+    pub attached_policies: Vec<String>,
 }
 
 impl User {

@@ -30,6 +30,8 @@ const BLOCKED_DAYS: TimeDelta = TimeDelta::days(7);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Place {
+    /// AWS found a key of the user in public.
+    Exposed,
     /// In violation.
     Stale,
     DueSoon,
@@ -53,6 +55,7 @@ impl Place {
     /// In words.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
+            Place::Exposed => "exposed",
             Place::Stale => "stale",
             Place::DueSoon => "due soon",
             Place::Rotating => "rotating",
@@ -138,6 +141,9 @@ impl Board {
         let of = Of { finding, key, terms: &self.terms, is_unknown: self.unknown.contains(&finding.account) };
         if key.status != KeyStatus::Active {
             return of.inactive();
+        }
+        if finding.is_exposed() {
+            return Some(Entry::new(Place::Exposed).ask("Deactivate it now: AWS found a key of this user in public."));
         }
         finding.rotation.as_ref().and_then(|rotation| of.rotating(rotation)).or_else(|| of.due())
     }

@@ -11,7 +11,7 @@ use policy::{
     assessment::{AssessedKey, Assessment},
     exemption::Exemption,
     parameters::Parameters,
-    priority::Priority,
+    priority::{self, Priority},
     rotation::secret,
     verdict::Compliance,
 };
@@ -43,6 +43,9 @@ pub(crate) struct Finding {
     pub(crate) exempt: Option<bool>,
     /// Whether a key of a compliant user is due soon (`--warn-before-days`).
     pub(crate) due_soon: bool,
+    /// Whether AWS found a key of the user in public; `None` if that is unknown, as in a credential report.
+    #[serde(default)]
+    pub(crate) exposed: Option<bool>,
     /// Whether the user has the production tag; `None` if the tags were not read, since no key is stale.
     pub(crate) production: Option<bool>,
     /// Whether a key in violation, or a stale key of an exempt user, was used within `--quiet-days`; `None` if that is unknown.
@@ -111,6 +114,9 @@ pub(crate) struct AccountSummary {
     pub(crate) users_non_compliant: usize,
     /// `None` for a credential report, which shows no exemptions.
     pub(crate) users_exempt: Option<usize>,
+    /// `None` if that is unknown for a user, or if nobody is known to be and something is missing.
+    #[serde(default)]
+    pub(crate) users_exposed: Option<usize>,
     /// Keys of all users that are older than the limit, but not active.
     #[serde(default)]
     pub(crate) old_inactive_keys: usize,
@@ -209,7 +215,7 @@ impl Terms {
 }
 
 /// Sorts findings; see [`Finding::rank`].
-pub(crate) type Rank = (bool, bool, (bool, bool), DateTime<Utc>, String, String);
+pub(crate) type Rank = (priority::Rank, DateTime<Utc>, String, String);
 
 impl Finding {
     pub(crate) fn new(account: &str, assessment: Assessment, order: &Order, terms: &Terms) -> Finding {
@@ -219,6 +225,7 @@ impl Finding {
         let (exempt, due_soon) = (assessment.is_exempt(), assessment.is_due_soon());
         let in_use = assessment.is_in_use(terms.quiet_days, terms.scanned_at);
         let annotation = assessment.said().map(str::to_owned);
+        let exposed = assessment.exposure.is_exposed();
         let Assessment { user, verdict, exemption, keys, tags, .. } = assessment;
         Finding {
             account: account.to_owned(),
@@ -229,6 +236,7 @@ impl Finding {
             annotation,
             exempt: exemptions_are_known.then_some(exempt),
             due_soon,
+            exposed,
             production: tags.as_ref().map(|tags| order.is_production(tags)),
             in_use,
             owner: tags.as_ref().and_then(|tags| order.owner(tags)),
@@ -243,7 +251,7 @@ impl Finding {
 
     /// How urgent it is.
     pub(crate) fn priority(&self) -> Priority {
-        Priority { production: self.production, in_use: self.in_use }
+        Priority { exposed: self.exposed, production: self.production, in_use: self.in_use }
     }
 
     /// The keys that are older than the limit, but not active, oldest first.
@@ -262,12 +270,15 @@ impl Finding {
         self.rotates_into.is_some() || self.rotation.is_some()
     }
 
+    pub(crate) fn is_exposed(&self) -> bool {
+        self.exposed == Some(true)
+    }
+
     pub(crate) fn is_violation(&self) -> bool {
         self.compliance == Compliance::NonCompliant
     }
 
-    /// The most urgent first: violations, then exemptions and keys due soon. Among them, production comes first, then keys that
-    /// are or may be in use, then idle keys, and older keys before younger ones.
+    /// The most urgent first, as [`Priority::rank`] has it. Among equals, older keys come before younger ones.
     pub(crate) fn rank(&self) -> Rank {
         let matters = |key: &&Key| {
             if self.violations.is_empty() {
@@ -278,9 +289,7 @@ impl Finding {
         };
         let oldest = self.access_keys.iter().filter(matters).map(|key| key.create_date).min();
         (
-            !self.is_violation(),
-            self.exempt != Some(true) && !self.due_soon,
-            self.priority().rank(self.is_violation()),
+            self.priority().rank(self.is_violation(), self.exempt == Some(true) || self.due_soon),
             oldest.unwrap_or(DateTime::<Utc>::MAX_UTC),
             self.account.clone(),
             self.user_name.clone(),
@@ -355,6 +364,7 @@ pub(crate) fn compliant(user_name: &str, access_keys: Vec<Key>) -> Finding {
         annotation: None,
         exempt: Some(false),
         due_soon: false,
+        exposed: Some(false),
         production: None,
         in_use: Some(false),
         owner: None,

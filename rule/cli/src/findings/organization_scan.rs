@@ -22,7 +22,10 @@ use access_key_rotation::{
 };
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, future::join, stream};
-use policy::access_key::{AccessKey, KeyState, KeyStatus};
+use policy::{
+    access_key::{AccessKey, KeyState, KeyStatus},
+    exposure::Exposure,
+};
 use std::{path::Path, sync::Arc};
 
 /// How many users to read more about at a time, as in a scan.
@@ -135,20 +138,23 @@ async fn others(account: &Account<'_>, now: DateTime<Utc>, reader: Reader<'_>) -
     }
 }
 
-/// Reads what the board says of a user besides the verdict: whether a key that is due soon rotates by itself, and who uses an old key
-/// that settles.
+/// Reads what the board says of a user besides the verdict: whether a key that is due soon rotates by itself, who uses an old key that
+/// settles, and the owner of an exposed user and whether the keys are in use.
 async fn more(evaluator: &Evaluator<'_>, user: Evaluated, records: &Records, reader: Reader<'_>) -> Evaluated {
     let assessment = &user.assessment;
     let rotation = records.rotation(&assessment.user.id);
     let is_left = assessment.has(KeyState::OldInactive)
         || assessment.keys.iter().any(|key| key.key.status != KeyStatus::Active && records.has_key(&key.key.id));
     let is_wanted = is_left && matches!(reader, Reader::Plan);
-    if !is_wanted && !assessment.has(KeyState::DueSoon) && rotation.is_none() {
+    let is_exposed = assessment.exposure == Exposure::Exposed;
+    if !is_wanted && !is_exposed && !assessment.has(KeyState::DueSoon) && rotation.is_none() {
         return user;
     }
     let settles = |rotation: &Rotation| rotation.state == Stage::Switched;
     let new = rotation.filter(settles).and_then(|rotation| rotation.new_key);
-    let is_old = |key: &&AccessKey| key.status == KeyStatus::Active && new.as_ref().is_some_and(|new| *new != key.id);
+    let is_old = |key: &&AccessKey| {
+        key.status == KeyStatus::Active && (is_exposed || new.as_ref().is_some_and(|new| *new != key.id))
+    };
     let old: Vec<_> = assessment.keys.iter().map(|key| &key.key).filter(is_old).map(|key| key.id.clone()).collect();
     evaluator.with_more(user, &old).await
 }

@@ -20,6 +20,7 @@ use csv::StringRecord;
 use policy::{
     access_key::{AccessKey, KeyStatus, LastUsed},
     assessment::{Assessment, assess},
+    exposure::Exposure,
     parameters::Parameters,
     skip_until::is_routine,
     user::User,
@@ -191,7 +192,7 @@ pub(crate) fn evaluate_report(
 
 /// Applies the rule's policy. Without tags, exemptions are unknown.
 fn evaluate(user: User, keys: Vec<AccessKey>, parameters: &Parameters, now: DateTime<Utc>) -> Assessment {
-    let mut assessment = assess(user, keys, None, parameters, now);
+    let mut assessment = assess(user, keys, None, Exposure::NotRead, parameters, now);
     // A report proves neither that a user has no key nor that a key is young.
     assessment.verdict.annotation = assessment.verdict.annotation.filter(|annotation| !is_routine(annotation));
     assessment

@@ -60,12 +60,16 @@ impl ScanResult {
             scan;
         let [records_error, rotations_error] = records_errors;
         let count = |counts: fn(&Finding) -> bool| findings.iter().filter(|finding| counts(finding)).count();
+        // Users who could not be evaluated may be exposed.
+        let users_exposed: Option<usize> = findings.iter().map(|finding| finding.exposed.map(usize::from)).sum();
+        let users_exposed = users_exposed.filter(|exposed| *exposed > 0 || error.is_none());
         let summary = AccountSummary {
             account,
             name,
             users_evaluated: findings.len(),
             users_non_compliant: count(Finding::is_violation),
             users_exempt: (!self.terms.credential_report).then(|| count(|finding| finding.exempt == Some(true))),
+            users_exposed,
             old_inactive_keys: findings.iter().map(|finding| finding.old_inactive_keys.len()).sum(),
             other_credentials,
             records_error,
@@ -104,9 +108,9 @@ impl ScanResult {
         self.terms.credential_report && self.accounts.iter().any(says)
     }
 
-    /// The violations, which come before all other findings.
-    pub(crate) fn violations(&self) -> impl Iterator<Item = &Finding> + Clone {
-        self.findings.iter().take_while(|finding| finding.is_violation())
+    /// The violations and all other exposed users.
+    pub(crate) fn urgent(&self) -> impl Iterator<Item = &Finding> + Clone {
+        self.findings.iter().filter(|finding| finding.is_violation() || finding.is_exposed())
     }
 
     /// The service-specific credentials of all accounts, the most urgent first, each with its account.

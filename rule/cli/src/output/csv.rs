@@ -14,12 +14,13 @@ use serde::Serialize;
 use std::io::{self, Write};
 
 /// The columns, which the header line has even without users.
-const COLUMNS: [&str; 14] = [
+const COLUMNS: [&str; 15] = [
     "account",
     "user",
     "user_id",
     "compliance",
     "exempt",
+    "exposed",
     "production",
     "in_use",
     "owner",
@@ -39,6 +40,7 @@ struct Row<'a> {
     user_id: Option<&'a str>,
     compliance: Compliance,
     exempt: Option<bool>,
+    exposed: Option<bool>,
     production: Option<bool>,
     in_use: Option<bool>,
     /// Visible text, as is the description.
@@ -63,6 +65,7 @@ impl<'a> Row<'a> {
             user_id: finding.user_id.as_deref(),
             compliance: finding.compliance,
             exempt: finding.exempt,
+            exposed: finding.exposed,
             production: finding.production,
             in_use: finding.in_use,
             owner: finding.owner.as_deref().map(visible),
@@ -116,6 +119,7 @@ mod tests {
             user_id: None,
             compliance: Compliance::Compliant,
             exempt: None,
+            exposed: None,
             production: None,
             in_use: None,
             owner: None,

@@ -47,6 +47,11 @@ pub(crate) const OBJECTS: &[Object] = &[
                 "number or null",
                 "users who are compliant because of an exemption; null for a credential report",
             ),
+            (
+                "usersExposed",
+                "number or null",
+                "users with a key that AWS found in public; null for a credential report, or if it is unknown for a user",
+            ),
             ("oldInactiveKeys", "number", "keys of all users that are older than the limit, but not active"),
             (
                 "rootAccessKeysPresent",
@@ -119,6 +124,11 @@ pub(crate) const OBJECTS: &[Object] = &[
                 "whether an exemption makes the user compliant; null for a violation in a credential report",
             ),
             ("dueSoon", "boolean", "whether a key of a compliant user is due within `warnBeforeDays`"),
+            (
+                "exposed",
+                "boolean or null",
+                "whether AWS found a key of the user in public; null for a credential report, or if IAM did not say",
+            ),
             (
                 "production",
                 "boolean or null",
@@ -244,6 +254,7 @@ pub(crate) const OBJECTS: &[Object] = &[
             ("user_id", "text", "`userId` in JSON"),
             ("compliance", "text", "`compliance` in JSON"),
             ("exempt", "`true`, `false` or empty", "`exempt` in JSON"),
+            ("exposed", "`true`, `false` or empty", "`exposed` in JSON"),
             ("production", "`true`, `false` or empty", "`production` in JSON"),
             ("in_use", "`true`, `false` or empty", "`inUse` in JSON"),
             ("owner", "text", "`owner` in JSON"),
@@ -299,7 +310,7 @@ pub(crate) const OBJECTS: &[Object] = &[
             (
                 "state",
                 "text",
-                "`stale`, `dueSoon`, `rotating`, `settling`, `deactivated`, `deletable`, `blocked`, `oldInactive` or `unknown`",
+                "`exposed`, `stale`, `dueSoon`, `rotating`, `settling`, `deactivated`, `deletable`, `blocked`, `oldInactive` or `unknown`",
             ),
             (
                 "from",
@@ -489,6 +500,11 @@ pub(crate) const OBJECTS: &[Object] = &[
             ("usersNonCompliant", "number", "users in violation"),
             ("usersExempt", "number", "users who are compliant because of an exemption"),
             ("usersDueSoon", "number", "compliant users with a key that is due within `warnBeforeDays`"),
+            (
+                "usersExposed",
+                "number or null",
+                "users with a key that AWS found in public; null if it is unknown for a user",
+            ),
             ("oldInactiveKeys", "number", "keys that are older than the limit, but not active"),
             ("exemptionsValid", "number", "users with a valid exemption, also if they need none today"),
             ("exemptionsVoid", "number", "users with exemption tags that the rule does not accept"),

@@ -27,7 +27,7 @@ pub(crate) fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> 
         return Ok(());
     }
     let columns = [left("Account", 12), left("User", 0), left("Priority", 18), left("What to do", 0)];
-    let rows = result.violations().map(|finding| {
+    let rows = result.urgent().map(|finding| {
         let Finding { account, user_name, annotation, since, .. } = finding;
         let annotation = annotation.as_deref().unwrap_or_default();
         let what = if *since == Some(Since::New) { format!("NEW: {annotation}").into() } else { Cow::from(annotation) };
@@ -46,10 +46,15 @@ pub(crate) fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> 
             1 => ", 1 old inactive key".to_owned(),
             keys => format!(", {keys} old inactive keys"),
         };
+        let exposed = match account.users_exposed {
+            None if !result.terms.credential_report => ", exposure unknown".to_owned(),
+            None | Some(0) => String::new(),
+            Some(users) => format!(", {users} exposed"),
+        };
         let state = if account.error.is_some() { ", incomplete" } else { "" };
         writeln!(
             out,
-            "{}{name}: {} users evaluated, {} non-compliant, {exempt}{old}{state}",
+            "{}{name}: {} users evaluated, {} non-compliant, {exempt}{exposed}{old}{state}",
             account.account, account.users_evaluated, account.users_non_compliant
         )?;
     }

@@ -52,7 +52,7 @@ fn user() -> User {
 }
 
 fn assessed(keys: &[AccessKey], given: &Tags, parameters: &Parameters, now: DateTime<Utc>) -> Assessment {
-    assess(user(), keys.to_vec(), Some(given.clone()), parameters, now)
+    assess(user(), keys.to_vec(), Some(given.clone()), Exposure::NotExposed, parameters, now)
 }
 
 fn of(keys: &[AccessKey], last_uses: &[(&str, LastUsed)], given: &[(&str, &str)]) -> Assessment {
@@ -81,7 +81,8 @@ fn says(compliance: Compliance, assessment: &Assessment) -> &str {
 /// The annotation of a user with this name.
 fn annotation_of(name: &str, keys: &[AccessKey], given: &[(&str, &str)]) -> String {
     let user = User { name: name.to_owned(), ..user() };
-    let assessment = assess(user, keys.to_vec(), Some(tags(given)), &Parameters::default(), now());
+    let assessment =
+        assess(user, keys.to_vec(), Some(tags(given)), Exposure::NotExposed, &Parameters::default(), now());
     let text = assessment.verdict.annotation.clone().unwrap();
     assert_eq!(is_exemption(&text), assessment.is_exempt(), "{text}");
     text
@@ -461,7 +462,7 @@ fn a_notice_that_was_not_sent_costs_neither_the_name_nor_the_advice() {
 fn a_notice_that_was_not_sent_costs_a_long_name_and_no_advice() {
     let longest = User { name: "n".repeat(64), ..user() };
     let key = AccessKey { last_used: Some(used("2026-02-27T08:00:00Z").into()), ..active(FIRST, 134) };
-    let mut assessment = assess(longest, vec![key], None, &Parameters::default(), now());
+    let mut assessment = assess(longest, vec![key], None, Exposure::NotExposed, &Parameters::default(), now());
     let before = assessment.verdict.annotation.clone().unwrap();
     assessment.verdict.notice_not_sent();
     let after = assessment.verdict.annotation.clone().unwrap();
@@ -494,7 +495,9 @@ proptest! {
         was_used in proptest::option::of(any::<bool>()),
         max_access_key_age in 1u16..3651,
         warn_before_days in 0u16..366,
+        exposure in 0usize..4,
     ) {
+        let exposure = [Exposure::Exposed, Exposure::NotExposed, Exposure::Unknown, Exposure::NotRead][exposure];
         let parameters = Parameters { max_access_key_age, warn_before_days, ..Parameters::default() };
         let names = [EXEMPT_OWNER, EXEMPT_REASON, EXEMPT_KEY, EXEMPT_UNTIL];
         let mut given: Tags = names.iter().zip(tag_values)
@@ -509,15 +512,18 @@ proptest! {
         let used = was_used.map(|was_used| Box::new(LastUsed { at: was_used.then(now), region, service }));
         let keys: Vec<_> = keys.into_iter().map(|key| AccessKey { last_used: used.clone(), ..key }).collect();
         let user = User { name, ..user() };
-        let assessment = assess(user.clone(), keys, Some(given), &parameters, now());
+        let assessment = assess(user.clone(), keys, Some(given), exposure, &parameters, now());
         let text = assessment.verdict.annotation.clone().unwrap();
         let said = assessment.said().unwrap();
-        prop_assert!(text == said || text == format!("{}: {said}", user.name), "{text:?}, {said:?}");
+        let rest = text.strip_prefix("EXPOSED: ").unwrap_or(&text);
+        prop_assert_eq!(rest.len() < text.len(), exposure == Exposure::Exposed);
+        prop_assert!(rest == said || rest == format!("{}: {said}", user.name), "{text:?}, {said:?}");
         prop_assert_eq!(is_exemption(&text), assessment.is_exempt());
         prop_assert!((1..=ANNOTATION_LIMIT).contains(&text.len()), "{} characters", text.len());
         prop_assert!(text.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{text:?}");
         if let Some(oldest) = violations(&assessment).first() {
-            prop_assert!(assessment.said().unwrap().starts_with(oldest));
+            let at = said.find(oldest).unwrap();
+            prop_assert_eq!(at == 0, exposure != Exposure::Exposed, "{}", said);
         }
     }
 }

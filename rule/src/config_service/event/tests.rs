@@ -50,7 +50,11 @@ fn target(invoking_event: &Value) -> Target {
 }
 
 fn bot() -> Target {
-    Target::User { id: "AIDA2EXAMPLE3EXAMPLE4".to_owned(), name: "deploy-bot".to_owned() }
+    bot_with(Some(false))
+}
+
+fn bot_with(is_exposed: Option<bool>) -> Target {
+    Target::User { id: "AIDA2EXAMPLE3EXAMPLE4".to_owned(), name: "deploy-bot".to_owned(), is_exposed }
 }
 
 fn gone(resource_type: &str) -> Target {
@@ -110,11 +114,34 @@ fn a_change_is_read_in_every_status() {
 #[test]
 fn an_oversized_change_may_lack_the_name() {
     let oversized = |item: Value| with(sample("oversized"), "configurationItemSummary", item);
-    assert_eq!(target(&sample("oversized")), bot());
+    assert_eq!(target(&sample("oversized")), bot_with(None));
     assert_eq!(target(&oversized(item("OK"))), bot());
     assert_eq!(target(&oversized(with(item("OK"), "resourceName", json!(null)))), bot());
     assert_eq!(target(&oversized(with(item("OK"), "resourceName", json!("")))), bot());
     assert_eq!(target(&oversized(without(item("OK"), "resourceName"))), bot());
+}
+
+#[test]
+fn an_item_says_whether_aws_has_quarantined_the_user_only_if_it_lists_all_policies() {
+    let policies = |policies: Value| {
+        let mut item = item("OK");
+        item["configuration"]["attachedManagedPolicies"] = policies;
+        target(&change(item))
+    };
+    let policy = |arn: &str| json!({ "policyName": "any", "policyArn": arn });
+    let quarantine = policy("arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3");
+    let own = policy("arn:aws:iam::123456789012:policy/AWSCompromisedKeyQuarantineV3");
+    for (given, expected) in [
+        (json!([]), Some(false)),
+        (json!([own, quarantine]), Some(true)),
+        (json!([own]), Some(false)),
+        (json!([quarantine, { "policyName": "AWSCompromisedKeyQuarantineV3" }]), None),
+        (json!(null), None),
+        (json!("[]"), None),
+    ] {
+        assert_eq!(policies(given.clone()), bot_with(expected), "{given}");
+    }
+    assert_eq!(target(&change(with(item("OK"), "configuration", json!(null)))), bot_with(None));
 }
 
 #[test]

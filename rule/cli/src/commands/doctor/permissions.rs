@@ -17,6 +17,7 @@ use access_key_rotation::{
         account::Account,
         client::{CallError, Failure},
         iam::{GET_ACCESS_KEY_LAST_USED, GET_USER, LIST_ACCESS_KEYS, LIST_USERS},
+        quarantine::{LIST_ATTACHED_USER_POLICIES, LIST_ENTITIES_FOR_POLICY, list_exposed_users},
     },
     config_service::event::IAM_USER,
 };
@@ -65,6 +66,12 @@ impl Role<'_> {
             calls.call(GET_USER, ends.reads, || request.clone().send()).await.map(|_| (true, ()))
         });
         let user = user.await;
+        let policies = first(&users, async |name| {
+            let request = iam.list_attached_user_policies().user_name(name);
+            calls.call(LIST_ATTACHED_USER_POLICIES, ends.reads, || request.clone().send()).await.map(|_| (true, ()))
+        });
+        let policies = policies.await;
+        let exposed = list_exposed_users(account, ends.reads).await.broken_off.map_or(Ok(()), Err);
         let skip = |action, why: &str| Check::skipped(NAME, why).of(action);
         let nobody = if listed.is_ok() { "no user to test it on" } else { "no known user to test it on" };
         let (ids, no_key) = match &keys {
@@ -85,6 +92,11 @@ impl Role<'_> {
             keys.map_or_else(|| skip(LIST_ACCESS_KEYS, nobody), |answer| self.check(LIST_ACCESS_KEYS, answer, &[])),
             user.map_or_else(|| skip(GET_USER, nobody), |answer| self.check(GET_USER, answer, &[])),
             last_used,
+            self.check(LIST_ENTITIES_FOR_POLICY, exposed, &[]),
+            policies.map_or_else(
+                || skip(LIST_ATTACHED_USER_POLICIES, nobody),
+                |answer| self.check(LIST_ATTACHED_USER_POLICIES, answer, &[]),
+            ),
         ]
     }
 

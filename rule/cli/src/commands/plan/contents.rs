@@ -1,6 +1,6 @@
 //! What a plan has, whatever its format: the users who are on the board, and what is unknown.
 
-use super::steps::{Step, steps};
+use super::steps::{Step, exposed, steps};
 use crate::findings::{
     board::{Board, Entry},
     finding::{AccountSummary, Finding, Key, Terms},
@@ -35,7 +35,7 @@ impl Wanted {
 pub(super) struct Plan {
     pub(super) terms: Terms,
     pub(super) board: Board,
-    /// Users with a key on the board, the most urgent first.
+    /// Users with a key on the board, and exposed users, the most urgent first.
     pub(super) findings: Vec<Finding>,
     /// Accounts with missing data.
     pub(super) incomplete: Vec<String>,
@@ -51,7 +51,8 @@ impl Plan {
         let incomplete = result.accounts.iter().filter(|account| account.error.is_some());
         let incomplete = incomplete.map(|account| account.account.clone()).collect();
         let records_unknown = result.accounts.iter().filter_map(AccountSummary::records_sentence).collect();
-        let on_board = result.findings.into_iter().filter(|finding| !board.entries(finding).is_empty());
+        let is_on_board = |finding: &Finding| finding.is_exposed() || !board.entries(finding).is_empty();
+        let on_board = result.findings.into_iter().filter(is_on_board);
         let (findings, others): (Vec<_>, Vec<_>) = on_board.partition(|finding| wanted.is_wanted(finding));
         let any_owner = Wanted { owner: Vec::new(), ..wanted.clone() };
         let is_unknown = |finding: &&Finding| !finding.tags_are_read() && any_owner.is_wanted(finding);
@@ -64,6 +65,11 @@ impl Plan {
         self.findings.iter().filter(|finding| finding.is_violation())
     }
 
+    /// The users in violation, and all other exposed users.
+    pub(super) fn urgent(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| finding.is_violation() || finding.is_exposed())
+    }
+
     /// The keys that are older than the limit, but not active, and whose they are.
     pub(super) fn old_inactive_keys(&self) -> impl Iterator<Item = (&Finding, &Key)> {
         self.findings.iter().flat_map(|finding| finding.old_inactive_keys().map(move |key| (finding, key)))
@@ -74,9 +80,15 @@ impl Plan {
         self.board.all(self.findings.iter())
     }
 
-    /// The steps for a user; none for a user who is in no violation.
+    /// The steps for a user; none for a user who is neither exposed nor in violation.
     pub(super) fn steps(&self, finding: &Finding) -> Vec<Step> {
-        if finding.is_violation() { steps(finding, self) } else { Vec::new() }
+        if finding.is_exposed() {
+            exposed(finding)
+        } else if finding.is_violation() {
+            steps(finding, self)
+        } else {
+            Vec::new()
+        }
     }
 
     /// One sentence, if it is not zero.

@@ -21,6 +21,10 @@ pub(super) fn write(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     let old_inactive_keys = plan.old_inactive_keys().count();
     writeln!(out, "# Access keys older than {age} days\n")?;
     writeln!(out, "Users in violation on {day}: {}.", plan.violations().count())?;
+    let exposed = plan.findings.iter().filter(|finding| finding.is_exposed()).count();
+    if exposed > 0 {
+        writeln!(out, "**Users with a key that AWS found in public: {exposed}. Begin with them.**")?;
+    }
     writeln!(out, "Old inactive keys: {old_inactive_keys}.")?;
     for account in &plan.incomplete {
         writeln!(out, "**Account {account} is incomplete. It may have more violations.**")?;
@@ -38,8 +42,8 @@ pub(super) fn write(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     if !plan.findings.is_empty() {
         board(plan, out)?;
     }
-    if plan.violations().next().is_some() {
-        violations(plan, out)?;
+    if plan.urgent().next().is_some() {
+        urgent(plan, out)?;
     }
     due_soon(plan, out)?;
     if old_inactive_keys > 0 {
@@ -71,10 +75,10 @@ fn board(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-fn violations(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
+fn urgent(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
-        "\nThe most urgent come first: production, then keys in use, then idle keys, and older keys before younger ones.\n\
+        "\nThe most urgent come first: exposed users, production, then keys in use, then idle keys, and older keys before younger ones.\n\
          Take the steps of a user in this order, and go on only after a step is done.\n\
          Run each command with credentials for the account in the heading. Commands marked *changes* change something.\n\n\
          Where there are two commands, take the runbook's if the runbooks are deployed, in their Region. They look at each key again,\n\
@@ -83,7 +87,7 @@ fn violations(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
          To undo a deactivation, run AccessKeyRotation-ReactivateKey, or the same aws iam command with --status Active."
     )?;
     let mut owners: Vec<(Option<&str>, Vec<&Finding>)> = Vec::new();
-    for finding in plan.violations() {
+    for finding in plan.urgent() {
         let owner = finding.owner.as_deref();
         match owners.iter_mut().find(|(other, _)| *other == owner) {
             Some((_, findings)) => findings.push(finding),

@@ -54,7 +54,7 @@ pub(super) fn steps(finding: &Finding, plan: &Plan) -> Option<Vec<Step>> {
 pub(super) fn opt_in(finding: &Finding) -> Option<[Vec<String>; 2]> {
     let is_used = |key: &Key| key.last_used.as_ref().is_some_and(|used| used.date.is_some());
     let is_worth_it = |key: &Key| key.state == KeyState::DueSoon || key.state == KeyState::Violation && is_used(key);
-    let knows = finding.tags_are_read() && !finding.takes_part();
+    let knows = finding.tags_are_read() && !finding.takes_part() && !finding.is_exposed();
     if !knows || !finding.access_keys.iter().any(is_worth_it) {
         return None;
     }

@@ -47,6 +47,24 @@ pub(super) fn steps(finding: &Finding, plan: &Plan) -> Vec<Step> {
     rotation::steps(finding, plan).unwrap_or_else(|| by_hand(finding, &plan.terms))
 }
 
+/// The steps for an exposed user. AWS does not say which key it found, so all of them go, in use or not: whoever found one uses it too.
+pub(super) fn exposed(finding: &Finding) -> Vec<Step> {
+    let active: Vec<_> = finding.access_keys.iter().filter(|key| key.status == KeyStatus::Active).collect();
+    let user = &finding.user_name;
+    let deactivate = active.iter().map(|key| {
+        let id = &key.access_key_id;
+        let command = iam("update-access-key", user, Some(id)).into_iter();
+        let command = command.chain(["--status", "Inactive"].map(str::to_owned));
+        Step::change(format!("Deactivate {id} now, though this stops whatever uses it."), command.collect())
+    });
+    let then = [
+        Step::person("Find out in CloudTrail what the user's keys did, and from where, and undo what was not you."),
+        Step::person("Give what needs a key a role instead, or a new key. Delete the old ones."),
+        Step::person("Then detach the policy AWSCompromisedKeyQuarantine, V2 or V3, which AWS attached to the user."),
+    ];
+    deactivate.chain(then).collect()
+}
+
 fn by_hand(finding: &Finding, terms: &Terms) -> Vec<Step> {
     let (mut stale, others): (Vec<_>, Vec<_>) =
         finding.access_keys.iter().partition(|key| finding.violations.contains(&key.access_key_id));

@@ -15,6 +15,8 @@ use std::collections::BTreeMap;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum UserState {
     NonCompliant,
+    /// Compliant, but AWS found a key of the user in public.
+    Exposed,
     Exempt,
     /// Compliant, with a key due soon.
     DueSoon,
@@ -25,6 +27,8 @@ impl UserState {
     pub(super) fn of(finding: &Finding) -> Option<UserState> {
         if finding.is_violation() {
             Some(UserState::NonCompliant)
+        } else if finding.is_exposed() {
+            Some(UserState::Exposed)
         } else if finding.exempt == Some(true) {
             Some(UserState::Exempt)
         } else {
@@ -35,6 +39,7 @@ impl UserState {
     pub(super) fn name(self) -> &'static str {
         match self {
             UserState::NonCompliant => "non-compliant",
+            UserState::Exposed => "exposed",
             UserState::Exempt => "exempt",
             UserState::DueSoon => "due soon",
         }
@@ -43,7 +48,7 @@ impl UserState {
     /// The CSS class of its mark.
     pub(super) fn style(self) -> &'static str {
         match self {
-            UserState::NonCompliant => "alert",
+            UserState::NonCompliant | UserState::Exposed => "alert",
             UserState::Exempt => "",
             UserState::DueSoon => "warn",
         }
@@ -54,6 +59,9 @@ impl UserState {
 #[derive(Debug, Default)]
 pub(super) struct Totals {
     pub(super) non_compliant: usize,
+    exposed: usize,
+    /// Exposed users who are in no violation.
+    exposed_only: usize,
     exempt: usize,
     due_soon: usize,
     /// Compliant users who are not listed.
@@ -66,8 +74,10 @@ pub(super) struct Totals {
 
 impl Totals {
     pub(super) fn add(&mut self, finding: &Finding, terms: &Terms) {
+        self.exposed += usize::from(finding.is_exposed());
         match UserState::of(finding) {
             Some(UserState::NonCompliant) => self.non_compliant += 1,
+            Some(UserState::Exposed) => self.exposed_only += 1,
             Some(UserState::Exempt) => self.exempt += 1,
             Some(UserState::DueSoon) => self.due_soon += 1,
             None => self.compliant += usize::from(finding.compliance == Compliance::Compliant),
@@ -87,7 +97,7 @@ impl Totals {
 
     /// How many users are listed.
     pub(super) fn listed(&self) -> usize {
-        self.non_compliant + self.exempt + self.due_soon
+        self.non_compliant + self.exposed_only + self.exempt + self.due_soon
     }
 
     pub(super) fn tiles(&self, terms: &Terms, accounts: &[AccountSummary]) -> Markup {
@@ -99,6 +109,12 @@ impl Totals {
         } else {
             known(self.exempt)
         };
+        let is_known = accounts.iter().all(|account| account.users_exposed.is_some());
+        let exposed = if is_known || self.exposed > 0 {
+            known(self.exposed)
+        } else {
+            html! { small { (UNKNOWN) } }
+        };
         let plain = |count| html! { (grouped(count)) };
         let style = |number, style| if number > 0 { style } else { "" };
         html! {
@@ -106,6 +122,7 @@ impl Totals {
                 h2 #totals { "In total" }
                 dl.tiles {
                     (tile("Users non-compliant", &known(self.non_compliant), style(self.non_compliant, "alert")))
+                    (tile("Users exposed", &exposed, style(self.exposed, "alert")))
                     (tile("Users exempt", &exempt, ""))
                     (tile("Users with keys due soon", &known(self.due_soon), style(self.due_soon, "warn")))
                     (tile("Old inactive keys", &known(old_inactive_keys), style(old_inactive_keys, "warn")))

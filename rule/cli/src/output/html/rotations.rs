@@ -47,7 +47,7 @@ pub(super) fn write_rotations(result: &ScanResult, out: &mut dyn Write) -> io::R
 /// The CSS class of a mark.
 pub(super) fn style(place: Place) -> &'static str {
     match place {
-        Place::Stale | Place::Blocked => "alert",
+        Place::Exposed | Place::Stale | Place::Blocked => "alert",
         Place::DueSoon | Place::OldInactive | Place::Unknown => "warn",
         Place::Rotating | Place::Settling | Place::Deactivated | Place::Deletable => "",
     }

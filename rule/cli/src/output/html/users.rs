@@ -47,7 +47,7 @@ fn users(result: &ScanResult, totals: &Totals) -> Markup {
     let complete = result.accounts.iter().all(|account| account.error.is_none());
     let table = html! {
         table #findings {
-            caption { (number(totals.listed(), "user")) ": violations, exemptions, keys due soon" }
+            caption { (number(totals.listed(), "user")) ": violations, exposed keys, exemptions, keys due soon" }
             thead {
                 tr {
                     (heads(&["Account", "User", "State", "Priority", "Owner", "Access key"]))
@@ -68,8 +68,8 @@ fn users(result: &ScanResult, totals: &Totals) -> Markup {
             }
             @if totals.listed() > 0 {
                 p {
-                    "Violations come first. Among them, production comes first, then keys in use, then idle keys, and older \
-                     keys before younger ones."
+                    "Exposed users come first: AWS found a key of theirs in public. Then come violations. Among each, production comes \
+                     first, then keys in use, then idle keys, and older keys before younger ones."
                 }
                 (controls(result.comparison.is_some()))
                 (scrolling("Users", &table))
@@ -93,12 +93,13 @@ fn compliant(totals: &Totals) -> String {
 
 /// The controls are hidden until the script shows them and adds the accounts.
 fn controls(compared: bool) -> Markup {
-    let states = [UserState::NonCompliant, UserState::Exempt, UserState::DueSoon].map(UserState::name);
+    let states =
+        [UserState::NonCompliant, UserState::Exposed, UserState::Exempt, UserState::DueSoon].map(UserState::name);
     let new: &[&str] = if compared { &["new"] } else { &[] };
     let choices = [
         ("account", "Account", Vec::new()),
         ("state", "State", [&states, new].concat()),
-        ("priority", "Priority", vec!["production", "in use", "in use?", "idle"]),
+        ("priority", "Priority", vec!["exposed", "production", "in use", "in use?", "idle"]),
     ];
     html! {
         search #controls hidden {
@@ -124,7 +125,7 @@ fn controls(compared: bool) -> Markup {
 fn user(finding: &Finding, state: UserState, account_name: Option<&str>, terms: &Terms, board: &Board) -> Markup {
     let is_new = finding.since == Some(Since::New);
     let priority = match state {
-        UserState::NonCompliant => finding.priority().as_str(),
+        UserState::NonCompliant | UserState::Exposed => finding.priority().as_str(),
         // A scan does not check whether other keys are in use.
         _ if finding.production == Some(true) => "production",
         _ => "–",
@@ -160,6 +161,7 @@ fn user(finding: &Finding, state: UserState, account_name: Option<&str>, terms: 
                         th scope="rowgroup" rowspan=(rows) {
                             bdi { (Theirs(&finding.user_name)) }
                             @if is_new { " " span.mark.alert { "new" } }
+                            @if finding.is_exposed() && state != UserState::Exposed { " " span.mark.alert { "exposed" } }
                         }
                         td rowspan=(rows) { span class={ "mark " (state.style()) } { (state.name()) } }
                         td rowspan=(rows) { (priority) }

@@ -126,7 +126,7 @@ THE_FUNCTIONS = {
 }
 
 
-SIDS = ["ReadUsers", "ReadAccessKeys", "ReadResults", "ReadAndDeliver", "ReadRules"]
+SIDS = ["ReadUsers", "ReadAccessKeys", "ReadExposed", "ReadResults", "ReadAndDeliver", "ReadRules"]
 
 
 def test_only_the_function_and_the_coverage_check_have_the_evaluation_role(account):

@@ -225,7 +225,7 @@ fn users_are_listed_with_the_most_urgent_first() {
         &[
             "2 other users are compliant and not listed.",
             "5 users: violations",
-            "Users non-compliant 3 Users exempt 1 Users with keys due soon 1 Old inactive keys 0 Users evaluated 7",
+            "Users non-compliant 3 Users exposed 0 Users exempt 1 Users with keys due soon 1 Old inactive keys 0 Users evaluated 7",
         ],
     );
 }
@@ -257,7 +257,7 @@ fn an_incomplete_page_says_so_first_and_does_not_look_like_a_clean_one() {
             &[
                 "Incomplete: 1 of 1 account ",
                 "111122223333 ( R&amp;D ): sts:AssumeRole is denied",
-                &format!("Users non-compliant {violations} Users exempt unknown"),
+                &format!("Users non-compliant {violations} Users exposed unknown Users exempt unknown"),
                 &format!("111122223333 R&amp;D {evaluated} {violations} unknown unknown incomplete"),
                 "More users are unknown, since the scan is incomplete.",
             ],

@@ -2,7 +2,7 @@
 
 /// Each action that the templates allow the function, the coverage check or the evaluation role, with its purpose. Tests compare it
 /// with the templates, and the templates with the calls that are made.
-pub const PURPOSES: [(&str, &str); 26] = [
+pub const PURPOSES: [(&str, &str); 28] = [
     ("iam:ListUsers", "the users"),
     ("iam:ListAccessKeys", "keys and their age"),
     (

@@ -169,7 +169,7 @@ fn the_commands_that_it_prints_while_it_serves_work_from_another_terminal() {
     let (status, out, error) = run(doctor);
     assert_eq!((status, error.as_str()), (Some(3), ""));
     assert!(out.contains("  recorder     failed   default is stopped\n"), "{out}");
-    assert!(out.ends_with(" (security): 12 ok, 1 skipped\n111122222222 (payments): 19 ok, 1 failed\n"), "{out}");
+    assert!(out.ends_with(" (security): 12 ok, 1 skipped\n111122222222 (payments): 23 ok, 1 failed\n"), "{out}");
 
     // The last line takes back what the first ones set: nothing leads the terminal's next command to the demo.
     let (status, out, error) = run(&format!("{alias}\n{unset}\nalias; env | grep ^AWS_ || echo no variable"));

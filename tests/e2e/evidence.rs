@@ -114,7 +114,8 @@ async fn the_page_and_the_data_answer_the_same_and_the_hash_can_be_recomputed() 
     assert_eq!(
         json["totals"],
         json!({
-            "usersEvaluated": 7, "usersNonCompliant": 2, "usersExempt": 2, "usersDueSoon": 1, "oldInactiveKeys": 1,
+            "usersEvaluated": 7, "usersNonCompliant": 2, "usersExempt": 2, "usersDueSoon": 1, "usersExposed": 0,
+            "oldInactiveKeys": 1,
             "exemptionsValid": 3, "exemptionsVoid": 1, "accounts": 3, "accountsIncomplete": 0, "accountsNotCovered": 1,
         })
     );

@@ -68,8 +68,8 @@ fn users(result: &ScanResult, totals: &Totals) -> Markup {
             }
             @if totals.listed() > 0 {
                 p {
-                    "Exposed users come first: AWS found a key of theirs in public. Then come violations. Among each, production comes \
-                     first, then keys in use, then idle keys, and older keys before younger ones."
+                    "Exposed users come first, then violations. Among each, production comes first, then keys in use, then idle keys, \
+                     and older keys before younger ones."
                 }
                 (controls(result.comparison.is_some()))
                 (scrolling("Users", &table))

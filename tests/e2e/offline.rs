@@ -326,7 +326,7 @@ fn an_old_key_that_is_not_active_is_named_in_every_format() {
         let expected = match format {
             "table" => "111122223333  inactive  2024-01-01  aws iam list-access-keys --user-name=replaced\n",
             "json" => "\"oldInactiveKeys\":[\"access key 1\"]",
-            "csv" => "111122223333,replaced,,COMPLIANT,false,,,,,access key 1,",
+            "csv" => "111122223333,replaced,,COMPLIANT,false,,,,,,access key 1,",
             _ => ">aws iam list-access-keys --user-name=replaced<",
         };
         assert!(out.contains(expected), "{format}: {out}");

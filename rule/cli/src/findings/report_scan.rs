@@ -36,7 +36,7 @@ const ADDITIONAL: &str = "additional_credentials_info";
 
 /// The limits of findings from credential reports.
 pub(crate) const LIMITS: &str = "This comes from credential reports, and is as old as they are: a key that was \
-    switched off and on again looks new in them, and they show no exemptions, no key ids, no service-specific credentials and no records of the runbooks.";
+    switched off and on again looks new in them, and they show no exemptions, no exposed users, no key ids, no service-specific credentials and no records of the runbooks.";
 
 const NOT_A_REPORT: &str = "not a credential report";
 

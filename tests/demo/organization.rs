@@ -30,6 +30,10 @@ impl Organization {
                 _ => seed_keys(account, &name, in_violation, now, &mut random),
             }
         }
+        for (n, id) in ids.iter().enumerate() {
+            // One root user has an access key.
+            other_credentials(world.account(id), now, n + 1 == ids.len());
+        }
         Organization { accounts: ids }
     }
 
@@ -97,6 +101,22 @@ fn exempt(account: &mut Account, name: &str, until: DateTime<Utc>, now: DateTime
     account.tag_user(name, "access-key-rotation:exempt-until", &until.format("%Y-%m-%d").to_string());
     account.tag_user(name, "access-key-rotation:exempt-owner", "platform");
     account.tag_user(name, "access-key-rotation:exempt-reason", "migration to roles under way");
+}
+
+/// Credentials that the rule does not cover, of the account's next users after the first one, whom the demo deletes.
+fn other_credentials(account: &mut Account, now: DateTime<Utc>, has_root_key: bool) {
+    let kinds = [
+        ("bedrock.amazonaws.com", 210, None),
+        ("codecommit.amazonaws.com", 1300, None),
+        ("logs.amazonaws.com", 60, Some(now + days(30))),
+    ];
+    let users: Vec<_> = account.users().map(|user| user.name.clone()).skip(1).take(kinds.len()).collect();
+    for (user, (service, age, expires)) in users.iter().zip(kinds) {
+        drop(account.create_service_specific_credential(user, service, now - days(age), expires));
+    }
+    if has_root_key {
+        account.create_root_access_key(now - days(2900));
+    }
 }
 
 fn days(days: i64) -> TimeDelta {

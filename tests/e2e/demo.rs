@@ -143,6 +143,10 @@ fn the_commands_that_it_prints_while_it_serves_work_from_another_terminal() {
 
     assert_eq!(run(page), (Some(3), String::new(), String::new()));
     let html = fs::read_to_string(directory.path().join("keys.html")).unwrap();
+    assert!(
+        html.contains("the root user has an access key") && html.matches("<span class=\"id\">ACCA").count() == 6,
+        "{html}"
+    );
     assert!(html.contains("<h1>IAM access keys older than 90 days</h1>") && html.contains(user), "{html}");
 
     let (status, out, error) = run(plan);

@@ -3,7 +3,7 @@
 use crate::{board, cli::Cli, deployed::REPOSITORY, support::*, transcript::Transcript};
 use chrono::Utc;
 use fastrand::Rng;
-use local_aws::{Account, KeyStatus, World};
+use local_aws::{Account, Fault, FaultKind, KeyStatus, World};
 use policy::exemption::{EXEMPT_OWNER, EXEMPT_UNTIL};
 use serde_json::{Value, json};
 use std::{fs, path::Path};
@@ -67,6 +67,19 @@ async fn the_page_shows_who_is_to_act_on_what() {
         let exempt = exempt(30);
         let reports = user(member, "reports", 300, &exempt.each_ref().map(|(tag, value)| (*tag, value.as_str())));
         let soon = user(member, "mailer", 80, &[("owner", "nobody reads it")]);
+        for (user, service, expires) in [
+            ("reports", "aws-external-anthropic.amazonaws.com", Some(midnight() + days(30))),
+            ("mailer", "codecommit.amazonaws.com", None),
+        ] {
+            member.create_service_specific_credential(user, service, midnight() - days(500), expires).unwrap();
+        }
+        member.create_root_access_key(midnight() - days(4000));
+        world.faults.add(Fault {
+            account: Some(HUB.to_owned()),
+            action: Some("ListServiceSpecificCredentials".to_owned()),
+            user: None,
+            kind: FaultKind::AccessDenied,
+        });
         [payments, ci, backup, spare, old, reports, soon]
     };
     let scratch = tempfile::tempdir().unwrap();

@@ -62,6 +62,9 @@ fn nothing_that_others_rely_on_changes_unseen() {
     });
     list("parameter of the rule", parameters.collect());
     list("tag", EXEMPTION_TAGS.map(str::to_owned).into());
+    let schema: Value = serde_json::from_str(&template("exemptions/exemptions.schema.json")).unwrap();
+    list("field of the file of exemptions", fields(&schema, "file"));
+    list("field of the file of exemptions", fields(&schema["$defs"]["entry"], "entry"));
     list("error", ERROR_TYPES.map(|(name, _)| name.to_owned()).into());
     list("metric", METRICS.iter().map(|metric| metric.name.to_owned()).collect());
     list("metric of the coverage check", check::METRICS.iter().map(|metric| metric.name.to_owned()).collect());

@@ -11,7 +11,7 @@ use crate::{
     args::{connection::Session, targets::Targets},
     command_result::CommandResult,
     findings::exemptions::{is_exemption_tag, tagged_users},
-    output::destination,
+    output::{destination, visible::on_one_line},
 };
 use access_key_rotation::aws::{account::Account, iam::get_user};
 use anyhow::bail;
@@ -113,7 +113,11 @@ impl Jobs {
         let mut jobs: Vec<_> = changes.collect();
         if prune {
             jobs.extend(account.others.into_iter().map(|user| Job {
-                says: format!("{} in account {id} has no entry, and loses {}", user.name, shown(&user.tags)),
+                says: format!(
+                    "{} in account {id} has no entry, and loses {}",
+                    on_one_line(&user.name),
+                    shown(&user.tags)
+                ),
                 user: user.name,
                 id: user.id,
                 old: user.tags,

@@ -8,8 +8,9 @@ use super::{
 use crate::{
     args::{connection::Session, targets::Targets},
     command_result::CommandResult,
-    output::destination,
+    output::{destination, visible::on_one_line},
 };
+use access_key_rotation::aws::iam::Tagged;
 use chrono::NaiveDate;
 use policy::{parameters::Parameters, text::count};
 use std::{collections::BTreeMap, path::Path};
@@ -94,5 +95,8 @@ pub(super) fn unread(path: &Path, accounts: &BTreeMap<String, Compared<'_>>) -> 
 /// The users who have exemption tags, but no entry.
 pub(super) fn without_entry(accounts: &BTreeMap<String, Compared<'_>>) -> Vec<String> {
     let others = accounts.iter().flat_map(|(id, account)| account.others.iter().map(move |user| (id, user)));
-    others.map(|(id, user)| format!("No entry: {} in account {id} has {}", user.name, shown(&user.tags))).collect()
+    let line = |(id, user): (_, &Tagged)| {
+        format!("No entry: {} in account {id} has {}", on_one_line(&user.name), shown(&user.tags))
+    };
+    others.map(line).collect()
 }

@@ -110,7 +110,12 @@ async fn compare_account<'a>(account: &Account<'_>, entries: &[&'a Entry]) -> Co
         Err(errors) => return Compared::unread(&account.id, entries, &errors.join(". ")),
     };
     let mut compared = Compared { pages, ..Compared::default() };
+    let listed = users.len();
     let mut users: BTreeMap<_, _> = users.into_iter().map(|user| (user.name.clone(), user)).collect();
+    if users.len() < listed {
+        let why = "two users had the same name, since somebody renamed one in the meantime. Run this again";
+        return Compared::unread(&account.id, entries, why);
+    }
     let mut keyed = Vec::new();
     for entry in entries {
         let Some(Tagged { id, mut tags, .. }) = users.remove(entry.user()) else {

@@ -1,6 +1,9 @@
 //! `exempt --export`: writes the file from the exemptions that there are.
 
-use super::file::{ACCOUNT, KEY, OWNER, REASON, TOP, UNTIL, USER};
+use super::{
+    file::{ACCOUNT, KEY, OWNER, REASON, TOP, UNTIL, USER},
+    yaml::written,
+};
 use crate::{
     args::{
         connection::Session,
@@ -78,22 +81,13 @@ fn yaml(exempted: &[Exempted]) -> String {
         ];
         let fields = fields.into_iter().filter_map(|(name, value)| Some((name, value?.trim())));
         for (n, (name, value)) in fields.filter(|(_, value)| !value.is_empty()).enumerate() {
-            text += &format!("  {} {name}: {}\n", if n == 0 { "-" } else { " " }, quoted(value));
+            text += &format!("  {} {name}: {}\n", if n == 0 { "-" } else { " " }, written(value));
         }
     }
     for user in void {
         let Exempted { account, user_name, state, .. } = user;
-        text += &format!("# Not exported: {user_name} in account {account}: {}\n", visible(state, usize::MAX));
+        let said = format!("{user_name} in account {account}: {state}");
+        text += &format!("# Not exported: {}\n", visible(&said, usize::MAX));
     }
     text
-}
-
-/// In double quotes, so that every reader of YAML takes it for text, and with what is not to be seen escaped.
-fn quoted(text: &str) -> String {
-    let escaped = text.chars().map(|c| match c {
-        '"' | '\\' => format!("\\{c}"),
-        c if visible(&c.to_string(), 1) == c.to_string() => c.to_string(),
-        c => format!("\\U{:08X}", u32::from(c)),
-    });
-    format!("\"{}\"", escaped.collect::<String>())
 }

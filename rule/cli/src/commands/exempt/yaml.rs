@@ -191,7 +191,17 @@ fn is_text(plain: &str) -> bool {
     !WORDS.iter().any(|word| plain.eq_ignore_ascii_case(word)) && !plain.split(':').all(number)
 }
 
-/// Text of the file in an error: on one line, without what acts on a terminal, and short.
+/// Text of the file or a tag, for people: on one line, without what acts on a terminal, and no longer than a tag can be.
 pub(super) fn quoted(text: &str) -> String {
-    format!("{:?}", visible(text, 64))
+    format!("{:?}", visible(text, 256))
+}
+
+/// Text as YAML: in double quotes, so that every reader of YAML takes it for text, and with what is not to be seen escaped.
+pub(super) fn written(text: &str) -> String {
+    let escaped = text.chars().map(|c| match c {
+        '"' | '\\' => format!("\\{c}"),
+        c if visible(&c.to_string(), 1) == c.to_string() => c.to_string(),
+        c => format!("\\U{:08X}", u32::from(c)),
+    });
+    format!("\"{}\"", escaped.collect::<String>())
 }

@@ -186,3 +186,34 @@ fn the_reader_takes_what_the_schema_takes() {
     };
     assert!(parse(longest(256).as_bytes()).is_ok() && parse(longest(257).as_bytes()).is_err());
 }
+
+/// Each byte of a file is left out, doubled or replaced. What is then accepted says the same after it is written out once more.
+#[test]
+fn what_a_changed_byte_leaves_is_refused_or_read_as_it_is_written() {
+    let text = entry(
+        "Account: \"111122223333\"\nUser: 'bank'\nKey: AKIAIOSFODNN7EXAMPLE\nExemptOwner: Köln\nExemptReason: >-\n  a\n  b\nExemptUntil: 2027-01-31 # soon",
+    );
+    let (mut accepted, mut refused) = (0, 0);
+    for at in 0..text.len() {
+        for new in [
+            "", "\"", "'", "#", ": ", "\n", "\n\n  ", "\t", "-", "*", "&a ", "!", "%", "0", "\0", "\u{feff}",
+            "\u{2028}", "[", "{", "|",
+        ] {
+            let changed =
+                [&text.as_bytes()[..at], new.as_bytes(), &text.as_bytes()[at + usize::from(at % 2 == 0)..]].concat();
+            let Ok(File { entries, .. }) = parse(&changed) else {
+                refused += 1;
+                continue;
+            };
+            accepted += 1;
+            for entry in &entries {
+                let fields =
+                    entry.fields.iter().map(|(field, text)| format!("{field}: {}", yaml::written(&text.value)));
+                let again = format!("{TOP}: [{{{}}}]", fields.collect::<Vec<_>>().join(", "));
+                let again = parse(again.as_bytes()).unwrap();
+                assert_eq!(again.entries[0].tags(), entry.tags());
+            }
+        }
+    }
+    assert!(accepted > 100 && refused > 1000, "{accepted} {refused}");
+}

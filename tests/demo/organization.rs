@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use fastrand::Rng;
-use local_aws::{Account, KeyStatus, World};
+use local_aws::{Account, KeyStatus, User, World};
 
 const SERVICES: [&str; 8] = ["backup", "billing", "ci", "etl", "mailer", "metrics", "terraform", "vendor"];
 const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-southeast-2"];
@@ -33,6 +33,7 @@ impl Organization {
         for (n, id) in ids.iter().enumerate() {
             // One root user has an access key.
             other_credentials(world.account(id), now, n + 1 == ids.len());
+            exposed(world.account(id), now);
         }
         Organization { accounts: ids }
     }
@@ -101,6 +102,15 @@ fn exempt(account: &mut Account, name: &str, until: DateTime<Utc>, now: DateTime
     account.tag_user(name, "access-key-rotation:exempt-until", &until.format("%Y-%m-%d").to_string());
     account.tag_user(name, "access-key-rotation:exempt-owner", "platform");
     account.tag_user(name, "access-key-rotation:exempt-reason", "migration to roles under way");
+}
+
+/// AWS has found the key of the account's last user with a young key in public.
+fn exposed(account: &mut Account, now: DateTime<Utc>) {
+    let is_young = |user: &&User| matches!(&user.keys[..], [key] if now - key.created < days(60));
+    let last = account.users().filter(is_young).last().map(|user| user.name.clone());
+    if let Some(user) = last {
+        account.attach_policies(&user, &["arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3"]);
+    }
 }
 
 /// Credentials that the rule does not cover, of the account's next users after the first one, whom the demo deletes.

@@ -8,8 +8,16 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// What each scenario drives to success: together, every action that the local AWS has.
-pub(crate) const USERS_AND_TAGS: &[&str] =
-    &["ListUsers", "GetUser", "CreateUser", "DeleteUser", "ListUserTags", "TagUser", "UntagUser"];
+pub(crate) const USERS_AND_TAGS: &[&str] = &[
+    "ListUsers",
+    "GetAccountAuthorizationDetails",
+    "GetUser",
+    "CreateUser",
+    "DeleteUser",
+    "ListUserTags",
+    "TagUser",
+    "UntagUser",
+];
 pub(crate) const ACCESS_KEYS: &[&str] =
     &["ListAccessKeys", "GetAccessKeyLastUsed", "CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey"];
 pub(crate) const ATTACHED_POLICIES: &[&str] = &["ListEntitiesForPolicy", "ListAttachedUserPolicies"];

@@ -43,6 +43,13 @@ async fn users_and_tags() {
     let machines = cli.run("iam list-users --path-prefix /machines/").await.unwrap();
     assert_eq!(each(&machines["Users"], "UserId"), [created["UserId"].as_str().unwrap()]);
     assert_eq!(machines["Users"][0].get("Tags"), None, "ListUsers has no tags");
+    let details = "iam get-account-authorization-details";
+    let users = cli.run(&format!("{details} --filter User --page-size 50")).await.unwrap()["UserDetailList"].take();
+    assert_eq!(cli.calls_of("GetAccountAuthorizationDetails"), 3, "121 users");
+    assert_eq!(users.as_array().unwrap().len(), 121);
+    let tagged = users.as_array().unwrap().iter().find(|user| user["UserName"] == "deploy-bot").unwrap();
+    assert_eq!((&tagged["Tags"], &tagged["UserId"]), (&created["Tags"], &created["UserId"]));
+    assert_eq!(cli.run(&format!("{details} --filter Role")).await.unwrap()["UserDetailList"], json!([]));
     assert_error(cli.run(create).await, "EntityAlreadyExists", "CreateUser");
 
     let until = "access-key-rotation:exempt-until";

@@ -69,6 +69,16 @@ const visible = (page, selector) => page.locator(selector).isVisible();
 const overflow = (page) =>
   page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
 
+const broken = (page) =>
+  page.locator("nav a").evaluateAll((links) => {
+    const lines = (link) => {
+      const range = document.createRange();
+      range.selectNodeContents(link);
+      return range.getClientRects().length;
+    };
+    return links.filter((link) => lines(link) > 1).map((link) => link.innerText);
+  });
+
 async function accessible(page, what) {
   await page.evaluate(axe);
   const { violations } = await page.evaluate(() => axe.run());
@@ -99,6 +109,7 @@ await page.emulateMedia({ colorScheme: "light" });
 for (const width of [320, 375, 800, 1200]) {
   await page.setViewportSize({ width, height: 640 });
   assert.equal(await overflow(page), 0, `${width} pixels: the page scrolls sideways`);
+  assert.deepEqual(await broken(page), [], `${width} pixels: links that take several lines`);
   await accessible(page, `${width} pixels`);
 }
 await printed();

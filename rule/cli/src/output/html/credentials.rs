@@ -50,8 +50,8 @@ pub(super) fn write_credentials(result: &ScanResult, out: &mut dyn Write) -> io:
         section aria-labelledby="service-credentials" {
             h2 #service-credentials { "Service-specific credentials" }
             p {
-                "Passwords and API keys of IAM users for one service each. The rule does not cover them. Where a role will do, delete \
-                 them; otherwise replace those that never expire with ones that do, if the service has such."
+                "Passwords and API keys of IAM users, each for one service. The rule does not cover them. Delete those that a role can \
+                 replace. Give the others an end, if the service allows one."
             }
             details open {
                 summary { (number(credentials.len(), "credential")) }

@@ -52,6 +52,7 @@ pub(crate) const DOCUMENTS_AND_FUNCTIONS: &[&str] = &[
 pub(crate) const PARAMETERS: &[&str] =
     &["PutParameter", "GetParameter", "GetParametersByPath", "GetParameterHistory", "DeleteParameter"];
 pub(crate) const LOOKUPS: &[&str] = &["LookupEvents"];
+pub(crate) const KEYS_AND_REGIONS: &[&str] = &["GetAccessKeyInfo", "ListRegions"];
 pub(crate) const SECRETS: &[&str] =
     &["DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage", "ListSecrets"];
 
@@ -290,7 +291,7 @@ async fn no_action_of_the_local_aws_is_left_out() {
     let driven = [
         &[USERS_AND_TAGS, ACCESS_KEYS, ATTACHED_POLICIES, CREDENTIAL_REPORT, ROLES, CONFIG_RESULTS, REMEDIATION][..],
         &[ORGANIZATION, RECORDER, ORGANIZATION_PACKS, EVENTS, DOCUMENTS_AND_FUNCTIONS, PARAMETERS, LOOKUPS],
-        &[SECRETS, OTHER_CREDENTIALS],
+        &[SECRETS, OTHER_CREDENTIALS, KEYS_AND_REGIONS],
     ];
     assert_eq!(known.collect::<BTreeSet<_>>(), driven.concat().concat().into_iter().collect());
 }

@@ -1,11 +1,11 @@
 //! What the runbooks keep and ask about access keys besides IAM, by the AWS CLI: Parameter Store and CloudTrail of the local AWS.
 
 use crate::{
-    aws_cli::{Cli, LOOKUPS, PARAMETERS, administrator, assert_error, each},
+    aws_cli::{Cli, KEYS_AND_REGIONS, LOOKUPS, PARAMETERS, administrator, assert_error, each},
     support::*,
 };
 use chrono::{DateTime, Utc};
-use local_aws::{FaultKind, KeyStatus::*, REGION, World};
+use local_aws::{FaultKind, KeyStatus::*, KeyUses, REGION, World};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -103,6 +103,8 @@ async fn events_of_access_keys() {
         assert!(account.set_key_status_by(role, today() - days(ago), "bot", &key, status));
     }
     account.set_trail_delay(chrono::TimeDelta::minutes(5));
+    // How fast the AWS CLI starts is no part of this test.
+    account.set_lookups_per_second(1000.0);
     let session = world.credentials(MEMBER, "pipelines/ci");
     let cli = Cli::start(world).await;
     let lookup = "cloudtrail lookup-events --lookup-attributes AttributeKey=EventName,AttributeValue=UpdateAccessKey";
@@ -180,4 +182,47 @@ async fn events_of_access_keys() {
         assert_error(cli.run(&command).await, code, "LookupEvents");
     }
     cli.assert_drove(LOOKUPS);
+}
+
+#[tokio::test]
+async fn calls_with_a_key_in_each_region() {
+    let mut world = World::new(today());
+    let account = world.account(MEMBER);
+    account.create_user("bot", today() - days(400));
+    let key = account.create_key("bot", today() - days(400)).unwrap();
+    account.add_key_uses(KeyUses { count: 120, region: "eu-west-1".to_owned(), ..KeyUses::once(&key, today()) });
+    account.set_region_status("me-south-1", "ENABLED");
+    let cli = Cli::start(world).await;
+    let owner = cli.run(&format!("sts get-access-key-info --access-key-id {key}")).await.unwrap();
+    assert_eq!(owner["Account"], MEMBER);
+    let enabled = "account list-regions --page-size 5 --region-opt-status-contains ENABLED ENABLED_BY_DEFAULT";
+    let regions = cli.run(enabled).await.unwrap()["Regions"].take();
+    let names: Vec<_> =
+        regions.as_array().unwrap().iter().map(|region| region["RegionName"].as_str().unwrap()).collect();
+    assert!(names.len() == 18 && names.contains(&"me-south-1") && names.is_sorted(), "{names:?}");
+    assert_error(
+        cli.run("account list-regions --max-results 51 --no-paginate").await,
+        "ValidationException",
+        "ListRegions",
+    );
+
+    let lookup = format!(
+        "cloudtrail lookup-events --lookup-attributes AttributeKey=AccessKeyId,AttributeValue={key} --no-paginate"
+    );
+    let page = cli.run(&format!("{lookup} --region eu-west-1")).await.unwrap();
+    let events = page["Events"].as_array().unwrap();
+    assert!(events.len() == 50 && page["NextToken"].is_string());
+    let event: Value = serde_json::from_str(events[49]["CloudTrailEvent"].as_str().unwrap()).unwrap();
+    assert_eq!([&event["eventTime"], &event["awsRegion"]], ["2026-03-01T11:59:11Z", "eu-west-1"]);
+    assert_eq!(cli.run(&lookup).await.unwrap()["Events"], json!([]));
+    assert_error(
+        cli.run(&format!("{lookup} --region af-south-1")).await,
+        "UnrecognizedClientException",
+        "LookupEvents",
+    );
+    cli.aws.world().account(MEMBER).set_lookups_per_second(0.001);
+    let error = cli.run(&format!("{lookup} --region us-west-2")).await.unwrap_err();
+    assert!(error.contains("(ThrottlingException) when calling the LookupEvents operation"), "{error}");
+    cli.assert_drove(LOOKUPS);
+    cli.assert_drove(KEYS_AND_REGIONS);
 }

@@ -3,7 +3,20 @@
 from awscli.botocore.config import Config
 from awscli.botocore.session import Session
 
-for service in ("iam", "sts", "config", "organizations", "events", "ssm", "cloudtrail", "secretsmanager", "lambda"):
+SERVICES = (
+    "iam",
+    "sts",
+    "config",
+    "organizations",
+    "events",
+    "ssm",
+    "cloudtrail",
+    "secretsmanager",
+    "lambda",
+    "account",
+)
+
+for service in SERVICES:
     client = Session().create_client(service, config=Config(parameter_validation=False))
     for operation in client.meta.service_model.operation_names:
         shape = client.meta.service_model.operation_model(operation).input_shape

@@ -1,12 +1,20 @@
 //! CloudTrail, version 2013-11-01: LookupEvents, on the events of access keys: each call of CreateAccessKey, UpdateAccessKey and
-//! DeleteAccessKey, and each status that a test gives a key. IAM's events are in [`IAM_REGION`] only.
+//! DeleteAccessKey, each status that a test gives a key, and the calls with a key that a test adds. IAM's events are in
+//! [`IAM_REGION`] only.
+
+mod key_uses;
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, SecondsFormat, SubsecRound, TimeDelta, Utc};
 use serde_json::{Map, Value, json};
 
+pub use key_uses::KeyUses;
+
 use crate::account::Account;
 use crate::error::AwsError;
-use crate::faults::Effects;
+use crate::faults::{Bucket, Effects};
 use crate::identity::{Caller, CallerKind, role_name};
 use crate::ids;
 use crate::json::{self, JsonCall, epoch_seconds, member};
@@ -21,15 +29,65 @@ const IAM_REGION: &str = "us-east-1";
 const HISTORY: TimeDelta = TimeDelta::days(90);
 /// The most events on a page, and the default.
 const PAGE: i64 = 50;
+/// The rate of lookups in an account and Region.
+const LOOKUPS_PER_SECOND: f64 = 2.0;
 
 type Result<T> = std::result::Result<T, AwsError>;
 
 /// The events of an account.
-#[derive(Default)]
 pub(crate) struct Trail {
     events: Vec<TrailEvent>,
+    uses: Vec<KeyUses>,
     /// How long after the call an event can be looked up.
     delay: TimeDelta,
+    lookups_per_second: f64,
+    /// By Region: the lookups that are left.
+    lookups: BTreeMap<String, Bucket>,
+}
+
+impl Default for Trail {
+    fn default() -> Trail {
+        Trail {
+            events: Vec::new(),
+            uses: Vec::new(),
+            delay: TimeDelta::zero(),
+            lookups_per_second: LOOKUPS_PER_SECOND,
+            lookups: BTreeMap::new(),
+        }
+    }
+}
+
+/// The place of an event: the latest comes first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Order {
+    at: DateTime<Utc>,
+    /// 0 for the events of access keys, then the calls that tests added.
+    list: usize,
+    number: usize,
+}
+
+impl Ord for Order {
+    fn cmp(&self, other: &Order) -> Ordering {
+        (Reverse(self.at), self.list, self.number).cmp(&(Reverse(other.at), other.list, other.number))
+    }
+}
+
+impl PartialOrd for Order {
+    fn partial_cmp(&self, other: &Order) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Order {
+    fn text(&self) -> String {
+        format!("{} {} {}", self.at.timestamp_millis(), self.list, self.number)
+    }
+
+    fn read(text: &str) -> Option<Order> {
+        let mut parts = text.split(' ');
+        let at = DateTime::from_timestamp_millis(parts.next()?.parse().ok()?)?;
+        Some(Order { at, list: parts.next()?.parse().ok()?, number: parts.next()?.parse().ok()? })
+    }
 }
 
 /// An event of IAM.
@@ -64,6 +122,11 @@ impl Account {
     /// Sets how long after a call its event can be looked up. At first, it can be at once.
     pub fn set_trail_delay(&mut self, delay: TimeDelta) {
         self.trail.delay = delay;
+    }
+
+    /// Sets how many lookups a second each Region allows. At first, these are two, as in AWS, by tokio's clock.
+    pub fn set_lookups_per_second(&mut self, lookups: f64) {
+        self.trail.lookups_per_second = lookups;
     }
 
     /// Sets a key's status, as a session of that role did at that time. The role need not exist.
@@ -177,6 +240,15 @@ pub(crate) fn answer(call: JsonCall<'_>, effects: &Effects) -> Result<Value> {
 
 fn lookup(JsonCall { world, account, region, input, .. }: JsonCall<'_>, effects: &Effects) -> Result<Value> {
     let now = world.now();
+    if !world.account(account).has_region(region) {
+        return Err(AwsError::invalid_client_token(Service::CloudTrail));
+    }
+    let trail = &mut world.account(account).trail;
+    let rate = trail.lookups_per_second;
+    let bucket = trail.lookups.entry(region.to_owned()).or_insert_with(|| Bucket::full(rate));
+    if !bucket.take(rate, rate) {
+        return Err(AwsError::throttling(Service::CloudTrail));
+    }
     let attribute = attribute(input)?;
     let time = |name| Ok(member(input, name, Value::as_f64)?.and_then(from_epoch_seconds));
     let (start, end) = (time("StartTime")?, time("EndTime")?);
@@ -195,21 +267,44 @@ fn lookup(JsonCall { world, account, region, input, .. }: JsonCall<'_>, effects:
     };
     let position =
         json::position(&listing, input, || AwsError::new(400, "InvalidNextTokenException", "The token is not valid."))?;
+    let after = position.after.as_deref().and_then(Order::read);
     let account = world.account(account);
-    let from = start.unwrap_or(now - HISTORY).max(now - HISTORY);
-    let to = end.unwrap_or(now).min(now - account.trail.delay);
-    let mut events: Vec<_> = account
-        .trail()
-        .iter()
-        .filter(|event| region == IAM_REGION && (from..=to).contains(&event.at) && event.has(attribute))
-        .collect();
-    // Of the same second, the later one comes first.
-    events.reverse();
-    events.sort_by_key(|event| std::cmp::Reverse(event.at));
-    let after = position.after.clone();
-    let seen = after.map_or(0, |after| events.iter().take_while(|event| event.id != after).count() + 1);
-    let page = listing.page(position, events.into_iter().skip(seen), |event| event.id.clone())?;
-    Ok(json::page("Events", page.map(|event| event.shown(account.id()))))
+    let range = (start.unwrap_or(now - HISTORY).max(now - HISTORY), end.unwrap_or(now).min(now - account.trail.delay));
+    // One more than a page has, so that it is known whether there is another.
+    let events = account.found(region, attribute, range, after.as_ref(), listing.size + 1);
+    let page = listing.page(position, events.into_iter(), |(order, _)| order.text())?;
+    Ok(json::page("Events", page.map(|(_, event)| event)))
+}
+
+impl Account {
+    /// The first events after that place in the order, at most so many of each list.
+    fn found(
+        &self,
+        region: &str,
+        attribute: Option<(&str, &str)>,
+        (from, to): (DateTime<Utc>, DateTime<Utc>),
+        after: Option<&Order>,
+        most: usize,
+    ) -> Vec<(Order, Value)> {
+        // Of the same second, the later one comes first.
+        let of_iam = self.trail().iter().rev().enumerate();
+        let of_iam = of_iam.filter(|(_, event)| region == IAM_REGION && event.has(attribute));
+        let of_iam = of_iam.map(|(number, event)| (Order { at: event.at, list: 0, number }, event));
+        let of_iam =
+            of_iam.filter(|(order, _)| (from..=to).contains(&order.at) && after.is_none_or(|after| order > after));
+        let mut events: Vec<_> = of_iam.map(|(order, event)| (order, event.shown(self.id()))).collect();
+        for (n, uses) in self.trail.uses.iter().enumerate() {
+            let fits = attribute.is_none_or(|(key, value)| match key {
+                "EventName" => uses.name == value,
+                _ => uses.access_key_id == value,
+            });
+            if fits && uses.region == region {
+                events.extend(uses.events(n + 1, (from, to), after, most));
+            }
+        }
+        events.sort_by(|(one, _), (other, _)| one.cmp(other));
+        events
+    }
 }
 
 /// The one attribute that events must have.
@@ -257,18 +352,23 @@ impl TrailEvent {
         if let Some(error) = &self.error {
             event["errorCode"] = error.as_str().into();
         }
-        json!({
-            "EventId": self.id,
-            "EventName": self.name,
-            "ReadOnly": "false",
-            "AccessKeyId": identity["accessKeyId"],
-            "EventTime": epoch_seconds(self.at),
-            "EventSource": "iam.amazonaws.com",
-            "Username": session,
-            "Resources": [],
-            "CloudTrailEvent": event.to_string(),
-        })
+        shown(&event, self.at, session)
     }
+}
+
+/// An event as a lookup shows it.
+fn shown(event: &Value, at: DateTime<Utc>, session: Option<&str>) -> Value {
+    json!({
+        "EventId": event["eventID"],
+        "EventName": event["eventName"],
+        "ReadOnly": event["readOnly"].to_string(),
+        "AccessKeyId": event["userIdentity"]["accessKeyId"],
+        "EventTime": epoch_seconds(at),
+        "EventSource": event["eventSource"],
+        "Username": session,
+        "Resources": [],
+        "CloudTrailEvent": event.to_string(),
+    })
 }
 
 fn from_epoch_seconds(seconds: f64) -> Option<DateTime<Utc>> {

@@ -84,7 +84,7 @@ impl AwsError {
             Service::Config | Service::Ssm | Service::Events | Service::CloudTrail | Service::SecretsManager => {
                 AwsError::new(400, "ThrottlingException", "Rate exceeded")
             }
-            Service::Lambda => AwsError::new(429, "TooManyRequestsException", "Rate exceeded"),
+            Service::Lambda | Service::Account => AwsError::new(429, "TooManyRequestsException", "Rate exceeded"),
             Service::Organizations => AwsError::new(400, "TooManyRequestsException", "Rate exceeded"),
             Service::Iam | Service::Sts => AwsError::new(400, "Throttling", "Rate exceeded"),
         }
@@ -97,6 +97,7 @@ impl AwsError {
             Service::Sts | Service::Config | Service::CloudTrail => AwsError::new(500, "InternalFailure", message),
             Service::Ssm => AwsError::new(500, "InternalServerError", message),
             Service::Events => AwsError::new(500, "InternalException", message),
+            Service::Account => AwsError::new(500, "InternalServerException", message),
             Service::SecretsManager => AwsError::new(500, "InternalServiceError", message),
             Service::Organizations | Service::Lambda => AwsError::new(500, "ServiceException", message),
         }

@@ -119,7 +119,8 @@ struct Armed {
     calls: usize,
 }
 
-struct Bucket {
+/// Tokens that calls take, by tokio's clock.
+pub(crate) struct Bucket {
     tokens: f64,
     filled: Instant,
 }
@@ -268,8 +269,7 @@ impl Armed {
                 effects.error = (rng.f64() < *probability).then(|| AwsError::server_error(target.service));
             }
             FaultKind::TokenBucket { per_second, burst } => {
-                let full = Bucket { tokens: *burst, filled: Instant::now() };
-                let taken = self.bucket.get_or_insert(full).take(*per_second, *burst);
+                let taken = self.bucket.get_or_insert_with(|| Bucket::full(*burst)).take(*per_second, *burst);
                 effects.error = (!taken).then(|| AwsError::throttling(target.service));
             }
             FaultKind::AccessDenied => {
@@ -288,8 +288,12 @@ impl Armed {
 }
 
 impl Bucket {
+    pub(crate) fn full(burst: f64) -> Bucket {
+        Bucket { tokens: burst, filled: Instant::now() }
+    }
+
     /// Takes a token, and returns whether there was one.
-    fn take(&mut self, per_second: f64, burst: f64) -> bool {
+    pub(crate) fn take(&mut self, per_second: f64, burst: f64) -> bool {
         let now = Instant::now();
         let added = (now - self.filled).as_secs_f64() * per_second;
         self.tokens = (self.tokens + added).min(burst);

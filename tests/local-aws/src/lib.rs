@@ -1,5 +1,5 @@
 //! AWS for one process, on loopback or in memory: IAM, STS, Config, Organizations, EventBridge, SSM, CloudTrail, Secrets
-//! Manager and Lambda with their real wire protocols, AWS's limits and errors, and the Lambda Runtime API for a function's
+//! Manager, Lambda and Account Management with their real wire protocols, AWS's limits and errors, and the Lambda Runtime API for a function's
 //! binary. The AWS SDKs and the AWS CLI work with it if `AWS_ENDPOINT_URL` is set to [`LocalAws::endpoint`].
 //!
 //! The account, the service and the principal of a request come from the credential scope of its `Authorization` header
@@ -17,6 +17,7 @@
 //! `aws`. Their Config, SSM and Lambda resources exist in [`REGION`] only, except for the organization's packs, parameters and
 //! secrets.
 mod account;
+mod account_management;
 mod authentication;
 mod cloud_trail;
 mod config;
@@ -52,7 +53,7 @@ mod user;
 mod world;
 
 pub use account::Account;
-pub use cloud_trail::TrailEvent;
+pub use cloud_trail::{KeyUses, TrailEvent};
 pub use config_rule::{ComplianceType, Delivery, EvaluationResult};
 pub use error::AwsError;
 pub use faults::{Cut, Failing, Fault, FaultKind, Faults};

@@ -16,6 +16,8 @@ pub(crate) struct Regional {
     pub(crate) functions: BTreeMap<String, Function>,
     /// The quota of concurrent executions, if it is not Lambda's default.
     pub(crate) concurrent_executions: Option<u32>,
+    /// The status of each Region that is not enabled by default, or is not as it is at first.
+    pub(crate) region_statuses: BTreeMap<String, &'static str>,
     /// The events on each event bus, by the bus's name.
     pub(crate) event_buses: BTreeMap<String, Vec<Value>>,
 }

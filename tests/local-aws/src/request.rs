@@ -54,7 +54,7 @@ impl Scope {
 pub(crate) enum Input {
     /// The AWS Query protocol: a form.
     Query(Params),
-    /// The AWS JSON protocol 1.1, or Lambda's path. `Err` if the body is not a JSON object.
+    /// The AWS JSON protocol 1.1, Account Management's JSON, or Lambda's path. `Err` if the body is not a JSON object.
     Json(Result<Map<String, Value>, AwsError>),
 }
 
@@ -73,9 +73,15 @@ impl Input {
                 Input::Json(Ok(Map::from_iter([("FunctionName".to_owned(), function.into())]))),
             );
         }
-        if let Some(prefix) = service.target() {
-            let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
-            let action = target.strip_prefix(prefix).unwrap_or_default();
+        let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        // The AWS CLI names CloudTrail's operations in full.
+        let target = target.strip_prefix("com.amazonaws.cloudtrail.v20131101.").unwrap_or(target);
+        let action = match (service, service.target()) {
+            (Service::Account, _) if request.1.path() == "/listRegions" => Some("ListRegions"),
+            (Service::Account, _) => Some(""),
+            (_, prefix) => prefix.map(|prefix| target.strip_prefix(prefix).unwrap_or_default()),
+        };
+        if let Some(action) = action {
             let input = match serde_json::from_slice(body) {
                 Ok(Value::Object(input)) => Ok(input),
                 Ok(_) => Err(serialization("the input")),

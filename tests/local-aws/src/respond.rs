@@ -14,7 +14,10 @@ use crate::request::{Input, Scope};
 use crate::response::{Answer, render};
 use crate::service::Service;
 use crate::world::{Call, Outcome, World};
-use crate::{cloud_trail, config, event_bus, functions, iam, ids, lock, organizations, secrets_manager, ssm, sts};
+use crate::{
+    account_management, cloud_trail, config, event_bus, functions, iam, ids, lock, organizations, secrets_manager, ssm,
+    sts,
+};
 
 /// The response to a request, whichever door it came through.
 pub(crate) async fn respond(
@@ -117,6 +120,7 @@ fn act(
                 Service::CloudTrail => cloud_trail::answer(call(world), effects),
                 Service::SecretsManager => secrets_manager::answer(call(world), effects),
                 Service::Lambda => functions::answer(call(world)),
+                Service::Account => account_management::answer(call(world), effects),
                 _ => config::answer(world, account, region, action, input, effects),
             }
             .map(Answer::Json)

@@ -15,10 +15,11 @@ pub(crate) enum Service {
     CloudTrail,
     SecretsManager,
     Lambda,
+    Account,
 }
 
 impl Service {
-    pub(crate) const ALL: [Service; 9] = [
+    pub(crate) const ALL: [Service; 10] = [
         Service::Iam,
         Service::Sts,
         Service::Config,
@@ -28,6 +29,7 @@ impl Service {
         Service::CloudTrail,
         Service::SecretsManager,
         Service::Lambda,
+        Service::Account,
     ];
 
     /// The version of the service's API, which only requests in the AWS Query protocol contain.
@@ -42,18 +44,19 @@ impl Service {
             Service::CloudTrail => "2013-11-01",
             Service::SecretsManager => "2017-10-17",
             Service::Lambda => "2015-03-31",
+            Service::Account => "2021-02-01",
         }
     }
 
     /// The prefix of an action's name in the header `X-Amz-Target`, which only the AWS JSON protocol has.
     pub(crate) fn target(self) -> Option<&'static str> {
         match self {
-            Service::Iam | Service::Sts | Service::Lambda => None,
+            Service::Iam | Service::Sts | Service::Lambda | Service::Account => None,
             Service::Config => Some("StarlingDoveService."),
             Service::Organizations => Some("AWSOrganizationsV20161128."),
             Service::Events => Some("AWSEvents."),
             Service::Ssm => Some("AmazonSSM."),
-            Service::CloudTrail => Some("com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101."),
+            Service::CloudTrail => Some("CloudTrail_20131101."),
             Service::SecretsManager => Some("secretsmanager."),
         }
     }
@@ -81,6 +84,7 @@ impl fmt::Display for Service {
             Service::CloudTrail => "cloudtrail",
             Service::SecretsManager => "secretsmanager",
             Service::Lambda => "lambda",
+            Service::Account => "account",
         })
     }
 }

@@ -1,4 +1,4 @@
-//! STS, version 2011-06-15: AssumeRole and GetCallerIdentity.
+//! STS, version 2011-06-15: AssumeRole, GetAccessKeyInfo and GetCallerIdentity.
 
 use chrono::TimeDelta;
 
@@ -21,6 +21,7 @@ pub(crate) fn answer(
 ) -> Option<Result<Option<Xml>, AwsError>> {
     match action {
         "AssumeRole" => Some(assume_role(world, caller, params).map(Some)),
+        "GetAccessKeyInfo" => Some(access_key_info(world, params).map(Some)),
         "GetCallerIdentity" => Some(Ok(Some(caller_identity(caller)))),
         _ => None,
     }
@@ -32,6 +33,19 @@ fn caller_identity(caller: &Caller) -> Xml {
         ("UserId", Xml::text(&caller.user_id)),
         ("Account", Xml::text(&caller.account)),
     ])
+}
+
+/// The account of an access key. The error for a key that does not exist is not documented.
+fn access_key_info(world: &World, params: &Params) -> Result<Xml, AwsError> {
+    let mut violations = Violations::default();
+    let id = violations.required("accessKeyId", params.get("AccessKeyId"));
+    if params.get("AccessKeyId").is_some() {
+        violations.length("accessKeyId", id, 16..=128);
+    }
+    violations.finish("ValidationError")?;
+    let account = world.accounts().find(|account| account.key_owner(id).is_some());
+    let account = account.ok_or_else(|| AwsError::new(400, "ValidationError", "The access key does not exist."))?;
+    Ok(Xml::Structure(vec![("Account", Xml::text(account.id()))]))
 }
 
 /// Every role here allows sessions of twelve hours.

@@ -50,8 +50,8 @@ pub struct Call {
     pub account: String,
     /// The ARN of the caller.
     pub principal: String,
-    /// The service as in an IAM policy: `iam`, `sts`, `config`, `organizations`, `events`, `ssm`, `cloudtrail`, `secretsmanager` or
-    /// `lambda`.
+    /// The service as in an IAM policy: `iam`, `sts`, `config`, `organizations`, `events`, `ssm`, `cloudtrail`, `secretsmanager`,
+    /// `lambda` or `account`.
     pub service: String,
     /// The action, such as `ListUsers`.
     pub action: String,

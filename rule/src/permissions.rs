@@ -2,7 +2,7 @@
 
 /// Each action that the templates allow the function, the coverage check or the evaluation role, with its purpose. Tests compare it
 /// with the templates, and the templates with the calls that are made.
-pub const PURPOSES: [(&str, &str); 28] = [
+pub const PURPOSES: [(&str, &str); 30] = [
     ("iam:ListUsers", "the users"),
     ("iam:ListAccessKeys", "keys and their age"),
     (
@@ -40,4 +40,6 @@ pub const PURPOSES: [(&str, &str); 28] = [
     ("ssm:GetServiceSetting", "the doctor"),
     ("iam:GetAccountSummary", "`scan`, `evidence` and the doctor: whether the root user has access keys"),
     ("iam:ListServiceSpecificCredentials", "`scan`, `evidence` and the doctor: service-specific credentials"),
+    ("cloudtrail:LookupEvents", "[`where`](cli/README.md#where), `plan --where` and the doctor: who uses a key"),
+    ("account:ListRegions", "the same: the Regions in which somebody may have used it"),
 ];

@@ -3,6 +3,7 @@
 
 #![expect(clippy::print_stderr, reason = "a program that talks to people")]
 
+mod callers;
 mod organization;
 mod report;
 mod rotating;

@@ -1,6 +1,7 @@
 //! Keeps the local AWS up, with an organization for the command line, and prints commands to try on it.
 
 use crate::{
+    callers,
     organization::Organization,
     report::Results,
     rotating::{self, SECRET, USER},
@@ -29,6 +30,7 @@ pub(crate) async fn serve(aws: &LocalAws, organization: &Organization, results: 
         // For the doctor to find.
         world.account(last).set_recorder(Some(Recorder { recording: false, ..Recorder::of_everything() }));
         rotating::seed(&mut world, hub);
+        callers::seed(&mut world, organization);
         (world.now() + TimeDelta::days(30)).date_naive()
     };
     let in_violation = results
@@ -60,6 +62,8 @@ pub(crate) async fn serve(aws: &LocalAws, organization: &Organization, results: 
            access-key-rotation scan --organization --format html --output keys.html\n\
          Plan rotations that break nothing:\n  \
            access-key-rotation plan --organization\n\
+         See who uses the stale keys of your account, from where, and what could replace them:\n  \
+           access-key-rotation where\n\
          {exemption}\
          See when AWS Config last evaluated the rule in each account:\n  \
            access-key-rotation coverage --organization\n\

@@ -116,7 +116,7 @@ fn the_commands_that_it_prints_while_it_serves_work_from_another_terminal() {
     assert_eq!(alias, "alias access-key-rotation='cargo run --quiet --bin access-key-rotation --'");
     let directory = tempfile::tempdir().unwrap();
     let run = |command: &str| served.run(directory.path(), command);
-    let [aws, scan, page, plan, exempt, exempted, coverage, doctor, .., unset] = commands else {
+    let [aws, scan, page, plan, callers, exempt, exempted, coverage, doctor, .., unset] = commands else {
         panic!("{commands:?}")
     };
     let user = exempt.split_whitespace().nth(2).unwrap();
@@ -156,6 +156,12 @@ fn the_commands_that_it_prints_while_it_serves_work_from_another_terminal() {
         "{out}"
     );
 
+    let (status, out, error) = run(callers);
+    assert_eq!((status, error.as_str()), (Some(0), ""));
+    for part in ["Terraform", "AWS SDK for Python", "AWS CLI", "public", "vpc-endpoint", "To replace it: "] {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+
     let (status, out, error) = run(exempt);
     assert_eq!((status, error.as_str()), (Some(0), ""));
     assert!(out.contains(": COMPLIANT: Exempt until ") && out.ends_with("Set: IAM holds it.\n"), "{out}");
@@ -173,7 +179,7 @@ fn the_commands_that_it_prints_while_it_serves_work_from_another_terminal() {
     let (status, out, error) = run(doctor);
     assert_eq!((status, error.as_str()), (Some(3), ""));
     assert!(out.contains("  recorder     failed   default is stopped\n"), "{out}");
-    assert!(out.ends_with(" (security): 12 ok, 1 skipped\n111122222222 (payments): 23 ok, 1 failed\n"), "{out}");
+    assert!(out.ends_with(" (security): 12 ok, 1 skipped\n111122222222 (payments): 25 ok, 1 failed\n"), "{out}");
 
     // The last line takes back what the first ones set: nothing leads the terminal's next command to the demo.
     let (status, out, error) = run(&format!("{alias}\n{unset}\nalias; env | grep ^AWS_ || echo no variable"));
@@ -222,7 +228,7 @@ fn a_key_rotates_into_a_secret_in_the_days_that_somebody_types() {
 #[test]
 fn an_organization_without_a_violation_has_nobody_to_exempt() {
     let served = Served::start(&["--accounts", "1", "--users", "1", "--non-compliant", "0"]);
-    assert_eq!(served.commands.len(), 13, "{:?}", served.commands);
+    assert_eq!(served.commands.len(), 14, "{:?}", served.commands);
     assert!(served.commands.iter().all(|command| !command.contains("exempt")), "{:?}", served.commands);
 }
 

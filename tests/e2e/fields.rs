@@ -3,7 +3,7 @@
 use crate::{cli::Cli, reference::fields::OBJECTS, support::*};
 use chrono::Utc;
 use deployment::function_arn;
-use local_aws::FaultKind;
+use local_aws::{FaultKind, KeyUses};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -69,8 +69,26 @@ async fn every_field_and_column_has_a_row_in_the_manual() {
     assert!(found.remove("maxExemptionDays"));
     assert_eq!(found, &names_of("evidence --format json") | &of_the_scan);
 
-    let (_, out, _) = cli.run(&["plan", "--format", "json"]).await;
-    assert_documented("plan --format json", &out);
+    let (user, key) = {
+        let mut world = cli.deployment.aws.world();
+        let now = world.now();
+        let account = world.account(HUB);
+        let user = account.user("old").unwrap().clone();
+        account.use_key(&user.keys[0].id, now - days(1), "eu-west-1", "s3");
+        account.add_key_uses(KeyUses::once(&user.keys[0].id, now - days(1)));
+        world.refuse_region("eu-west-1", "AccessDeniedException");
+        (user.name, user.keys[0].id.clone())
+    };
+    let (_, out, _) = cli.run(&["where", &key, "--format", "json"]).await;
+    assert_documented("where --format json", &out);
+    let (_, out, _) = cli.run(&["where", "--user", &user, "--format", "csv"]).await;
+    let header: Vec<_> = out.lines().next().unwrap().split(',').collect();
+    assert_eq!(header, documented("where --format csv"));
+
+    let (_, out, _) = cli.run(&["plan", "--where", "--format", "json"]).await;
+    let mut found = BTreeSet::new();
+    names(&serde_json::from_str(&out).unwrap(), &mut found);
+    assert_eq!(found, &names_of("plan --format json") | &names_of("where --format json"));
 
     let (_, out, _) = cli.scan(&["--format", "csv"]).await;
     let header: Vec<_> = out.lines().next().unwrap().split(',').collect();

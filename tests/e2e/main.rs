@@ -81,3 +81,4 @@ mod support;
 mod sweep;
 mod tls;
 mod transcript;
+mod where_used;

@@ -136,7 +136,7 @@ fn of_the_command_line(tables: &mut Tables) {
             object.fields.iter().map(|(name, kind, meaning)| [code(name), (*kind).to_owned(), (*meaning).to_owned()]);
         add(name, table([heading, "Type", "Meaning"], rows));
     }
-    for command in ["scan", "doctor", "coverage"] {
+    for command in ["scan", "where", "doctor", "coverage"] {
         let rows = shell::exit_statuses(command).into_iter().map(<[String; 2]>::from);
         add(format!("exit statuses of {command}"), table(["Exit status", ""], rows));
     }

@@ -69,7 +69,7 @@ fn each_command_has_a_manual_page() {
     let output = run(&["man", "sacn"]);
     assert_eq!(output.status.code(), Some(2));
     insta::assert_snapshot!(String::from_utf8_lossy(&output.stderr), @"
-    error: invalid value 'sacn' for '[COMMAND]': the commands are scan, doctor, coverage, evidence, plan, evaluate, exempt, pack, completions, man
+    error: invalid value 'sacn' for '[COMMAND]': the commands are scan, doctor, coverage, evidence, plan, where, evaluate, exempt, pack, completions, man
 
     For more information, try '--help'.
     ");

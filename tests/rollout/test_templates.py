@@ -157,6 +157,8 @@ def test_the_command_line_has_the_evaluation_role_if_its_own_is_given(account):
         "ReadScriptLogging",
         "ReadOtherCredentials",
         "ReadRecords",
+        "ReadEvents",
+        "ReadRegions",
     ]
     runbooks = statements["ReadRunbooks"]["Resource"]
     assert sorted(runbooks) == sorted(f"arn:aws:ssm:{REGION}:{MEMBER}:document/{name}" for name in documents())

@@ -13,11 +13,18 @@ mod args {
 }
 
 /// Who calls with an access key, as far as CloudTrail's events say so.
-#[cfg_attr(not(test), expect(dead_code, reason = "no command asks yet"))]
 mod callers {
     pub(crate) mod address;
     pub(crate) mod agent;
+    pub(crate) mod chosen;
+    mod event;
+    pub(crate) mod history;
+    pub(crate) mod key_history;
+    pub(crate) mod lookup;
+    mod note;
+    pub(crate) mod regions;
     pub(crate) mod replacement;
+    pub(crate) mod rows;
 }
 
 /// One file for each command.
@@ -31,6 +38,7 @@ mod commands {
     pub(crate) mod pack;
     pub(crate) mod plan;
     pub(crate) mod scan;
+    pub(crate) mod where_used;
 }
 
 /// The results of a scan of accounts or credential reports, and how they differ from an earlier scan.
@@ -56,7 +64,7 @@ mod output;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use command_result::CommandResult;
-use commands::{coverage, doctor, evaluate, evidence, exempt, help, pack, plan, scan};
+use commands::{coverage, doctor, evaluate, evidence, exempt, help, pack, plan, scan, where_used};
 use std::{io::Write, process::ExitCode};
 use tokio::signal::ctrl_c;
 
@@ -80,6 +88,7 @@ enum Command {
     Coverage(coverage::Args),
     Evidence(evidence::Args),
     Plan(plan::Args),
+    Where(where_used::Args),
     Evaluate(evaluate::Args),
     Exempt(exempt::Args),
     Pack(pack::Args),
@@ -99,6 +108,7 @@ async fn main() -> ExitCode {
             Command::Coverage(args) => coverage::run(args).await,
             Command::Evidence(args) => evidence::run(args).await,
             Command::Plan(args) => plan::run(args).await,
+            Command::Where(args) => where_used::run(args).await,
             Command::Evaluate(args) => evaluate::run(args).await,
             Command::Exempt(args) => exempt::run(args).await,
             Command::Pack(args) => pack::run(args).await,

@@ -1,12 +1,14 @@
 //! Output formats and destinations.
 
 pub(crate) mod aws_cli;
+pub(crate) mod callers;
 pub(crate) mod columns;
 pub(crate) mod csv;
 pub(crate) mod destination;
 pub(crate) mod evidence;
 pub(crate) mod html;
 pub(crate) mod json;
+pub(crate) mod markdown;
 pub(crate) mod shell;
 pub(crate) mod table;
 pub(crate) mod visible;

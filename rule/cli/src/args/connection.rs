@@ -62,7 +62,6 @@ impl Connection {
     ///
     /// # Errors
     /// If a setting is missing, or AWS rejects the credentials.
-    #[expect(clippy::disallowed_methods, reason = "a command's `now` is when it has its connection")]
     pub(crate) async fn open(&self) -> anyhow::Result<Session> {
         let until = Instant::now() + LONGEST;
         let profile = Profile::named(self.profile.as_deref()).await?;
@@ -90,6 +89,11 @@ impl Connection {
         };
         let provider = config.credentials_provider().with_context(missing)?;
         provider.provide_credentials().await.with_context(missing)?;
+        self.identified(config, region, until).await
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a command's `now` is when it has its connection")]
+    async fn identified(&self, config: SdkConfig, region: String, until: Instant) -> anyhow::Result<Session> {
         let sts = aws_sdk_sts::Client::new(&config);
         let identity = Calls::default()
             .call("sts:GetCallerIdentity", until, || sts.get_caller_identity().send())
@@ -151,6 +155,19 @@ impl Session {
     pub(crate) async fn open<'a>(&self, id: &str, calls: &'a Calls) -> anyhow::Result<Account<'a>> {
         Ok(self.accounts.open(id, &self.home, self.now, calls, self.until.into()).await?)
     }
+}
+
+/// A session with these settings, as of this time.
+#[cfg(test)]
+pub(crate) async fn session(config: SdkConfig, now: DateTime<Utc>) -> Session {
+    let connection = Connection {
+        profile: None,
+        region: None,
+        role_name: "access-key-rotation-evaluation".to_owned(),
+        calls_per_second: 50,
+    };
+    let (region, until) = (config.region().unwrap().to_string(), Instant::now() + LONGEST);
+    Session { now, ..connection.identified(config, region, until).await.unwrap() }
 }
 
 /// Parses an account id.

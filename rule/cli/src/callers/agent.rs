@@ -11,7 +11,7 @@ pub(crate) use place::Place;
 use products::PRODUCTS;
 
 /// A caller's program, and where it runs if its user agent says so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Agent {
     class: &'static str,
     kind: Kind,
@@ -19,7 +19,7 @@ pub(crate) struct Agent {
 }
 
 /// What a program is for: this decides what replaces its access key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
     /// A script, a server's program or anything else that names an SDK or a library alone.
     Program,

@@ -10,6 +10,7 @@ mod table;
 
 use crate::{
     args::{scope::Scope, targets::tell_left_out},
+    callers::{chosen::stale_keys_in_use, history, lookup::Window},
     command_result::CommandResult,
     findings::organization_scan::{Reader, scan_accounts},
     output::{Format, destination::Output, one_of},
@@ -41,6 +42,9 @@ pub(crate) struct Args {
     /// Write to this file instead of standard output
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Show also who uses each stale key that is in use, by CloudTrail's events of the last 90 days
+    #[arg(long = "where")]
+    with_callers: bool,
     #[command(flatten)]
     wanted: Wanted,
     #[command(flatten)]
@@ -49,11 +53,18 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
     let output = Output::open(args.output.as_deref())?;
-    let result = scan_accounts(&args.scope.connection.open().await?, &args.scope, None, Reader::Plan).await?;
+    let session = args.scope.connection.open().await?;
+    let result = scan_accounts(&session, &args.scope, None, Reader::Plan).await?;
     tell_left_out(&result.left_out);
     let mut errors = result.command_result().errors;
     errors.extend(args.wanted.unknown_users(&result).map(|name| format!("--user {name}: no such user was evaluated")));
-    let plan = Plan::new(result, &args.wanted);
+    let mut plan = Plan::new(result, &args.wanted);
+    if args.with_callers {
+        let keys = stale_keys_in_use(plan.findings.iter(), plan.terms.quiet_days, session.now);
+        let histories = history::read(&session, keys, &Window::by_default(session.now)).await;
+        errors.extend(histories.missing());
+        plan.histories = Some(histories);
+    }
     let violations = plan.violations().next().is_some();
     output
         .write(move |out| match args.format {

@@ -7,7 +7,7 @@ use crate::{
 use access_key_rotation::coverage::account::{Coverage, State, several_rules};
 use chrono::{DateTime, NaiveDate, Utc};
 use policy::{
-    access_key::{AccessKey, KeyState, KeyStatus},
+    access_key::{AccessKey, KeyState, KeyStatus, LastUsed},
     assessment::{AssessedKey, Assessment},
     exemption::Exemption,
     parameters::Parameters,
@@ -314,11 +314,7 @@ impl Key {
             status: key.status,
             create_date: key.created,
             age_days: (now - key.created).num_days(),
-            last_used: key.last_used.map(|used| Used {
-                date: used.at,
-                region: used.region,
-                service_name: used.service,
-            }),
+            last_used: key.last_used.map(|used| Used::from(*used)),
             record: None,
             state: KeyState::Current,
             exempt_until: None,
@@ -336,6 +332,12 @@ impl AccountSummary {
             (None, None) => return None,
         };
         Some(format!("{}: the runbooks' records of {of_what} are unknown. {error}", self.account))
+    }
+}
+
+impl From<LastUsed> for Used {
+    fn from(LastUsed { at, region, service }: LastUsed) -> Used {
+        Used { date: at, region, service_name: service }
     }
 }
 

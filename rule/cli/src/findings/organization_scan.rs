@@ -35,6 +35,8 @@ const READS_AT_A_TIME: usize = 16;
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Reader<'a> {
     Scan,
+    /// Nothing besides the verdicts.
+    Where,
     /// The owner of every key that is on the board, with one more call for each of their users.
     Plan,
     /// The exemption tags of all users, with one more call for each user, and when AWS Config last evaluated the rule in each account.
@@ -133,7 +135,7 @@ async fn scan_account(
 /// The credentials that the rule does not cover. A plan is about those that it does.
 async fn others(account: &Account<'_>, now: DateTime<Utc>, reader: Reader<'_>) -> OtherCredentials {
     match reader {
-        Reader::Plan => OtherCredentials::default(),
+        Reader::Where | Reader::Plan => OtherCredentials::default(),
         Reader::Scan | Reader::Auditor { .. } => OtherCredentials::read(account, now).await,
     }
 }

@@ -3,6 +3,7 @@
 //! The file loads nothing: it contains its style and script, and its content security policy allows these two, by their hashes,
 //! and nothing else. Without the script, only sorting and filtering are missing.
 
+mod callers;
 mod credentials;
 mod evidence;
 mod numbers;
@@ -16,6 +17,8 @@ use crate::{
     findings::{finding::AccountSummary, scan_result::ScanResult},
     output::evidence::Evidence,
 };
+pub(crate) use callers::write_callers;
+
 use base64::{Engine, prelude::BASE64_STANDARD};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use numbers::Totals;

@@ -2,7 +2,7 @@
 
 use super::{after, within};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Place {
     Lambda,
     /// Amazon ECS on Fargate.

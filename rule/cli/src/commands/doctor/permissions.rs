@@ -2,6 +2,10 @@
 
 use super::report::{Check, is_denial};
 use crate::{
+    callers::{
+        lookup::LOOKUP_EVENTS,
+        regions::{self, LIST_REGIONS},
+    },
     findings::{
         credential_listing::{
             GET_ACCOUNT_SUMMARY, LIST_SERVICE_SPECIFIC_CREDENTIALS, root_access_keys, service_specific_credentials,
@@ -41,6 +45,7 @@ pub(super) async fn check(account: &Account<'_>, role_name: &str, now: DateTime<
     checks.extend(role.on_results(account).await);
     checks.extend(role.on_other_credentials(account, now).await);
     checks.push(role.on_records(account).await);
+    checks.extend(role.on_events(account).await);
     checks
 }
 
@@ -143,6 +148,14 @@ impl Role<'_> {
             error => error,
         };
         self.check(GET_PARAMETERS_BY_PATH, answer, &[])
+    }
+
+    /// In the home Region only: a policy that denies another is found by `where`, which names the Region.
+    async fn on_events(&self, account: &Account<'_>) -> Vec<Check> {
+        let trail = aws_sdk_cloudtrail::Client::new(&account.settings);
+        let request = trail.lookup_events().max_results(1);
+        let events = account.calls.call(LOOKUP_EVENTS, account.ends.reads, || request.clone().send()).await;
+        vec![self.check(LOOKUP_EVENTS, events, &[]), self.check(LIST_REGIONS, regions::enabled(account).await, &[])]
     }
 
     /// `answers`: errors that only a caller with the permission gets.

@@ -1,10 +1,13 @@
 //! What a plan has, whatever its format: the users who are on the board, and what is unknown.
 
 use super::steps::{Step, exposed, steps};
-use crate::findings::{
-    board::{Board, Entry},
-    finding::{AccountSummary, Finding, Key, Terms},
-    scan_result::ScanResult,
+use crate::{
+    callers::key_history::Histories,
+    findings::{
+        board::{Board, Entry},
+        finding::{AccountSummary, Finding, Key, Terms},
+        scan_result::ScanResult,
+    },
 };
 
 /// The users to plan for; without any, all of them.
@@ -43,6 +46,8 @@ pub(super) struct Plan {
     pub(super) records_unknown: Vec<String>,
     /// How many users on the board are left out, since their owner is unknown.
     pub(super) owners_unknown: usize,
+    /// Who uses the stale keys in use, with `--where`.
+    pub(super) histories: Option<Histories>,
 }
 
 impl Plan {
@@ -57,7 +62,7 @@ impl Plan {
         let any_owner = Wanted { owner: Vec::new(), ..wanted.clone() };
         let is_unknown = |finding: &&Finding| !finding.tags_are_read() && any_owner.is_wanted(finding);
         let owners_unknown = others.iter().filter(is_unknown).count();
-        Plan { terms: result.terms, board, findings, incomplete, records_unknown, owners_unknown }
+        Plan { terms: result.terms, board, findings, incomplete, records_unknown, owners_unknown, histories: None }
     }
 
     /// The users in violation.

@@ -2,6 +2,7 @@
 
 use super::{contents::Plan, rotation::opt_in, steps::Step};
 use crate::{
+    callers::key_history::Histories,
     findings::{
         board::{Entry, Place},
         finding::{Finding, Key, Terms},
@@ -22,6 +23,8 @@ struct Document<'a> {
     owners_unknown: usize,
     keys: Vec<OnBoard<'a>>,
     users: Vec<ToDo<'a>>,
+    #[serde(rename = "where", skip_serializing_if = "Option::is_none")]
+    histories: Option<&'a Histories>,
 }
 
 #[derive(Serialize)]
@@ -75,6 +78,7 @@ pub(super) fn write(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
         owners_unknown: plan.owners_unknown,
         keys: plan.entries().map(|(finding, key, entry)| on_board(finding, key, entry)).collect(),
         users: plan.findings.iter().filter_map(|finding| to_do(finding, plan)).collect(),
+        histories: plan.histories.as_ref(),
     };
     serde_json::to_writer_pretty(&mut *out, &document)?;
     writeln!(out)

@@ -9,7 +9,8 @@ use crate::{
     findings::finding::{Finding, Key},
     output::{
         aws_cli::{before_deletion, command, delete_command},
-        visible::on_one_line,
+        callers,
+        markdown::escape,
     },
 };
 use policy::access_key::KeyState;
@@ -48,6 +49,9 @@ pub(super) fn write(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     due_soon(plan, out)?;
     if old_inactive_keys > 0 {
         self::old_inactive_keys(plan, out)?;
+    }
+    if let Some(histories) = &plan.histories {
+        callers::markdown::write_section(histories, out)?;
     }
     Ok(())
 }
@@ -187,16 +191,4 @@ fn old_inactive_keys(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
         )?;
     }
     Ok(())
-}
-
-/// Escapes untrusted text, so that it cannot become Markdown or HTML.
-fn escape(text: &str) -> String {
-    let mut escaped = String::new();
-    for c in on_one_line(text).chars() {
-        if r"\`*_[]<>#&|!~".contains(c) {
-            escaped.push('\\');
-        }
-        escaped.push(c);
-    }
-    escaped
 }

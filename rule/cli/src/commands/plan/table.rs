@@ -2,6 +2,7 @@
 
 use super::contents::Plan;
 use crate::output::{
+    callers,
     columns::{self, left},
     visible::on_one_line,
 };
@@ -49,5 +50,5 @@ pub(super) fn write(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     {
         writeln!(out, "{sentence}")?;
     }
-    Ok(())
+    plan.histories.as_ref().map_or(Ok(()), |histories| callers::table::write(histories, out))
 }

@@ -1,0 +1,104 @@
+//! `where`: who uses a key, from where, and what could replace it.
+
+use crate::{
+    args::{scope::Scope, targets::tell_left_out},
+    callers::{
+        chosen::{Chosen, by_id, key_id, of_users, stale_keys_in_use},
+        history,
+        key_history::Histories,
+        lookup::{MOST_DAYS, MOST_EVENTS, Window},
+    },
+    command_result::CommandResult,
+    findings::organization_scan::{Reader, scan_accounts},
+    output::{
+        Format,
+        callers::{csv, markdown, table},
+        destination::Output,
+        html, one_of,
+    },
+};
+use clap::value_parser;
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+};
+
+const FORMATS: &[(Format, &str)] = &[
+    (Format::Table, "The callers of each key"),
+    (Format::Markdown, "The same in Markdown"),
+    (Format::Json, "The same with every agent in full"),
+    (Format::Csv, "Every caller, one on each line"),
+    (Format::Html, "A page for your browser"),
+];
+
+/// Show who uses access keys, from where and with what, and what could replace each key. It reads CloudTrail's events in every
+/// enabled Region, two calls a second in each.
+///
+/// Without keys and users, it looks up every stale key that is in use, exempt or not. CloudTrail's history has neither data events, such
+/// as reads of S3 objects, nor mail that SES sends: a key without an event may be in use.
+///
+/// Exit status: 0 - everything was read; 1 - failed or incomplete; 2 - wrong usage.
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  \
+        access-key-rotation where AKIAIOSFODNN7EXAMPLE --profile security --account 111122223333\n  \
+        access-key-rotation where --organization --profile security --format html --output callers.html")]
+pub(crate) struct Args {
+    /// Look up these keys, by id
+    #[arg(value_name = "KEY", value_parser = key_id, conflicts_with = "user")]
+    keys: Vec<String>,
+    /// Look up every key of these users, by name
+    #[arg(long, num_args = 1.., value_name = "NAME")]
+    user: Vec<String>,
+    /// Look so many days back (1 to 90). CloudTrail has no older events
+    #[arg(long, default_value_t = MOST_DAYS, value_parser = value_parser!(u16).range(1..=i64::from(MOST_DAYS)))]
+    days: u16,
+    /// Read at most this number of events of a key in each Region, the latest first (1 to 100000). A second reads 100
+    #[arg(long, value_name = "NUMBER", default_value_t = MOST_EVENTS as u32, value_parser = value_parser!(u32).range(1..=100_000))]
+    most_events: u32,
+    /// Print in this format
+    #[arg(long, value_parser = one_of(FORMATS), default_value = "table")]
+    format: Format,
+    /// Write to this file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    scope: Scope,
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
+    let output = Output::open(args.output.as_deref())?;
+    let session = args.scope.connection.open().await?;
+    let (keys, mut errors) = if args.keys.is_empty() && args.user.is_empty() {
+        let result = scan_accounts(&session, &args.scope, None, Reader::Where).await?;
+        tell_left_out(&result.left_out);
+        let keys = stale_keys_in_use(result.findings.iter(), args.scope.order.quiet_days, session.now);
+        (keys, result.command_result().errors)
+    } else {
+        let resolved = args.scope.targets.resolve(&session).await?;
+        tell_left_out(&resolved.left_out);
+        let Chosen { keys, errors, .. } = if args.keys.is_empty() {
+            of_users(&session, resolved.accounts, &args.user).await
+        } else {
+            by_id(&session, &args.scope.targets, resolved.accounts, &args.keys).await
+        };
+        (keys, errors)
+    };
+    let window = Window { now: session.now, days: args.days, most_events: args.most_events as usize };
+    let histories = history::read(&session, keys, &window).await;
+    errors.extend(histories.missing());
+    output.write(move |out| write(&histories, args.format, out)).await?;
+    Ok(CommandResult { errors, violations: false })
+}
+
+fn write(histories: &Histories, format: Format, out: &mut dyn Write) -> io::Result<()> {
+    match format {
+        Format::Table => table::write(histories, out),
+        Format::Markdown => markdown::write(histories, out),
+        Format::Csv => csv::write(histories, out),
+        Format::Html => html::write_callers(histories, out),
+        Format::Json => {
+            serde_json::to_writer_pretty(&mut *out, histories)?;
+            writeln!(out)
+        }
+    }
+}

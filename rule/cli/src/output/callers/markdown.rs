@@ -1,0 +1,69 @@
+//! Who uses keys, in Markdown.
+
+use super::{advice, agent, errors, last_use_as_sentence, remarks, some, user};
+use crate::{callers::key_history::Histories, output::markdown::escape};
+use std::io::{self, Write};
+
+/// How much of an agent to show whose class is unknown.
+const AGENT: usize = 200;
+
+pub(crate) fn write(histories: &Histories, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "# Who uses the access keys\n")?;
+    contents(histories, "##", out)
+}
+
+/// A section of another document.
+pub(crate) fn write_section(histories: &Histories, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "\n## Who uses the stale keys\n")?;
+    contents(histories, "###", out)
+}
+
+fn contents(histories: &Histories, heading: &str, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "By CloudTrail's events of {} days, read on {}. An agent is what the caller says of itself.",
+        histories.days,
+        histories.read_at.date_naive()
+    )?;
+    for key in &histories.keys {
+        writeln!(
+            out,
+            "\n{heading} {} of {} in {}\n",
+            escape(&key.access_key_id),
+            escape(user(key)),
+            escape(&key.account_id)
+        )?;
+        let creator = key.created_by.as_ref().map(|creator| format!(", created by {creator}")).unwrap_or_default();
+        writeln!(out, "{}\n", escape(&format!("{}{creator}", last_use_as_sentence(key))))?;
+        if !key.callers.is_empty() {
+            writeln!(
+                out,
+                "| Address | Class | Agent | Services | Regions | First | Last | Events | Errors |\n\
+                 |---|---|---|---|---|---|---|---|---|"
+            )?;
+            for caller in &key.callers {
+                let cells = [
+                    caller.source_ip.clone(),
+                    caller.address_class.to_owned(),
+                    agent(caller, AGENT),
+                    some(caller.services.iter()),
+                    some(caller.regions.iter()),
+                    caller.first.date_naive().to_string(),
+                    caller.last.date_naive().to_string(),
+                    caller.events.to_string(),
+                    errors(caller),
+                ];
+                writeln!(out, "|{}", cells.map(|cell| format!(" {} |", escape(&cell))).concat())?;
+            }
+            writeln!(out)?;
+        }
+        for sentence in remarks(key) {
+            writeln!(out, "- {}", escape(&sentence))?;
+        }
+        if let Some(advice) = advice(key) {
+            // Its links would not work with escapes, and nobody else wrote it.
+            writeln!(out, "- {advice}")?;
+        }
+    }
+    Ok(())
+}

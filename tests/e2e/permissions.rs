@@ -1,6 +1,7 @@
 //! The actions that are called and those that the templates allow are the same.
 
 use crate::{
+    cli::Cli,
     cloudformation::yaml,
     coverage::{COVERAGE_ROLE, accounts, check_of},
     deployed::{self, DELETION_ROLE, REMEDIATION_ROLE, ROTATION_ROLE, python},
@@ -98,6 +99,30 @@ async fn the_doctor_uses_what_the_role_has_with_a_command_line_and_nothing_else(
     assert_eq!(records.collect::<BTreeSet<_>>(), allowed.collect());
     let recorder = statements.iter().find(|statement| statement["Sid"] == "ReadRecorder").unwrap();
     assert_eq!(recorder["Resource"], "*", "without a name no recorder is the resource of the call");
+}
+
+#[tokio::test]
+async fn where_needs_nothing_that_the_role_has_not_with_a_command_line() {
+    let cli = Cli::start().await;
+    let key = {
+        let mut world = cli.deployment.aws.world();
+        let account = world.account(MEMBER);
+        let key = user_with_key(account, "mailer", 400);
+        account.use_key(&key, midnight() - days(1), REGION, "s3");
+        key
+    };
+    for which in [&[][..], &[key.as_str()], &["--user", "mailer"]] {
+        let (status, out, error) = cli.run(&[&["where"], which, &["--account", MEMBER]].concat()).await;
+        assert_eq!((status, error.as_str()), (Some(0), ""), "{out}");
+        assert!(out.starts_with(&key), "{out}");
+    }
+    let role = format!(":assumed-role/{EVALUATION_ROLE}/");
+    let world = cli.deployment.aws.world();
+    let calls = world.calls().iter().filter(|call| call.principal.contains(&role));
+    let used: BTreeSet<_> = calls.map(|call| format!("{}:{}", call.service, call.action)).collect();
+    assert!(used.contains("cloudtrail:LookupEvents") && used.contains("account:ListRegions"), "{used:?}");
+    let allowed = deployed::actions_of(deployed::command_line_policy());
+    assert!(used.is_subset(&allowed), "{:?}", used.difference(&allowed));
 }
 
 /// What an operator in the security account must be allowed, besides what step 3 of the manual grants and AWS grants everybody.

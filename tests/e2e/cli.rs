@@ -78,13 +78,20 @@ async fn the_table_has_the_violations_oldest_first() {
         }
     }
     let mut transcript = Transcript::by_the_clock();
-    for (arguments, expected) in [(&[][..], 3), (&["--max-access-key-age", "500"], 0)] {
+    for (arguments, expected) in [(&[][..], 3), (&["--wide"], 3), (&["--max-access-key-age", "500"], 0)] {
         let (status, out, error) = cli.scan(arguments).await;
         assert_eq!(status, Some(expected));
         transcript.add(format!("scan {}", arguments.join(" ")), &out, &error);
     }
     insta::assert_snapshot!(transcript, @"
     $ scan
+    USER            ACCOUNT       KEY                     AGE  LAST USED  OWNER  DO
+    billing-export  111122223333  AKIAO2DA2HPMHUCFOBXZ  400 d  no record  -      switch off
+    anna            111122223333  AKIA46CTHXRGCAM2S73G   91 d  no record  -      switch off
+    111122223333: 3 users evaluated, 2 non-compliant, 0 exempt
+    Next: access-key-rotation plan says what to do about each key, access-key-rotation where says who uses it
+
+    $ scan --wide
     Account       User            Priority            What to do
     111122223333  billing-export  idle                AKIAO2DA2HPMHUCFOBXZ is stale: created [today-400], due [today-310] (limit 90 days), no use on record. Deactivate it, then delete it.
     111122223333  anna            idle                AKIA46CTHXRGCAM2S73G is stale: created [today-91], due [today-1] (limit 90 days), no use on record. Deactivate it, then delete it.
@@ -113,7 +120,7 @@ async fn an_old_key_that_is_not_active_is_named_with_its_command_and_a_descripti
         (off, described, violating)
     };
     cli.deployment.clear_calls();
-    let (_, out, error) = cli.scan(&[]).await;
+    let (_, out, error) = cli.scan(&["--wide"]).await;
     assert_eq!(error, "");
     let lines = [("-rf", &off, 400), ("described", &described, 200)].map(|(user, key, age)| {
         format!("{HUB}  inactive  {}  aws iam delete-access-key --user-name={user} --access-key-id {key}\n", day(-age))

@@ -131,7 +131,7 @@ fn the_commands_that_it_prints_while_it_serves_work_from_another_terminal() {
     };
     let recorded: Vec<_> = recorded.iter().map(said).collect();
 
-    let (status, out, error) = run(scan);
+    let (status, out, error) = run(&format!("{scan} --wide"));
     assert_eq!((status, error.as_str()), (Some(3), ""));
     // By the system's clock, the scan says what AWS Config holds.
     assert!(recorded.len() > 1 && recorded.iter().all(|said| out.contains(said)), "{recorded:?}: {out}");

@@ -290,7 +290,7 @@ fn a_report_that_a_spreadsheet_saved_is_read_exactly_or_is_an_error_that_says_so
         let (status, out, error) = scan(&[&["--credential-report", &path], &as_of[..]].concat());
         assert_eq!((status, error.as_str()), (Some(3), ""), "{what}: {out}");
         assert!(
-            out.contains("111122223333  bot   idle                access key 1 is stale: created 2024-01-01"),
+            out.contains("bot   111122223333  access key 1  790 d  2025-01-01 s3  ?      switch off\n"),
             "{what}: {out}"
         );
     }
@@ -324,7 +324,7 @@ fn an_old_key_that_is_not_active_is_named_in_every_format() {
         let arguments = ["--format", format, "--credential-report", report.to_str().unwrap()];
         let (_, out, _) = scan(&[&arguments[..], &AS_OF].concat());
         let expected = match format {
-            "table" => "111122223333  inactive  2024-01-01  aws iam list-access-keys --user-name=replaced\n",
+            "table" => "replaced        111122223333  access key 1  790 d  inactive        ?      delete\n",
             "json" => "\"oldInactiveKeys\":[\"access key 1\"]",
             "csv" => "111122223333,replaced,,COMPLIANT,false,,,,,,access key 1,",
             _ => ">aws iam list-access-keys --user-name=replaced<",

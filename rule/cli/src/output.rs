@@ -8,6 +8,7 @@ pub(crate) mod destination;
 pub(crate) mod evidence;
 pub(crate) mod html;
 pub(crate) mod json;
+pub(crate) mod look;
 pub(crate) mod markdown;
 pub(crate) mod shell;
 pub(crate) mod table;

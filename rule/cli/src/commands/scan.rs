@@ -7,14 +7,19 @@ use crate::{
         finding::AccountSummary,
         organization_scan::{Reader, scan_accounts},
         report_scan::{LIMITS, scan_reports},
-        scan_result::ScanResult,
     },
-    output::{Format, csv, destination::Output, html, json, one_of, table},
+    output::{
+        Format, csv,
+        destination::Output,
+        html, json,
+        look::{Color, Look},
+        one_of, table,
+    },
 };
 use anyhow::bail;
 use chrono::{DateTime, Datelike, Utc, format::ParseErrorKind};
 use std::{
-    io::{self, Write, stderr},
+    io::{Write, stderr},
     path::PathBuf,
 };
 
@@ -46,8 +51,14 @@ pub(crate) struct Args {
     /// Print in this format
     #[arg(long, value_parser = one_of(FORMATS), default_value = "table")]
     format: Format,
+    /// In the table, show each user with the rule's annotation instead of a line for each key
+    #[arg(long)]
+    wide: bool,
+    /// Use colors in the table
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    color: Color,
     /// Write to this file instead of standard output
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]
     scope: Scope,
@@ -83,17 +94,16 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
         }
     }
     let command_result = result.command_result();
-    output.write(move |out| write(&result, args.format, out)).await?;
+    let (wide, look) = (args.wide, Look::of(&output, args.color));
+    output
+        .write(move |out| match args.format {
+            Format::Table | Format::Markdown => table::write(&result, wide, look, out),
+            Format::Json => json::write(&result, out),
+            Format::Csv => csv::write(&result, out),
+            Format::Html => html::write(&result, None, out),
+        })
+        .await?;
     Ok(command_result)
-}
-
-fn write(result: &ScanResult, format: Format, out: &mut dyn Write) -> io::Result<()> {
-    match format {
-        Format::Table | Format::Markdown => table::write(result, out),
-        Format::Json => json::write(result, out),
-        Format::Csv => csv::write(result, out),
-        Format::Html => html::write(result, None, out),
-    }
 }
 
 /// Parses a time as AWS writes it. The range leaves room for date arithmetic.

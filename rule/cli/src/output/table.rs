@@ -1,4 +1,6 @@
-//! Violations and accounts as text, for a terminal.
+//! Keys and accounts as text, for a terminal.
+
+mod keys;
 
 use crate::{
     args::targets::left_out_line,
@@ -12,33 +14,42 @@ use crate::{
     output::{
         aws_cli::{before_deletion, deletion},
         columns::{self, left, right},
+        look::Look,
         visible::on_one_line,
     },
 };
 use chrono::SecondsFormat;
+use policy::text::count;
 use std::{
     borrow::Cow,
     io::{self, Write},
 };
 
-pub(crate) fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> {
+/// How many accounts have a line each, whether or not there is something to do.
+const ACCOUNTS: usize = 10;
+
+/// Writes a line for each key or, if it is to be `wide`, for each user, with the rule's annotation.
+pub(crate) fn write(result: &ScanResult, wide: bool, look: Look, out: &mut dyn Write) -> io::Result<()> {
     if result.terms.credential_report && !result.is_from_reports() && result.comparison.is_none() {
         // Nothing was evaluated: the errors say it all.
         return Ok(());
     }
-    let columns = [left("Account", 12), left("User", 0), left("Priority", 18), left("What to do", 0)];
-    let rows = result.urgent().map(|finding| {
-        let Finding { account, user_name, annotation, since, .. } = finding;
-        let annotation = annotation.as_deref().unwrap_or_default();
-        let what = if *since == Some(Since::New) { format!("NEW: {annotation}").into() } else { Cow::from(annotation) };
-        vec![account.into(), user_name.into(), finding.priority().as_str().into(), what]
-    });
-    columns::write(&columns, rows, out)?;
-    old_inactive_keys(result, out)?;
+    if wide {
+        users(result, out)?;
+        old_inactive_keys(result, out)?;
+    } else {
+        keys::write(result, look, out)?;
+    }
     records(result, out)?;
     rotations(result, out)?;
     service_specific_credentials(result, out)?;
-    for account in &result.accounts {
+    let is_listed = |account: &&AccountSummary| {
+        let AccountSummary { users_non_compliant, users_exposed, old_inactive_keys, error, .. } = account;
+        wide || result.accounts.len() <= ACCOUNTS
+            || *users_non_compliant + users_exposed.unwrap_or(1) + old_inactive_keys > 0
+            || error.is_some()
+    };
+    for account in result.accounts.iter().filter(is_listed) {
         let name = account.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
         let exempt = account.users_exempt.map_or("exemptions unknown".to_owned(), |exempt| format!("{exempt} exempt"));
         let old = match account.old_inactive_keys {
@@ -58,6 +69,7 @@ pub(crate) fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> 
             account.account, account.users_evaluated, account.users_non_compliant
         )?;
     }
+    total(result, result.accounts.iter().filter(|account| !is_listed(account)).count(), out)?;
     if let Some(line) = left_out_line(&result.left_out) {
         writeln!(out, "{line}")?;
     }
@@ -73,7 +85,60 @@ pub(crate) fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> 
     if result.is_from_reports() {
         writeln!(out, "{LIMITS}")?;
     }
-    result.comparison.as_ref().map_or(Ok(()), |comparison| since(comparison, out))
+    if let Some(comparison) = &result.comparison {
+        since(comparison, out)?;
+    }
+    if !wide && !result.terms.credential_report && result.urgent().next().is_some() {
+        writeln!(
+            out,
+            "Next: access-key-rotation plan says what to do about each key, access-key-rotation where says who uses it"
+        )?;
+    }
+    Ok(())
+}
+
+/// All accounts together, if there are several.
+fn total(result: &ScanResult, not_listed: usize, out: &mut dyn Write) -> io::Result<()> {
+    let accounts = result.accounts.len();
+    if accounts < 2 {
+        return Ok(());
+    }
+    if not_listed > 0 {
+        writeln!(out, "{}: nobody in violation", count(not_listed, "other account"))?;
+    }
+    let number = |counts: fn(&Finding) -> bool| result.findings.iter().filter(|finding| counts(finding)).count();
+    let incomplete = result.accounts.iter().filter(|account| account.error.is_some()).count();
+    let incomplete = if incomplete > 0 { format!(", {incomplete} incomplete") } else { String::new() };
+    let known = if result.terms.credential_report {
+        "exemptions unknown".to_owned()
+    } else {
+        let exempt = number(|finding| finding.exempt == Some(true));
+        let exposed = number(Finding::is_exposed);
+        let is_known = result.accounts.iter().all(|account| account.users_exposed.is_some());
+        match exposed {
+            0 if !is_known => format!("{exempt} exempt, exposure unknown"),
+            _ => format!("{exempt} exempt, {exposed} exposed"),
+        }
+    };
+    writeln!(
+        out,
+        "All {accounts} accounts{incomplete}: {} users evaluated, {} non-compliant, {known}, {} with a key due soon",
+        result.findings.len(),
+        number(Finding::is_violation),
+        number(|finding| finding.due_soon),
+    )
+}
+
+/// The users in violation and those who are exposed, each with the annotation.
+fn users(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> {
+    let columns = [left("Account", 12), left("User", 0), left("Priority", 18), left("What to do", 0)];
+    let rows = result.urgent().map(|finding| {
+        let Finding { account, user_name, annotation, since, .. } = finding;
+        let annotation = annotation.as_deref().unwrap_or_default();
+        let what = if *since == Some(Since::New) { format!("NEW: {annotation}").into() } else { Cow::from(annotation) };
+        vec![account.into(), user_name.into(), finding.priority().as_str().into(), what]
+    });
+    columns::write(&columns, rows, out)
 }
 
 /// The keys that somebody should delete. Their users need not be in violation.

@@ -58,7 +58,10 @@ pub(super) fn exposed(finding: &Finding) -> Vec<Step> {
         Step::change(format!("Deactivate {id} now, though this stops whatever uses it."), command.collect())
     });
     let then = [
-        Step::person("Find out in CloudTrail what the user's keys did, and from where, and undo what was not you."),
+        Step::person(format!(
+            "Find out from where the user's keys were used (access-key-rotation where --user {user}), and in CloudTrail what they \
+             did. Undo what was not you."
+        )),
         Step::person("Give what needs a key a role instead, or a new key. Delete the old ones."),
         Step::person("Then detach the policy AWSCompromisedKeyQuarantine, V2 or V3, which AWS attached to the user."),
     ];

@@ -1,0 +1,42 @@
+//! How wide a terminal is, and whether text in it has colors.
+
+use super::destination::Output;
+use clap::ValueEnum;
+use std::{
+    env,
+    io::{IsTerminal, stdout},
+};
+use terminal_size::{Width, terminal_size};
+
+/// When to use colors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    Always,
+    Never,
+}
+
+/// How a table is to look.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Look {
+    /// In characters; `None` for a file or a pipe, which have room for everything.
+    pub(crate) width: Option<usize>,
+    pub(crate) color: bool,
+}
+
+impl Look {
+    /// As the terminal has it, if the output goes there.
+    pub(crate) fn of(output: &Output, color: Color) -> Look {
+        let is_terminal = matches!(output, Output::Standard) && stdout().is_terminal();
+        let width = terminal_size().filter(|_| is_terminal).map(|(Width(width), _)| width.into());
+        // Any text but an empty one, as https://no-color.org says.
+        let is_unwanted = env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty());
+        let color = match color {
+            Color::Auto => is_terminal && !is_unwanted,
+            Color::Always => true,
+            Color::Never => false,
+        };
+        Look { width, color }
+    }
+}

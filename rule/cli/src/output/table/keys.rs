@@ -1,0 +1,280 @@
+//! The table of access keys: one line for each key that somebody should do something about.
+
+use crate::{
+    findings::{
+        board::{Board, Place},
+        finding::{Finding, Key, Since, Terms},
+        scan_result::ScanResult,
+    },
+    output::{
+        columns::{self, Column, Row, Style, left, right},
+        look::Look,
+        visible::on_one_line,
+    },
+};
+use chrono::TimeDelta;
+use policy::access_key::KeyStatus;
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    io::{self, Write},
+};
+
+/// What to do about a key, in a word or two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Do {
+    /// AWS found a key of the user in public: deactivate all of them now.
+    Exposed,
+    /// It is in use: create a new one, and switch to it.
+    Rotate,
+    /// Nothing uses it.
+    SwitchOff,
+    /// Its last use could not be read.
+    FindOut,
+    /// It is old, and nothing can use it.
+    Delete,
+    /// A rotation cannot go on.
+    Unblock,
+    /// It rotates by itself.
+    Wait,
+}
+
+impl Do {
+    fn as_str(self) -> &'static str {
+        match self {
+            Do::Exposed => "EXPOSED",
+            Do::Rotate => "rotate",
+            Do::SwitchOff => "switch off",
+            Do::FindOut => "find out",
+            Do::Delete => "delete",
+            Do::Unblock => "unblock",
+            Do::Wait => "wait",
+        }
+    }
+
+    fn style(self) -> Style {
+        match self {
+            Do::Exposed => Style::Alert,
+            Do::Rotate | Do::Unblock | Do::FindOut => Style::Warn,
+            Do::SwitchOff | Do::Delete => Style::Plain,
+            Do::Wait => Style::Faint,
+        }
+    }
+
+    /// `None` if nobody needs to do anything about the key.
+    pub(super) fn of(finding: &Finding, key: &Key, board: &Board, terms: &Terms) -> Option<Do> {
+        let quiet = TimeDelta::days(terms.quiet_days.into());
+        let is_violation = finding.violations.contains(&key.access_key_id);
+        match board.place(finding, key) {
+            Some(Place::Exposed) => Some(Do::Exposed),
+            Some(Place::Blocked) => Some(Do::Unblock),
+            Some(Place::Rotating | Place::Settling) => is_violation.then_some(Do::Wait),
+            Some(Place::OldInactive) => Some(Do::Delete),
+            _ if !is_violation => None,
+            _ if finding.takes_part() => Some(Do::Wait),
+            _ => Some(match &key.last_used {
+                None => Do::FindOut,
+                Some(used) if used.date.is_some_and(|date| terms.scanned_at - date <= quiet) => Do::Rotate,
+                Some(_) => Do::SwitchOff,
+            }),
+        }
+    }
+}
+
+/// Writes the keys, the most urgent first, or nothing if there are none. The columns that matter least go if the terminal is narrow.
+pub(super) fn write(result: &ScanResult, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    let board = Board::of(result);
+    let names: BTreeMap<_, _> = result
+        .accounts
+        .iter()
+        .filter_map(|account| Some((account.account.as_str(), account.name.as_deref()?)))
+        .collect();
+    let mut rows = Vec::new();
+    for finding in &result.findings {
+        let account = names.get(finding.account.as_str()).copied().unwrap_or(&finding.account);
+        let row = |key: Option<&Key>, what: Do| {
+            let is_new = finding.since == Some(Since::New)
+                && key.is_some_and(|key| finding.violations.contains(&key.access_key_id));
+            let cells = vec![
+                finding.user_name.as_str().into(),
+                on_one_line(account).into(),
+                key.map_or("-".into(), |key| key.access_key_id.clone().into()),
+                key.map_or("-".into(), |key| format!("{} d", key.age_days).into()),
+                key.map_or("-".into(), last_used),
+                owner(finding),
+                if is_new { format!("{} (new)", what.as_str()).into() } else { what.as_str().into() },
+            ];
+            Row { style: what.style(), cells }
+        };
+        let before = rows.len();
+        let keys = finding.access_keys.iter();
+        rows.extend(keys.filter_map(|key| Some(row(Some(key), Do::of(finding, key, &board, &result.terms)?))));
+        if rows.len() == before && finding.is_exposed() {
+            // No key is active, but the policy is still attached to the user.
+            rows.push(row(None, Do::Exposed));
+        }
+    }
+    columns::write_styled(&COLUMNS, &rows, look, out)
+}
+
+const COLUMNS: [Column; 7] = [
+    left("USER", 0),
+    left("ACCOUNT", 12).goes(3),
+    left("KEY", 0),
+    right("AGE", 0).goes(4),
+    left("LAST USED", 0).goes(2),
+    left("OWNER", 0).goes(1),
+    left("DO", 0).styled(),
+];
+
+fn last_used(key: &Key) -> Cow<'static, str> {
+    match &key.last_used {
+        _ if key.status != KeyStatus::Active => key.status.as_str().to_lowercase().into(),
+        None => "not read".into(),
+        Some(used) => match used.date {
+            None => "no record".into(),
+            Some(date) if used.service_name == "N/A" => date.date_naive().to_string().into(),
+            Some(date) => format!("{} {}", date.date_naive(), on_one_line(&used.service_name)).into(),
+        },
+    }
+}
+
+fn owner(finding: &Finding) -> Cow<'static, str> {
+    match &finding.owner {
+        Some(owner) => on_one_line(owner).into(),
+        None if finding.tags_are_read() => "-".into(),
+        None => "?".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::findings::{
+        finding::{Used, compliant},
+        scan_result::AccountScan,
+    };
+    use chrono::{DateTime, Utc};
+    use policy::{access_key::KeyState, verdict::Compliance};
+
+    fn now() -> DateTime<Utc> {
+        Terms::by_default().scanned_at
+    }
+
+    /// A key of so many days, last used so many days ago; `None`: not read, a negative number: no use on record.
+    fn key(id: &str, age: i64, used: Option<i64>) -> Key {
+        Key {
+            access_key_id: id.to_owned(),
+            description: None,
+            status: KeyStatus::Active,
+            create_date: now() - TimeDelta::days(age),
+            age_days: age,
+            last_used: used.map(|days| Used {
+                date: (days >= 0).then(|| now() - TimeDelta::days(days)),
+                region: "eu-west-1".to_owned(),
+                service_name: "s3".to_owned(),
+            }),
+            record: None,
+            state: if age > 90 { KeyState::Violation } else { KeyState::Current },
+            exempt_until: None,
+        }
+    }
+
+    fn inactive(id: &str, age: i64) -> Key {
+        Key { status: KeyStatus::Inactive, state: KeyState::OldInactive, ..key(id, age, None) }
+    }
+
+    /// A user whose active keys of more than 90 days are in violation.
+    fn user(name: &str, keys: Vec<Key>) -> Finding {
+        let ids = |state| keys.iter().filter(|key| key.state == state).map(|key| key.access_key_id.clone()).collect();
+        let (violations, old_inactive_keys): (Vec<_>, _) = (ids(KeyState::Violation), ids(KeyState::OldInactive));
+        let compliance = if violations.is_empty() { Compliance::Compliant } else { Compliance::NonCompliant };
+        Finding {
+            compliance,
+            violations,
+            old_inactive_keys,
+            production: Some(false),
+            owner: Some("payments".to_owned()),
+            ..compliant(name, keys)
+        }
+    }
+
+    fn exposed(finding: Finding) -> Finding {
+        Finding { exposed: Some(true), ..finding }
+    }
+
+    fn written(findings: Vec<Finding>, look: Look) -> String {
+        let mut result = ScanResult::new(Terms::by_default(), None);
+        let account = "111122223333".to_owned();
+        result.add(AccountScan { account, name: Some("shop".to_owned()), findings, ..AccountScan::default() });
+        let mut out = Vec::new();
+        write(&result.finish(), look, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn each_key_has_one_line_that_says_what_to_do_and_fits_100_columns() {
+        let findings = vec![
+            user("young", vec![key("AKIAYOUNG00000000001", 3, None)]),
+            user("in-use", vec![key("AKIAINUSE00000000001", 200, Some(1))]),
+            user("idle", vec![key("AKIAIDLE000000000001", 300, Some(46)), key("AKIAIDLE000000000002", 400, Some(-1))]),
+            user("not-read", vec![key("AKIANOTREAD000000001", 250, None)]),
+            user("deleted-soon", vec![inactive("AKIAINACTIVE00000001", 500), key("AKIACURRENT000000001", 9, None)]),
+            exposed(user("leaked", vec![key("AKIALEAKED0000000001", 3, Some(0))])),
+            exposed(user("leaked-off", Vec::new())),
+            Finding {
+                rotates_into: Some("prod/mail".to_owned()),
+                ..user("rotates", vec![key("AKIAROTATES000000001", 91, Some(1))])
+            },
+        ];
+        let text = written(findings, Look::default());
+        assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+        let expected = "\
+USER          ACCOUNT       KEY                     AGE  LAST USED      OWNER     DO
+leaked        shop          AKIALEAKED0000000001    3 d  2026-03-01 s3  payments  EXPOSED
+leaked-off    shop          -                         -  -              payments  EXPOSED
+not-read      shop          AKIANOTREAD000000001  250 d  not read       payments  find out
+in-use        shop          AKIAINUSE00000000001  200 d  2026-02-28 s3  payments  rotate
+rotates       shop          AKIAROTATES000000001   91 d  2026-02-28 s3  payments  wait
+idle          shop          AKIAIDLE000000000001  300 d  2026-01-14 s3  payments  switch off
+idle          shop          AKIAIDLE000000000002  400 d  no record      payments  switch off
+deleted-soon  shop          AKIAINACTIVE00000001  500 d  inactive       payments  delete
+";
+        let sorted = |text: &str| {
+            let mut lines: Vec<_> = text.lines().map(str::to_owned).collect();
+            lines.sort();
+            lines
+        };
+        assert_eq!(sorted(&text), sorted(expected), "{text}");
+        let first: Vec<_> = text.lines().skip(1).take(2).map(|line| line.split(' ').next().unwrap()).collect();
+        assert_eq!(first.iter().filter(|user| user.starts_with("leaked")).count(), 2, "{text}");
+    }
+
+    #[test]
+    fn a_narrow_terminal_has_fewer_columns_and_no_cut_cell() {
+        let findings = || vec![user("in-use", vec![key("AKIAINUSE00000000001", 200, Some(1))])];
+        let head = |width| {
+            let text = written(findings(), Look { width, color: false });
+            assert!(text.contains("AKIAINUSE00000000001") && text.contains("rotate"), "{text}");
+            text.lines().next().unwrap().split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(head(None), "USER ACCOUNT KEY AGE LAST USED OWNER DO");
+        assert_eq!(head(Some(82)), "USER ACCOUNT KEY AGE LAST USED OWNER DO");
+        assert_eq!(head(Some(81)), "USER ACCOUNT KEY AGE LAST USED DO");
+        assert_eq!(head(Some(60)), "USER ACCOUNT KEY AGE DO");
+        assert_eq!(head(Some(20)), "USER KEY DO");
+    }
+
+    #[test]
+    fn colors_are_in_the_last_column_alone_and_nobody_elses_text_acts_on_a_terminal() {
+        let hostile = Finding {
+            owner: Some("\u{1b}[2Jme\n".to_owned()),
+            ..user("in-use", vec![key("AKIAINUSE00000000001", 200, Some(1))])
+        };
+        let plain = written(vec![hostile.clone()], Look::default());
+        assert!(!plain.contains('\u{1b}') && plain.lines().count() == 2, "{plain:?}");
+        let colored = written(vec![hostile], Look { width: None, color: true });
+        assert!(colored.ends_with("  \u{1b}[33mrotate\u{1b}[0m\n"), "{colored:?}");
+        assert_eq!(colored.matches('\u{1b}').count(), 2);
+    }
+}

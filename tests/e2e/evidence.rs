@@ -15,12 +15,12 @@ use serde_json::{Value, json};
 use std::{fs, path::Path};
 use tokio::process::Command;
 
-const EXCLUDED: &str = "200000000001";
+pub(crate) const EXCLUDED: &str = "200000000001";
 const CLOSED: &str = "200000000002";
-const NO_ROLE: &str = "200000000003";
+pub(crate) const NO_ROLE: &str = "200000000003";
 
 /// Three accounts of which one is not covered, and one each that is excluded and closed.
-async fn organization() -> Cli {
+pub(crate) async fn organization() -> Cli {
     let mut world = World::live_clock();
     let accounts = [(HUB, "security"), (MEMBER, "payments"), (OTHER_MEMBER, "research"), (EXCLUDED, "sandbox")];
     let named = accounts.map(|(id, name)| (id, name.to_owned()));
@@ -39,7 +39,7 @@ async fn organization() -> Cli {
 }
 
 /// Violations, exemptions and a key due soon. Returns the id of the oldest key.
-fn fill(cli: &Cli) -> String {
+pub(crate) fn fill(cli: &Cli) -> String {
     let mut world = cli.deployment.aws.world();
     let hub = world.account(HUB);
     let payments =
@@ -59,12 +59,12 @@ fn fill(cli: &Cli) -> String {
     payments
 }
 
-fn parsed(path: &Path) -> Value {
+pub(crate) fn parsed(path: &Path) -> Value {
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
 
 /// The hash of the data, by the command in the manual.
-async fn recomputed(directory: &Path) -> String {
+pub(crate) async fn recomputed(directory: &Path) -> String {
     let manual = include_str!("../../rule/cli/README.md");
     let command = manual.lines().find_map(|line| line.strip_prefix("$ jq -cS ")).unwrap();
     let output = Command::new("bash").arg("-c").arg(format!("jq -cS {command}")).current_dir(directory).output();
@@ -74,7 +74,7 @@ async fn recomputed(directory: &Path) -> String {
 }
 
 impl Cli {
-    async fn evidence(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
+    pub(crate) async fn evidence(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
         self.run(&[&["evidence", "--calls-per-second", "1000"], arguments].concat()).await
     }
 }

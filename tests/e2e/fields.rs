@@ -5,7 +5,7 @@ use chrono::Utc;
 use deployment::function_arn;
 use local_aws::{FaultKind, KeyUses};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fs};
 
 /// The names that the manual has for an output, in order.
 fn documented(output: &str) -> Vec<&'static str> {
@@ -61,7 +61,12 @@ async fn every_field_and_column_has_a_row_in_the_manual() {
     assert_documented("scan --format json", &out);
 
     // The manual does not repeat what the auditor's document has of a scan.
-    let (_, out, _) = cli.run(&["evidence", "--since", earlier, "--format", "json"]).await;
+    let population = directory.path().join("population.csv");
+    let arguments = ["--since", earlier, "--format", "json", "--population", population.to_str().unwrap()];
+    let (_, out, _) = cli.run(&[&["evidence"], &arguments[..]].concat()).await;
+    let header = fs::read_to_string(population).unwrap();
+    let header: Vec<_> = header.lines().next().unwrap().split(',').collect();
+    assert_eq!(header, documented("population.csv"));
     let mut found = BTreeSet::new();
     names(&serde_json::from_str(&out).unwrap(), &mut found);
     let of_the_scan = &names_of("scan --format json") | &names_of("exempt --list --format json");

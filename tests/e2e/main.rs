@@ -42,6 +42,7 @@ mod doctor_exclusions;
 mod doctor_script_log;
 mod evaluate;
 mod evidence;
+mod evidence_verify;
 mod exempt;
 mod exempt_file;
 mod exempt_file_at_once;

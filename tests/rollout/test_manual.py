@@ -198,6 +198,9 @@ def test_commands_that_are_shown_are_commands_of_the_aws_cli(aws, tmp_path):
         (tmp_path / name).symlink_to(ROOT / name)
     # A command before it writes this one, see test_automation.py.
     (tmp_path / "batch.json").write_text(json.dumps([{"Accounts": ["111122223333"], "Regions": [REGION]}]))
+    # What the command line writes, and its checksums.
+    for name in ("evidence.json", "SHA256SUMS"):
+        (tmp_path / name).write_text("{}")
     for command in shown:
         run = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True)
         assert "Could not connect to the endpoint URL" in run.stderr, f"{command}\n{run.stderr}"

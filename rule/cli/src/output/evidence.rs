@@ -10,19 +10,17 @@ use crate::{
         finding::{AccountSummary, Finding, Terms},
         scan_result::ScanResult,
     },
+    output::population,
 };
 use access_key_rotation::coverage::account::State;
 use controls::{CONTROLS, Control};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use std::{
-    collections::BTreeMap,
-    io::{self, Write},
-};
+use std::{collections::BTreeMap, io};
 
 /// The name of the list of users.
-const USERS: &str = "users";
+pub(crate) const USERS: &str = "users";
 
 /// A scan with coverage and exemptions, and what an auditor asks about it.
 pub(crate) struct Evidence {
@@ -34,6 +32,8 @@ pub(crate) struct Evidence {
     /// The rule's parameters in this evaluation, by name.
     pub(crate) parameters: BTreeMap<&'static str, String>,
     pub(crate) totals: EvidenceTotals,
+    /// The hash of the file with the population, in hexadecimal; `None` if nobody asked for it.
+    pub(crate) population_sha256: Option<String>,
     /// The hash over the data, in hexadecimal.
     pub(crate) sha256: String,
 }
@@ -70,6 +70,8 @@ pub(crate) struct Head<'a> {
     parameters: &'a BTreeMap<&'static str, String>,
     controls: &'static [Control],
     totals: EvidenceTotals,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    population_sha256: Option<&'a str>,
     accounts: &'a [AccountSummary],
     exemptions: &'a [Exempted],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,9 +79,12 @@ pub(crate) struct Head<'a> {
 }
 
 impl Evidence {
+    /// With `population`, the data names its hash.
+    ///
     /// # Errors
     /// If the data cannot be written as JSON.
-    pub(crate) fn new(result: ScanResult, session: &Session, scope: &Scope) -> io::Result<Evidence> {
+    pub(crate) fn new(result: ScanResult, session: &Session, scope: &Scope, population: bool) -> io::Result<Evidence> {
+        let population_sha256 = population.then(|| population::hash(&result.findings)).transpose()?;
         let totals = EvidenceTotals::of(&result);
         let values = scope.rule.values.iter();
         let mut evidence = Evidence {
@@ -89,11 +94,18 @@ impl Evidence {
             organization: scope.targets.organization,
             parameters: values.map(|(parameter, value)| (parameter.name, value.clone())).collect(),
             totals,
+            population_sha256,
             sha256: String::new(),
         };
-        let mut hash = Hash(Sha256::new());
-        evidence.write_canonical(&mut hash)?;
-        evidence.sha256 = hash.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let Value::Object(fields) = serde_json::to_value(evidence.head())? else {
+            return Err(io::Error::other("the data is no object"));
+        };
+        evidence.sha256 = canonical_hash(fields, |hash| {
+            for finding in &evidence.result.findings {
+                hash(&serde_json::to_value(finding)?);
+            }
+            Ok(())
+        })?;
         Ok(evidence)
     }
 
@@ -109,33 +121,47 @@ impl Evidence {
             parameters: &self.parameters,
             controls: &CONTROLS,
             totals: self.totals,
+            population_sha256: self.population_sha256.as_deref(),
             accounts,
             exemptions,
             since: comparison.as_ref(),
         }
     }
+}
 
-    /// Writes the data on one line with sorted names, as `jq -cS 'del(.sha256)'` prints it, one user at a time.
-    fn write_canonical(&self, out: &mut dyn Write) -> io::Result<()> {
-        let Value::Object(mut fields) = serde_json::to_value(self.head())? else {
-            return Err(io::Error::other("the data is no object"));
-        };
-        // Takes the place of the users among the sorted names.
-        fields.insert(USERS.to_owned(), Value::Null);
-        for (number, (name, value)) in fields.iter().enumerate() {
-            write!(out, "{}\"{name}\":", if number == 0 { "{" } else { "," })?;
-            if name != USERS {
-                write!(out, "{}", as_jq(value))?;
-                continue;
-            }
-            for (number, finding) in self.result.findings.iter().enumerate() {
-                let value = serde_json::to_value(finding)?;
-                write!(out, "{}{}", if number == 0 { "[" } else { "," }, as_jq(&value))?;
-            }
-            write!(out, "{}", if self.totals.users_evaluated == 0 { "[]" } else { "]" })?;
+/// The SHA-256, in hexadecimal, of the data on one line with sorted names, as `jq -cS 'del(.sha256)'` prints it. `fields` has everything
+/// except the hash and the users, whom `each_user` hands over one by one.
+///
+/// # Errors
+/// Those of `each_user`.
+pub(crate) fn canonical_hash(
+    mut fields: Map<String, Value>,
+    mut each_user: impl FnMut(&mut dyn FnMut(&Value)) -> io::Result<()>,
+) -> io::Result<String> {
+    let mut hash = Sha256::new();
+    // Takes the place of the users among the sorted names.
+    fields.insert(USERS.to_owned(), Value::Null);
+    for (number, (name, value)) in fields.iter().enumerate() {
+        hash.update(if number == 0 { "{" } else { "," });
+        hash.update(as_jq(&name.as_str().into()) + ":");
+        if name != USERS {
+            hash.update(as_jq(value));
+            continue;
         }
-        writeln!(out, "}}")
+        let mut before = "[";
+        each_user(&mut |user| {
+            hash.update(before);
+            hash.update(as_jq(user));
+            before = ",";
+        })?;
+        hash.update(if before == "[" { "[]" } else { "]" });
     }
+    hash.update("}\n");
+    Ok(hexadecimal(hash))
+}
+
+pub(crate) fn hexadecimal(hash: Sha256) -> String {
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The text of a value as jq prints it: unlike serde_json, jq escapes the character DEL, which is found in strings alone.
@@ -166,18 +192,4 @@ impl EvidenceTotals {
 /// Unknown is not covered.
 fn is_covered(account: &AccountSummary) -> bool {
     account.coverage.as_ref().is_some_and(|coverage| coverage.state == State::Evaluated)
-}
-
-/// Hashes what is written.
-struct Hash(Sha256);
-
-impl Write for Hash {
-    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        self.0.update(data);
-        Ok(data.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

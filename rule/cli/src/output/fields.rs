@@ -559,6 +559,7 @@ pub(crate) const OBJECTS: &[Object] = &[
                 "object",
                 "the numbers below; those of users and exemptions are lower bounds if `accountsIncomplete` is not 0",
             ),
+            ("populationSha256", "text, optional", "the SHA-256 of the file that `--population` wrote, in hexadecimal"),
             (
                 "exemptions",
                 "list",
@@ -615,6 +616,21 @@ pub(crate) const OBJECTS: &[Object] = &[
             ("accounts", "number", "the accounts in the document"),
             ("accountsIncomplete", "number", "accounts with an `error`"),
             ("accountsNotCovered", "number", "accounts whose `coverage` is missing or is not `evaluated`"),
+        ],
+    },
+    Object {
+        output: "population.csv",
+        within: "",
+        fields: &[
+            ("account", "text", "the account id"),
+            ("user", "text", "the user's name"),
+            ("user_id", "text", "the unique id, `AIDA…`"),
+            ("arn", "text", "the user's ARN"),
+            ("compliance", "text", "`COMPLIANT` or `NON_COMPLIANT`"),
+            ("exempt", "boolean", "whether an exemption makes the user compliant"),
+            ("exposed", "boolean", "whether AWS found a key of the user in public; empty if that is unknown"),
+            ("access_keys", "text", "the id, the status and the time of creation of each access key, separated by `;`"),
+            ("annotation", "text", "what the rule says of the user"),
         ],
     },
     Object {

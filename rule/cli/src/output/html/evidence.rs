@@ -33,7 +33,7 @@ fn limit(evidence: &Evidence) -> Markup {
 }
 
 fn about(evidence: &Evidence) -> Markup {
-    let Evidence { result, read_by, region, organization, parameters, sha256, .. } = evidence;
+    let Evidence { result, read_by, region, organization, parameters, population_sha256, sha256, .. } = evidence;
     let scope = if *organization {
         "every account of the organization that is open and not excluded"
     } else {
@@ -58,7 +58,10 @@ fn about(evidence: &Evidence) -> Markup {
                         ". They are those of this reading. Compare them with the rule's in AWS Config."
                     }
                 }
-                tr { th scope="row" { "SHA-256 of the data" } td.id { (sha256) } }
+                tr { th scope="row" { "SHA-256 of the data" } td.id data-value="sha256" { (sha256) } }
+                @if let Some(hash) = population_sha256 {
+                    tr { th scope="row" { "SHA-256 of the population" } td.id data-value="populationSha256" { (hash) } }
+                }
             }
         }
     };

@@ -60,10 +60,11 @@ impl UserState {
 pub(super) struct Totals {
     pub(super) non_compliant: usize,
     exposed: usize,
-    /// Exposed users who are in no violation.
-    exposed_only: usize,
+    /// Exposed or not, as is the next.
     exempt: usize,
     due_soon: usize,
+    evaluated: usize,
+    listed: usize,
     /// Compliant users who are not listed.
     pub(super) compliant: usize,
     /// Active keys by the number of [`edges`] that they are older than.
@@ -74,13 +75,15 @@ pub(super) struct Totals {
 
 impl Totals {
     pub(super) fn add(&mut self, finding: &Finding, terms: &Terms) {
+        self.evaluated += 1;
+        self.non_compliant += usize::from(finding.is_violation());
         self.exposed += usize::from(finding.is_exposed());
-        match UserState::of(finding) {
-            Some(UserState::NonCompliant) => self.non_compliant += 1,
-            Some(UserState::Exposed) => self.exposed_only += 1,
-            Some(UserState::Exempt) => self.exempt += 1,
-            Some(UserState::DueSoon) => self.due_soon += 1,
-            None => self.compliant += usize::from(finding.compliance == Compliance::Compliant),
+        self.exempt += usize::from(finding.exempt == Some(true));
+        self.due_soon += usize::from(finding.due_soon);
+        if UserState::of(finding).is_some() {
+            self.listed += 1;
+        } else {
+            self.compliant += usize::from(finding.compliance == Compliance::Compliant);
         }
         let edges = edges(terms);
         for key in finding.access_keys.iter().filter(|key| key.status == KeyStatus::Active) {
@@ -97,38 +100,35 @@ impl Totals {
 
     /// How many users are listed.
     pub(super) fn listed(&self) -> usize {
-        self.non_compliant + self.exposed_only + self.exempt + self.due_soon
+        self.listed
     }
 
     pub(super) fn tiles(&self, terms: &Terms, accounts: &[AccountSummary]) -> Markup {
         let missing = accounts.iter().filter(|account| account.error.is_some()).count();
         let old_inactive_keys: usize = accounts.iter().map(|account| account.old_inactive_keys).sum();
+        let is_known = accounts.iter().all(|account| account.users_exposed.is_some());
+        let exposed = known(self.exposed, missing == 0 && is_known);
         let known = |count| known(count, missing == 0);
         let exempt = if terms.credential_report {
             html! { small { (UNKNOWN) } }
         } else {
             known(self.exempt)
         };
-        let is_known = accounts.iter().all(|account| account.users_exposed.is_some());
-        let exposed = if is_known || self.exposed > 0 {
-            known(self.exposed)
-        } else {
-            html! { small { (UNKNOWN) } }
-        };
         let plain = |count| html! { (grouped(count)) };
         let style = |number, style| if number > 0 { style } else { "" };
+        let total = |name, field, value: &Markup, style| tile(name, Some(field), value, style);
         html! {
             section aria-labelledby="totals" {
                 h2 #totals { "In total" }
                 dl.tiles {
-                    (tile("Users non-compliant", &known(self.non_compliant), style(self.non_compliant, "alert")))
-                    (tile("Users exposed", &exposed, style(self.exposed, "alert")))
-                    (tile("Users exempt", &exempt, ""))
-                    (tile("Users with keys due soon", &known(self.due_soon), style(self.due_soon, "warn")))
-                    (tile("Old inactive keys", &known(old_inactive_keys), style(old_inactive_keys, "warn")))
-                    (tile("Users evaluated", &plain(self.listed() + self.compliant), ""))
-                    (tile("Accounts", &plain(accounts.len()), ""))
-                    (tile("Accounts incomplete", &plain(missing), style(missing, "alert")))
+                    (total("Users non-compliant", "usersNonCompliant", &known(self.non_compliant), style(self.non_compliant, "alert")))
+                    (total("Users exposed", "usersExposed", &exposed, style(self.exposed, "alert")))
+                    (total("Users exempt", "usersExempt", &exempt, ""))
+                    (total("Users with keys due soon", "usersDueSoon", &known(self.due_soon), style(self.due_soon, "warn")))
+                    (total("Old inactive keys", "oldInactiveKeys", &known(old_inactive_keys), style(old_inactive_keys, "warn")))
+                    (total("Users evaluated", "usersEvaluated", &plain(self.evaluated), ""))
+                    (total("Accounts", "accounts", &plain(accounts.len()), ""))
+                    (total("Accounts incomplete", "accountsIncomplete", &plain(missing), style(missing, "alert")))
                 }
             }
         }
@@ -208,7 +208,7 @@ pub(super) fn changes(comparison: &Comparison) -> Markup {
         section aria-labelledby="since" {
             h2 #since { "Since the scan on " (scanned_at.format("%Y-%m-%d at %H:%M")) " UTC" }
             p { "Access keys in violation then or now." }
-            dl.tiles { @for (what, list) in counts { (tile(what, &html! { (grouped(list.len())) }, "")) } }
+            dl.tiles { @for (what, list) in counts { (tile(what, None, &html! { (grouped(list.len())) }, "")) } }
             @if !unknown.is_empty() { p { "Unknown: in violation then, but not evaluated now." } }
             @if !new_accounts.is_empty() {
                 p {

@@ -55,9 +55,9 @@ pub(super) fn known(count: usize, complete: bool) -> Markup {
     }
 }
 
-/// A number with its name, for a list.
-pub(super) fn tile(name: &str, value: &Markup, style: &str) -> Markup {
-    html! { div class=(style) { dt { (name) } dd { (value) } } }
+/// A number with its name, for a list. `evidence --verify` finds the number by the `field` of the data that it repeats.
+pub(super) fn tile(name: &str, field: Option<&str>, value: &Markup, style: &str) -> Markup {
+    html! { div class=(style) { dt { (name) } dd data-value=[field] { (value) } } }
 }
 
 /// A box in which a wide table scrolls, also with the keyboard.

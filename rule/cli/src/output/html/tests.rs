@@ -187,6 +187,7 @@ fn untrusted_text_in_an_auditors_document_never_becomes_markup() {
         organization: true,
         parameters: [("maxAccessKeyAge", h())].into(),
         totals: EvidenceTotals::of(&result),
+        population_sha256: None,
         sha256: String::new(),
         result,
     };
@@ -210,7 +211,7 @@ fn users_are_listed_with_the_most_urgent_first() {
     let findings = vec![
         finding("young", &[86_400]),
         due_soon("soon", 80),
-        Finding { exempt: Some(true), ..due_soon("exempt", 300) },
+        Finding { exempt: Some(true), due_soon: false, ..due_soon("exempt", 300) },
         violation("idle", 900),
         Finding { in_use: Some(true), ..violation("used", 100) },
         Finding { production: Some(true), ..violation("production", 91) },

@@ -6,6 +6,7 @@
 mod callers;
 mod credentials;
 mod evidence;
+mod lead;
 mod numbers;
 mod parts;
 mod records;
@@ -14,7 +15,10 @@ mod users;
 
 use crate::{
     args::targets::left_out_line,
-    findings::{finding::AccountSummary, scan_result::ScanResult},
+    findings::{
+        finding::{AccountSummary, Terms},
+        scan_result::ScanResult,
+    },
     output::evidence::Evidence,
 };
 pub(crate) use callers::write_callers;
@@ -65,7 +69,7 @@ pub(crate) fn write(result: &ScanResult, evidence: Option<&Evidence>, out: &mut 
     records::write_records(result, out)?;
     rotations::write_rotations(result, out)?;
     credentials::write_credentials(result, out)?;
-    writeln!(out, "</main>\n{}\n</body>\n</html>", foot().into_string())
+    writeln!(out, "{}\n</main>\n{}\n</body>\n</html>", words(terms).into_string(), foot().into_string())
 }
 
 fn head(title: &str) -> Markup {
@@ -100,21 +104,32 @@ fn header(result: &ScanResult, is_evidence: bool) -> Markup {
     html! {
         header {
             h1 { @if is_evidence { "Evidence: " } "IAM access keys older than " (limit) }
-            p {
-                "Scanned on " (terms.scanned_at.format("%Y-%m-%d at %H:%M")) " UTC. An active access key older than " (limit)
-                " is stale, and its user is non-compliant unless exempt. "
-                @if terms.warn_before_days > 0 {
-                    "Users with keys due within " (number(terms.warn_before_days, "day")) " are listed too. "
-                }
-                "A key in violation is in use if it was used within " (number(terms.quiet_days, "day")) " before the scan. "
-                "Access keys of the root user and service-specific credentials have no verdict: the page only names them."
-            }
+            p.lead { (lead::sentences(result)) }
+            p { "Scanned on " (terms.scanned_at.format("%Y-%m-%d at %H:%M")) " UTC." }
             nav aria-label="On this page" {
                 a href="#accounts" { "Accounts" } " "
                 @if is_evidence { a href="#exemptions" { "Exemptions" } " " }
                 a href="#users" { "Users" } " "
                 @if has_old_keys { a href="#old-keys" { "Old inactive keys" } " " }
                 @if has_credentials { a href="#service-credentials" { "Service-specific credentials" } }
+            }
+        }
+    }
+}
+
+/// What the page's words mean.
+fn words(terms: &Terms) -> Markup {
+    html! {
+        section aria-labelledby="words" {
+            h2 #words { "Words" }
+            p {
+                "An active access key older than " (number(terms.max_access_key_age, "day")) " is stale, and its user is non-compliant \
+                 unless exempt. "
+                @if terms.warn_before_days > 0 {
+                    "Users with keys due within " (number(terms.warn_before_days, "day")) " are listed too. "
+                }
+                "A key in violation is in use if it was used within " (number(terms.quiet_days, "day")) " before the scan. "
+                "Access keys of the root user and service-specific credentials have no verdict: the page only names them."
             }
         }
     }

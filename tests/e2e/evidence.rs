@@ -8,7 +8,7 @@ use crate::{
     transcript::Transcript,
 };
 use chrono::TimeDelta;
-use deployment::organize;
+use deployment::{function_arn, organize};
 use local_aws::{FaultKind, KeyStatus, World};
 use policy::exemption::{EXEMPT_KEY, EXEMPT_OWNER, EXEMPT_REASON, EXEMPT_UNTIL};
 use serde_json::{Value, json};
@@ -211,6 +211,40 @@ async fn another_limit_than_the_controls_is_said_and_wrong_usage_too() {
         assert!(error.contains(said), "{error}");
     }
     assert!(cli.deployment.calls().is_empty(), "before anything is asked");
+}
+
+#[tokio::test]
+async fn the_parameters_are_compared_with_the_rules_in_each_account() {
+    let cli = organization().await;
+    let arguments = ["--organization", "--exclude", EXCLUDED];
+    {
+        let mut world = cli.deployment.aws.world();
+        let given = r#"{"maxAccessKeyAge":"120","warnBeforeDays":"14"}"#;
+        world.account(MEMBER).set_rule_parameters(RULE, given);
+        // A second rule of the same function.
+        world.account(HUB).set_rule_function("another\u{202e}", &function_arn(HUB));
+        world.account(HUB).set_rule_parameters("another\u{202e}", r#"{"maxExemptionDays":"30"}"#);
+    }
+    let (_, page, _) = cli.evidence(&arguments).await;
+    for said in [
+        "Same as the rule's parameters in AWS Config in 0 of 3 accounts.",
+        "Unknown in 1 account, since there is no rule or it could not be read.",
+        &format!("in {MEMBER}: <bdi>{RULE}: maxAccessKeyAge is 120, not 90</bdi>."),
+        "another\u{fffd}: maxExemptionDays is 30, not 365",
+    ] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+    let (_, out, _) =
+        cli.evidence(&[&arguments[..], &["--format", "json", "--max-access-key-age", "120"]].concat()).await;
+    let json: Value = serde_json::from_str(&out).unwrap();
+    let of = |account: usize| json["accounts"][account]["parameterDifferences"].clone();
+    let hub = ["another\u{202e}: maxAccessKeyAge is 90, not 120", "another\u{202e}: maxExemptionDays is 30, not 365"];
+    assert_eq!(of(0), json!([format!("{RULE}: maxAccessKeyAge is 90, not 120"), hub[0], hub[1]]));
+    assert_eq!((of(1), of(2)), (json!([]), Value::Null));
+    // What could not be read is unknown.
+    cli.deployment.fault(Some("DescribeConfigRules"), None, FaultKind::AccessDenied);
+    let (_, page, _) = cli.evidence(&arguments).await;
+    assert!(page.contains("in 0 of 3 accounts. Unknown in 3 accounts"), "{page}");
 }
 
 #[tokio::test]

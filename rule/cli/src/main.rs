@@ -55,6 +55,7 @@ mod findings {
     pub(crate) mod records;
     pub(crate) mod report_scan;
     pub(crate) mod rotation;
+    pub(crate) mod rule_parameters;
     pub(crate) mod scan_result;
 }
 

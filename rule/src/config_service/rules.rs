@@ -14,6 +14,8 @@ pub struct Rule {
     pub name: String,
     /// The time between two scheduled evaluations; `None` if there is no schedule.
     pub frequency: Option<TimeDelta>,
+    /// `InputParameters`: JSON in a text.
+    pub parameters: Option<String>,
 }
 
 /// `ConfigRuleEvaluationStatus`, as far as it matters here.
@@ -38,7 +40,7 @@ pub async fn rules_that_invoke(account: &Account<'_>, is_ours: impl Fn(&str) -> 
         let ours = page.config_rules.unwrap_or_default().into_iter().filter(is_ours);
         rules.extend(ours.filter_map(|rule| {
             let frequency = frequency(&rule);
-            Some(Rule { name: rule.config_rule_name?, frequency })
+            Some(Rule { name: rule.config_rule_name?, frequency, parameters: rule.input_parameters })
         }));
         pages.turn(page.next_token)?;
     }

@@ -47,10 +47,21 @@ pub struct Coverage {
     pub rule: Option<String>,
     /// The names of further rules that invoke the function: then AWS Config reports everything twice.
     pub other_rules: Vec<String>,
+    /// The parameters of each rule that invokes the function.
+    pub parameters: Vec<RuleParameters>,
     /// When AWS Config last evaluated the rule successfully.
     pub last_evaluated: Option<DateTime<Utc>>,
     /// Why it is not covered.
     pub why: Option<String>,
+}
+
+/// What AWS Config passes to the function for a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleParameters {
+    /// The name of the rule.
+    pub rule: String,
+    /// `InputParameters`, as AWS Config has it.
+    pub text: Option<String>,
 }
 
 impl State {
@@ -73,7 +84,16 @@ impl Coverage {
     }
 
     fn without_rule(account: String, name: Option<String>, state: State, why: String) -> Coverage {
-        Coverage { account, name, state, rule: None, other_rules: Vec::new(), last_evaluated: None, why: Some(why) }
+        Coverage {
+            account,
+            name,
+            state,
+            rule: None,
+            other_rules: Vec::new(),
+            parameters: Vec::new(),
+            last_evaluated: None,
+            why: Some(why),
+        }
     }
 
     /// Reads an account, which is unreachable if it cannot be read.
@@ -151,6 +171,8 @@ fn evaluate(
     function: &str,
     now: DateTime<Utc>,
 ) -> Coverage {
+    let parameters = |(rule, _): &(Rule, _)| RuleParameters { rule: rule.name.clone(), text: rule.parameters.clone() };
+    let parameters = rules.iter().map(parameters).collect();
     rules.sort_by_key(|(_, status)| status.last_success);
     let Some((rule, status)) = rules.pop() else {
         let why = format!("no rule of AWS Config invokes {}", in_words(function));
@@ -159,8 +181,8 @@ fn evaluate(
     let other_rules = rules.into_iter().map(|(rule, _)| rule.name).collect();
     if status == EvaluationStatus::default() {
         let why = Some("AWS Config gives no evaluation status for the rule".to_owned());
-        let state = State::Unknown;
-        return Coverage { account, name, state, rule: Some(rule.name), other_rules, last_evaluated: None, why };
+        let (state, rule) = (State::Unknown, Some(rule.name));
+        return Coverage { account, name, state, rule, other_rules, parameters, last_evaluated: None, why };
     }
     let allowed = rule.frequency.unwrap_or(LONGEST_FREQUENCY) + MARGIN;
     let since = status.last_success.or(status.first_activated);
@@ -178,6 +200,7 @@ fn evaluate(
         state: if in_time { State::Evaluated } else { State::Overdue },
         rule: Some(rule.name),
         other_rules,
+        parameters,
         last_evaluated: status.last_success,
         why: (!in_time).then_some(why),
     }
@@ -197,7 +220,7 @@ mod tests {
     fn state(rules: &[(Option<i64>, Option<i64>, Option<i64>)]) -> (State, Option<String>) {
         let ago = |minutes: Option<i64>| minutes.map(|minutes| now() - TimeDelta::minutes(minutes));
         let rules = rules.iter().map(|(hours, activated, evaluated)| {
-            let rule = Rule { name: "rule".to_owned(), frequency: hours.map(TimeDelta::hours) };
+            let rule = Rule { name: "rule".to_owned(), frequency: hours.map(TimeDelta::hours), parameters: None };
             let status = EvaluationStatus {
                 last_success: ago(*evaluated),
                 first_activated: ago(*activated),
@@ -233,7 +256,7 @@ mod tests {
         let (kind, why) = state(&[(Some(24), None, None)]);
         assert_eq!((kind, why.unwrap().as_str()), (State::Overdue, "never evaluated; the last error: Denied: no"));
         assert_eq!(state(&[]).0, State::NoRule);
-        let rule = Rule { name: "rule".to_owned(), frequency: None };
+        let rule = Rule { name: "rule".to_owned(), frequency: None, parameters: None };
         let without_status = evaluate(String::new(), None, vec![(rule, EvaluationStatus::default())], FUNCTION, now());
         assert_eq!(without_status.state, State::Unknown);
     }
@@ -242,7 +265,10 @@ mod tests {
     fn of_two_rules_the_one_that_was_evaluated_last_counts_and_both_are_named() {
         let rule = |name: &str, ago| {
             let last_success = Some(now() - TimeDelta::minutes(ago));
-            (Rule { name: name.to_owned(), frequency: None }, EvaluationStatus { last_success, ..Default::default() })
+            (
+                Rule { name: name.to_owned(), frequency: None, parameters: None },
+                EvaluationStatus { last_success, ..Default::default() },
+            )
         };
         let of = |rules| evaluate("111122223333".to_owned(), None, rules, FUNCTION, now());
         let coverage = of(vec![rule("new", 60), rule("old", 90_000)]);

@@ -13,6 +13,8 @@ pub(crate) struct ConfigRule {
     pub(crate) deliveries: Vec<Delivery>,
     /// The ARN of the function that the rule invokes, if it was set.
     pub(crate) function: Option<String>,
+    /// `InputParameters`
+    pub(crate) parameters: String,
     /// The ids of resources with a remediation exception.
     pub(crate) exceptions: BTreeSet<String>,
     /// `MaximumExecutionFrequency`
@@ -29,6 +31,7 @@ impl ConfigRule {
             results: BTreeMap::new(),
             deliveries: Vec::new(),
             function: None,
+            parameters: "{}".to_owned(),
             exceptions: BTreeSet::new(),
             frequency: "TwentyFour_Hours",
             first_activated: Some(now),

@@ -133,6 +133,9 @@ pub(crate) struct AccountSummary {
     /// When AWS Config last evaluated the rule, in `evidence`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) coverage: Option<Covered>,
+    /// How the parameters of the account's rules differ from those of this reading; `None` if there is no rule, or they were not read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) parameter_differences: Option<Vec<String>>,
 }
 
 /// The coverage of an account.

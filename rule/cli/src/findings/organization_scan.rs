@@ -10,6 +10,7 @@ use crate::{
         progress::Progress,
         records::Records,
         rotation::{Rotation, Stage},
+        rule_parameters::differences,
         scan_result::{AccountScan, ScanResult},
     },
 };
@@ -110,10 +111,13 @@ async fn scan_account(
         .collect()
         .await;
     let mut errors: Vec<_> = scan.complete.err().map(|error| error.to_string()).into_iter().collect();
-    let (mut coverage, mut exemptions) = (None, Vec::new());
+    let (mut coverage, mut parameter_differences, mut exemptions) = (None, None, Vec::new());
     if let Reader::Auditor { function } = reader {
         match read(&account, None, &function_arn(&session.home, function), session.now).await {
-            Ok(read) => coverage = Some(Covered::from(read)),
+            Ok(read) => {
+                parameter_differences = differences(&scope.rule.parameters, &read.parameters);
+                coverage = Some(Covered::from(read));
+            }
             Err(error) => errors.push(account.error(&error).to_string()),
         }
         let (read, unread) = read_exemptions(&account, &scope.rule.parameters, session.now).await;
@@ -125,6 +129,7 @@ async fn scan_account(
         findings,
         exemptions,
         coverage,
+        parameter_differences,
         other_credentials,
         records_errors: records.errors(&account),
         error,

@@ -33,6 +33,8 @@ pub(crate) struct AccountScan {
     pub(crate) findings: Vec<Finding>,
     pub(crate) exemptions: Vec<Exempted>,
     pub(crate) coverage: Option<Covered>,
+    /// As [`AccountSummary::parameter_differences`].
+    pub(crate) parameter_differences: Option<Vec<String>>,
     pub(crate) other_credentials: OtherCredentials,
     /// Why the runbooks' records of keys are unknown, and those of rotations.
     pub(crate) records_errors: [Option<String>; 2],
@@ -56,8 +58,17 @@ impl ScanResult {
 
     /// Adds an account: the findings of its users, and an error if some are missing.
     pub(crate) fn add(&mut self, scan: AccountScan) {
-        let AccountScan { account, name, mut findings, exemptions, coverage, other_credentials, records_errors, error } =
-            scan;
+        let AccountScan {
+            account,
+            name,
+            mut findings,
+            exemptions,
+            coverage,
+            parameter_differences,
+            other_credentials,
+            records_errors,
+            error,
+        } = scan;
         let [records_error, rotations_error] = records_errors;
         let count = |counts: fn(&Finding) -> bool| findings.iter().filter(|finding| counts(finding)).count();
         // Users who could not be evaluated may be exposed.
@@ -76,6 +87,7 @@ impl ScanResult {
             rotations_error,
             error,
             coverage,
+            parameter_differences,
         };
         if let Some(earlier) = &mut self.earlier {
             findings.iter_mut().for_each(|finding| earlier.compare(finding));

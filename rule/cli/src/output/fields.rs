@@ -570,11 +570,18 @@ pub(crate) const OBJECTS: &[Object] = &[
     Object {
         output: "evidence --format json",
         within: "accounts",
-        fields: &[(
-            "coverage",
-            "object, optional",
-            "when AWS Config last evaluated the rule; left out if it could not be read",
-        )],
+        fields: &[
+            (
+                "coverage",
+                "object, optional",
+                "when AWS Config last evaluated the rule; left out if it could not be read",
+            ),
+            (
+                "parameterDifferences",
+                "list, optional",
+                "how the parameters of the account's rules differ from `parameters`, in words; left out if that is unknown, since there is no rule or it could not be read",
+            ),
+        ],
     },
     Object {
         output: "evidence --format json",
@@ -595,6 +602,7 @@ pub(crate) const OBJECTS: &[Object] = &[
             ("control", "text", "the control's number"),
             ("text", "text", "the control's title, or how it relates to another control"),
             ("source", "text", "who says so"),
+            ("address", "text", "where"),
         ],
     },
     Object {

@@ -33,6 +33,7 @@ pub(super) fn describe(cx: &Context<'_>) -> Result<Value> {
             "ConfigRuleArn": format!("arn:aws:config:{REGION}:{id}:config-rule/{}", rule.id),
             "ConfigRuleId": rule.id,
             "Source": source,
+            "InputParameters": rule.parameters,
             "ConfigRuleState": "ACTIVE",
         });
         (name.clone(), value)
@@ -89,6 +90,11 @@ impl Account {
     /// Says which function a Config rule invokes.
     pub fn set_rule_function(&mut self, rule: &str, arn: &str) {
         self.ensure_rule(rule).function = Some(arn.to_owned());
+    }
+
+    /// Sets what a Config rule passes to its function: JSON in a text. At first, that is an empty object.
+    pub fn set_rule_parameters(&mut self, rule: &str, parameters: &str) {
+        parameters.clone_into(&mut self.ensure_rule(rule).parameters);
     }
 
     /// Sets when a Config rule was first activated, and when it was last evaluated.

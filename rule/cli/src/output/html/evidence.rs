@@ -1,8 +1,8 @@
 //! What an auditor asks first: the control, who read what and when, how to compare a copy, and who is exempt.
 
-use super::parts::{Theirs, heads, known, number, scrolling};
+use super::parts::{Theirs, grouped, heads, known, number, scrolling};
 use crate::{
-    findings::exemptions::Exempted,
+    findings::{exemptions::Exempted, finding::AccountSummary},
     output::evidence::{
         Evidence,
         controls::{CONTROLS, LIMIT},
@@ -55,7 +55,7 @@ fn about(evidence: &Evidence) -> Markup {
                             @if number > 0 { ", " }
                             span.whole { (name) "=" (Theirs(value)) }
                         }
-                        ". They are those of this reading. Compare them with the rule's in AWS Config."
+                        ". " (compared(&result.accounts))
                     }
                 }
                 tr { th scope="row" { "SHA-256 of the data" } td.id data-value="sha256" { (sha256) } }
@@ -73,6 +73,20 @@ fn about(evidence: &Evidence) -> Markup {
                  does not repeat results that AWS Config holds. A user or an account that could not be read is unknown, never compliant."
             }
             (scrolling("About this document", &table))
+        }
+    }
+}
+
+/// In how many accounts the rule has the same parameters, and how it differs in the others.
+fn compared(accounts: &[AccountSummary]) -> Markup {
+    let known = || accounts.iter().filter_map(|account| Some((account, account.parameter_differences.as_ref()?)));
+    let different: Vec<_> = known().filter(|(_, differences)| !differences.is_empty()).collect();
+    let (known, all) = (known().count(), accounts.len());
+    html! {
+        "Same as the rule's parameters in AWS Config in " (grouped(known - different.len())) " of " (number(all, "account")) "."
+        @if known < all { " Unknown in " (number(all - known, "account")) ", since there is no rule or it could not be read." }
+        @for (account, differences) in different {
+            " " span.mark.alert { "different" } " in " (Theirs(&account.account)) ": " bdi { (Theirs(&differences.join("; "))) } "."
         }
     }
 }
@@ -100,7 +114,7 @@ fn controls() -> Markup {
                         th scope="row" { (control.standard) }
                         td.whole { (control.control) }
                         td { (control.text) }
-                        td { (control.source) }
+                        td { a href=(control.address) { (control.source) } }
                     }
                     "\n"
                 }

@@ -21,5 +21,6 @@ PAGES = (
     "rule/DESIGN.md",
     "rule/cli/README.md",
     "CONTRIBUTING.md",
+    "tests/aws/README.md",
 )
 MANUAL = {page: (ROOT / page).read_text() for page in PAGES}

@@ -6,14 +6,14 @@ import zipfile
 from pathlib import Path
 
 import probe
-from questions import NotAsked, Question, Skipped, Step, Thing, as_said, code, differs, told
+import scripts
+from questions import NotAsked, Question, Step, Thing, as_said, code, differs, told
 from things import TAG
 from users import make_role, make_user
 
 FUNCTION, GROUP, ROLE = Thing("function", "probe"), Thing("log group", "probe"), Thing("role", "probe")
 USERS = tuple(Thing("user", suffix) for suffix in ("first", "equal", "older"))
 RULE, RULE_OF_ORGANIZATION = Thing("rule", "rule"), Thing("rule", "organization")
-DOCUMENT, DOCUMENT_ROLE = Thing("document", "script"), Thing("role", "script")
 SCHEDULED = dict(EventSource="aws.config", MessageType="ScheduledNotification", MaximumExecutionFrequency="One_Hour")
 REFUSED = "InsufficientPermissionsException"
 # A role is known everywhere after some seconds. What is not there after this time is taken for absent.
@@ -116,11 +116,35 @@ def resource_policy(run):
 
 
 def put_rule(run, thing, parameters):
+    """Why AWS Config refuses the rule, also once the function's policy surely has effect. None: the rule is there."""
+    config, answers = run.client("config"), {}
     with run.made.making(thing) as name:
         source = dict(Owner="CUSTOM_LAMBDA", SourceIdentifier=function_arn(run), SourceDetails=[SCHEDULED])
         rule = dict(ConfigRuleName=name, Source=source, InputParameters=json.dumps(parameters))
-        run.client("config").put_config_rule(ConfigRule=rule, Tags=[dict(Key=TAG, Value=run.id)])
-    run.client("config").start_config_rules_evaluation(ConfigRuleNames=[name])
+
+        def put():
+            try:
+                config.put_config_rule(ConfigRule=rule, Tags=[dict(Key=TAG, Value=run.id)])
+                return True
+            except config.exceptions.ClientError as error:
+                if code(error) != REFUSED:
+                    raise
+                answers["refused"] = told(error)
+
+        if not run.wait(put, MINUTES_OF_IAM, pause=20):
+            return answers["refused"]
+    evaluate(run, name)
+    return None
+
+
+def evaluate(run, rule_name):
+    config = run.client("config")
+    try:
+        config.start_config_rules_evaluation(ConfigRuleNames=[rule_name])
+    except config.exceptions.ClientError as error:
+        # AWS Config evaluates a new rule by itself, and may be at it.
+        if code(error) not in ("ResourceInUseException", "LimitExceededException"):
+            raise
 
 
 def line_of(run, rule_name):
@@ -141,12 +165,9 @@ def line_of(run, rule_name):
 def source_account(run):
     if "policy" not in run.state:
         raise NotAsked("the function has no resource policy")
-    try:
-        put_rule(run, RULE, run.state["users"])
-    except run.client("config").exceptions.ClientError as error:
-        if code(error) != REFUSED:
-            raise
-        return differs(told(error))
+    refused = put_rule(run, RULE, run.state["users"])
+    if refused:
+        return differs(refused)
     run.state["said"] = run.wait(lambda: line_of(run, run.name("rule")))
     if not run.state["said"]:
         raise NotAsked(f"AWS Config made the rule, and did not invoke the function within {run.minutes} minutes")
@@ -209,105 +230,20 @@ def older_times(run):
     return held(run, "older", "newer")
 
 
-def make_document(run):
-    """A runbook that prints a word, and runs with a role of its own, which may do nothing."""
-    if "document" in run.state:
-        return
-    role = make_role(run, DOCUMENT_ROLE, dict(Principal=dict(Service="ssm.amazonaws.com")), [])
-    script = dict(Runtime="python3.11", Handler="run", Script="def run(event, context):\n    print('first hour')\n")
-    content = dict(
-        schemaVersion="0.3",
-        assumeRole="{{ AutomationAssumeRole }}",
-        parameters=dict(
-            ResourceId=dict(type="String", default="none"), AutomationAssumeRole=dict(type="String", default=role)
-        ),
-        mainSteps=[dict(name="run", action="aws:executeScript", inputs=script)],
-    )
-    with run.made.making(DOCUMENT) as name:
-        run.client("ssm").create_document(
-            Name=name,
-            DocumentType="Automation",
-            DocumentFormat="JSON",
-            Content=json.dumps(content),
-            Tags=[dict(Key=TAG, Value=run.id)],
-        )
-    # Systems Manager cannot assume a new role at once.
-    run.sleep(60)
-    run.state["document"] = True
-
-
-def remediation(run):
-    answers(run)
-    make_document(run)
-    config, rule = run.client("config"), run.name("rule")
-    configuration = dict(
-        ConfigRuleName=rule,
-        TargetType="SSM_DOCUMENT",
-        TargetId=run.name("script"),
-        ResourceType="AWS::IAM::User",
-        Automatic=False,
-        Parameters=dict(ResourceId=dict(ResourceValue=dict(Value="RESOURCE_ID"))),
-    )
-    refused = config.put_remediation_configurations(RemediationConfigurations=[configuration])["FailedBatches"]
-    if refused:
-        return differs(refused[0].get("FailureMessage", "PutRemediationConfigurations fails"))
-    keys = [dict(resourceType="AWS::IAM::User", resourceId=run.state["users"]["first"])]
-    started = config.start_remediation_execution(ConfigRuleName=rule, ResourceKeys=keys)
-    if started.get("FailedItems"):
-        return differs(started.get("FailureMessage", "StartRemediationExecution fails"))
-
-    def state():
-        statuses = config.describe_remediation_execution_status(ConfigRuleName=rule, ResourceKeys=keys)
-        ends = [
-            entry for entry in statuses["RemediationExecutionStatuses"] if entry["State"] in ("SUCCEEDED", "FAILED")
-        ]
-        return ends and ends[0]
-
-    found = run.wait(state)
-    if not found:
-        raise NotAsked("the remediation did not end in time")
-    errors = [step["ErrorMessage"] for step in found.get("StepDetails", []) if step.get("ErrorMessage")]
-    return (as_said if found["State"] == "SUCCEEDED" else differs)(" ".join([found["State"], *errors]))
-
-
-def script_log(run):
-    """The account's setting stays as it is."""
-    ssm = run.client("ssm")
-    setting = ssm.get_service_setting(SettingId="/ssm/automation/customer-script-log-destination")["ServiceSetting"]
-    if setting["SettingValue"] != "CloudWatch":
-        raise Skipped(
-            "the account's setting does not send the output of scripts to CloudWatch Logs: set it, and repeat"
-        )
-    make_document(run)
-    started = ssm.start_automation_execution(DocumentName=run.name("script"))["AutomationExecutionId"]
-
-    def ended():
-        found = ssm.get_automation_execution(AutomationExecutionId=started)["AutomationExecution"]
-        return found["AutomationExecutionStatus"] in ("Success", "Failed", "TimedOut", "Cancelled") and found
-
-    found = run.wait(ended)
-    if not found:
-        raise NotAsked("the run did not end in time")
-    status, why = found["AutomationExecutionStatus"], found.get("FailureMessage", "")
-    return (differs if status == "Success" else as_said)(f"without the permission: {status} {why}")
-
-
 def source_organization(run):
     if "policy" not in run.state:
         raise NotAsked("the function has no resource policy")
     organization = run.client("organizations").describe_organization()["Organization"]["Id"]
     put_policy(run, "Organization", "aws:SourceOrgID", organization)
-    # Lambda's policies too take effect after some seconds.
+    # Until the other policy has no effect any more.
     run.sleep(60)
     try:
-        put_rule(run, RULE_OF_ORGANIZATION, {})
-        invoked = run.wait(lambda: line_of(run, run.name("organization")), MINUTES_OF_SILENCE)
-    except run.client("config").exceptions.ClientError as error:
-        if code(error) != REFUSED:
-            raise
-        return as_said(told(error))
+        refused = put_rule(run, RULE_OF_ORGANIZATION, {})
+        invoked = not refused and run.wait(lambda: line_of(run, run.name("organization")), MINUTES_OF_SILENCE)
     finally:
         put_policy(run, "ThisAccount", "aws:SourceAccount", run.ids["own"])
+    if refused:
+        return as_said(refused)
     if invoked:
         return differs("AWS Config sends aws:SourceOrgID: it made the rule and invoked the function")
     return as_said(f"AWS Config made the rule, and did not invoke the function within {MINUTES_OF_SILENCE} minutes")
@@ -316,7 +252,7 @@ def source_organization(run):
 HARDENING, RULE_PAGE, RUNBOOKS = "templates/HARDENING.md", "rule/README.md", "templates/RUNBOOKS.md"
 STEP = Step(
     title="A function and rules of AWS Config",
-    makes=(*USERS, ROLE, GROUP, FUNCTION, RULE, RULE_OF_ORGANIZATION, DOCUMENT_ROLE, DOCUMENT),
+    makes=(*USERS, ROLE, GROUP, FUNCTION, RULE, RULE_OF_ORGANIZATION, scripts.ROLE, scripts.DOCUMENT),
     begin=begin,
     can=without_config,
     note="The function and the rules cost a few cents.",
@@ -368,14 +304,14 @@ STEP = Step(
             "Does a manual remediation run without AutomationAssumeRole, with the document's own role?",
             RUNBOOKS,
             "An idle key takes one click: in the account's AWS Config console, choose the user and then *Remediate*.",
-            remediation,
+            scripts.remediation,
         ),
         Question(
             "script-log",
             "Does a script fail, if its output goes to CloudWatch Logs and its role may not write there?",
             HARDENING,
             "What a run does without the permission is untried.",
-            script_log,
+            scripts.script_log,
         ),
         Question(
             "source-organization",

@@ -6,7 +6,7 @@ from questions import FAILURES, NotAsked, told
 from things import KINDS, TAG, is_gone
 
 # AWS deletes some things slowly, and one after the other.
-ROUNDS, PAUSE_SECONDS = 30, 10
+ROUNDS, PAUSE_SECONDS = 60, 10
 # What was just made may not be seen at once: so often must a thing be seen to be gone.
 LOOKS = 2
 THERE, GONE, OTHERS = "there", "gone", "of somebody else"

@@ -39,7 +39,7 @@ def begin(run):
     [run.state["rule of the pack"]] = [
         rule["ConfigRuleName"] for rule in rules if rule["ConfigRuleName"].startswith(name)
     ]
-    config.start_config_rules_evaluation(ConfigRuleNames=[run.state["rule of the pack"]])
+    function.evaluate(run, run.state["rule of the pack"])
     said = run.wait(lambda: function.line_of(run, name))
     if not said or "answers" not in said:
         raise NotAsked(f"the function sent no results for the rule of the pack: {said}")

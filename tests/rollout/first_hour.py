@@ -61,6 +61,8 @@ class Fakes:
         self.said, self.denied = "", None
         self.credentials, self.lists_together, self.denied_without_service = ["ACCA1"], True, False
         self.reports_user, self.is_silent, self.sends_findings, self.sends_account = True, False, True, True
+        # So often is a new policy of the function not known yet.
+        self.refusals = 0
         self.fails_evaluations, self.remediation = False, "SUCCEEDED"
         self.policy, self.lines, self.results, self.packs, self.remediations = None, [], {}, {}, {}
         self.before, self.after = (lambda operation, params: None), (lambda operation: None)
@@ -169,7 +171,9 @@ class Fakes:
         return dict(ConfigurationRecordersStatus=[dict(name="default", recording=True)])
 
     def config_service_PutConfigRule(self, params, by):
-        if params["ConfigRule"]["Source"]["Owner"] == "CUSTOM_LAMBDA" and not self.may_invoke():
+        self.refusals -= 1
+        is_refused = self.refusals >= 0 or not self.may_invoke()
+        if params["ConfigRule"]["Source"]["Owner"] == "CUSTOM_LAMBDA" and is_refused:
             raise Refusal(GRANTED, f"The AWS Lambda function cannot be invoked. {self.said}")
         return None
 

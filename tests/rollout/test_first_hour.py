@@ -140,6 +140,12 @@ def test_what_nobody_could_see_is_no_answer(group, name, attributes, words, fake
     assert left == []
 
 
+def test_a_policy_that_takes_effect_later_is_no_refusal(fakes):
+    fakes.refusals = 3
+    seen, _, _ = go(fakes, GROUPS["function"])
+    assert seen["source-account"].verdict == AS_SAID
+
+
 @pytest.mark.parametrize("group", [group for group in GROUPS if group != "function"])
 def test_a_call_that_is_denied_gives_no_answer_and_leaves_nothing(group, fakes):
     """One operation is denied until the clean-up begins."""
@@ -250,7 +256,7 @@ def test_what_was_there_before_is_not_touched(fakes):
     other = run_of("ffffffffff", fakes)
     for step in (users.STEP, into_secret.STEP, function.STEP, bus.STEP, documents.STEP):
         step.begin(other)
-    for number, step in enumerate((users.STEP, into_secret.STEP, function.STEP, bus.STEP, documents.STEP)):
+    for step in (users.STEP, into_secret.STEP, function.STEP, bus.STEP, documents.STEP):
         namesake = run_of(RUN, fakes)
         namesake.id = "1111111111"
         namesake.made.run_id = "1111111111"
@@ -262,6 +268,10 @@ def test_what_was_there_before_is_not_touched(fakes):
     assert left == [] and everything(fakes) == before
     refused = [name for name, found in seen.items() if "did not make it" in found.words]
     assert len(refused) > 10 and all(seen[name].verdict == NOT_ASKED for name in refused)
+    # Nor if somebody asks to clean up after a run of this id.
+    run = run_of(RUN, fakes)
+    run.made.things = [thing for step in command.STEPS for thing in step.makes]
+    assert run.made.clean() == [] and everything(fakes) == before
 
 
 def test_what_cannot_be_deleted_is_named_and_deleted_later(fakes):

@@ -38,7 +38,7 @@ fn key(key: &Key) -> String {
     format!("{} {} {created}", key.access_key_id, key.status.as_str())
 }
 
-/// The SHA-256 of what [`write`] writes, in hexadecimal.
+/// The SHA-256 of what [`write()`] writes, in hexadecimal.
 pub(crate) fn hash(findings: &[Finding]) -> io::Result<String> {
     let mut hash = Hash(Sha256::new());
     write(findings, &mut hash)?;

@@ -65,14 +65,14 @@ fn section(key: &KeyHistory) -> Markup {
 
 fn table(callers: &[Caller]) -> Markup {
     html! {
-        table {
+        table.callers {
             thead { tr { (heads(&["Address", "Class", "Agent", "Services", "Regions", "First", "Last", "Events", "Errors"])) } }
             tbody {
                 @for caller in callers {
                     tr {
                         th scope="row" { span.id { bdi { (Theirs(&caller.source_ip)) } } }
                         td { (caller.address_class) }
-                        td { (caller.agent_class) br; span.faint { bdi { (Theirs(&caller.user_agent)) } } }
+                        td.agent { (caller.agent_class) br; span.faint { bdi { (Theirs(&caller.user_agent)) } } }
                         td { (Theirs(&some(caller.services.iter()))) }
                         td { (Theirs(&some(caller.regions.iter()))) }
                         td.whole { (caller.first.date_naive()) }

@@ -40,6 +40,9 @@ pub const PURPOSES: [(&str, &str); 30] = [
     ("ssm:GetServiceSetting", "the doctor"),
     ("iam:GetAccountSummary", "`scan`, `evidence` and the doctor: whether the root user has access keys"),
     ("iam:ListServiceSpecificCredentials", "`scan`, `evidence` and the doctor: service-specific credentials"),
-    ("cloudtrail:LookupEvents", "[`where`](cli/README.md#where), `plan --where` and the doctor: who uses a key"),
+    (
+        "cloudtrail:LookupEvents",
+        "[`where`](cli/README.md#where), `plan --where` and the doctor: who uses a key; `evidence`: who set an exemption",
+    ),
     ("account:ListRegions", "the same: the Regions in which somebody may have used it"),
 ];

@@ -12,7 +12,7 @@ use deployment::{function_arn, organize};
 use local_aws::{FaultKind, KeyStatus, World};
 use policy::exemption::{EXEMPT_KEY, EXEMPT_OWNER, EXEMPT_REASON, EXEMPT_UNTIL};
 use serde_json::{Value, json};
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 use tokio::process::Command;
 
 pub(crate) const EXCLUDED: &str = "200000000001";
@@ -245,6 +245,66 @@ async fn the_parameters_are_compared_with_the_rules_in_each_account() {
     cli.deployment.fault(Some("DescribeConfigRules"), None, FaultKind::AccessDenied);
     let (_, page, _) = cli.evidence(&arguments).await;
     assert!(page.contains("in 0 of 3 accounts. Unknown in 3 accounts"), "{page}");
+}
+
+#[tokio::test]
+async fn who_set_an_exemption_is_said_as_far_as_cloudtrail_knows() {
+    let cli = organization().await;
+    let until = day(100);
+    {
+        let mut world = cli.deployment.aws.world();
+        let member = world.account(MEMBER);
+        for name in ["known", "changed", "young", "denied"] {
+            user(member, name, 200, &[]);
+        }
+        // Nobody called for it, as far as CloudTrail knows.
+        user(member, "old", 200, &[(EXEMPT_UNTIL, &until), (EXEMPT_OWNER, "web")]);
+    }
+    for name in ["known", "changed", "young", "denied"] {
+        let exempt = ["exempt", name, "--until", &until, "--owner", "web", "--account", MEMBER];
+        let (status, out, error) = cli.run(&[&exempt[..], &["--role-name", EVALUATION_ROLE]].concat()).await;
+        assert_eq!(status, Some(0), "{out}{error}");
+    }
+    {
+        let mut world = cli.deployment.aws.world();
+        let member = world.account(MEMBER);
+        // Its last call is not there yet.
+        member.tag_user("changed", EXEMPT_UNTIL, &day(50));
+        // Another user of the same name, who had the tags from the beginning.
+        assert!(member.delete_user("young"));
+        member.create_user("young", midnight() - days(1));
+        member.tag_user("young", EXEMPT_UNTIL, &until);
+        for event in member.trail_mut() {
+            match event.request["userName"].as_str() {
+                Some("young") => event.at = midnight() - days(2),
+                Some("denied") => event.error = Some("AccessDenied".to_owned()),
+                _ => {}
+            }
+        }
+    }
+    let set_by = async || {
+        let (_, out, _) = cli.evidence(&["--account", MEMBER, "--format", "json"]).await;
+        let json: Value = serde_json::from_str(&out).unwrap();
+        let of = |user: &Value| (user["userName"].as_str().unwrap().to_owned(), user["setBy"].clone());
+        json["exemptions"].as_array().unwrap().iter().map(of).collect::<BTreeMap<_, _>>()
+    };
+    let found = set_by().await;
+    assert_eq!(found.len(), 5);
+    let known: Vec<_> = found.iter().filter(|(_, by)| !by.is_null()).map(|(name, _)| name.as_str()).collect();
+    assert_eq!(known, ["known"]);
+    let by = &found["known"];
+    assert!(by["arn"].as_str().unwrap().contains(&format!(":assumed-role/{EVALUATION_ROLE}/")), "{by}");
+    let (_, page, _) = cli.evidence(&["--account", MEMBER]).await;
+    assert_eq!(page.matches("who set it is not known to CloudTrail").count(), 4, "{page}");
+    // A record that nobody understands may be a later call.
+    for event in cli.deployment.aws.world().account(MEMBER).trail_mut() {
+        if event.request["userName"] == "changed" {
+            event.request = Value::Null;
+        }
+    }
+    assert!(set_by().await.values().all(Value::is_null));
+    cli.deployment.fault(Some("LookupEvents"), None, FaultKind::AccessDenied);
+    assert!(set_by().await.values().all(Value::is_null));
 }
 
 #[tokio::test]

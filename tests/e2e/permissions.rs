@@ -12,6 +12,7 @@ use crate::{
 use access_key_rotation::coverage::check::check;
 use deployment::function_arn;
 use local_aws::{REGION, events};
+use policy::exemption::EXEMPT_OWNER;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -102,15 +103,20 @@ async fn the_doctor_uses_what_the_role_has_with_a_command_line_and_nothing_else(
 }
 
 #[tokio::test]
-async fn where_needs_nothing_that_the_role_has_not_with_a_command_line() {
+async fn where_and_evidence_need_nothing_that_the_role_has_not_with_a_command_line() {
     let cli = Cli::start().await;
     let key = {
         let mut world = cli.deployment.aws.world();
         let account = world.account(MEMBER);
         let key = user_with_key(account, "mailer", 400);
         account.use_key(&key, midnight() - days(1), REGION, "s3");
+        // Then somebody may ask who set it.
+        account.tag_user("mailer", EXEMPT_OWNER, "web");
         key
     };
+    let (status, out, error) = cli.run(&["evidence", "--account", MEMBER, "--format", "json"]).await;
+    assert_eq!((status, error.as_str()), (Some(3), ""), "{out}");
+    assert_eq!(cli.deployment.calls_of("LookupEvents"), 1);
     for which in [&[][..], &[key.as_str()], &["--user", "mailer"]] {
         let (status, out, error) = cli.run(&[&["where"], which, &["--account", MEMBER]].concat()).await;
         assert_eq!((status, error.as_str()), (Some(0), ""), "{out}");

@@ -25,6 +25,7 @@ mod callers {
     pub(crate) mod regions;
     pub(crate) mod replacement;
     pub(crate) mod rows;
+    pub(crate) mod tagging;
 }
 
 /// One file for each command.

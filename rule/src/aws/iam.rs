@@ -73,6 +73,8 @@ pub struct Tagged {
     pub name: String,
     /// `AIDA…`
     pub id: String,
+    /// `CreateDate`
+    pub created: Option<DateTime<Utc>>,
     /// All tags.
     pub tags: Tags,
 }
@@ -107,7 +109,8 @@ pub async fn list_tagged_users(account: &Account<'_>) -> Result<TaggedListing, C
             };
             let tags = user.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect();
             // A user who is renamed during the listing may appear twice. The later name is the one to use.
-            users.insert(id.clone(), Tagged { name, id, tags });
+            let created = user.create_date.and_then(|date| time(&date));
+            users.insert(id.clone(), Tagged { name, id, created, tags });
         }
     }
     Ok(TaggedListing { users: users.into_values().collect(), pages: Some(pages) })

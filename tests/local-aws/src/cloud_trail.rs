@@ -1,5 +1,5 @@
-//! CloudTrail, version 2013-11-01: LookupEvents, on the events of access keys: each call of CreateAccessKey, UpdateAccessKey and
-//! DeleteAccessKey, each status that a test gives a key, and the calls with a key that a test adds. IAM's events are in
+//! CloudTrail, version 2013-11-01: LookupEvents, on the events of access keys and tags: each call of CreateAccessKey, UpdateAccessKey,
+//! DeleteAccessKey and TagUser, each status that a test gives a key, and the calls with a key that a test adds. IAM's events are in
 //! [`IAM_REGION`] only.
 
 mod key_uses;
@@ -165,7 +165,7 @@ impl Account {
     }
 }
 
-/// Keeps a call of IAM as an event, if it is about access keys and writes.
+/// Keeps a call of IAM as an event, if it is about access keys or a user's tags, and writes.
 pub(crate) fn record(
     account: &mut Account,
     scope: &Scope,
@@ -173,12 +173,17 @@ pub(crate) fn record(
     (action, input): (&str, &Input),
     error: Option<&AwsError>,
 ) {
-    if scope.service != Service::Iam || !["CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey"].contains(&action) {
+    let kept = ["CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey", "TagUser"];
+    if scope.service != Service::Iam || !kept.contains(&action) {
         return;
     }
     let names = [("UserName", "userName"), ("AccessKeyId", "accessKeyId"), ("Status", "status")];
-    let request: Map<_, _> =
+    let mut request: Map<_, _> =
         names.iter().filter_map(|(from, to)| Some(((*to).to_owned(), input.get(from)?.into()))).collect();
+    if let (Input::Query(params), "TagUser") = (input, action) {
+        let tags = params.tags().into_iter().map(|(key, value)| json!({ "key": key, "value": value }));
+        request.insert("tags".to_owned(), tags.collect());
+    }
     let created = || {
         let user = account.user(input.get("UserName")?)?;
         let key = user.keys.last()?;

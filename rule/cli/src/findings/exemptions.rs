@@ -34,9 +34,22 @@ pub(crate) struct Exempted {
     pub(crate) valid: bool,
     /// `valid`, or the rule's reason why it is not.
     pub(crate) state: String,
+    /// Who set it; `None` if CloudTrail does not say so, or was not asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) set_by: Option<SetBy>,
     /// The last day of a valid exemption, in UTC.
     #[serde(skip)]
     pub(crate) ends: Option<NaiveDate>,
+    /// When the user was created.
+    #[serde(skip)]
+    pub(crate) created: Option<DateTime<Utc>>,
+}
+
+/// The last call that gave an exemption its last day.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct SetBy {
+    pub(crate) arn: String,
+    pub(crate) at: DateTime<Utc>,
 }
 
 /// Reads the tags of all users of the account. Returns those with exemption tags, in no particular order, and what is missing.
@@ -62,9 +75,9 @@ async fn read_tags(account: &Account<'_>) -> (Vec<Tagged>, Vec<String>) {
     let mut tags = stream::iter(listing.users)
         .map(|user| async move { (tags_of(account, &user).await, user) })
         .buffer_unordered(READS_AT_A_TIME);
-    while let Some((tags, User { name, id, .. })) = tags.next().await {
+    while let Some((tags, User { name, id, created, .. })) = tags.next().await {
         match tags {
-            Ok(tags) => tagged.push(Tagged { name, id, tags }),
+            Ok(tags) => tagged.push(Tagged { name, id, created: Some(created), tags }),
             Err(why) => unread.push(format!("{name} ({why})")),
         }
     }
@@ -127,7 +140,7 @@ async fn tags_of(account: &Account<'_>, user: &User) -> anyhow::Result<Tags> {
 impl Exempted {
     /// `None` if the user has no exemption tag in any spelling.
     pub(crate) fn read(account: &str, user: Tagged, (today, most): (NaiveDate, u16)) -> Option<Exempted> {
-        let Tagged { name: user_name, id: user_id, tags } = user;
+        let Tagged { name: user_name, id: user_id, created, tags } = user;
         if !tags.keys().any(|name| is_exemption_tag(name)) {
             return None;
         }
@@ -152,7 +165,9 @@ impl Exempted {
             key: value(EXEMPT_KEY),
             valid: ends.is_some(),
             state,
+            set_by: None,
             ends,
+            created,
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     args::{connection::Session, function::function_arn, scope::Scope, targets::Resolved},
+    callers::tagging::add_setters,
     findings::{
         comparison::Earlier,
         exemptions::read_exemptions,
@@ -122,6 +123,7 @@ async fn scan_account(
         }
         let (read, unread) = read_exemptions(&account, &scope.rule.parameters, session.now).await;
         exemptions = read;
+        add_setters(&account, &session.home.partition, &mut exemptions, session.now).await;
         errors.extend(unread);
     }
     let error = (!errors.is_empty()).then(|| errors.join(" "));

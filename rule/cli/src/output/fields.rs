@@ -569,6 +569,20 @@ pub(crate) const OBJECTS: &[Object] = &[
     },
     Object {
         output: "evidence --format json",
+        within: "exemptions",
+        fields: &[(
+            "setBy",
+            "object, optional",
+            "the last call of `TagUser` with this last day; left out if CloudTrail does not have it or was not read",
+        )],
+    },
+    Object {
+        output: "evidence --format json",
+        within: "setBy",
+        fields: &[("arn", "text", "the ARN of the caller"), ("at", "time", "when")],
+    },
+    Object {
+        output: "evidence --format json",
         within: "accounts",
         fields: &[
             (

@@ -2,7 +2,10 @@
 
 use super::parts::{Theirs, grouped, heads, known, number, scrolling};
 use crate::{
-    findings::{exemptions::Exempted, finding::AccountSummary},
+    findings::{
+        exemptions::{Exempted, SetBy},
+        finding::AccountSummary,
+    },
     output::evidence::{
         Evidence,
         controls::{CONTROLS, LIMIT},
@@ -150,7 +153,9 @@ pub(super) fn exemptions(evidence: &Evidence) -> Markup {
             h2 #exemptions { "Exemptions" }
             p {
                 "Users with exemption tags: " (known(result.exemptions.len(), complete))
-                ". Those that end soon come first, and void ones last. An exemption without an access key covers all keys of its user."
+                ". Those that end soon come first, and void ones last. An exemption without an access key covers all keys of its user. \
+                 Who set it made the last call of TagUser with this last day, which is not known to CloudTrail if it is older than 90 \
+                 days, or was not read."
             }
             @if !result.exemptions.is_empty() {
                 details open {
@@ -174,7 +179,14 @@ fn exemption(user: &Exempted, soon: NaiveDate) -> Markup {
             }
             td { (value(&user.owner)) }
             td.id { (value(&user.key)) }
-            td { @if user.valid { "valid" } @else { span.mark.alert { "void" } " " bdi { (Theirs(&user.state)) } } }
+            td.why {
+                @if user.valid { "valid" } @else { span.mark.alert { "void" } " " bdi { (Theirs(&user.state)) } }
+                "; "
+                @match &user.set_by {
+                    Some(SetBy { arn, at }) => { "set on " (at.format("%Y-%m-%d")) " by " span.id { (Theirs(arn)) } },
+                    None => "who set it is not known to CloudTrail",
+                }
+            }
             td { (value(&user.reason)) }
         }
     }

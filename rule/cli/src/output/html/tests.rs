@@ -3,7 +3,7 @@ use crate::{
     args::targets::LeftOut,
     findings::{
         comparison::{Comparison, Violation},
-        exemptions::Exempted,
+        exemptions::{Exempted, SetBy},
         finding::{Covered, Finding, Key, Since, Used, compliant},
         other_credentials::{OtherCredentials, ServiceSpecificCredential},
         scan_result::AccountScan,
@@ -178,7 +178,9 @@ fn untrusted_text_in_an_auditors_document_never_becomes_markup() {
         key: Some(h()),
         valid: false,
         state: h(),
+        set_by: Some(SetBy { arn: h(), at: Terms::by_default().scanned_at }),
         ends: None,
+        created: None,
     });
     result.left_out.push(LeftOut { account: h(), name: Some(h()), why: "excluded" });
     let evidence = Evidence {
@@ -195,8 +197,8 @@ fn untrusted_text_in_an_auditors_document_never_becomes_markup() {
     write(&evidence.result, Some(&evidence), &mut page).unwrap();
     let page = String::from_utf8(page).unwrap();
     assert!(!page.contains("alert(1)</") && !page.contains('\u{202e}'), "{page}");
-    // Seven in the exemption, two of the account that is left out, reader, Region, parameter.
-    assert_eq!(page.matches("&lt;script&gt;alert(1)&lt;/script&gt;\u{fffd}").count(), 7 + 2 + 3, "{page}");
+    // Eight in the exemption, two of the account that is left out, reader, Region, parameter.
+    assert_eq!(page.matches("&lt;script&gt;alert(1)&lt;/script&gt;\u{fffd}").count(), 8 + 2 + 3, "{page}");
 }
 
 #[test]

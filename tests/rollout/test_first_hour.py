@@ -5,10 +5,13 @@ import os
 import re
 import signal
 import sys
+import time
+from datetime import datetime
 
 import boto3
 import moto.iam.models
 import pytest
+from botocore.config import Config
 from moto import mock_aws
 
 import bus
@@ -23,6 +26,7 @@ import pack
 import reads
 import records
 import users
+from fake_iam import MODULES
 from first_hour import MANAGEMENT, ORGANIZATION, REGION, TOKEN, Fakes, everything, run_of, session_of
 from pages import MANUAL, ROOT
 from questions import AS_SAID, DIFFERS, NOT_ASKED, SKIPPED
@@ -51,6 +55,11 @@ def fakes(monkeypatch):
     for name, value in dict(AWS_DEFAULT_REGION=REGION, AWS_ACCESS_KEY_ID="x", AWS_SECRET_ACCESS_KEY="x").items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    # Tests of the runbooks leave stand-ins in their modules.
+    for module in MODULES:
+        for name, real in dict(boto3=boto3, time=time, datetime=datetime, Config=Config).items():
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, real)
     # The runbook's pauses are for AWS.
     monkeypatch.setattr(common, "PAUSE_SECONDS", 0)
     monkeypatch.setattr(records, "WRITE_SECONDS", 0)

@@ -105,6 +105,11 @@ pub enum Failure {
 }
 
 impl CallError {
+    /// For an answer that AWS does not give, with what is wrong about it.
+    pub fn unexpected(action: &'static str, what: &str) -> CallError {
+        CallError { action, kind: Failure::Other, code: format!("unexpected answer ({what})") }
+    }
+
     /// Whether AWS answered: its codes are words, the descriptions of other failures are not.
     pub fn is_answer(&self) -> bool {
         !self.code.contains(' ')
@@ -314,8 +319,7 @@ impl Pages {
     }
 
     fn without_end(&self) -> CallError {
-        let code = "unexpected answer (the listing has no end)".to_owned();
-        CallError { action: self.action, kind: Failure::Other, code }
+        CallError::unexpected(self.action, "the listing has no end")
     }
 }
 

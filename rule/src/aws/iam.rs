@@ -2,7 +2,7 @@
 
 use super::{
     account::Account,
-    client::{CallError, Failure, Pages},
+    client::{CallError, Pages},
 };
 use aws_sdk_iam::{
     primitives::DateTime as AwsDateTime,
@@ -105,7 +105,7 @@ pub async fn list_tagged_users(account: &Account<'_>) -> Result<TaggedListing, C
         pages += 1;
         for user in page.user_detail_list.unwrap_or_default() {
             let (Some(name), Some(id)) = (user.user_name, user.user_id) else {
-                return Err(not_understood(ACTION, "a user without a name or an id"));
+                return Err(CallError::unexpected(ACTION, "a user without a name or an id"));
             };
             let tags = user.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect();
             // A user who is renamed during the listing may appear twice. The later name is the one to use.
@@ -126,14 +126,14 @@ pub async fn list_access_keys(account: &Account<'_>, user_name: &str) -> Result<
         pages.turn_if(page.is_truncated, page.marker)?;
         for key in page.access_key_metadata {
             let (Some(id), Some(created)) = (key.access_key_id, key.create_date.and_then(|date| time(&date))) else {
-                return Err(not_understood(LIST_ACCESS_KEYS, "an access key without an id or a date"));
+                return Err(CallError::unexpected(LIST_ACCESS_KEYS, "an access key without an id or a date"));
             };
             let status = match key.status {
                 Some(StatusType::Active) => KeyStatus::Active,
                 Some(StatusType::Inactive) => KeyStatus::Inactive,
                 Some(StatusType::Expired) => KeyStatus::Expired,
                 // A key in this status may be usable, so it is not ignored.
-                _ => return Err(not_understood(LIST_ACCESS_KEYS, "an access key in an unknown status")),
+                _ => return Err(CallError::unexpected(LIST_ACCESS_KEYS, "an access key in an unknown status")),
             };
             keys.push(AccessKey { id, status, created, last_used: None });
         }
@@ -145,7 +145,7 @@ pub async fn list_access_keys(account: &Account<'_>, user_name: &str) -> Result<
 pub async fn get_user(account: &Account<'_>, user_name: &str) -> Result<(User, Tags), CallError> {
     let request = account.iam.get_user().user_name(user_name);
     let answer = account.calls.call(GET_USER, account.ends.reads, || request.clone().send()).await?;
-    let mut found = answer.user.ok_or_else(|| not_understood(GET_USER, "no user"))?;
+    let mut found = answer.user.ok_or_else(|| CallError::unexpected(GET_USER, "no user"))?;
     let tags = found.tags.take().unwrap_or_default();
     Ok((user(found, GET_USER)?, tags.into_iter().map(|tag| (tag.key, tag.value)).collect()))
 }
@@ -154,10 +154,13 @@ pub async fn get_user(account: &Account<'_>, user_name: &str) -> Result<(User, T
 pub async fn last_used(account: &Account<'_>, key_id: &str, until: Instant) -> Result<LastUsed, CallError> {
     let request = account.iam.get_access_key_last_used().access_key_id(key_id);
     let answer = account.calls.call(GET_ACCESS_KEY_LAST_USED, until, || request.clone().send()).await?;
-    let used = answer.access_key_last_used.ok_or_else(|| not_understood(GET_ACCESS_KEY_LAST_USED, "no last use"))?;
+    let used =
+        answer.access_key_last_used.ok_or_else(|| CallError::unexpected(GET_ACCESS_KEY_LAST_USED, "no last use"))?;
     let at = match used.last_used_date {
         None => None,
-        Some(date) => Some(time(&date).ok_or_else(|| not_understood(GET_ACCESS_KEY_LAST_USED, "a date out of range"))?),
+        Some(date) => {
+            Some(time(&date).ok_or_else(|| CallError::unexpected(GET_ACCESS_KEY_LAST_USED, "a date out of range"))?)
+        }
     };
     Ok(LastUsed { at, region: used.region, service: used.service_name })
 }
@@ -165,14 +168,10 @@ pub async fn last_used(account: &Account<'_>, key_id: &str, until: Instant) -> R
 fn user(user: aws_sdk_iam::types::User, action: &'static str) -> Result<User, CallError> {
     match time(&user.create_date) {
         Some(created) => Ok(User { name: user.user_name, id: user.user_id, arn: user.arn, created }),
-        None => Err(not_understood(action, "a date out of range")),
+        None => Err(CallError::unexpected(action, "a date out of range")),
     }
 }
 
 fn time(date: &AwsDateTime) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(date.secs(), date.subsec_nanos())
-}
-
-pub(super) fn not_understood(action: &'static str, what: &str) -> CallError {
-    CallError { action, kind: Failure::Other, code: format!("unexpected answer ({what})") }
 }

@@ -1,6 +1,6 @@
 //! The accounts of the organization, from AWS Organizations.
 
-use super::client::{CallError, Calls, Failure, Pages, WholeAnswers};
+use super::client::{CallError, Calls, Pages, WholeAnswers};
 use aws_config::SdkConfig;
 use aws_sdk_organizations::types::{Account, AccountState, AccountStatus};
 use std::collections::BTreeMap;
@@ -56,7 +56,7 @@ pub async fn list_accounts(
 }
 
 fn unexpected(what: String) -> CallError {
-    CallError { action: LIST_ACCOUNTS, kind: Failure::Other, code: format!("unexpected answer ({what})") }
+    CallError::unexpected(LIST_ACCOUNTS, &what)
 }
 
 /// `State` replaces `Status`, which AWS has retired and which counts only where there is no `State`.

@@ -6,7 +6,6 @@
 use super::{
     account::Account,
     client::{CallError, Failure, Pages},
-    iam::not_understood,
 };
 use aws_sdk_iam::types::{EntityType, PolicyUsageType};
 use futures_util::future::join_all;
@@ -96,7 +95,9 @@ async fn list_users_of(
                 for user in page.policy_users.unwrap_or_default() {
                     match user.user_id {
                         Some(id) => ids.push(id),
-                        None => return Err((ids, not_understood(LIST_ENTITIES_FOR_POLICY, "a user without an id"))),
+                        None => {
+                            return Err((ids, CallError::unexpected(LIST_ENTITIES_FOR_POLICY, "a user without an id")));
+                        }
                     }
                 }
                 if let Err(error) = pages.turn_if(page.is_truncated, page.marker) {

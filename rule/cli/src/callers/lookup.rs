@@ -2,7 +2,7 @@
 
 use access_key_rotation::aws::{
     account::Account,
-    client::{CallError, Calls, Failure, Pages},
+    client::{CallError, Calls, Pages},
 };
 use aws_sdk_cloudtrail::{
     Client,
@@ -112,13 +112,9 @@ impl Trail {
         most: usize,
         mut see: impl FnMut(Event),
     ) -> Result<Extent, CallError> {
-        let not_understood = |what: &str| CallError {
-            action: LOOKUP_EVENTS,
-            kind: Failure::Other,
-            code: format!("unexpected answer ({what})"),
-        };
+        let unexpected = |what| CallError::unexpected(LOOKUP_EVENTS, what);
         let attribute = LookupAttribute::builder().attribute_key(key).attribute_value(value).build();
-        let attribute = attribute.map_err(|_| not_understood("no attribute"))?;
+        let attribute = attribute.map_err(|_| unexpected("no attribute"))?;
         let aws_time = |time: DateTime<Utc>| AwsDateTime::from_secs(time.timestamp());
         let mut left = most;
         let mut pages = Pages::of(LOOKUP_EVENTS);
@@ -133,7 +129,7 @@ impl Trail {
                 .set_next_token(pages.next());
             let page = self.calls.call(LOOKUP_EVENTS, self.until, || request.clone().send()).await?;
             // AWS sends an empty list. The SDK also takes an empty answer for one without a list.
-            let events = page.events.ok_or_else(|| not_understood("no list of events"))?;
+            let events = page.events.ok_or_else(|| unexpected("no list of events"))?;
             pages.turn(page.next_token)?;
             let is_cut = events.len() > left;
             for event in events.into_iter().take(left) {

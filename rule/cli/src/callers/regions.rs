@@ -2,7 +2,7 @@
 
 use access_key_rotation::aws::{
     account::Account,
-    client::{CallError, Failure, Pages},
+    client::{CallError, Pages},
 };
 use aws_sdk_account::{Client, types::RegionOptStatus};
 use std::collections::BTreeSet;
@@ -15,11 +15,7 @@ pub(crate) const LIST_REGIONS: &str = "account:ListRegions";
 /// If they are not all known.
 pub(crate) async fn enabled(account: &Account<'_>) -> Result<BTreeSet<String>, CallError> {
     let client = Client::new(&account.settings);
-    let not_understood = |what: &str| CallError {
-        action: LIST_REGIONS,
-        kind: Failure::Other,
-        code: format!("unexpected answer ({what})"),
-    };
+    let unexpected = |what| CallError::unexpected(LIST_REGIONS, what);
     let mut regions = BTreeSet::new();
     let mut pages = Pages::of(LIST_REGIONS);
     while pages.more() {
@@ -29,13 +25,13 @@ pub(crate) async fn enabled(account: &Account<'_>) -> Result<BTreeSet<String>, C
             .region_opt_status_contains(RegionOptStatus::EnabledByDefault)
             .set_next_token(pages.next());
         let page = account.calls.call(LIST_REGIONS, account.ends.reads, || request.clone().send()).await?;
-        let listed = page.regions.ok_or_else(|| not_understood("no list of Regions"))?;
+        let listed = page.regions.ok_or_else(|| unexpected("no list of Regions"))?;
         pages.turn(page.next_token)?;
         for region in listed {
-            regions.insert(region.region_name.ok_or_else(|| not_understood("a Region without a name"))?);
+            regions.insert(region.region_name.ok_or_else(|| unexpected("a Region without a name"))?);
         }
     }
-    if regions.is_empty() { Err(not_understood("no Region")) } else { Ok(regions) }
+    if regions.is_empty() { Err(unexpected("no Region")) } else { Ok(regions) }
 }
 
 /// The Region of a partition in which CloudTrail has the events of IAM (botocore's `endpoints.json`: the Region of IAM's endpoint).

@@ -4,7 +4,7 @@
 use crate::findings::other_credentials::{OtherCredentials, ServiceSpecificCredential};
 use access_key_rotation::aws::{
     account::Account,
-    client::{CallError, Failure, Pages},
+    client::{CallError, Pages},
 };
 use aws_sdk_iam::types::{ServiceSpecificCredentialMetadata, StatusType, SummaryKeyType};
 use chrono::{DateTime, Utc};
@@ -62,7 +62,7 @@ pub(crate) async fn root_access_keys(account: &Account<'_>) -> Result<u32, CallE
     let answer = account.calls.call(GET_ACCOUNT_SUMMARY, account.ends.reads, || request.clone().send()).await?;
     let present = answer.summary_map.and_then(|map| map.get(&SummaryKeyType::AccountAccessKeysPresent).copied());
     let present = present.and_then(|number| u32::try_from(number).ok());
-    present.ok_or_else(|| not_understood(GET_ACCOUNT_SUMMARY, "no AccountAccessKeysPresent"))
+    present.ok_or_else(|| CallError::unexpected(GET_ACCOUNT_SUMMARY, "no AccountAccessKeysPresent"))
 }
 
 /// The service-specific credentials of all users. The API reference says that IAM lists those of every service unless a request names
@@ -109,7 +109,7 @@ async fn listed(
         let page = account.calls.call(action, account.ends.reads, || request.clone().send()).await?;
         pages.turn_if(page.is_truncated, page.marker)?;
         // Without a list, even an empty one, it is no answer of IAM.
-        let found = page.service_specific_credentials.ok_or_else(|| not_understood(action, "no list"))?;
+        let found = page.service_specific_credentials.ok_or_else(|| CallError::unexpected(action, "no list"))?;
         for metadata in found {
             credentials.push(ServiceSpecificCredential::new(metadata, now)?);
         }
@@ -123,7 +123,7 @@ impl ServiceSpecificCredential {
         found: ServiceSpecificCredentialMetadata,
         now: DateTime<Utc>,
     ) -> Result<ServiceSpecificCredential, CallError> {
-        let fail = |what| Err(not_understood(LIST_SERVICE_SPECIFIC_CREDENTIALS, what));
+        let fail = |what| Err(CallError::unexpected(LIST_SERVICE_SPECIFIC_CREDENTIALS, what));
         let time =
             |date: &aws_sdk_iam::primitives::DateTime| DateTime::from_timestamp(date.secs(), date.subsec_nanos());
         let status = match found.status {
@@ -155,8 +155,4 @@ impl ServiceSpecificCredential {
             expiration_date,
         })
     }
-}
-
-fn not_understood(action: &'static str, what: &str) -> CallError {
-    CallError { action, kind: Failure::Other, code: format!("unexpected answer ({what})") }
 }

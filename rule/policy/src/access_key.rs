@@ -47,9 +47,13 @@ impl AccessKey {
 
     /// Whether the key was used within so many days. `None` if its last use is not known.
     pub fn is_in_use(&self, within_days: u16, now: DateTime<Utc>) -> Option<bool> {
-        let since = now - TimeDelta::days(within_days.into());
-        self.last_used.as_ref().map(|used| used.at.is_some_and(|at| at >= since))
+        self.last_used.as_ref().map(|used| was_used_within(used.at, within_days, now))
     }
+}
+
+/// Whether a key that was last used then, if ever, counts as used within so many days.
+pub fn was_used_within(last_used: Option<DateTime<Utc>>, days: u16, now: DateTime<Utc>) -> bool {
+    last_used.is_some_and(|at| at >= now - TimeDelta::days(days.into()))
 }
 
 /// The description of a user's access key, if it has one. IAM's console keeps it as a tag of the user whose key is the access key id

@@ -11,7 +11,7 @@ use access_key_rotation::aws::{
     iam::{GET_ACCESS_KEY_LAST_USED, last_used, list_access_keys},
 };
 use anyhow::bail;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use policy::access_key::{KeyState, KeyStatus};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -52,10 +52,9 @@ pub(crate) fn stale_keys_in_use<'a>(
     quiet_days: u16,
     now: DateTime<Utc>,
 ) -> Vec<Wanted> {
-    let since = now - TimeDelta::days(quiet_days.into());
     let is_wanted = |key: &&Key| {
         let is_stale = matches!(key.state, KeyState::Violation | KeyState::Exempt) && key.status == KeyStatus::Active;
-        is_stale && key.last_used.as_ref().is_none_or(|used| used.date.is_some_and(|date| date >= since))
+        is_stale && key.is_in_use(quiet_days, now) != Some(false)
     };
     let keys = findings.flat_map(|finding| finding.access_keys.iter().filter(is_wanted).map(move |key| (finding, key)));
     let wanted = keys.map(|(finding, key)| Wanted {

@@ -7,7 +7,7 @@ use crate::{
 use access_key_rotation::coverage::account::{Coverage, State, several_rules};
 use chrono::{DateTime, NaiveDate, Utc};
 use policy::{
-    access_key::{AccessKey, KeyState, KeyStatus, LastUsed},
+    access_key::{AccessKey, KeyState, KeyStatus, LastUsed, was_used_within},
     assessment::{AssessedKey, Assessment},
     exemption::Exemption,
     parameters::Parameters,
@@ -301,6 +301,11 @@ impl Finding {
 }
 
 impl Key {
+    /// Whether the key was used within so many days; `None` if its last use is not known.
+    pub(crate) fn is_in_use(&self, within_days: u16, now: DateTime<Utc>) -> Option<bool> {
+        self.last_used.as_ref().map(|used| was_used_within(used.date, within_days, now))
+    }
+
     fn assessed(key: AssessedKey, exemption: &Exemption, now: DateTime<Utc>) -> Key {
         let AssessedKey { key, state, description, .. } = key;
         let exempt_until = match exemption {

@@ -5,7 +5,6 @@ use crate::findings::{
     finding::{Finding, Key, Terms},
     scan_result::ScanResult,
 };
-use chrono::TimeDelta;
 
 /// Keys in violation, by what is known of their use.
 #[derive(Default)]
@@ -45,15 +44,14 @@ fn share(part: usize, whole: usize) -> String {
 }
 
 fn keys(violations: &[&Finding], terms: &Terms) -> String {
-    let quiet = TimeDelta::days(terms.quiet_days.into());
     let mut keys = Keys::default();
     let is_stale = |finding: &Finding, key: &Key| finding.violations.contains(&key.access_key_id);
     let stale = violations.iter().flat_map(|finding| finding.access_keys.iter().filter(|key| is_stale(finding, key)));
     for key in stale {
-        match key.last_used.as_ref().map(|used| used.date) {
+        match key.is_in_use(terms.quiet_days, terms.scanned_at) {
             None => keys.unknown += 1,
-            Some(date) if date.is_some_and(|date| terms.scanned_at - date <= quiet) => keys.in_use += 1,
-            Some(_) => keys.idle += 1,
+            Some(true) => keys.in_use += 1,
+            Some(false) => keys.idle += 1,
         }
         keys.oldest = keys.oldest.max(key.age_days);
     }
@@ -80,6 +78,7 @@ mod tests {
         finding::{Used, compliant},
         scan_result::AccountScan,
     };
+    use chrono::TimeDelta;
     use policy::{
         access_key::{KeyState, KeyStatus},
         verdict::Compliance,

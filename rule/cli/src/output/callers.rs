@@ -47,7 +47,7 @@ pub(crate) fn some<'a>(names: impl ExactSizeIterator<Item = &'a String>) -> Stri
 }
 
 /// The class of the agent; if it is unknown, with what it calls itself.
-pub(crate) fn agent(caller: &Caller, most: usize) -> String {
+fn agent(caller: &Caller, most: usize) -> String {
     if caller.agent_class != "unknown" {
         return caller.agent_class.to_owned();
     }
@@ -62,6 +62,30 @@ pub(crate) fn errors(caller: &Caller) -> String {
         0 => "-".to_owned(),
         errors => format!("{errors} ({} %)", (errors * 100).div_ceil(caller.events.max(1))),
     }
+}
+
+/// The heads of a table of callers.
+pub(crate) const HEADS: [&str; 9] =
+    ["Address", "Class", "Agent", "Services", "Regions", "First", "Last", "Events", "Errors"];
+
+/// A caller under these heads: untrusted text, with at most so much of an agent whose class is unknown.
+fn cells(caller: &Caller, most: usize) -> [String; 9] {
+    [
+        caller.source_ip.clone(),
+        caller.address_class.to_owned(),
+        agent(caller, most),
+        some(caller.services.iter()),
+        some(caller.regions.iter()),
+        caller.first.date_naive().to_string(),
+        caller.last.date_naive().to_string(),
+        caller.events.to_string(),
+        errors(caller),
+    ]
+}
+
+/// Who created the key, after its last use: untrusted text.
+fn creator(key: &KeyHistory) -> String {
+    key.created_by.as_ref().map(|creator| format!(", created by {creator}")).unwrap_or_default()
 }
 
 /// What the rows do not say, a sentence each: untrusted text.

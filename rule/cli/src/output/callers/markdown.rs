@@ -1,6 +1,6 @@
 //! Who uses keys, in Markdown.
 
-use super::{advice, agent, errors, last_use_as_sentence, remarks, some, user};
+use super::{HEADS, advice, cells, creator, last_use_as_sentence, remarks, user};
 use crate::{callers::key_history::Histories, output::markdown::escape};
 use std::io::{self, Write};
 
@@ -33,27 +33,11 @@ fn contents(histories: &Histories, heading: &str, out: &mut dyn Write) -> io::Re
             escape(user(key)),
             escape(&key.account_id)
         )?;
-        let creator = key.created_by.as_ref().map(|creator| format!(", created by {creator}")).unwrap_or_default();
-        writeln!(out, "{}\n", escape(&format!("{}{creator}", last_use_as_sentence(key))))?;
+        writeln!(out, "{}\n", escape(&format!("{}{}", last_use_as_sentence(key), creator(key))))?;
         if !key.callers.is_empty() {
-            writeln!(
-                out,
-                "| Address | Class | Agent | Services | Regions | First | Last | Events | Errors |\n\
-                 |---|---|---|---|---|---|---|---|---|"
-            )?;
+            writeln!(out, "| {} |\n|{}", HEADS.join(" | "), "---|".repeat(HEADS.len()))?;
             for caller in &key.callers {
-                let cells = [
-                    caller.source_ip.clone(),
-                    caller.address_class.to_owned(),
-                    agent(caller, AGENT),
-                    some(caller.services.iter()),
-                    some(caller.regions.iter()),
-                    caller.first.date_naive().to_string(),
-                    caller.last.date_naive().to_string(),
-                    caller.events.to_string(),
-                    errors(caller),
-                ];
-                writeln!(out, "|{}", cells.map(|cell| format!(" {} |", escape(&cell))).concat())?;
+                writeln!(out, "|{}", cells(caller, AGENT).map(|cell| format!(" {} |", escape(&cell))).concat())?;
             }
             writeln!(out)?;
         }

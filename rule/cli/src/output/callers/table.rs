@@ -1,8 +1,11 @@
 //! Who uses keys, for a terminal.
 
-use super::{advice, agent, errors, last_use, number, remarks, some, user};
+use super::{advice, cells, creator, last_use, number, remarks, user};
 use crate::{
-    callers::{key_history::Histories, rows::Caller},
+    callers::{
+        key_history::{Histories, KeyHistory},
+        rows::Caller,
+    },
     output::{
         columns::{self, left, right},
         visible::on_one_line,
@@ -15,6 +18,8 @@ use std::{
 
 /// How much of an agent to show whose class is unknown.
 const AGENT: usize = 60;
+/// Sets a key's callers off from the key.
+const INDENT: &str = "  ";
 
 pub(crate) fn write(histories: &Histories, out: &mut dyn Write) -> io::Result<()> {
     let columns = [
@@ -29,8 +34,8 @@ pub(crate) fn write(histories: &Histories, out: &mut dyn Write) -> io::Result<()
         right("Errors", 0),
     ];
     for key in &histories.keys {
-        let creator = key.created_by.as_ref().map(|creator| format!(", created by {creator}")).unwrap_or_default();
-        let head = format!("{} of {} in {}: {}{creator}", key.access_key_id, user(key), key.account_id, last_use(key));
+        let KeyHistory { access_key_id, account_id, .. } = key;
+        let head = format!("{access_key_id} of {} in {account_id}: {}{}", user(key), last_use(key), creator(key));
         writeln!(out, "{}", on_one_line(&head))?;
         let rows: Vec<_> = key.callers.iter().map(row).collect();
         columns::write(
@@ -46,16 +51,7 @@ pub(crate) fn write(histories: &Histories, out: &mut dyn Write) -> io::Result<()
 }
 
 fn row(caller: &Caller) -> [String; 9] {
-    let cells = [
-        format!("  {}", caller.source_ip),
-        caller.address_class.to_owned(),
-        agent(caller, AGENT),
-        some(caller.services.iter()),
-        some(caller.regions.iter()),
-        caller.first.date_naive().to_string(),
-        caller.last.date_naive().to_string(),
-        caller.events.to_string(),
-        errors(caller),
-    ];
-    cells.map(|cell| on_one_line(&cell))
+    let mut cells = cells(caller, AGENT).map(|cell| on_one_line(&cell));
+    cells[0].insert_str(0, INDENT);
+    cells
 }

@@ -9,7 +9,7 @@ use crate::{
         key_history::{Histories, KeyHistory},
         rows::Caller,
     },
-    output::callers::{advice, errors, last_use_as_sentence, remarks, some, user},
+    output::callers::{HEADS, advice, errors, last_use_as_sentence, remarks, some, user},
 };
 use maud::{DOCTYPE, Markup, html};
 use std::io::{self, Write};
@@ -66,7 +66,7 @@ fn section(key: &KeyHistory) -> Markup {
 fn table(callers: &[Caller]) -> Markup {
     html! {
         table.callers {
-            thead { tr { (heads(&["Address", "Class", "Agent", "Services", "Regions", "First", "Last", "Events", "Errors"])) } }
+            thead { tr { (heads(&HEADS)) } }
             tbody {
                 @for caller in callers {
                     tr {

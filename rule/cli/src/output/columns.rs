@@ -59,78 +59,67 @@ impl Style {
 }
 
 /// A row, one line.
+#[derive(Clone)]
 pub(crate) struct Row<'a> {
     pub(crate) cells: Vec<Cow<'a, str>>,
     pub(crate) style: Style,
 }
 
-/// Writes the heads and the rows, or nothing if there are no rows. In a narrow terminal, columns go until the rest has room.
-pub(crate) fn write_styled(columns: &[Column], rows: &[Row<'_>], look: Look, out: &mut dyn Write) -> io::Result<()> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let width = |(n, column): (usize, &Column)| {
-        let cells = rows.iter().map(|row| row.cells[n].chars().count());
-        cells.max().unwrap_or_default().max(column.least).max(column.head.len())
-    };
-    let widths: Vec<_> = columns.iter().enumerate().map(width).collect();
-    let mut shown: Vec<_> = (0..columns.len()).collect();
-    let has_room = |shown: &[usize]| {
-        look.width.is_none_or(|width| shown.iter().map(|n| widths[*n] + 2).sum::<usize>() <= width + 2)
-    };
-    while !has_room(&shown)
-        && let Some(least) =
-            shown.iter().copied().filter(|n| columns[*n].goes.is_some()).min_by_key(|n| columns[*n].goes)
-    {
-        shown.retain(|n| *n != least);
-    }
-    let mut line = |cell: &dyn Fn(usize) -> String| {
-        let cells: Vec<_> = shown.iter().map(|n| cell(*n)).collect();
-        writeln!(out, "{}", cells.join("  ").trim_end())
-    };
-    let padded = |n: usize, text: &str| {
-        let width = widths[n];
-        if columns[n].is_right { format!("{text:>width$}") } else { format!("{text:<width$}") }
-    };
-    line(&|n| padded(n, columns[n].head))?;
-    for row in rows {
-        line(&|n| {
-            let text = padded(n, &row.cells[n]);
-            if !look.color || !columns[n].is_styled || row.style == Style::Plain {
-                return text;
-            }
-            let (style, text) = (row.style.ansi(), text.trim_end());
-            format!("{style}{text}{style:#}")
-        })?;
-    }
-    Ok(())
-}
-
-/// Writes the heads and the rows, or nothing if there are no rows. Goes through the rows twice, to find the widths first.
+/// Writes the heads and the rows, or nothing if there are no rows.
 pub(crate) fn write<'a>(
     columns: &[Column],
     rows: impl Iterator<Item = Vec<Cow<'a, str>>> + Clone,
     out: &mut dyn Write,
 ) -> io::Result<()> {
+    write_styled(columns, rows.map(|cells| Row { cells, style: Style::Plain }), Look::default(), out)
+}
+
+/// The same with styles. In a narrow terminal, columns go until the rest has room. Goes through the rows twice, to find the widths first.
+pub(crate) fn write_styled<'a>(
+    columns: &[Column],
+    rows: impl Iterator<Item = Row<'a>> + Clone,
+    look: Look,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let mut widths: Vec<_> = columns.iter().map(|column| column.least.max(column.head.chars().count())).collect();
     let mut is_empty = true;
-    for row in rows.clone() {
+    for Row { cells, .. } in rows.clone() {
         is_empty = false;
-        for (width, cell) in widths.iter_mut().zip(&row) {
+        for (width, cell) in widths.iter_mut().zip(&cells) {
             *width = cell.chars().count().max(*width);
         }
     }
     if is_empty {
         return Ok(());
     }
-    let heads = columns.iter().map(|column| Cow::Borrowed(column.head)).collect();
-    for row in [heads].into_iter().chain(rows) {
-        let cells = columns.iter().zip(&widths).zip(&row).map(|((column, width), cell)| {
-            if column.is_right { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
-        });
-        writeln!(out, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
+    let shown = shown(columns, &widths, look.width);
+    let heads = Row { cells: columns.iter().map(|column| column.head.into()).collect(), style: Style::Plain };
+    for Row { cells, style } in [heads].into_iter().chain(rows) {
+        let cell = |n: &usize| {
+            let (Column { is_right, is_styled, .. }, width, cell) = (&columns[*n], widths[*n], &cells[*n]);
+            let text = if *is_right { format!("{cell:>width$}") } else { format!("{cell:<width$}") };
+            if !look.color || !is_styled || style == Style::Plain {
+                return text;
+            }
+            let (style, text) = (style.ansi(), text.trim_end());
+            format!("{style}{text}{style:#}")
+        };
+        writeln!(out, "{}", shown.iter().map(cell).collect::<Vec<_>>().join("  ").trim_end())?;
     }
     Ok(())
+}
+
+/// The positions of the columns that have room.
+fn shown(columns: &[Column], widths: &[usize], room: Option<usize>) -> Vec<usize> {
+    let mut shown: Vec<_> = (0..columns.len()).collect();
+    let has_room =
+        |shown: &[usize]| room.is_none_or(|room| shown.iter().map(|n| widths[*n] + 2).sum::<usize>() <= room + 2);
+    while !has_room(&shown) {
+        let going = shown.iter().copied().filter(|n| columns[*n].goes.is_some());
+        let Some(first) = going.min_by_key(|n| columns[*n].goes) else { break };
+        shown.retain(|n| *n != first);
+    }
+    shown
 }
 
 #[cfg(test)]

@@ -12,7 +12,6 @@ use crate::{
         visible::on_one_line,
     },
 };
-use chrono::TimeDelta;
 use policy::access_key::KeyStatus;
 use std::{
     borrow::Cow,
@@ -63,7 +62,6 @@ impl Do {
 
     /// `None` if nobody needs to do anything about the key.
     pub(super) fn of(finding: &Finding, key: &Key, board: &Board, terms: &Terms) -> Option<Do> {
-        let quiet = TimeDelta::days(terms.quiet_days.into());
         let is_violation = finding.violations.contains(&key.access_key_id);
         match board.place(finding, key) {
             Some(Place::Exposed) => Some(Do::Exposed),
@@ -72,10 +70,10 @@ impl Do {
             Some(Place::OldInactive) => Some(Do::Delete),
             _ if !is_violation => None,
             _ if finding.takes_part() => Some(Do::Wait),
-            _ => Some(match &key.last_used {
+            _ => Some(match key.is_in_use(terms.quiet_days, terms.scanned_at) {
                 None => Do::FindOut,
-                Some(used) if used.date.is_some_and(|date| terms.scanned_at - date <= quiet) => Do::Rotate,
-                Some(_) => Do::SwitchOff,
+                Some(true) => Do::Rotate,
+                Some(false) => Do::SwitchOff,
             }),
         }
     }
@@ -89,32 +87,35 @@ pub(super) fn write(result: &ScanResult, look: Look, out: &mut dyn Write) -> io:
         .iter()
         .filter_map(|account| Some((account.account.as_str(), account.name.as_deref()?)))
         .collect();
-    let mut rows = Vec::new();
-    for finding in &result.findings {
-        let account = names.get(finding.account.as_str()).copied().unwrap_or(&finding.account);
-        let row = |key: Option<&Key>, what: Do| {
-            let is_new = finding.since == Some(Since::New)
-                && key.is_some_and(|key| finding.violations.contains(&key.access_key_id));
-            let cells = vec![
-                finding.user_name.as_str().into(),
-                on_one_line(account).into(),
-                key.map_or("-".into(), |key| key.access_key_id.clone().into()),
-                key.map_or("-".into(), |key| format!("{} d", key.age_days).into()),
-                key.map_or("-".into(), last_used),
-                owner(finding),
-                if is_new { format!("{} (new)", what.as_str()).into() } else { what.as_str().into() },
-            ];
-            Row { style: what.style(), cells }
-        };
-        let before = rows.len();
-        let keys = finding.access_keys.iter();
-        rows.extend(keys.filter_map(|key| Some(row(Some(key), Do::of(finding, key, &board, &result.terms)?))));
-        if rows.len() == before && finding.is_exposed() {
-            // No key is active, but the policy is still attached to the user.
-            rows.push(row(None, Do::Exposed));
-        }
+    let account = |finding: &Finding| names.get(finding.account.as_str()).copied().map(on_one_line);
+    let rows = result.findings.iter().flat_map(|finding| rows(finding, account(finding), &board, &result.terms));
+    columns::write_styled(&COLUMNS, rows, look, out)
+}
+
+/// The lines of a user. `account_name`: visible text, if the account has a name.
+fn rows<'a>(finding: &'a Finding, account_name: Option<String>, board: &Board, terms: &Terms) -> Vec<Row<'a>> {
+    let account = account_name.unwrap_or_else(|| finding.account.clone());
+    let row = |key: Option<&'a Key>, what: Do| {
+        let is_new =
+            finding.since == Some(Since::New) && key.is_some_and(|key| finding.violations.contains(&key.access_key_id));
+        let cells = vec![
+            finding.user_name.as_str().into(),
+            account.clone().into(),
+            key.map_or("-", |key| &key.access_key_id).into(),
+            key.map_or("-".into(), |key| format!("{} d", key.age_days).into()),
+            key.map_or("-".into(), last_used),
+            owner(finding),
+            if is_new { format!("{} (new)", what.as_str()).into() } else { what.as_str().into() },
+        ];
+        Row { cells, style: what.style() }
+    };
+    let keys = finding.access_keys.iter();
+    let rows: Vec<_> = keys.filter_map(|key| Some(row(Some(key), Do::of(finding, key, board, terms)?))).collect();
+    if rows.is_empty() && finding.is_exposed() {
+        // No key is active, but the policy is still attached to the user.
+        return vec![row(None, Do::Exposed)];
     }
-    columns::write_styled(&COLUMNS, &rows, look, out)
+    rows
 }
 
 const COLUMNS: [Column; 7] = [
@@ -154,7 +155,7 @@ mod tests {
         finding::{Used, compliant},
         scan_result::AccountScan,
     };
-    use chrono::{DateTime, Utc};
+    use chrono::{DateTime, TimeDelta, Utc};
     use policy::{access_key::KeyState, verdict::Compliance};
 
     fn now() -> DateTime<Utc> {

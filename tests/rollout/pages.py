@@ -18,6 +18,7 @@ PAGES = (
     "templates/INFRASTRUCTURE-AS-CODE.md",
     "templates/AUDIT.md",
     "rule/README.md",
+    "rule/PEERS.md",
     "rule/DESIGN.md",
     "rule/cli/README.md",
     "CONTRIBUTING.md",

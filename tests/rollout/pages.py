@@ -19,6 +19,7 @@ PAGES = (
     "templates/AUDIT.md",
     "rule/README.md",
     "rule/PEERS.md",
+    "rule/GLOSSARY.md",
     "rule/DESIGN.md",
     "rule/cli/README.md",
     "CONTRIBUTING.md",

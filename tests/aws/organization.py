@@ -100,7 +100,7 @@ STEP = Step(
         Question(
             "account-of-role",
             "Does AWS Config replace the account's id, if a delegated administrator deploys the pack?",
-            "templates/RUNBOOKS.md",
+            "templates/AUTOMATION.md",
             "AWS does not document whether AWS Config also replaces the id if a delegated administrator deploys",
             account_of_role,
         ),

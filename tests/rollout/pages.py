@@ -14,6 +14,7 @@ PAGES = (
     "templates/HARDENING.md",
     "templates/PARAMETERS.md",
     "templates/RUNBOOKS.md",
+    "templates/AUTOMATION.md",
     "templates/ROTATION.md",
     "templates/INFRASTRUCTURE-AS-CODE.md",
     "templates/AUDIT.md",

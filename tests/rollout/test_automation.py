@@ -16,7 +16,7 @@ from moto import mock_aws
 from deployed import HUB, MEMBER, REGION, create, documents, roles
 
 ROOT = pathlib.Path(__file__).parents[2]
-MANUAL = (ROOT / "templates/RUNBOOKS.md").read_text()
+MANUAL = (ROOT / "templates/AUTOMATION.md").read_text()
 ADMINISTRATION = "access-key-rotation-automation-administration"
 EXECUTION = "access-key-rotation-automation-execution"
 STARTER = "AccessKeyRotation-RunInAccount"

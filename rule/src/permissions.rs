@@ -29,7 +29,7 @@ pub const PURPOSES: [(&str, &str); 30] = [
     ("sqs:SendMessage", "Lambda's queue of failed events"),
     ("kms:Decrypt", "the queue, if your key encrypts it"),
     ("kms:GenerateDataKey", "the queue, if your key encrypts it"),
-    ("config:DescribeConfigurationRecorders", "the [doctor](cli/README.md#doctor)"),
+    ("config:DescribeConfigurationRecorders", "the [doctor](cli/CHECKS.md#doctor)"),
     ("config:DescribeConfigurationRecorderStatus", "the doctor"),
     ("config:DescribeRemediationExceptions", "the doctor"),
     ("ssm:DescribeDocument", "the doctor"),

@@ -288,7 +288,7 @@ STEP = Step(
         Question(
             "equal-times",
             "Which result stays, if two have the same OrderingTimestamp?",
-            RULE_PAGE,
+            "rule/REFERENCE.md",
             "the next evaluation tells the notice: Lambda's retry, as a rule",
             equal_times,
         ),

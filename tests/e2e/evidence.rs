@@ -65,7 +65,7 @@ pub(crate) fn parsed(path: &Path) -> Value {
 
 /// The hash of the data, by the command in the manual.
 pub(crate) async fn recomputed(directory: &Path) -> String {
-    let manual = include_str!("../../rule/cli/README.md");
+    let manual = include_str!("../../rule/cli/EVIDENCE.md");
     let command = manual.lines().find_map(|line| line.strip_prefix("$ jq -cS ")).unwrap();
     let output = Command::new("bash").arg("-c").arg(format!("jq -cS {command}")).current_dir(directory).output();
     let output = output.await.unwrap();

@@ -1,5 +1,5 @@
 //! The rule's protocol beside rdklib, AWS's library for custom rules: events made of rdk's samples go to a rule on rdklib and to the
-//! function, on the same users, and AWS Config holds the same results afterwards. `rule/PEERS.md` explains the differences, which
+//! function, on the same users, and AWS Config holds the same results afterwards. `rule/TESTED.md` explains the differences, which
 //! are tested here too.
 
 use crate::{python, support::*};

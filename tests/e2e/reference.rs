@@ -32,7 +32,9 @@ use std::{
 pub(crate) mod fields;
 
 const RULE_PAGE: &str = "rule/README.md";
-const COMMAND_LINE_PAGE: &str = "rule/cli/README.md";
+const RULE_REFERENCE: &str = "rule/REFERENCE.md";
+const TESTED_PAGE: &str = "rule/TESTED.md";
+const COMMAND_LINE_REFERENCE: &str = "rule/cli/REFERENCE.md";
 const OPERATING_PAGE: &str = "templates/OPERATING.md";
 const PARAMETERS_PAGE: &str = "templates/PARAMETERS.md";
 
@@ -63,23 +65,23 @@ fn the_tables_are_those_of_the_code_and_the_templates() {
     }
     // And those of the tests below.
     let mut known: BTreeSet<_> = tables.into_keys().collect();
-    known.insert((RULE_PAGE, "faults".to_owned()));
-    known.insert((COMMAND_LINE_PAGE, "permissions of the doctor".to_owned()));
-    let pages = [RULE_PAGE, COMMAND_LINE_PAGE, OPERATING_PAGE, PARAMETERS_PAGE];
+    known.insert((TESTED_PAGE, "faults".to_owned()));
+    known.insert((COMMAND_LINE_REFERENCE, "permissions of the doctor".to_owned()));
+    let pages = [RULE_PAGE, RULE_REFERENCE, TESTED_PAGE, COMMAND_LINE_REFERENCE, OPERATING_PAGE, PARAMETERS_PAGE];
     let marked = pages.into_iter().flat_map(|page| marked(page).into_iter().map(move |name| (page, name)));
     assert_eq!(marked.collect::<BTreeSet<_>>(), known);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_faults_are_those_that_the_function_survives() {
-    assert_page_has(RULE_PAGE, "faults", &fault_matrix::table().await);
+    assert_page_has(TESTED_PAGE, "faults", &fault_matrix::table().await);
 }
 
 #[tokio::test]
 async fn the_permissions_of_the_doctor_are_the_calls_that_it_makes() {
     let actions = permissions::calls_of_the_doctor_in_the_hub().await;
     let lines: Vec<_> = actions.iter().map(|action| format!("- `{action}`")).collect();
-    assert_page_has(COMMAND_LINE_PAGE, "permissions of the doctor", &lines.join("\n"));
+    assert_page_has(COMMAND_LINE_REFERENCE, "permissions of the doctor", &lines.join("\n"));
 }
 
 fn of_the_rule(tables: &mut Tables) {
@@ -93,6 +95,7 @@ fn of_the_rule(tables: &mut Tables) {
     });
     add("parameters", table(["Name", "Default", "Allowed", ""], parameters));
     add("exemption tags", named("Tag", "", &EXEMPTION_TAG_VALUES));
+    let mut add = |name: &str, table| tables.insert((RULE_REFERENCE, name.to_owned()), table);
     add("environment variables", named("Variable", "", &VARIABLES));
     add("errors", named("`errorType`", "Meaning", &ERROR_TYPES));
     add("metrics", metrics(&METRICS));
@@ -124,7 +127,7 @@ fn metrics(metrics: &'static [Metric]) -> String {
 }
 
 fn of_the_command_line(tables: &mut Tables) {
-    let mut add = |name: String, table| tables.insert((COMMAND_LINE_PAGE, name), table);
+    let mut add = |name: String, table| tables.insert((COMMAND_LINE_REFERENCE, name), table);
     for object in fields::OBJECTS {
         let name = if object.within.is_empty() {
             object.output.to_owned()
@@ -136,10 +139,17 @@ fn of_the_command_line(tables: &mut Tables) {
             object.fields.iter().map(|(name, kind, meaning)| [code(name), (*kind).to_owned(), (*meaning).to_owned()]);
         add(name, table([heading, "Type", "Meaning"], rows));
     }
-    for command in ["scan", "where", "doctor", "coverage"] {
-        let rows = shell::exit_statuses(command).into_iter().map(<[String; 2]>::from);
-        add(format!("exit statuses of {command}"), table(["Exit status", ""], rows));
-    }
+    let rows = shell::commands_with_statuses().into_iter().map(|command| {
+        let mut statuses: BTreeMap<_, _> = shell::exit_statuses(&command).into_iter().collect();
+        // The page says these two for all commands.
+        assert_eq!(statuses.remove("2").as_deref(), Some("wrong usage"), "{command}");
+        assert_eq!(statuses.remove("130").as_deref(), Some("Ctrl-C"), "{command}");
+        let meanings = ["0", "1", "3"].map(|status| statuses.remove(status).unwrap_or_default());
+        assert!(statuses.is_empty(), "{command}: {statuses:?}");
+        let [done, failed, found] = meanings;
+        [code(&command), done, failed, found]
+    });
+    add("exit statuses".to_owned(), table(["", "0", "1", "3"], rows));
 }
 
 fn of_the_templates(tables: &mut Tables) {

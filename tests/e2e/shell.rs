@@ -26,6 +26,11 @@ pub(crate) fn commands() -> Vec<String> {
     names.filter(|name| name != "help").collect()
 }
 
+/// The commands whose help says how they end.
+pub(crate) fn commands_with_statuses() -> Vec<String> {
+    commands().into_iter().filter(|name| !["completions", "man"].contains(&name.as_str())).collect()
+}
+
 /// The exit statuses of a command, as its help lists them, with their meanings. Every command can be stopped.
 pub(crate) fn exit_statuses(command: &str) -> Vec<(String, String)> {
     let help = help(&[command, "--help"], "1000");

@@ -5,7 +5,7 @@ use crate::{
     cloudformation::yaml,
     deployed::document,
     reference::{TEMPLATES, fields::OBJECTS, template},
-    shell::{commands, exit_statuses, printed},
+    shell::{commands, commands_with_statuses, exit_statuses, printed},
 };
 use access_key_rotation::{coverage::check, error::ERROR_TYPES, metrics::METRICS};
 use deployment::RUNBOOKS;
@@ -84,7 +84,7 @@ fn nothing_that_others_rely_on_changes_unseen() {
     for command in commands() {
         list(&format!("option of {command}"), options(&command).into_iter().collect());
     }
-    for command in commands().into_iter().filter(|name| !["completions", "man"].contains(&name.as_str())) {
+    for command in commands_with_statuses() {
         let statuses = exit_statuses(&command).into_iter();
         list(
             &format!("exit status of {command}"),

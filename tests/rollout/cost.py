@@ -1,4 +1,4 @@
-"""What the rule costs in a month, for the table in rule/README.md: run it to print the table.
+"""What the rule costs in a month, for the table in rule/COST.md: run it to print the table.
 
 Only what grows with accounts and users. The hub's alarms, metrics, dashboard and log are not in it, nor is the
 automation of the runbooks.

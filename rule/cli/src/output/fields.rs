@@ -1,5 +1,5 @@
 //! The fields of JSON and the columns of CSV, for the manual. `tests/e2e/reference.rs` includes this file: it writes the tables of
-//! `rule/cli/README.md`, and `tests/e2e/fields.rs` compares the names with what the commands write.
+//! `rule/cli/REFERENCE.md`, and `tests/e2e/fields.rs` compares the names with what the commands write.
 
 /// The fields of an object, or the columns of CSV.
 pub(crate) struct Object {
@@ -539,7 +539,7 @@ pub(crate) const OBJECTS: &[Object] = &[
         output: "evidence --format json",
         within: "",
         fields: &[
-            ("sha256", "text", "the SHA-256 of the other fields, in hexadecimal, as under [Evidence](#evidence)"),
+            ("sha256", "text", "the SHA-256 of the other fields, in hexadecimal, as under [Evidence](EVIDENCE.md)"),
             ("programVersion", "text", "the version of the program"),
             ("readBy", "text", "the ARN of the reader, from `sts:GetCallerIdentity`"),
             ("region", "text", "the Region in which `evidence` asked AWS Config"),
@@ -601,7 +601,7 @@ pub(crate) const OBJECTS: &[Object] = &[
         output: "evidence --format json",
         within: "coverage",
         fields: &[
-            ("state", "text", "`evaluated`, `overdue`, `unknown` or `noRule`, as for [`coverage`](#coverage)"),
+            ("state", "text", "`evaluated`, `overdue`, `unknown` or `noRule`, as for [`coverage`](CHECKS.md#coverage)"),
             ("rule", "text or null", "the name of the rule; null if no rule invokes the function"),
             ("otherRules", "list", "the names of further rules that invoke the function"),
             ("lastEvaluated", "time or null", "when AWS Config last evaluated the rule successfully"),

@@ -11,7 +11,7 @@ const CONFIG: &str = "config.amazonaws.com";
 const CONCURRENCY: &str = "concurrency";
 /// The least `ReservedConcurrency` that templates/HARDENING.md recommends for an organization.
 const LEAST_RECOMMENDED: i32 = 20;
-/// For how many accounts rule/README.md recommends one execution.
+/// For how many accounts rule/COST.md recommends one execution.
 const ACCOUNTS_FOR_ONE: usize = 50;
 /// How many of the account's concurrent executions Lambda keeps unreserved, by its API reference of `PutFunctionConcurrency`.
 const KEPT_UNRESERVED: i32 = 100;

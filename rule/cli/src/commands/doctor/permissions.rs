@@ -1,4 +1,4 @@
-//! Tests whether the assumed role may do each action that rule/README.md lists under "Permissions".
+//! Tests whether the assumed role may do each action that rule/REFERENCE.md lists under "Permissions".
 
 use super::report::{Check, is_denial};
 use crate::{

@@ -31,7 +31,7 @@ pub const VARIABLES: [(&str, &str); 8] = [
     (EXCLUDED_ACCOUNTS, "for the coverage check: accounts to leave out, separated by commas"),
     (
         EVENT_BUS_NAME,
-        "the EventBridge bus, by name or ARN, on which the function puts [notices](#notices); if it is not set, it puts none",
+        "the EventBridge bus, by name or ARN, on which the function puts [notices](../templates/NOTICES.md); if it is not set, it puts none",
     ),
     (
         KNOWN_SHIELDED_USERS,

@@ -23,7 +23,7 @@ pub const PURPOSES: [(&str, &str); 30] = [
     ("sts:AssumeRole", "to get the evaluation role in the other accounts of the organization"),
     ("organizations:ListAccounts", "coverage: the accounts of the organization"),
     ("config:DescribeOrganizationConformancePacks", "coverage: the accounts that the pack excludes"),
-    ("events:PutEvents", "[notices](#notices)"),
+    ("events:PutEvents", "[notices](../templates/NOTICES.md)"),
     ("logs:CreateLogStream", "Lambda's log"),
     ("logs:PutLogEvents", "Lambda's log"),
     ("sqs:SendMessage", "Lambda's queue of failed events"),

@@ -282,7 +282,7 @@ STEP = Step(
             "annotation",
             "Does AWS Config keep an annotation word for word?",
             RULE_PAGE,
-            "A sentence counts only if it matches the rule's own words exactly",
+            "The rule trusts an annotation only if it wrote it itself",
             annotation,
         ),
         Question(

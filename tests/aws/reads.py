@@ -81,7 +81,7 @@ STEP = Step(
         Question(
             "exposed-users",
             "Does ListEntitiesForPolicy answer for the policies of exposed users?",
-            "rule/README.md",
+            "rule/DESIGN.md",
             "Three calls of `ListEntitiesForPolicy` tell a sweep who is exposed, however many users there are.",
             exposed_users,
         ),

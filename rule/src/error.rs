@@ -28,7 +28,10 @@ pub const ERROR_TYPES: [(&str, &str); 9] = [
         "The time ran out. The function delivered what it knew, and the next sweep continues with the remaining users.",
     ),
     ("AwsError", "Another call to AWS failed."),
-    ("NoticeFailed", "Some [notices](../templates/NOTICES.md) did not reach the event bus. All results were delivered."),
+    (
+        "NoticeFailed",
+        "Some [notices](../templates/NOTICES.md) did not reach the event bus. All results were delivered.",
+    ),
     (
         "NotYetConsistent",
         "IAM's answers about some users do not agree yet: the users are new, or somebody has just renamed or deleted them. Nothing \

@@ -142,8 +142,9 @@ async fn a_file_is_applied_once_and_what_it_lacks_is_listed_and_removed_only_if_
     assert_eq!(exemptions.tags(MEMBER, "changed"), changed);
     assert_eq!(exemptions.writes().len(), 3, "two users, and the earlier reason and key of one of them");
 
-    let manual = include_str!("../../rule/cli/EXEMPTIONS.md");
-    let (_, section) = manual.split_once("## Exemptions in a file").unwrap();
+    let manual = include_str!("../../rule/cli/REFERENCE.md");
+    let (_, section) = manual.split_once("| `exempt --export`").unwrap();
+    let (section, _) = section.split_once("\n\n").unwrap();
     for action in exemptions.cli.deployment.calls().keys().filter(|action| *action != "AssumeRole") {
         assert!(action == "GetCallerIdentity" || section.contains(&format!("`iam:{action}`")), "{action}");
     }

@@ -25,6 +25,7 @@ PAGES = (
     "rule/GLOSSARY.md",
     "rule/TESTED.md",
     "rule/DESIGN.md",
+    "rule/ADDING.md",
     "rule/cli/README.md",
     "rule/cli/EXEMPTIONS.md",
     "rule/cli/CHECKS.md",

@@ -39,8 +39,8 @@ const FORMATS: &[(Format, &str)] =
 
 /// Shows when AWS Config last evaluated the rule in each account, and which accounts are not covered.
 ///
-/// An account is covered if the rule's last evaluation is no older than its frequency and six hours. The hub makes the same check
-/// twice a day (templates/hub.yaml).
+/// An account is covered if the rule's last evaluation is no older than its frequency and six hours. The security
+/// account makes the same check twice a day.
 ///
 /// Exit status: 0 - every account is covered; 1 - failed, or something could not be read; 2 - wrong usage; 3 - an account is not
 /// covered.

@@ -47,7 +47,7 @@ pub static PARAMETERS: [Parameter; 4] = [
     Parameter {
         name: "warnBeforeDays",
         takes: Takes::Days { least: 0, most: 365, default: 14 },
-        help: "A compliant user's annotation names a key that falls due within this number of days",
+        help: "Keys that fall due within this number of days are listed as due soon",
     },
     Parameter {
         name: "maxExemptionDays",

@@ -76,7 +76,7 @@ impl Examiner<'_> {
         checks.extend(recorder::check(account, &self.session.home.region, &caller).await);
         if let Some((function, pack)) = self.deployed {
             if is_current {
-                let why = "the current account: only the function itself can use its role (templates/hub.yaml)";
+                let why = "not tested in this account, where you use your own credentials";
                 checks.push(Check::skipped("permissions", why));
             } else {
                 checks.extend(permissions::check(account, self.role_name, self.session.now).await);

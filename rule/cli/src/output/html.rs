@@ -3,14 +3,20 @@
 //! The file loads nothing: it contains its style and script, and its content security policy allows these two, by their hashes,
 //! and nothing else. Without the script, only sorting and filtering are missing.
 
+mod accounts;
+mod ages;
 mod callers;
 mod credentials;
+mod due;
 mod evidence;
 mod lead;
-mod numbers;
+mod owners;
 mod parts;
 mod records;
 mod rotations;
+mod since;
+mod states;
+mod totals;
 mod users;
 
 use crate::{
@@ -25,10 +31,10 @@ pub(crate) use callers::write_callers;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use numbers::Totals;
 use parts::{Theirs, grouped, number};
 use sha2::{Digest, Sha256};
 use std::io::{self, Write};
+use totals::Totals;
 
 const STYLE: &str = include_str!("html/style.css");
 const SCRIPT: &str = include_str!("html/script.js");
@@ -37,7 +43,7 @@ const SCRIPT: &str = include_str!("html/script.js");
 pub(crate) fn write(result: &ScanResult, evidence: Option<&Evidence>, out: &mut dyn Write) -> io::Result<()> {
     let ScanResult { terms, accounts, comparison, findings, left_out, .. } = result;
     let mut totals = Totals::default();
-    findings.iter().for_each(|finding| totals.add(finding, terms));
+    findings.iter().for_each(|finding| totals.add(finding));
     let missing: Vec<_> = accounts.iter().filter_map(|account| Some((account, account.error.as_deref()?))).collect();
     let before = html! {
         (incomplete(&missing, accounts.len()))
@@ -47,9 +53,10 @@ pub(crate) fn write(result: &ScanResult, evidence: Option<&Evidence>, out: &mut 
         (credentials::root_keys(accounts))
         (credentials::unread(accounts))
         (totals.tiles(terms, accounts))
-        @if let Some(comparison) = comparison { (numbers::changes(comparison)) }
-        div.charts { (totals.ages(terms)) (totals.due(terms)) }
-        (numbers::accounts(accounts))
+        @if let Some(comparison) = comparison { (since::changes(comparison)) }
+        div.charts { (due::section(result)) (ages::sections(result)) (states::section(result)) }
+        (owners::section(result))
+        (accounts::accounts(accounts))
         @if evidence.is_none() && let Some(line) = left_out_line(left_out) { p { (Theirs(&line)) } }
         @if let Some(evidence) = evidence { (evidence::exemptions(evidence)) }
     };

@@ -2,8 +2,8 @@
 //! old inactive keys.
 
 use super::{
-    numbers::{Totals, UserState},
     parts::{Theirs, heads, number, scrolling},
+    totals::{Totals, UserState},
 };
 use crate::{
     findings::{

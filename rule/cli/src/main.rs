@@ -70,7 +70,7 @@ use commands::{coverage, doctor, evaluate, evidence, exempt, help, pack, plan, s
 use std::{io::Write, process::ExitCode};
 use tokio::signal::ctrl_c;
 
-/// Find IAM users with access keys that are too old, and see what to do about each key.
+/// Find old IAM access keys, and see what to do about each. Only `exempt` changes anything in AWS.
 #[derive(Parser)]
 #[command(
     name = "access-key-rotation",

@@ -42,22 +42,22 @@ pub static PARAMETERS: [Parameter; 4] = [
         // The name and default of the managed rule `access-keys-rotated`.
         name: "maxAccessKeyAge",
         takes: Takes::Days { least: 1, most: 3650, default: 90 },
-        help: "An active access key that is older than this number of days is stale",
+        help: "An active access key older than this many days is stale",
     },
     Parameter {
         name: "warnBeforeDays",
         takes: Takes::Days { least: 0, most: 365, default: 14 },
-        help: "Keys that fall due within this number of days are listed as due soon",
+        help: "Keys are listed as due soon this many days ahead",
     },
     Parameter {
         name: "maxExemptionDays",
         takes: Takes::Days { least: 1, most: 3650, default: 365 },
-        help: "An exemption may end at most this number of days from today",
+        help: "An exemption may end at most this many days from today",
     },
     Parameter {
         name: "deliver",
         takes: Takes::OneOf(&["changes", "all"]),
-        help: "Which results the rule delivers to AWS Config, which bills each of them",
+        help: "Which results the rule delivers to AWS Config, which bills each one",
     },
 ];
 

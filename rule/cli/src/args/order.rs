@@ -17,7 +17,7 @@ pub(crate) struct Order {
     /// Read a user's owner from this tag
     #[arg(long, value_name = "NAME", default_value = "owner")]
     owner_tag: String,
-    /// Count a key as in use if it was used within this number of days (0 to 3650)
+    /// Count a key as in use if it was used within this many days (0 to 3650)
     #[arg(long, value_name = "DAYS", default_value_t = 45, value_parser = value_parser!(u16).range(0..=3650))]
     pub(crate) quiet_days: u16,
 }

@@ -5,14 +5,13 @@ use clap::value_parser;
 #[derive(Clone, Copy, Debug, clap::Args)]
 #[command(next_help_heading = "Runbooks")]
 pub(crate) struct RunbookDays {
-    /// Pass the GraceDays of your runbooks: a key is deleted this number of days after its deactivation (1 to 3650)
+    /// The GraceDays of your runbooks: they may delete a key this many days after its deactivation (1 to 3650)
     #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = value_parser!(u16).range(1..=3650))]
     pub(crate) grace_days: u16,
-    /// Pass the RotateAfterDays of your runbooks: a key that rotates by itself is replaced at this age (2 to 3650)
+    /// The RotateAfterDays of your runbooks: they replace a key that rotates by itself at this age (2 to 3650)
     #[arg(long, value_name = "DAYS", default_value_t = 75, value_parser = value_parser!(u16).range(2..=3650))]
     pub(crate) rotate_after_days: u16,
-    /// Pass the SettleDays of your runbooks: after a rotation, the old key is deactivated once it was unused for this number of days
-    /// (1 to 365)
+    /// The SettleDays of your runbooks: they deactivate the old key once nobody has used it for this many days (1 to 365)
     #[arg(long, value_name = "DAYS", default_value_t = 7, value_parser = value_parser!(u16).range(1..=365))]
     pub(crate) settle_days: u16,
 }

@@ -37,7 +37,7 @@ use std::{
 const FORMATS: &[(Format, &str)] =
     &[(Format::Table, "A line for each account"), (Format::Json, "One object for each account")];
 
-/// Shows when AWS Config last evaluated the rule in each account, and which accounts are not covered.
+/// Find the accounts in which AWS Config does not evaluate the rule in time.
 ///
 /// An account is covered if the rule's last evaluation is no older than its frequency and six hours. The security
 /// account makes the same check twice a day.
@@ -47,10 +47,10 @@ const FORMATS: &[(Format, &str)] =
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  access-key-rotation coverage --profile security --organization")]
 pub(crate) struct Args {
-    /// The rule's function: its name, if it is in the current account, or its ARN
+    /// The rule's function: a name in the current account, or an ARN
     #[arg(long, value_name = "NAME", default_value = "access-key-rotation", value_parser = function)]
     function_name: String,
-    /// The output format
+    /// Print in this format
     #[arg(long, value_parser = one_of(FORMATS), default_value = "table")]
     format: Format,
     /// Write to this file instead of standard output

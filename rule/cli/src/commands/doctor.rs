@@ -26,9 +26,9 @@ use pack::Pack;
 use report::{Examined, Report};
 use std::path::PathBuf;
 
-/// Check whether the rule can work in the current account, or in other accounts, and see what to do if it cannot.
+/// Find out why the rule does not work in an account, and what to do.
 ///
-/// This command changes nothing. It tests permissions with reads, and with a test call of PutEvaluations that keeps no result.
+/// It changes nothing. It tests permissions with reads, and with a test call of PutEvaluations that keeps no result.
 ///
 /// Exit status: 0 - no check failed or is unknown; 1 - doctor itself failed, or a check is unknown; 2 - wrong usage; 3 - a check
 /// failed.
@@ -38,8 +38,7 @@ use std::path::PathBuf;
                   OrganizationAccountAccessRole"
 )]
 pub(crate) struct Args {
-    /// Skip the checks that need the rollout: the evaluation role's permissions, the runbooks, the function and the conformance
-    /// pack
+    /// Check only what must be right before the rollout: no role, runbook, function or conformance pack
     #[arg(long)]
     before_rollout: bool,
     /// The name of the organization's conformance pack

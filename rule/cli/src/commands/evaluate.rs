@@ -43,11 +43,10 @@ const FORMATS: &[(Format, &str)] = &[
     (Format::Json, "Every evaluation, as the list that `aws configservice put-evaluations --evaluations` takes"),
 ];
 
-/// Rehearse one event from AWS Config: run it through the rule's own handler and print the evaluations.
+/// Try an event of AWS Config, with other parameters if you like, and see the results. Nothing is delivered.
 ///
-/// Nothing is written. The event must come from this Region. If the event comes from another account, the
-/// command assumes --role-name there. A scheduled event also reads the results that AWS Config holds for the rule in
-/// configRuleName: put the name of your rule there.
+/// Put your rule's name into configRuleName: a scheduled event also reads the results that AWS Config holds for it. The event must
+/// come from this Region. If it comes from another account, the command assumes --role-name there.
 ///
 /// Exit status: 0 - evaluated; 1 - failed or incomplete, after the successful evaluations were printed; 2 - wrong usage.
 #[derive(clap::Args)]

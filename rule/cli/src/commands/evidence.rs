@@ -16,8 +16,8 @@ const FORMATS: &[(Format, &str)] =
 
 /// Write one document for an auditor: violations, exemptions, and what is unknown in your accounts.
 ///
-/// The document also has the control and its numbers in several standards, the coverage of each account, who read it and when, and
-/// a hash over its data. The command reads the tags of every user, so it makes about twice the calls of a scan.
+/// It also has the control and its numbers in several standards, the coverage of each account, who read it and when, and a hash over
+/// its data. It makes about twice the calls of a scan.
 ///
 /// Exit status: 0 - no violations, or every verified file is right; 1 - failed or incomplete; 2 - wrong usage; 3 - violations found, or a
 /// verified file is wrong.
@@ -27,11 +27,10 @@ const FORMATS: &[(Format, &str)] =
                   access-key-rotation evidence --verify evidence.html evidence.json"
 )]
 pub(crate) struct Args {
-    /// Show what is fixed, new and still open since an earlier document, which you wrote with --data or --format json. A scan in JSON
-    /// works too
+    /// Show what is fixed, new and still open since this earlier document, or scan, in JSON
     #[arg(long, value_name = "EARLIER.json")]
     since: Option<PathBuf>,
-    /// The rule's function, by which the rule is found in each account: its name, if it is in the current account, or its ARN
+    /// Find the rule in each account by this function: a name in the current account, or an ARN
     #[arg(long, value_name = "NAME", default_value = "access-key-rotation", value_parser = function)]
     function_name: String,
     /// Print in this format
@@ -43,11 +42,10 @@ pub(crate) struct Args {
     /// Also write the data to this file as JSON. It has the hash that the page shows
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
-    /// Also write every user who was evaluated to this file as CSV, so that an auditor can draw a sample. The data has its hash
+    /// Also write every user who was evaluated to this file as CSV, for an auditor's sample. The data has its hash
     #[arg(long, value_name = "FILE")]
     population: Option<PathBuf>,
-    /// Check files that this command wrote, without calling AWS: that the data has the hash that it says, and that the page and the
-    /// population belong to it
+    /// Check these files without calling AWS: the data against its hash, the page and the population against the data
     #[arg(long, value_name = "FILE", num_args = 1.., exclusive = true)]
     verify: Vec<PathBuf>,
     #[command(flatten)]

@@ -31,10 +31,10 @@ use std::path::PathBuf;
 /// The longest tag value that IAM accepts, in characters (`tagValueType` in its service model).
 const VALUE_LIMIT: usize = 256;
 
-/// Exempt a user for a limited time, end an exemption, list exemptions, or keep them in a file.
+/// Exempt a user until a day, end or list exemptions, or keep them in a file.
 ///
-/// An exemption is a set of tags on the IAM user. A new exemption replaces the earlier one completely. If the service control
-/// policy of templates/prevention.yaml is attached, only its ExemptionRoles may write these tags.
+/// An exemption is a set of tags on the IAM user. A new one replaces the earlier one completely. With the service control policy of
+/// templates/prevention.yaml, only its ExemptionRoles may write these tags.
 ///
 /// Exit status: 0 - done; 1 - failed, or not everything could be read; 2 - wrong usage; 3 - --check found something.
 #[derive(clap::Args)]
@@ -68,27 +68,26 @@ pub(crate) struct Args {
     /// End the user's exemption by removing its tags
     #[arg(long)]
     remove: bool,
-    /// List the users who have exemption tags, valid or not: those whose exemption ends soon first, and void ones last
+    /// List the users with exemption tags, the next to end first, void ones last
     #[arg(long)]
     list: bool,
-    /// Make the exemption tags equal to this file, in all accounts that it names. If anything is wrong with it, nothing is written.
-    /// Users with exemption tags but without an entry are listed
+    /// Make the exemption tags equal to this file, in all accounts that it names. If anything is wrong with it, write nothing. List
+    /// users who have tags but no entry
     #[arg(long, value_name = "FILE", conflicts_with = "account")]
     apply: Option<PathBuf>,
     /// With --apply, also remove the exemption tags of users without an entry
     #[arg(long, requires = "apply")]
     prune: bool,
-    /// With --apply, check everything and say what would be written, but write nothing
+    /// With --apply, check everything and say what would be written
     #[arg(long, requires = "apply")]
     dry_run: bool,
-    /// Compare this file with the exemptions that there are, and write nothing: finds what differs, what ends soon, and users and
-    /// keys that are gone
+    /// Compare this file with the tags: list what differs, what ends soon, and users and keys that are gone
     #[arg(long, value_name = "FILE", conflicts_with = "account")]
     check: Option<PathBuf>,
-    /// With --check, find exemptions that end within this number of days (0 to 3650)
+    /// With --check, list exemptions that end within this many days (0 to 3650)
     #[arg(long, requires = "check", default_value_t = 14, value_parser = value_parser!(u16).range(0..=3650))]
     days: u16,
-    /// Write a file of the exemptions that there are to standard output
+    /// Print such a file of the exemptions that users have
     #[arg(long)]
     export: bool,
     /// Print the list in this format
@@ -97,7 +96,7 @@ pub(crate) struct Args {
     /// Work on this account instead of the current one
     #[arg(long, value_name = "ID", value_parser = account_id)]
     account: Option<String>,
-    /// Work on every account of your organization. With --apply and --check, find users without an entry in all of them
+    /// Work on every account of your organization. With --apply and --check, look there for users without an entry
     #[arg(long, conflicts_with_all = ["account", "user"])]
     organization: bool,
     /// Leave out these accounts of the organization

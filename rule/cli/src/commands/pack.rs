@@ -27,10 +27,10 @@ const EXCLUDED_LIMIT: usize = 1000;
 /// The longest `SourceIdentifier` of a rule (`StringWithCharLimit256`).
 const ARN_LIMIT: usize = 256;
 
-/// Fill in the parameters of the conformance pack, and print the pack and the command that deploys it to an organization.
+/// Fill in the conformance pack, and print it with the command that deploys it to an organization.
 ///
-/// You need no credentials: this command does not call AWS. The printed pack takes no input parameters. Without --output, the
-/// deployment command goes to standard error.
+/// You need no credentials, since it does not call AWS. The printed pack takes no input parameters. Without --output, the deployment
+/// command goes to standard error.
 ///
 /// Exit status: 0 - printed; 1 - failed, or AWS would reject the pack; 2 - wrong usage.
 #[derive(clap::Args)]
@@ -47,7 +47,7 @@ pub(crate) struct Args {
     frequency: String,
     #[command(flatten)]
     rule: RuleOptions<true>,
-    /// The remediation leaves a key active if it was used within this number of days (0 to 3650)
+    /// The remediation leaves a key active if it was used within this many days (0 to 3650)
     #[arg(long, value_name = "DAYS", default_value_t = 45, value_parser = value_parser!(u16).range(0..=3650))]
     quiet_days: u16,
     /// Let AWS Config start the remediation by itself. Pass the id of your organization's management account

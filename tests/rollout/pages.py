@@ -35,3 +35,15 @@ PAGES = (
     "tests/aws/README.md",
 )
 MANUAL = {page: (ROOT / page).read_text() for page in PAGES}
+
+# Looked up, not read.
+REFERENCES = ("templates/PARAMETERS.md", "rule/REFERENCE.md", "rule/GLOSSARY.md", "rule/cli/REFERENCE.md")
+# For people who change the product, compare it, or try it out on AWS for us.
+NOT_THE_MANUAL = (
+    "CONTRIBUTING.md",
+    "rule/ADDING.md",
+    "rule/DESIGN.md",
+    "rule/PEERS.md",
+    "rule/TESTED.md",
+    "tests/aws/README.md",
+)

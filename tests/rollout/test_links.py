@@ -38,7 +38,3 @@ def test_every_link_leads_somewhere(page):
             target = ((ROOT / page).parent / path).resolve() if path else ROOT / page
             assert target.exists(), link
             assert not anchor or anchor in anchors(target.read_text()), link
-
-
-def test_the_first_page_is_short():
-    assert len(MANUAL["README.md"].encode()) <= 9 * 1024

@@ -191,7 +191,7 @@ async fn five_thousand_entries_in_five_hundred_accounts_take_at_most_two_calls_a
     exemptions.write(file(&entries));
     let (status, out, error) = exemptions.apply(&[]).await;
     assert_eq!((status, error.as_str()), (Some(0), ""));
-    assert!(out.ends_with("5000 entries. Written: 3500. Failed: 0. As they were: 1500\n"), "{out}");
+    assert!(out.ends_with("5000 entries. Written: 3500. Failed: 0. Unchanged: 1500\n"), "{out}");
     let calls = exemptions.cli.deployment.calls();
     let of = |action: &str| calls.get(action).copied().unwrap_or_default();
     assert_eq!((of("ListAccessKeys"), of("TagUser"), of("UntagUser"), of("GetUser")), (1000, 3500, 500, 0));

@@ -237,7 +237,7 @@ impl Of<'_> {
     fn blocked(&self, rotation: &Rotation) -> Entry {
         let again = rotation.changed.map(|changed| (changed + BLOCKED_DAYS).date_naive());
         let why = rotation.reason.as_deref().unwrap_or("the record gives no reason").trim_end_matches('.');
-        let to_do = format!("Put right what holds the rotation up, then start {ROTATION} for the user: {why}.");
+        let to_do = format!("Fix what holds the rotation up, then start {ROTATION} for the user: {why}.");
         let entry = Entry::new(Place::Blocked).next(format!("{ROTATION} tries again.")).ask(to_do);
         Entry { on: again.filter(|day| *day > self.now().date_naive()), ..entry }
     }
@@ -334,7 +334,7 @@ impl Of<'_> {
             entry.on(from.date_naive())
         } else if is_late || entry.place == Place::Stale {
             let since = from.date_naive();
-            entry.ask(format!("It is to rotate since {since}. Start {ROTATION}: its result says what holds it up."))
+            entry.ask(format!("It was due to rotate on {since}. Start {ROTATION}: its result says what holds it up."))
         } else {
             entry
         }

@@ -80,7 +80,7 @@ pub(super) async fn apply(
             accounts.values().flat_map(|jobs| jobs.jobs.iter().map(|job| job.says.clone())).collect();
         let changes = said.len();
         said.extend(kept);
-        said.push(format!("{}. To write: {changes}. As they are: {same}. Nothing was written", entries(file)));
+        said.push(format!("{}. To write: {changes}. Unchanged: {same}. Nothing was written", entries(file)));
         destination::print(said.join("\n") + "\n").await?;
         return Ok(CommandResult::default());
     }
@@ -99,7 +99,7 @@ pub(super) async fn apply(
         .await;
     let (written, errors) = progress.end();
     let mut said = kept;
-    said.push(format!("{}. Written: {written}. Failed: {}. As they were: {same}", entries(file), errors.number));
+    said.push(format!("{}. Written: {written}. Failed: {}. Unchanged: {same}", entries(file), errors.number));
     destination::print(said.join("\n") + "\n").await?;
     Ok(CommandResult { errors: errors.lines, violations: false })
 }

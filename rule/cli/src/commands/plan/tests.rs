@@ -352,7 +352,7 @@ fn a_key_that_rotates_by_itself_has_no_step_by_hand() {
     let (used, start) = (Some(Some(1)), "--document-name AccessKeyRotation-RotateKey --parameters ResourceId=AIDAbot");
     let (old, new) = (("A", Active, 100, used), ("NEW", Active, 3, None));
     for (finding, expected) in [
-        (rotates(&[old], None), vec![("It is to rotate since", true)]),
+        (rotates(&[old], None), vec![("It was due to rotate on", true)]),
         (
             rotates(&[old, new], None),
             vec![("There is no room", false), ("Then start AccessKeyRotation-RotateKey", true)],
@@ -360,7 +360,7 @@ fn a_key_that_rotates_by_itself_has_no_step_by_hand() {
         (rotates(&[old, new], Some(Stage::Created)), vec![("Wait. A run ended.", false)]),
         (rotates(&[old, new], Some(Stage::Switched)), vec![("Find out what still uses it", false)]),
         (rotates(&[old, new], Some(Stage::Unreadable)), vec![("Look at the parameter", false)]),
-        (rotates(&[old], Some(Stage::Blocked)), vec![("Put right what holds the rotation up", true)]),
+        (rotates(&[old], Some(Stage::Blocked)), vec![("Fix what holds the rotation up", true)]),
     ] {
         let steps = steps(&finding, &plan());
         let said: Vec<_> = steps.iter().map(|step| (step.what.as_str(), step.changes)).collect();

@@ -144,7 +144,7 @@ fn each_key_has_one_state_the_next_step_its_day_and_what_to_do() {
             "late",
             rotates(&[key("A", 80)]),
             vec![format!(
-                "A | due soon | - | {BY_ITSELF} | It is to rotate since 2026-02-24. Start AccessKeyRotation-RotateKey: its result \
+                "A | due soon | - | {BY_ITSELF} | It was due to rotate on 2026-02-24. Start AccessKeyRotation-RotateKey: its result \
                  says what holds it up."
             )],
         ),
@@ -152,7 +152,7 @@ fn each_key_has_one_state_the_next_step_its_day_and_what_to_do() {
             "stale",
             rotates(&[key("A", 100)]),
             vec![format!(
-                "A | stale | - | {BY_ITSELF} | It is to rotate since 2026-02-04. Start AccessKeyRotation-RotateKey: its result \
+                "A | stale | - | {BY_ITSELF} | It was due to rotate on 2026-02-04. Start AccessKeyRotation-RotateKey: its result \
                  says what holds it up."
             )],
         ),
@@ -294,7 +294,7 @@ fn each_key_has_one_state_the_next_step_its_day_and_what_to_do() {
             "blocked",
             under_way(Stage::Blocked, days(2), &[key("OLD", 80), recorded(inactive("NEW", 2), record::State::Deactivated, Some("2026-03-20"))]),
             vec![
-                "OLD | blocked | 2026-03-06 | AccessKeyRotation-RotateKey tries again. | Put right what holds the rotation up, then \
+                "OLD | blocked | 2026-03-06 | AccessKeyRotation-RotateKey tries again. | Fix what holds the rotation up, then \
                  start AccessKeyRotation-RotateKey for the user: Secrets Manager refuses it."
                     .to_owned(),
                 "NEW | deactivated | - | It is a new key whose secret was not stored. AccessKeyRotation-RotateKey deletes it, if \
@@ -306,7 +306,7 @@ fn each_key_has_one_state_the_next_step_its_day_and_what_to_do() {
             "blocked long ago, and the new key is on",
             under_way(Stage::Blocked, days(9), &[key("OLD", 80), key("NEW", 9)]),
             vec![
-                "OLD | blocked | - | AccessKeyRotation-RotateKey tries again. | Put right what holds the rotation up, then start \
+                "OLD | blocked | - | AccessKeyRotation-RotateKey tries again. | Fix what holds the rotation up, then start \
                  AccessKeyRotation-RotateKey for the user: Secrets Manager refuses it."
                     .to_owned(),
                 "NEW | blocked | - | It is a new key whose secret was not stored. AccessKeyRotation-RotateKey deactivates it. | -"

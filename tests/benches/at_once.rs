@@ -18,7 +18,7 @@
 )]
 
 use chrono::Utc;
-use deployment::{RULE, build, deploy, start};
+use deployment::{RULE, deploy};
 use local_aws::{
     Fault, FaultKind, LocalAws, Outcome, World, events,
     lambda::{
@@ -26,6 +26,7 @@ use local_aws::{
         asynchronous::{AsyncInvocation, AsyncMetrics, Waiting, run, simulate},
     },
 };
+use programs::{build, start};
 use std::{
     env, fs,
     sync::Mutex,

@@ -15,11 +15,12 @@
 )]
 
 use chrono::{TimeDelta, Utc};
-use deployment::{RULE, build, deploy, function_arn, start};
+use deployment::{RULE, deploy, function_arn};
 use local_aws::{
     Credentials, Fault, FaultKind, KeyStatus, LocalAws, REGION, World, events,
     lambda::{Function, FunctionConfig},
 };
+use programs::{build, start};
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},

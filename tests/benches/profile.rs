@@ -16,8 +16,9 @@
 )]
 
 use chrono::Utc;
-use deployment::{RULE, build, deploy, roots_in_one_file, start};
+use deployment::{RULE, deploy};
 use local_aws::{LocalAws, World, events};
+use programs::{build, roots_in_one_file, start};
 use std::{env, fs, path::Path, process::Command};
 
 const HUB: &str = "111122223333";

@@ -12,8 +12,9 @@
 )]
 
 use chrono::Utc;
-use deployment::{build_command_line, deploy};
+use deployment::deploy;
 use local_aws::{Fault, FaultKind, LocalAws, REGION, World};
+use programs::build_command_line;
 use std::{
     fs,
     process::Stdio,

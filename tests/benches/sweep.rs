@@ -12,8 +12,9 @@
 )]
 
 use chrono::{TimeDelta, Utc};
-use deployment::{InProcess, RULE, build, deploy, roots_in_one_file, start};
+use deployment::{InProcess, RULE, deploy};
 use local_aws::{Account, Fault, FaultKind, LocalAws, World, events, lambda::Function};
+use programs::{build, roots_in_one_file, start};
 use std::time::{Duration, Instant};
 
 const HUB: &str = "111122223333";

@@ -1,8 +1,8 @@
 //! Who uses the keys of the organization, for CloudTrail's history.
 
-use crate::organization::Organization;
-use chrono::TimeDelta;
-use local_aws::{KeyStatus, KeyUses, World};
+use crate::organization::is_stale;
+use chrono::{DateTime, TimeDelta, Utc};
+use local_aws::{Account, KeyUses};
 
 /// An address, the VPC endpoint if the calls go through one, the agent, how many calls, hours between two, and their error.
 type Caller = (&'static str, Option<&'static str>, &'static str, usize, i64, Option<&'static str>);
@@ -36,31 +36,26 @@ const CALLERS: [Caller; 4] = [
 ];
 
 /// Gives each stale key that was used some callers, most of them one or two.
-pub(crate) fn seed(world: &mut World, organization: &Organization) {
-    let now = world.now();
-    for id in &organization.accounts {
-        let account = world.account(id);
-        let keys = account.users().flat_map(|user| &user.keys);
-        let is_stale = keys.filter(|key| key.status == KeyStatus::Active && now - key.created > TimeDelta::days(90));
-        let used: Vec<_> = is_stale.filter_map(|key| Some((key.id.clone(), key.last_used.as_ref()?.clone()))).collect();
-        for (n, (access_key_id, last_used)) in used.into_iter().enumerate() {
-            // The first key has all of them. Every fifth was used for data events, which are not in the history.
-            let callers = if n == 0 { &CALLERS[..] } else { &CALLERS[n % 4..(n % 4 + 1 + n % 2).min(4)] };
-            for (address, vpc_endpoint, agent, count, hours, error) in callers.iter().filter(|_| n % 5 < 4) {
-                account.add_key_uses(KeyUses {
-                    access_key_id: access_key_id.clone(),
-                    region: last_used.region.clone(),
-                    source: format!("{}.amazonaws.com", last_used.service),
-                    name: "Describe".to_owned(),
-                    address: (*address).to_owned(),
-                    agent: (*agent).to_owned(),
-                    vpc_endpoint: vpc_endpoint.map(str::to_owned),
-                    error: error.map(str::to_owned),
-                    last: last_used.at,
-                    every: TimeDelta::hours(*hours),
-                    count: *count,
-                });
-            }
+pub(crate) fn seed(account: &mut Account, now: DateTime<Utc>) {
+    let stale = account.users().flat_map(|user| &user.keys).filter(|key| is_stale(key, now));
+    let used: Vec<_> = stale.filter_map(|key| Some((key.id.clone(), key.last_used.as_ref()?.clone()))).collect();
+    for (n, (access_key_id, last_used)) in used.into_iter().enumerate() {
+        // The first key has all of them. Every fifth was used for data events, which are not in the history.
+        let callers = if n == 0 { &CALLERS[..] } else { &CALLERS[n % 4..(n % 4 + 1 + n % 2).min(4)] };
+        for (address, vpc_endpoint, agent, count, hours, error) in callers.iter().filter(|_| n % 5 < 4) {
+            account.add_key_uses(KeyUses {
+                access_key_id: access_key_id.clone(),
+                region: last_used.region.clone(),
+                source: format!("{}.amazonaws.com", last_used.service),
+                name: "Describe".to_owned(),
+                address: (*address).to_owned(),
+                agent: (*agent).to_owned(),
+                vpc_endpoint: vpc_endpoint.map(str::to_owned),
+                error: error.map(str::to_owned),
+                last: last_used.at,
+                every: TimeDelta::hours(*hours),
+                count: *count,
+            });
         }
     }
 }

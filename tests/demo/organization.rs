@@ -1,11 +1,16 @@
 //! An organization that is the same each time, except for the dates.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use crate::{callers, rotating};
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
+use deployment::organize;
 use fastrand::Rng;
-use local_aws::{Account, KeyStatus, User, World};
+use local_aws::{AccessKey, Account, KeyStatus, Recorder, User, World};
 
 const SERVICES: [&str; 8] = ["backup", "billing", "ci", "etl", "mailer", "metrics", "terraform", "vendor"];
+const TEAMS: [&str; 4] = ["data", "payments", "platform", "web"];
 const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-southeast-2"];
+/// The names of the first accounts. The others get numbers.
+const NAMES: [&str; 3] = ["security", "payments", "research"];
 
 /// The accounts, and what happens in them later.
 pub(crate) struct Organization {
@@ -16,13 +21,20 @@ pub(crate) struct Organization {
 impl Organization {
     /// Spreads the users evenly. `non_compliant` percent of them have a stale key and no exemption.
     pub(crate) fn seed(world: &mut World, accounts: u16, users: u32, non_compliant: u8) -> Organization {
-        let now = world.now();
+        let now = midnight(world);
         let mut random = Rng::with_seed(1);
         let ids: Vec<_> = (1..=u64::from(accounts)).map(|n| format!("{:012}", 111_122_220_000 + n * 1111)).collect();
         for n in 0..users {
             let (account, within) = (world.account(&ids[n as usize % ids.len()]), n / u32::from(accounts));
             let name = format!("{}-{n:05}", SERVICES[n as usize % SERVICES.len()]);
             account.create_user(&name, now - days(random.i64(400..2000)));
+            // Some users have no owner.
+            if random.u8(0..5) > 0 {
+                account.tag_user(&name, "owner", TEAMS[random.usize(0..TEAMS.len())]);
+            }
+            if random.u8(0..4) == 0 {
+                account.tag_user(&name, "environment", "production");
+            }
             let in_violation = within * u32::from(non_compliant) % 100 < u32::from(non_compliant);
             match within {
                 // One exemption in each account ends today.
@@ -38,28 +50,72 @@ impl Organization {
         Organization { accounts: ids }
     }
 
-    /// In each account, the first five users with a stale key rotate it.
+    pub(crate) fn hub(&self) -> &str {
+        &self.accounts[0]
+    }
+
+    pub(crate) fn last(&self) -> &str {
+        &self.accounts[self.accounts.len() - 1]
+    }
+
+    /// Makes the accounts an organization whose first account may read all others.
+    pub(crate) fn organize(&self, world: &mut World) {
+        let name = |n: usize| NAMES.get(n).map_or_else(|| format!("workload-{}", n + 1), |name| (*name).to_owned());
+        let named: Vec<_> = self.accounts.iter().enumerate().map(|(n, id)| (id.as_str(), name(n))).collect();
+        organize(world, self.hub(), &named, &format!("arn:aws:iam::{}:root", self.hub()));
+    }
+
+    /// Adds what the command line and the runbooks find.
+    pub(crate) fn prepare(&self, world: &mut World) {
+        let today = midnight(world);
+        // For the doctor.
+        world.account(self.last()).set_recorder(Some(Recorder { recording: false, ..Recorder::of_everything() }));
+        rotating::seed(world, self.hub(), today);
+        for id in &self.accounts {
+            callers::seed(world.account(id), today);
+        }
+    }
+
+    /// In each account, the first five users with one stale key rotate it.
     pub(crate) fn rotate_some(&self, world: &mut World) {
-        let now = world.now();
+        let now = midnight(world);
         for id in &self.accounts {
             let account = world.account(id);
-            let stale: Vec<_> = account
-                .users()
-                .filter(|user| user.tags.is_empty())
-                .filter_map(|user| {
-                    let key =
-                        user.keys.iter().find(|key| key.status == KeyStatus::Active && now - key.created > days(90))?;
-                    (user.keys.len() == 1).then(|| (user.name.clone(), key.id.clone()))
-                })
+            let stale: Vec<_> = in_violation(account, now)
+                .filter(|user| user.keys.len() == 1)
+                .map(|user| (user.name.clone(), user.keys[0].id.clone()))
                 .take(5)
                 .collect();
             for (user, key) in stale {
-                if account.create_key(&user, now - TimeDelta::minutes(1)).is_ok() {
+                if account.create_key(&user, now).is_ok() {
                     account.set_key_status(&user, &key, KeyStatus::Inactive);
                 }
             }
         }
     }
+
+    /// A user of the hub who is to rotate a key.
+    pub(crate) fn in_violation(&self, world: &mut World) -> Option<String> {
+        let now = world.now();
+        in_violation(world.account(self.hub()), now).next().map(|user| user.name.clone())
+    }
+}
+
+/// When the day began, so that all dates are the same whenever on a day the demo runs.
+fn midnight(world: &World) -> DateTime<Utc> {
+    world.now().date_naive().and_time(NaiveTime::MIN).and_utc()
+}
+
+/// The users who have a stale key, and no tag of an exemption.
+fn in_violation(account: &Account, now: DateTime<Utc>) -> impl Iterator<Item = &User> {
+    account.users().filter(move |user| {
+        !user.tags.contains_key("access-key-rotation:exempt-until") && user.keys.iter().any(|key| is_stale(key, now))
+    })
+}
+
+/// Whether it is active and older than the rule's limit.
+pub(crate) fn is_stale(key: &AccessKey, now: DateTime<Utc>) -> bool {
+    key.status == KeyStatus::Active && now - key.created > days(90)
 }
 
 fn seed_keys(account: &mut Account, name: &str, in_violation: bool, now: DateTime<Utc>, random: &mut Rng) {

@@ -143,7 +143,7 @@ async fn the_functions_process_may_be_killed_when_config_has_taken_results_and_n
     let action = Some("PutEvaluations".to_owned());
     world.faults.add(Fault { account: None, action, user: None, kind: FaultKind::SilentAfterCalls(0) });
     let aws = LocalAws::start(world).await.unwrap();
-    let start = || deployment::start(aws.endpoint(), HUB, &credentials, bootstrap(), &[]);
+    let start = || programs::start(aws.endpoint(), HUB, &credentials, bootstrap(), &[]);
 
     let function = start().await.unwrap();
     tokio::select! {

@@ -1,9 +1,9 @@
 //! The command line on a local AWS.
 
 use crate::{support::*, transcript::Transcript};
-use deployment::build_command_line;
 use local_aws::{Credentials, FaultKind, KeyStatus, World};
 use policy::annotation::without_name;
+use programs::build_command_line;
 use serde_json::Value;
 use std::{collections::BTreeMap, net::TcpListener, path::PathBuf, process::Output, sync::OnceLock};
 use tokio::process::Command;

@@ -1,103 +1,107 @@
-//! The demo, as a user runs it.
+//! The demo, as a user runs it: both programs of a release, alone in a folder.
 
 use crate::cli::{command_line, said};
 use chrono::{TimeDelta, Utc};
 use serde_json::Value;
 use std::{
     fs,
-    io::{BufRead, BufReader, Lines, Write},
-    path::Path,
-    process::{Child, ChildStderr, Command, Stdio},
+    io::{BufRead, BufReader, Lines, Read, Write},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdout, Command, Stdio},
+    sync::OnceLock,
 };
+use tempfile::TempDir;
 
-fn demo(options: &[&str]) -> (String, String, bool) {
-    let output = Command::new(env!("CARGO_BIN_EXE_demo")).args(options).output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (text(output.stdout), text(output.stderr), output.status.success())
+/// Python with boto3, and the AWS CLI.
+const VENV: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/venv/bin");
+
+fn demo() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| programs::build_demo().unwrap()).clone()
 }
 
-#[test]
-fn the_demo_shows_compliance_before_and_after_in_plain_text() {
-    let (out, progress, succeeded) = demo(&["--accounts", "2", "--users", "200", "--non-compliant", "5"]);
-    assert!(succeeded, "{progress}");
-    assert!(progress.contains("100 users evaluated, 5 non-compliant"), "{progress}");
-    for part in [
-        "NON_COMPLIANT",
-        " is stale: created ",
-        "No access key becomes stale before ",
-        "Exempt until ",
-        "what the second sweep changed",
-        "Exemption expired on 2026-03-01",
-    ] {
-        assert!(out.contains(part), "{part}: {out}");
+/// A folder with these programs and nothing else.
+fn folder(programs: &[PathBuf]) -> TempDir {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    for program in programs {
+        fs::hard_link(program, folder.path().join(program.file_name().unwrap())).unwrap();
     }
-    assert!(!out.contains('\u{1b}') && !out.contains('│'), "no terminal, no decoration: {out}");
+    folder
 }
 
-#[test]
-fn the_demo_says_the_same_each_time() {
-    let json = || {
-        let (out, progress, succeeded) = demo(&["--users", "120", "--non-compliant", "20", "--json"]);
-        assert!(succeeded, "{progress}");
-        let mut document: Value = serde_json::from_str(&out).unwrap();
-        document["sweeps"] = Value::Null;
-        document
-    };
-    let first = json();
-    assert_eq!(first, json());
-    let before = first["before"]["totals"]["NON_COMPLIANT"].as_u64().unwrap();
-    let after = first["after"]["totals"]["NON_COMPLIANT"].as_u64().unwrap();
-    assert!(before > after, "{before} before, {after} after");
+/// The demo in that folder, with no environment but the PATH.
+fn command(folder: &Path, path: &str, options: &[&str]) -> Command {
+    let mut command = Command::new(folder.join("access-key-rotation-demo"));
+    command.args(options).current_dir(folder).env_clear().env("PATH", path);
+    command
 }
 
-/// The demo while it serves, and the commands that it printed.
+/// The demo while it serves.
 struct Served {
+    folder: TempDir,
     demo: Child,
-    said: Lines<BufReader<ChildStderr>>,
+    lines: Lines<BufReader<ChildStdout>>,
+    /// What it said at first.
+    said: String,
+    /// The commands that it printed.
     commands: Vec<String>,
 }
 
 impl Served {
-    fn start(options: &[&str]) -> Served {
-        let mut demo = Command::new(env!("CARGO_BIN_EXE_demo"))
-            .args(options)
-            .args(["--serve", "0"])
+    /// Until it has printed all commands.
+    fn start(path: &str, options: &[&str]) -> Served {
+        let folder = folder(&[demo(), command_line()]);
+        let mut demo = command(folder.path(), path, options)
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let said = BufReader::new(demo.stderr.take().unwrap()).lines();
-        let mut served = Served { demo, said, commands: Vec::new() };
-        for line in served.said.by_ref().map(Result::unwrap).skip_while(|line| !line.starts_with("AWS is up")) {
-            served.commands.extend(line.strip_prefix("  ").map(str::to_owned));
+        let lines = BufReader::new(demo.stdout.take().unwrap()).lines();
+        let mut served = Served { folder, demo, lines, said: String::new(), commands: Vec::new() };
+        for line in served.lines.by_ref().map(Result::unwrap) {
+            if served.said.contains("\nTry more. ") {
+                served.commands.extend(line.strip_prefix("  ").map(str::to_owned));
+            }
+            served.said += &line;
+            served.said.push('\n');
             if line.starts_with("  unset ") {
                 return served;
             }
         }
-        panic!("the demo ended: {:?}", served.commands);
+        let error = served.error();
+        panic!("the demo ended: {} {error}", served.said);
     }
 
-    /// Runs a command in another terminal, after the lines that it says to paste first.
-    fn run(&self, directory: &Path, command: &str) -> (Option<i32>, String, String) {
-        let venv = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/venv/bin");
-        let built = command_line();
-        let path = format!("{}:{venv}:{}", built.parent().unwrap().display(), std::env::var("PATH").unwrap());
-        let [endpoint, credentials, ..] = &self.commands[..] else { panic!("{:?}", self.commands) };
+    fn error(&mut self) -> String {
+        self.demo.kill().unwrap();
+        let mut error = String::new();
+        self.demo.stderr.take().unwrap().read_to_string(&mut error).unwrap();
+        error
+    }
+
+    /// Runs commands in another terminal, after the lines that it says to paste first.
+    fn run(&self, commands: &str) -> (Option<i32>, String, String) {
+        let [variables, name, ..] = &self.commands[..] else { panic!("{:?}", self.commands) };
         let output = Command::new("sh")
-            .args(["-c", &format!("{endpoint}\n{credentials}\n{command}")])
-            .current_dir(directory)
+            .args(["-c", &format!("{variables}\n{name}\n{commands}")])
+            .current_dir(self.folder.path())
             .env_clear()
-            .env("PATH", &path)
+            .env("PATH", format!("{VENV}:/usr/bin:/bin"))
             .output()
             .unwrap();
         said(output)
     }
 
-    /// Types a line into the demo's terminal. Gives what it says then, which has so many lines.
+    /// What the demo says next, which has so many lines.
+    fn next(&mut self, lines: usize) -> Vec<String> {
+        self.lines.by_ref().take(lines).map(Result::unwrap).collect()
+    }
+
+    /// Types a line into the demo's terminal. Gives what it says then.
     fn type_in(&mut self, line: &str, lines: usize) -> Vec<String> {
         writeln!(self.demo.stdin.as_ref().unwrap(), "{line}").unwrap();
-        self.said.by_ref().take(lines).map(Result::unwrap).collect()
+        self.next(lines)
     }
 }
 
@@ -109,19 +113,47 @@ impl Drop for Served {
 }
 
 #[test]
-fn the_commands_that_it_prints_while_it_serves_work_from_another_terminal() {
+fn alone_in_a_folder_it_shows_findings_and_a_page_and_says_what_a_rotation_needs() {
+    let mut served = Served::start("", &["--accounts", "2", "--users", "200", "--non-compliant", "5"]);
+    let said = served.said.clone();
+    for part in [
+        "200 made-up IAM users in 2 accounts",
+        "  111122221111: 100 users, 5 with a stale key, ",
+        "\nUSER ",
+        "  rotate\n",
+        "All 2 accounts: 201 users evaluated, ",
+        "access-key-rotation-demo.html\n",
+        "The runbooks need Python 3.11 or newer with boto3 in PATH",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(!said.contains('\u{1b}'), "no terminal, no colors: {said}");
+    let page = fs::read_to_string(served.folder.path().join("access-key-rotation-demo.html")).unwrap();
+    assert!(page.contains("<h1>") && page.contains("backup-"), "{page}");
+    let mut left: Vec<_> = fs::read_dir(served.folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["access-key-rotation", "access-key-rotation-demo", "access-key-rotation-demo.html"]);
+    assert_eq!(
+        served.type_in("8", 1),
+        [
+            "  The runbooks need Python 3.11 or newer with boto3 in PATH (pip install boto3), and this computer has none."
+        ]
+    );
+    assert_eq!(served.error(), "");
+}
+
+#[test]
+fn the_commands_that_it_prints_work_from_another_terminal() {
     let before = Utc::now();
-    let served = Served::start(&["--accounts", "2", "--users", "60", "--non-compliant", "30"]);
-    let [_, _, alias, commands @ ..] = &served.commands[..] else { panic!("{:?}", served.commands) };
-    assert_eq!(alias, "alias access-key-rotation='cargo run --quiet --bin access-key-rotation --'");
-    let directory = tempfile::tempdir().unwrap();
-    let run = |command: &str| served.run(directory.path(), command);
-    let [aws, scan, page, plan, callers, exempt, exempted, coverage, doctor, .., unset] = commands else {
-        panic!("{commands:?}")
+    let served = Served::start(VENV, &["--accounts", "2", "--users", "60", "--non-compliant", "30"]);
+    let [_, _, scan, callers, plan, exempt, exemptions, coverage, doctor, recorded, secret, unset] =
+        &served.commands[..]
+    else {
+        panic!("{:?}", served.commands)
     };
     let user = exempt.split_whitespace().nth(2).unwrap();
 
-    let (status, out, error) = run(aws);
+    let (status, out, error) = served.run(recorded);
     assert_eq!(status, Some(0), "{error}");
     let recorded: Value = serde_json::from_str(&out).unwrap();
     let recorded = recorded["EvaluationResults"].as_array().unwrap();
@@ -131,7 +163,7 @@ fn the_commands_that_it_prints_while_it_serves_work_from_another_terminal() {
     };
     let recorded: Vec<_> = recorded.iter().map(said).collect();
 
-    let (status, out, error) = run(&format!("{scan} --wide"));
+    let (status, out, error) = served.run(&format!("{scan} --wide"));
     assert_eq!((status, error.as_str()), (Some(3), ""));
     // By the system's clock, the scan says what AWS Config holds.
     assert!(recorded.len() > 1 && recorded.iter().all(|said| out.contains(said)), "{recorded:?}: {out}");
@@ -141,105 +173,106 @@ fn the_commands_that_it_prints_while_it_serves_work_from_another_terminal() {
     let mut yesterday = [before, Utc::now()].map(|now| (now - TimeDelta::days(1)).date_naive()).into_iter();
     assert!(yesterday.any(|day| out.contains(&format!("Exemption expired on {day}"))), "{out}");
 
-    assert_eq!(run(page), (Some(3), String::new(), String::new()));
-    let html = fs::read_to_string(directory.path().join("keys.html")).unwrap();
-    assert!(
-        html.contains("the root user has an access key") && html.matches("<span class=\"id\">ACCA").count() == 6,
-        "{html}"
-    );
-    assert!(html.contains("<h1>IAM access keys older than 90 days</h1>") && html.contains(user), "{html}");
+    let (status, out, error) = served.run(callers);
+    assert_eq!((status, error.as_str()), (Some(0), ""));
+    for part in ["Terraform", "AWS SDK for Python", "AWS CLI", "public", "vpc-endpoint", "To replace it: "] {
+        assert!(out.contains(part), "{part}: {out}");
+    }
 
-    let (status, out, error) = run(plan);
+    let (status, out, error) = served.run(plan);
     assert_eq!((status, error.as_str()), (Some(3), ""));
     assert!(
         out.contains(&format!("\n### {user} in 111122221111 (")) && out.contains("`aws iam update-access-key "),
         "{out}"
     );
 
-    let (status, out, error) = run(callers);
-    assert_eq!((status, error.as_str()), (Some(0), ""));
-    for part in ["Terraform", "AWS SDK for Python", "AWS CLI", "public", "vpc-endpoint", "To replace it: "] {
-        assert!(out.contains(part), "{part}: {out}");
-    }
-
-    let (status, out, error) = run(exempt);
+    let (status, out, error) = served.run(exempt);
     assert_eq!((status, error.as_str()), (Some(0), ""));
     assert!(out.contains(": COMPLIANT: Exempt until ") && out.ends_with("Set: IAM holds it.\n"), "{out}");
-    let (status, out, _) = run(exempted);
-    assert_eq!((status, out.lines().count()), (Some(0), 1));
-    assert!(
-        out.contains(&format!(",{user},")) && out.contains(",COMPLIANT,") && out.contains("Exempt until "),
-        "{out}"
-    );
+    let (status, out, _) = served.run(exemptions);
+    assert!(status == Some(0) && out.contains(user), "{out}");
 
-    let (status, out, error) = run(coverage);
+    let (status, out, error) = served.run(coverage);
     assert_eq!((status, error.as_str()), (Some(0), ""));
     assert!(out.ends_with("2 of 2 accounts covered\n"), "{out}");
 
-    let (status, out, error) = run(doctor);
+    let (status, out, error) = served.run(doctor);
     assert_eq!((status, error.as_str()), (Some(3), ""));
     assert!(out.contains("  recorder     failed   default is stopped\n"), "{out}");
     assert!(out.ends_with(" (security): 12 ok, 1 skipped\n111122222222 (payments): 25 ok, 1 failed\n"), "{out}");
 
+    let (status, out, error) = served.run(secret);
+    assert_eq!((status, error.as_str()), (Some(0), ""));
+    assert!(out.contains("AKIA") && out.contains("mail.example.com"), "{out}");
+
     // The last line takes back what the first ones set: nothing leads the terminal's next command to the demo.
-    let (status, out, error) = run(&format!("{alias}\n{unset}\nalias; env | grep ^AWS_ || echo no variable"));
+    let (status, out, error) = served.run(&format!("{unset}\nalias; env | grep ^AWS_ || echo no variable"));
     assert_eq!((status, out.as_str(), error.as_str()), (Some(0), "no variable\n", ""));
 }
 
 #[test]
-fn a_key_rotates_into_a_secret_in_the_days_that_somebody_types() {
-    let mut served = Served::start(&["--accounts", "1", "--users", "1", "--non-compliant", "0"]);
-    let [.., tag, value, keys, _] = &served.commands[..] else { panic!("{:?}", served.commands) };
-    let (tag, value, keys) = (tag.clone(), value.clone(), keys.clone());
-    let directory = tempfile::tempdir().unwrap();
-    let read = |served: &Served, command: &str| {
-        let (status, out, error) = served.run(directory.path(), command);
-        assert_eq!((status, error.as_str()), (Some(0), ""), "{command}");
-        serde_json::from_str::<Value>(&out).unwrap_or_default()
-    };
-    let key = |served: &Served| {
-        let answer = read(served, &value);
-        let held: Value = serde_json::from_str(answer["SecretString"].as_str().unwrap()).unwrap();
-        held["AccessKeyId"].as_str().unwrap().to_owned()
-    };
-    let statuses = |served: &Served| {
-        let listed = read(served, &keys)["AccessKeyMetadata"].take();
-        listed.as_array().unwrap().iter().map(|key| key["Status"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
-    };
+fn a_key_rotates_into_a_secret_at_once_and_the_old_one_goes_in_the_days_that_somebody_types() {
+    let mut served = Served::start(VENV, &["--accounts", "1", "--users", "1", "--non-compliant", "0"]);
+    let (_, rotated) = served.said.split_once("into a secret:\n").unwrap();
+    let rotated: Vec<_> = rotated.lines().take(3).collect();
+    let id = |line: &str, after: &str| line.split_once(after).unwrap().1.chars().take(20).collect::<String>();
+    let (new, old) = (id(rotated[0], "shop-mailer "), id(rotated[1], "shop-mailer "));
+    assert!(new != old && rotated[0].ends_with(&format!("{new}: rotated: the secret holds it now")), "{rotated:?}");
+    assert!(rotated[1].contains(&format!("{old}: settling: ")), "{rotated:?}");
+    assert!(rotated[2].ends_with(&format!(
+        "the secret shop/mailer holds {new}. Keys of shop-mailer: {old} (Active), {new} (Active)."
+    )));
+    let offer = served.next(3).join("\n");
+    assert!(offer.contains("Type 8 here") && offer.contains("Type 31: it is deleted"), "{offer}");
+
     let assert_said = |lines: &[String], expected: &[&str]| {
-        for (line, expected) in lines[1..].iter().zip(expected) {
-            assert!(line.contains(expected), "{lines:?}");
+        for (line, expected) in lines.iter().zip(expected) {
+            assert!(line.contains(expected), "{expected}: {lines:?}");
         }
     };
-    let old = key(&served);
     assert_eq!(served.type_in("soon", 1), ["Type a number of days from 1 to 365, and Enter."]);
-    read(&served, &tag);
-    assert_said(&served.type_in("1", 3), &[": rotated: ", &format!("{old}: settling: ")]);
-    let new = key(&served);
-    assert_ne!(new, old);
-    assert_eq!(statuses(&served), ["Active", "Active"]);
-    let expected = [&format!("{old}: deactivated: ")[..], &format!("{new}: not due: "), "may be deleted from"];
-    assert_said(&served.type_in("8", 4), &expected);
-    assert_eq!(statuses(&served), ["Inactive", "Active"]);
-    assert_said(&served.type_in("31", 3), &[": not due: ", &format!("{old}: deleted: ")]);
-    assert_eq!((key(&served), statuses(&served)), (new, vec!["Active".to_owned()]));
+    let [deactivated, not_due] = [format!("{old}: deactivated: "), format!("{new}: not due: ")];
+    let state = format!("holds {new}. Keys of shop-mailer: {old} (Inactive), {new} (Active).");
+    assert_said(&served.type_in("8", 4), &[&deactivated, &not_due, "may be deleted from", &state]);
+    let deleted = format!("{old}: deleted: ");
+    let state = format!("holds {new}. Keys of shop-mailer: {new} (Active).");
+    assert_said(&served.type_in("31", 3), &[&not_due, &deleted, &state]);
+    assert_eq!(served.error(), "");
 }
 
 #[test]
 fn an_organization_without_a_violation_has_nobody_to_exempt() {
-    let served = Served::start(&["--accounts", "1", "--users", "1", "--non-compliant", "0"]);
-    assert_eq!(served.commands.len(), 14, "{:?}", served.commands);
+    let served = Served::start("", &["--accounts", "1", "--users", "1", "--non-compliant", "0"]);
+    assert_eq!(served.commands.len(), 10, "{:?}", served.commands);
     assert!(served.commands.iter().all(|command| !command.contains("exempt")), "{:?}", served.commands);
 }
 
 #[test]
+fn the_command_line_may_be_in_the_path_and_is_missed_if_it_is_nowhere() {
+    let (alone, beside) = (folder(&[demo()]), folder(&[command_line()]));
+    let output = command(alone.path(), "", &[]).output().unwrap();
+    let (status, out, error) = said(output);
+    assert_eq!((status, out.as_str()), (Some(1), ""));
+    assert!(error.contains("there is no access-key-rotation beside this program or in PATH"), "{error}");
+
+    let path = beside.path().to_str().unwrap();
+    let mut demo = command(alone.path(), path, &["--users", "3"]).stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(demo.stdout.take().unwrap()).lines();
+    let alias = lines.map(Result::unwrap).find(|line| line.starts_with("  alias "));
+    demo.kill().unwrap();
+    demo.wait().unwrap();
+    assert_eq!(alias.unwrap(), format!("  alias access-key-rotation={path}/access-key-rotation"));
+}
+
+#[test]
 fn wrong_options_are_explained() {
+    let folder = folder(&[demo(), command_line()]);
     for (options, expected) in [
         (vec!["--accounts", "0"], "0 is not in 1..=200"),
         (vec!["--non-compliant", "101"], "101 is not in 0..=100"),
         (vec!["--accounts", "1", "--users", "5001"], "5,000 IAM users at most"),
     ] {
-        let (_, error, succeeded) = demo(&options);
-        assert!(!succeeded && error.contains(expected), "{error}");
+        let (status, _, error) = said(command(folder.path(), "", &options).output().unwrap());
+        assert!(status != Some(0) && error.contains(expected), "{error}");
     }
 }

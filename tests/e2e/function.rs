@@ -15,7 +15,7 @@ const MEBIBYTE: u64 = 1024 * 1024;
 
 pub(crate) fn bootstrap() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| deployment::build().unwrap()).clone()
+    BUILT.get_or_init(|| programs::build().unwrap()).clone()
 }
 
 struct Deployed {
@@ -30,13 +30,13 @@ impl Deployed {
         let credentials = deploy(&mut world);
         seed(&mut world);
         let aws = LocalAws::start(world).await.unwrap();
-        let function = deployment::start(aws.endpoint(), HUB, &credentials, bootstrap(), &[]).await.unwrap();
+        let function = programs::start(aws.endpoint(), HUB, &credentials, bootstrap(), &[]).await.unwrap();
         Deployed { aws, credentials, function }
     }
 
     /// The same function, started once more.
     async fn another(&self) -> Function {
-        deployment::start(self.aws.endpoint(), HUB, &self.credentials, bootstrap(), &[]).await.unwrap()
+        programs::start(self.aws.endpoint(), HUB, &self.credentials, bootstrap(), &[]).await.unwrap()
     }
 
     async fn send(&self, event: &Value) -> Result<Value, FunctionError> {
@@ -91,7 +91,7 @@ async fn the_function_notifies_the_owner_once_if_there_is_a_bus() {
     })
     .await;
     let bus = [("EVENT_BUS_NAME", "notices".to_owned())];
-    let function = deployment::start(deployed.aws.endpoint(), HUB, &deployed.credentials, bootstrap(), &bus);
+    let function = programs::start(deployed.aws.endpoint(), HUB, &deployed.credentials, bootstrap(), &bus);
     let function = function.await.unwrap();
     for _ in 0..2 {
         let event = events::scheduled(&mut deployed.aws.world(), MEMBER, RULE, &[]);

@@ -24,7 +24,7 @@ async fn calls_and_memory_are_linear_in_users_and_violations() {
         for (what, most) in [("first", first), ("later", later)] {
             aws.world().clear_calls();
             let event = events::scheduled(&mut aws.world(), MEMBER, RULE, &[]);
-            let function = deployment::start(aws.endpoint(), HUB, &credentials, bootstrap(), &[]).await.unwrap();
+            let function = programs::start(aws.endpoint(), HUB, &credentials, bootstrap(), &[]).await.unwrap();
             function.invoke(event.to_string().as_bytes()).await.unwrap();
             let mut actions = BTreeMap::new();
             aws.world().calls().iter().for_each(|call| *actions.entry(call.action.clone()).or_insert(0) += 1);

@@ -47,7 +47,7 @@ async fn sweep_over_tls(trusted: impl FnOnce(&str) -> String) -> (Result<(), Str
     let mut bundle = tempfile::NamedTempFile::new().unwrap();
     bundle.write_all(trusted(&certificate).as_bytes()).unwrap();
     let trusted = [("SSL_CERT_FILE", bundle.path().display().to_string())];
-    let function = deployment::start(endpoint, HUB, &credentials, bootstrap(), &trusted).await.unwrap();
+    let function = programs::start(endpoint, HUB, &credentials, bootstrap(), &trusted).await.unwrap();
     let event = events::scheduled(&mut aws.world(), MEMBER, RULE, &[]);
     let outcome = function.invoke(event.to_string().as_bytes()).await;
     (outcome.map(drop).map_err(|error| error.error_message), aws)

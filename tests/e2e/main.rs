@@ -50,6 +50,7 @@ mod exposed;
 mod failing;
 mod fault_matrix;
 mod fields;
+mod filter;
 mod function;
 mod growth;
 mod html;

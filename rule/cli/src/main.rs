@@ -3,6 +3,7 @@
 /// Options that several commands take.
 mod args {
     pub(crate) mod connection;
+    pub(crate) mod filter;
     pub(crate) mod function;
     pub(crate) mod order;
     mod profile;
@@ -48,6 +49,7 @@ mod findings {
     pub(crate) mod comparison;
     pub(crate) mod credential_listing;
     pub(crate) mod exemptions;
+    pub(crate) mod filtered;
     pub(crate) mod finding;
     pub(crate) mod organization_scan;
     pub(crate) mod other_credentials;
@@ -58,6 +60,7 @@ mod findings {
     pub(crate) mod rotation;
     pub(crate) mod rule_parameters;
     pub(crate) mod scan_result;
+    pub(crate) mod to_do;
 }
 
 mod command_result;

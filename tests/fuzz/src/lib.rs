@@ -39,6 +39,7 @@ pub const TARGETS: [(&str, Target); 6] = [
 #[path = "../../../rule/cli/src/args"]
 mod args {
     pub(crate) mod connection;
+    pub(crate) mod filter;
     pub(crate) mod order;
     mod profile;
     pub(crate) mod rule_options;
@@ -52,6 +53,7 @@ mod args {
 mod findings {
     pub(crate) mod comparison;
     pub(crate) mod exemptions;
+    pub(crate) mod filtered;
     pub(crate) mod finding;
     pub(crate) mod other_credentials;
     pub(crate) mod record;
@@ -60,6 +62,11 @@ mod findings {
     pub(crate) mod scan_result;
 }
 
-#[expect(dead_code, reason = "the targets call a part of it")]
+#[path = "../../../rule/cli/src/output"]
+mod output {
+    pub(crate) mod visible;
+}
+
+#[cfg_attr(not(test), expect(dead_code, reason = "the targets call a part of it"))]
 #[path = "../../../rule/cli/src/command_result.rs"]
 mod command_result;

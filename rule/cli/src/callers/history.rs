@@ -54,7 +54,8 @@ pub(crate) async fn read(session: &Session, wanted: Vec<Wanted>, window: &Window
     let mut keys = histories.await.concat();
     bar.finish_and_clear();
     keys.sort_by_key(|key| order.get(&(key.account_id.clone(), key.access_key_id.clone())).copied());
-    Histories { read_at: window.now, days: window.days, most_events: window.most_events, keys }
+    let Window { now, days, most_events } = *window;
+    Histories { read_at: now, days, most_events, filtered: None, keys }
 }
 
 async fn read_account(session: &Session, id: &str, mut keys: Vec<Reading>, window: &Window) -> Vec<Reading> {

@@ -6,7 +6,7 @@ use super::{
     replacement::replacement,
     rows::{Caller, Callers, Rows},
 };
-use crate::findings::finding::Used;
+use crate::findings::{filtered::Filtered, finding::Used};
 use access_key_rotation::aws::client::CallError;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -140,10 +140,18 @@ pub(crate) struct Histories {
     pub(crate) read_at: DateTime<Utc>,
     pub(crate) days: u16,
     pub(crate) most_events: usize,
+    /// `None`: no key is left out.
+    #[serde(rename = "filter", skip_serializing_if = "Option::is_none")]
+    pub(crate) filtered: Option<Filtered>,
     pub(crate) keys: Vec<KeyHistory>,
 }
 
 impl Histories {
+    /// That users are left out, and of how many; nothing if nobody is.
+    pub(crate) fn filter_sentences(&self) -> Vec<String> {
+        self.filtered.as_ref().map(Filtered::sentences).unwrap_or_default()
+    }
+
     /// What could not be read: one line for each account and reason.
     pub(crate) fn missing(&self) -> Vec<String> {
         let mut accounts: BTreeMap<&str, BTreeSet<&NotRead>> = BTreeMap::new();

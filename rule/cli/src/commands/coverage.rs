@@ -54,7 +54,7 @@ pub(crate) struct Args {
     #[arg(long, value_parser = one_of(FORMATS), default_value = "table")]
     format: Format,
     /// Write to this file instead of standard output
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]
     targets: Targets,

@@ -37,7 +37,7 @@ pub(crate) struct Args {
     #[arg(long, value_parser = one_of(FORMATS), default_value = "html")]
     format: Format,
     /// Write to this file instead of standard output
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Also write the data to this file as JSON. It has the hash that the page shows
     #[arg(long, value_name = "FILE")]

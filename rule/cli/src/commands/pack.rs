@@ -66,7 +66,7 @@ pub(crate) struct Args {
     #[arg(long)]
     region: Option<String>,
     /// Write the pack to this file instead of standard output
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
 

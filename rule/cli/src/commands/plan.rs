@@ -9,13 +9,13 @@ mod steps;
 mod table;
 
 use crate::{
-    args::{scope::Scope, targets::tell_left_out},
+    args::{filter::Filter, scope::Scope, targets::tell_left_out},
     callers::{chosen::stale_keys_in_use, history, lookup::Window},
     command_result::CommandResult,
     findings::organization_scan::{Reader, scan_accounts},
     output::{Format, destination::Output, one_of},
 };
-use contents::{Plan, Wanted};
+use contents::Plan;
 use std::path::PathBuf;
 
 const FORMATS: &[(Format, &str)] = &[
@@ -30,7 +30,8 @@ const FORMATS: &[(Format, &str)] = &[
 /// The checklist has the steps that rotate or retire each key in violation, with a command for each: a runbook's if the runbooks are
 /// deployed, or the AWS CLI's. It ends with the old inactive keys, which somebody should delete.
 ///
-/// Exit status: 0 - no violations; 1 - failed or incomplete; 2 - wrong usage; 3 - violations found.
+/// Exit status: 0 - no violations, or --exit-zero; 1 - failed or incomplete; 2 - wrong usage; 3 - violations found among the users whom
+/// the filter shows.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  \
         access-key-rotation plan --organization --profile security --owner-tag team --output plan.md\n  \
@@ -40,13 +41,16 @@ pub(crate) struct Args {
     #[arg(long, value_parser = one_of(FORMATS), default_value = "markdown")]
     format: Format,
     /// Write to this file instead of standard output
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Show also who uses each stale key that is in use, by CloudTrail's events of the last 90 days
     #[arg(long = "where")]
     with_callers: bool,
+    /// Exit with 0 although there are violations
+    #[arg(long)]
+    exit_zero: bool,
     #[command(flatten)]
-    wanted: Wanted,
+    filter: Filter,
     #[command(flatten)]
     scope: Scope,
 }
@@ -56,16 +60,13 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
     let session = args.scope.connection.open().await?;
     let result = scan_accounts(&session, &args.scope, None, Reader::Plan).await?;
     tell_left_out(&result.left_out);
-    let mut errors = result.command_result().errors;
-    errors.extend(args.wanted.unknown_users(&result).map(|name| format!("--user {name}: no such user was evaluated")));
-    let mut plan = Plan::new(result, &args.wanted);
+    let (mut plan, CommandResult { mut errors, violations }) = Plan::new(result, &args.filter);
     if args.with_callers {
         let keys = stale_keys_in_use(plan.findings.iter(), plan.terms.quiet_days, session.now);
         let histories = history::read(&session, keys, &Window::by_default(session.now)).await;
         errors.extend(histories.missing());
         plan.histories = Some(histories);
     }
-    let violations = plan.violations().next().is_some();
     output
         .write(move |out| match args.format {
             Format::Table => table::write(&plan, out),
@@ -73,7 +74,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
             _ => markdown::write(&plan, out),
         })
         .await?;
-    Ok(CommandResult { errors, violations })
+    Ok(CommandResult { errors, violations: violations && !args.exit_zero })
 }
 
 #[cfg(test)]

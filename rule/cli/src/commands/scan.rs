@@ -1,12 +1,19 @@
 //! `scan`: evaluates accounts now.
 
 use crate::{
-    args::{scope::Scope, targets::tell_left_out},
+    args::{
+        filter::{Filter, Urgency},
+        scope::Scope,
+        targets::tell_left_out,
+    },
     command_result::CommandResult,
     findings::{
+        board::Board,
+        filtered,
         finding::AccountSummary,
         organization_scan::{Reader, scan_accounts},
         report_scan::{LIMITS, scan_reports},
+        to_do::is_to_do,
     },
     output::{
         Format, csv,
@@ -32,7 +39,8 @@ const FORMATS: &[(Format, &str)] = &[
 
 /// Evaluate every IAM user of the current account, or of other accounts, without AWS Config.
 ///
-/// Exit status: 0 - no violations; 1 - failed or incomplete; 2 - wrong usage; 3 - violations found.
+/// Exit status: 0 - no violations, or --exit-zero; 1 - failed or incomplete; 2 - wrong usage; 3 - violations found among the users whom
+/// the filter shows.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  \
         access-key-rotation scan --profile management --organization --role-name OrganizationAccountAccessRole\n  \
@@ -40,7 +48,7 @@ const FORMATS: &[(Format, &str)] = &[
 pub(crate) struct Args {
     /// Evaluate these credential reports offline. A report shows no exemptions and no key ids, a key that was switched off and
     /// on again looks new in it, and the results are as old as the report
-    #[arg(long, num_args = 1.., value_name = "FILE", conflicts_with_all = ["account", "organization", "profile", "region"])]
+    #[arg(long, num_args = 1.., value_name = "FILE", conflicts_with_all = ["account", "organization", "profile", "region", "owner"])]
     credential_report: Vec<PathBuf>,
     /// Evaluate the reports as of this time instead of now: pass the report's GeneratedTime
     #[arg(long, value_name = "TIME", requires = "credential_report", value_parser = time)]
@@ -60,6 +68,11 @@ pub(crate) struct Args {
     /// Write to this file instead of standard output
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Exit with 0 although there are violations
+    #[arg(long)]
+    exit_zero: bool,
+    #[command(flatten)]
+    filter: Filter,
     #[command(flatten)]
     scope: Scope,
 }
@@ -67,12 +80,26 @@ pub(crate) struct Args {
 #[expect(clippy::disallowed_methods, reason = "without AWS, a scan's `now` is when it begins")]
 pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
     let output = Output::open(args.output.as_deref())?;
-    let (reports, since) = (args.credential_report, args.since.as_deref());
-    let result = if reports.is_empty() {
-        scan_accounts(&args.scope.connection.open().await?, &args.scope, since, Reader::Scan).await?
+    let (reports, since, filter) = (args.credential_report, args.since.as_deref(), args.filter);
+    if !reports.is_empty()
+        && let Some(urgency) =
+            filter.priority.iter().find(|which| matches!(which, Urgency::Exposed | Urgency::Production))
+    {
+        bail!("--priority {}: a credential report does not tell", urgency.name());
+    }
+    let mut result = if reports.is_empty() {
+        let reader = Reader::Scan { owners: filter.needs_tags() };
+        scan_accounts(&args.scope.connection.open().await?, &args.scope, since, reader).await?
     } else {
         scan_reports(&reports, args.as_of.unwrap_or_else(Utc::now), &args.scope, since)?
     };
+    let (board, terms) = (Board::of(&result), result.terms.clone());
+    filtered::apply(&filter, &mut result, |finding| is_to_do(finding, &board, &terms), |_| true);
+    if matches!(args.format, Format::Json | Format::Csv) {
+        for sentence in result.filter_sentences() {
+            let _ = writeln!(stderr(), "access-key-rotation: {sentence}");
+        }
+    }
     if result.is_from_reports() && matches!(args.format, Format::Json | Format::Csv) {
         // JSON and CSV have no place for this note. A closed standard error is no reason to fail.
         let _ = writeln!(stderr(), "access-key-rotation: {LIMITS}");
@@ -93,7 +120,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
             let _ = writeln!(stderr(), "access-key-rotation: {sentence}");
         }
     }
-    let command_result = result.command_result();
+    let CommandResult { errors, violations } = result.command_result();
     let (wide, look) = (args.wide, Look::of(&output, args.color));
     output
         .write(move |out| match args.format {
@@ -103,7 +130,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
             Format::Html => html::write(&result, None, out),
         })
         .await?;
-    Ok(command_result)
+    Ok(CommandResult { errors, violations: violations && !args.exit_zero })
 }
 
 /// Parses a time as AWS writes it. The range leaves room for date arithmetic.

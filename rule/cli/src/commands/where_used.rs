@@ -1,7 +1,15 @@
 //! `where`: who uses a key, from where, and what could replace it.
 
 use crate::{
-    args::{scope::Scope, targets::tell_left_out},
+    args::{
+        connection::Connection,
+        filter::Filter,
+        order::Order,
+        rule_options::RuleOptions,
+        runbook_days::RunbookDays,
+        scope::Scope,
+        targets::{Targets, tell_left_out},
+    },
     callers::{
         chosen::{Chosen, by_id, key_id, of_users, stale_keys_in_use},
         history,
@@ -9,7 +17,11 @@ use crate::{
         lookup::{MOST_DAYS, MOST_EVENTS, Window},
     },
     command_result::CommandResult,
-    findings::organization_scan::{Reader, scan_accounts},
+    findings::{
+        filtered::{self, Filtered},
+        finding::Finding,
+        organization_scan::{Reader, scan_accounts},
+    },
     output::{
         Format,
         callers::{csv, markdown, table},
@@ -17,10 +29,11 @@ use crate::{
         html, one_of,
     },
 };
-use clap::value_parser;
+use clap::{Arg, value_parser};
 use std::{
-    io::{self, Write},
+    io::{self, Write, stderr},
     path::PathBuf,
+    slice,
 };
 
 const FORMATS: &[(Format, &str)] = &[
@@ -34,7 +47,8 @@ const FORMATS: &[(Format, &str)] = &[
 /// Show who uses access keys, from where and with what, and what could replace each key. It reads CloudTrail's events in every
 /// enabled Region, two calls a second in each.
 ///
-/// Without keys and users, it looks up every stale key that is in use, exempt or not. CloudTrail's history has neither data events, such
+/// Without KEY and --user, it looks up every stale key that is in use, exempt or not. With --user, it looks up every key of these
+/// users. CloudTrail's history has neither data events, such
 /// as reads of S3 objects, nor mail that SES sends: a key without an event may be in use.
 ///
 /// Exit status: 0 - everything was read; 1 - failed or incomplete; 2 - wrong usage.
@@ -42,13 +56,11 @@ const FORMATS: &[(Format, &str)] = &[
 #[command(after_help = "Example:\n  \
         access-key-rotation where AKIAIOSFODNN7EXAMPLE --profile security --account 111122223333\n  \
         access-key-rotation where --organization --profile security --format html --output callers.html")]
+#[command(mut_args(of_stale_keys))]
 pub(crate) struct Args {
     /// Look up these keys, by id
     #[arg(value_name = "KEY", value_parser = key_id, conflicts_with = "user")]
     keys: Vec<String>,
-    /// Look up every key of these users, by name
-    #[arg(long, num_args = 1.., value_name = "NAME")]
-    user: Vec<String>,
     /// Look so many days back (1 to 90). CloudTrail has no older events
     #[arg(long, default_value_t = MOST_DAYS, value_parser = value_parser!(u16).range(1..=i64::from(MOST_DAYS)))]
     days: u16,
@@ -59,32 +71,60 @@ pub(crate) struct Args {
     #[arg(long, value_parser = one_of(FORMATS), default_value = "table")]
     format: Format,
     /// Write to this file instead of standard output
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]
-    scope: Scope,
+    filter: Filter,
+    #[command(flatten)]
+    targets: Targets,
+    #[command(flatten)]
+    rule: RuleOptions<false>,
+    #[command(flatten)]
+    order: Order,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// Keys that are named, and those of users who are named, are looked up as they are.
+fn of_stale_keys(arg: Arg) -> Arg {
+    let is_of_stale_keys = ["owner", "priority", "min_age", "sort", "top"].contains(&arg.get_id().as_str());
+    if is_of_stale_keys { arg.conflicts_with_all(["keys", "user"]) } else { arg }
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
     let output = Output::open(args.output.as_deref())?;
-    let session = args.scope.connection.open().await?;
-    let (keys, mut errors) = if args.keys.is_empty() && args.user.is_empty() {
-        let result = scan_accounts(&session, &args.scope, None, Reader::Where).await?;
+    let Args { filter, targets, rule, order, connection, .. } = args;
+    let session = connection.open().await?;
+    let mut filtered = None;
+    let (keys, mut errors) = if args.keys.is_empty() && filter.user.is_empty() {
+        let quiet_days = order.quiet_days;
+        let scope = Scope { days: RunbookDays::DEFAULT, targets, rule, order, connection };
+        let mut result = scan_accounts(&session, &scope, None, Reader::Where).await?;
         tell_left_out(&result.left_out);
-        let keys = stale_keys_in_use(result.findings.iter(), args.scope.order.quiet_days, session.now);
-        (keys, result.command_result().errors)
+        let keys_of = |findings: &[Finding]| stale_keys_in_use(findings.iter(), quiet_days, session.now);
+        let has_key = |finding: &Finding| !keys_of(slice::from_ref(finding)).is_empty();
+        filtered::apply(&filter, &mut result, has_key, has_key);
+        let errors = result.command_result().errors;
+        filtered = result.filtered.take();
+        (keys_of(&result.findings), errors)
     } else {
-        let resolved = args.scope.targets.resolve(&session).await?;
+        let resolved = targets.resolve(&session).await?;
         tell_left_out(&resolved.left_out);
         let Chosen { keys, errors, .. } = if args.keys.is_empty() {
-            of_users(&session, resolved.accounts, &args.user).await
+            of_users(&session, resolved.accounts, &filter.user).await
         } else {
-            by_id(&session, &args.scope.targets, resolved.accounts, &args.keys).await
+            by_id(&session, &targets, resolved.accounts, &args.keys).await
         };
         (keys, errors)
     };
+    if args.format == Format::Csv {
+        // It has no place for this. A closed standard error is no reason to fail.
+        for sentence in filtered.iter().flat_map(Filtered::sentences) {
+            let _ = writeln!(stderr(), "access-key-rotation: {sentence}");
+        }
+    }
     let window = Window { now: session.now, days: args.days, most_events: args.most_events as usize };
-    let histories = history::read(&session, keys, &window).await;
+    let histories = Histories { filtered, ..history::read(&session, keys, &window).await };
     errors.extend(histories.missing());
     output.write(move |out| write(&histories, args.format, out)).await?;
     Ok(CommandResult { errors, violations: false })

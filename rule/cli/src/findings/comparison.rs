@@ -6,7 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use policy::access_key::KeyStatus;
 use serde::{
     Deserialize, Deserializer, Serialize,
-    de::{Error, SeqAccess, Visitor},
+    de::{Error, IgnoredAny, SeqAccess, Visitor},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -78,7 +78,10 @@ impl Earlier {
             // It may quote the file.
             anyhow!("not the output of scan --format json: {}", error.to_string().replace(char::is_control, "?"))
         })?;
-        let Document { terms: then, accounts, users: Users(violations) } = document;
+        let Document { terms: then, filter, accounts, users: Users(violations) } = document;
+        if filter.is_some() {
+            bail!("a filter left users out of it, who would look fixed. Pass a scan that you made without a filter");
+        }
         if then.credential_report != terms.credential_report {
             bail!("cannot compare a scan of AWS with a scan of credential reports, which have no key ids");
         }
@@ -177,6 +180,9 @@ fn identity(account: &str, user_id: &Option<String>, user_name: &str) -> (String
 struct Document {
     #[serde(flatten)]
     terms: Terms,
+    /// What left users out.
+    #[serde(default)]
+    filter: Option<IgnoredAny>,
     accounts: Vec<AccountSummary>,
     users: Users,
 }

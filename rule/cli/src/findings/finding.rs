@@ -331,6 +331,29 @@ impl Key {
 }
 
 impl AccountSummary {
+    /// Counts the account's users.
+    pub(crate) fn count(&mut self, findings: &[&Finding]) {
+        let count = |counts: fn(&Finding) -> bool| findings.iter().filter(|finding| counts(finding)).count();
+        // Users who could not be evaluated may be exposed.
+        let exposed: Option<usize> = findings.iter().map(|finding| finding.exposed.map(usize::from)).sum();
+        self.users_evaluated = findings.len();
+        self.users_non_compliant = count(Finding::is_violation);
+        self.users_exempt = self.users_exempt.map(|_| count(|finding| finding.exempt == Some(true)));
+        self.users_exposed = exposed.filter(|exposed| *exposed > 0 || self.error.is_none());
+        self.old_inactive_keys = findings.iter().map(|finding| finding.old_inactive_keys.len()).sum();
+    }
+
+    /// Counts those of the account's users alone whom a filter shows. Whose exposure is unknown may be among those that it does not.
+    pub(crate) fn narrow(&mut self, findings: &[&Finding]) {
+        let is_unknown = self.users_exposed.is_none();
+        self.count(findings);
+        self.users_exposed = self.users_exposed.filter(|exposed| *exposed > 0 || !is_unknown);
+        let is_shown = |user: &str| findings.iter().any(|finding| finding.user_name == user);
+        if let Some(credentials) = &mut self.other_credentials.service_specific_credentials {
+            credentials.retain(|credential| is_shown(&credential.user_name));
+        }
+    }
+
     /// That the runbooks' records are unknown, and why.
     pub(crate) fn records_sentence(&self) -> Option<String> {
         let (of_what, error) = match (&self.records_error, &self.rotations_error) {

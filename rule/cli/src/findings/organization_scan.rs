@@ -36,7 +36,10 @@ const READS_AT_A_TIME: usize = 16;
 /// Who asks, and for what besides.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Reader<'a> {
-    Scan,
+    Scan {
+        /// Also the owner of every user with a key that is old and inactive, with one more call for each of them.
+        owners: bool,
+    },
     /// Nothing besides the verdicts.
     Where,
     /// The owner of every key that is on the board, with one more call for each of their users.
@@ -143,7 +146,7 @@ async fn scan_account(
 async fn others(account: &Account<'_>, now: DateTime<Utc>, reader: Reader<'_>) -> OtherCredentials {
     match reader {
         Reader::Where | Reader::Plan => OtherCredentials::default(),
-        Reader::Scan | Reader::Auditor { .. } => OtherCredentials::read(account, now).await,
+        Reader::Scan { .. } | Reader::Auditor { .. } => OtherCredentials::read(account, now).await,
     }
 }
 
@@ -154,7 +157,7 @@ async fn more(evaluator: &Evaluator<'_>, user: Evaluated, records: &Records, rea
     let rotation = records.rotation(&assessment.user.id);
     let is_left = assessment.has(KeyState::OldInactive)
         || assessment.keys.iter().any(|key| key.key.status != KeyStatus::Active && records.has_key(&key.key.id));
-    let is_wanted = is_left && matches!(reader, Reader::Plan);
+    let is_wanted = is_left && matches!(reader, Reader::Plan | Reader::Scan { owners: true });
     let is_exposed = assessment.exposure == Exposure::Exposed;
     if !is_wanted && !is_exposed && !assessment.has(KeyState::DueSoon) && rotation.is_none() {
         return user;

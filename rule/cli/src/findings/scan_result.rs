@@ -1,11 +1,12 @@
 //! The result of a scan of AWS or of credential reports: each account's summary, and all users' findings.
 
 use crate::{
-    args::targets::LeftOut,
+    args::{filter::Sort, targets::LeftOut},
     command_result::CommandResult,
     findings::{
         comparison::{Comparison, Earlier},
         exemptions::{Exempted, sort},
+        filtered::Filtered,
         finding::{AccountSummary, Covered, Finding, Terms},
         other_credentials::{OtherCredentials, ServiceSpecificCredential},
     },
@@ -16,8 +17,11 @@ pub(crate) struct ScanResult {
     pub(crate) terms: Terms,
     pub(crate) accounts: Vec<AccountSummary>,
     pub(crate) comparison: Option<Comparison>,
-    /// All users, the most urgent first.
+    /// All users or, if they are filtered, those that are shown, in the order of `sort`.
     pub(crate) findings: Vec<Finding>,
+    pub(crate) sort: Sort,
+    /// `None`: nobody is left out.
+    pub(crate) filtered: Option<Filtered>,
     /// Every user with exemption tags, if they were read: those whose exemption ends soon first, and void ones last.
     pub(crate) exemptions: Vec<Exempted>,
     /// Accounts of the organization that were not scanned.
@@ -50,6 +54,8 @@ impl ScanResult {
             accounts: Vec::new(),
             comparison: None,
             findings: Vec::new(),
+            sort: Sort::default(),
+            filtered: None,
             exemptions: Vec::new(),
             left_out: Vec::new(),
             earlier,
@@ -70,25 +76,19 @@ impl ScanResult {
             error,
         } = scan;
         let [records_error, rotations_error] = records_errors;
-        let count = |counts: fn(&Finding) -> bool| findings.iter().filter(|finding| counts(finding)).count();
-        // Users who could not be evaluated may be exposed.
-        let users_exposed: Option<usize> = findings.iter().map(|finding| finding.exposed.map(usize::from)).sum();
-        let users_exposed = users_exposed.filter(|exposed| *exposed > 0 || error.is_none());
-        let summary = AccountSummary {
+        let mut summary = AccountSummary {
             account,
             name,
-            users_evaluated: findings.len(),
-            users_non_compliant: count(Finding::is_violation),
-            users_exempt: (!self.terms.credential_report).then(|| count(|finding| finding.exempt == Some(true))),
-            users_exposed,
-            old_inactive_keys: findings.iter().map(|finding| finding.old_inactive_keys.len()).sum(),
+            users_exempt: (!self.terms.credential_report).then_some(0),
             other_credentials,
             records_error,
             rotations_error,
             error,
             coverage,
             parameter_differences,
+            ..AccountSummary::default()
         };
+        summary.count(&findings.iter().collect::<Vec<_>>());
         if let Some(earlier) = &mut self.earlier {
             findings.iter_mut().for_each(|finding| earlier.compare(finding));
             earlier.account_done(&summary);
@@ -111,13 +111,24 @@ impl ScanResult {
     pub(crate) fn command_result(&self) -> CommandResult {
         let error =
             |account: &AccountSummary| Some(format!("account {}: {}", account.account, account.error.as_ref()?));
-        CommandResult { errors: self.accounts.iter().filter_map(error).collect(), violations: self.has_violations() }
+        let filter = self.filtered.iter().flat_map(Filtered::errors);
+        let violations = match &self.filtered {
+            Some(filtered) => filtered.has_violations,
+            None => self.findings.iter().any(Finding::is_violation),
+        };
+        CommandResult { errors: self.accounts.iter().filter_map(error).chain(filter).collect(), violations }
     }
 
     /// Whether it says anything from a credential report. A report that cannot be used says nothing.
     pub(crate) fn is_from_reports(&self) -> bool {
         let says = |account: &AccountSummary| account.error.is_none() || account.users_evaluated > 0;
-        self.terms.credential_report && self.accounts.iter().any(says)
+        let is_filtered = self.filtered.as_ref().is_some_and(|filtered| filtered.users_evaluated > 0);
+        self.terms.credential_report && (is_filtered || self.accounts.iter().any(says))
+    }
+
+    /// That users are left out, and of how many; nothing if nobody is.
+    pub(crate) fn filter_sentences(&self) -> Vec<String> {
+        self.filtered.as_ref().map(Filtered::sentences).unwrap_or_default()
     }
 
     /// The violations and all other exposed users.
@@ -137,9 +148,5 @@ impl ScanResult {
             .collect();
         all.sort_by(|(_, a), (_, b)| a.rank().cmp(&b.rank()));
         all
-    }
-
-    pub(crate) fn has_violations(&self) -> bool {
-        self.accounts.iter().any(|account| account.users_non_compliant > 0)
     }
 }

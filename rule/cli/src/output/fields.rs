@@ -24,14 +24,19 @@ pub(crate) const OBJECTS: &[Object] = &[
             ("rotateAfterDays", "number", "at which age in days a key that rotates by itself is replaced"),
             ("settleDays", "number", "for how many days an old key must be unused before a rotation deactivates it"),
             ("credentialReport", "boolean", "whether the scan evaluated credential reports"),
-            ("accounts", "list", "the accounts, by id"),
+            ("filter", "object, optional", "with a filter, [which](#filter-of---format-json) and of how many users"),
+            ("accounts", "list", "the accounts, by id; with a filter, they count the users that it shows"),
             (
                 "leftOut",
                 "list",
                 "with `--organization`, the accounts that it leaves out; each has `account`, `name` and `why`: `excluded`, or its state",
             ),
             ("since", "object, optional", "with `--since`, the comparison with the earlier scan"),
-            ("users", "list", "every user that was evaluated, the most urgent first, one on each line"),
+            (
+                "users",
+                "list",
+                "every user that was evaluated and that the filter shows, the most urgent first or as `--sort` says, one on each line",
+            ),
         ],
     },
     Object {
@@ -284,12 +289,8 @@ pub(crate) const OBJECTS: &[Object] = &[
                 "ids of the accounts that may have more keys, since something could not be read",
             ),
             ("recordsUnknown", "list of text", "a sentence for each account whose runbooks' records are unknown"),
-            (
-                "ownersUnknown",
-                "number",
-                "with `--owner`, the users who are left out, since their tags could not be read",
-            ),
-            ("keys", "list", "the board, the most urgent first"),
+            ("filter", "object, optional", "with a filter, [which](#filter-of---format-json) and of how many users"),
+            ("keys", "list", "the board, the most urgent first or as `--sort` says"),
             ("users", "list", "the users about whom you must or can do something"),
             (
                 "where",
@@ -354,13 +355,28 @@ pub(crate) const OBJECTS: &[Object] = &[
         ],
     },
     Object {
+        output: "filter of --format json",
+        within: "",
+        fields: &[
+            ("user", "list of text", "the names of `--user`; empty without it, as are the next two"),
+            ("owner", "list of text", "the owners of `--owner`"),
+            ("priority", "list of text", "the priorities of `--priority`"),
+            ("minAgeDays", "number or null", "the days of `--min-age`"),
+            ("top", "number or null", "the number of `--top`"),
+            ("usersEvaluated", "number", "users with a verdict, shown or not"),
+            ("usersNonCompliant", "number", "users in violation, shown or not"),
+            ("usersUnknown", "number", "users who are left out, since what the filter asks could not be read of them"),
+        ],
+    },
+    Object {
         output: "where --format json",
         within: "",
         fields: &[
             ("readAt", "time", "when `where` started"),
             ("days", "number", "for how many days it looked back"),
             ("mostEvents", "number", "how many events of a key it read at most in each Region"),
-            ("keys", "list", "the keys; without `KEY`, the most urgent first"),
+            ("filter", "object, optional", "with a filter, [which](#filter-of---format-json) and of how many users"),
+            ("keys", "list", "the keys; without `KEY`, the most urgent first or as `--sort` says"),
         ],
     },
     Object {

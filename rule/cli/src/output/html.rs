@@ -61,7 +61,8 @@ pub(crate) fn write(result: &ScanResult, evidence: Option<&Evidence>, out: &mut 
         @if let Some(evidence) = evidence { (evidence::exemptions(evidence)) }
     };
     let title = format!(
-        "{}{}{}, {}",
+        "{}{}{}{}, {}",
+        if result.filtered.is_some() { "Filtered: " } else { "" },
         if evidence.is_some() { "Evidence: " } else { "" },
         if missing.is_empty() { "" } else { "Incomplete: " },
         number(totals.non_compliant, "non-compliant IAM user"),
@@ -111,7 +112,8 @@ fn header(result: &ScanResult, is_evidence: bool) -> Markup {
     html! {
         header {
             h1 { @if is_evidence { "Evidence: " } "IAM access keys older than " (limit) }
-            p.lead { (lead::sentences(result)) }
+            @for sentence in result.filter_sentences() { p.lead { (Theirs(&sentence)) } }
+            @if result.filtered.is_none() || !result.findings.is_empty() { p.lead { (lead::sentences(result)) } }
             p { "Scanned on " (terms.scanned_at.format("%Y-%m-%d at %H:%M")) " UTC." }
             nav aria-label="On this page" {
                 a href="#accounts" { "Accounts" } " "

@@ -5,6 +5,7 @@ use crate::{
     args::targets::LeftOut,
     findings::{
         comparison::Comparison,
+        filtered::Filtered,
         finding::{AccountSummary, Finding, Terms},
         scan_result::ScanResult,
     },
@@ -19,6 +20,8 @@ use std::io::{self, Write};
 struct Head<'a> {
     #[serde(flatten)]
     terms: &'a Terms,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filter: Option<&'a Filtered>,
     accounts: &'a [AccountSummary],
     left_out: &'a [LeftOut],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -34,8 +37,8 @@ struct Sealed<'a> {
 }
 
 pub(crate) fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> {
-    let ScanResult { terms, accounts, left_out, comparison, .. } = result;
-    let head = Head { terms, accounts, left_out, since: comparison.as_ref() };
+    let ScanResult { terms, filtered, accounts, left_out, comparison, .. } = result;
+    let head = Head { terms, filter: filtered.as_ref(), accounts, left_out, since: comparison.as_ref() };
     write_document(&head, &result.findings, out)
 }
 

@@ -49,6 +49,7 @@ pub(crate) fn write(result: &ScanResult, wide: bool, look: Look, out: &mut dyn W
             || *users_non_compliant + users_exposed.unwrap_or(1) + old_inactive_keys > 0
             || error.is_some()
     };
+    let counted = counted(result);
     for account in result.accounts.iter().filter(is_listed) {
         let name = account.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
         let exempt = account.users_exempt.map_or("exemptions unknown".to_owned(), |exempt| format!("{exempt} exempt"));
@@ -65,11 +66,14 @@ pub(crate) fn write(result: &ScanResult, wide: bool, look: Look, out: &mut dyn W
         let state = if account.error.is_some() { ", incomplete" } else { "" };
         writeln!(
             out,
-            "{}{name}: {} users evaluated, {} non-compliant, {exempt}{exposed}{old}{state}",
+            "{}{name}: {} users {counted}, {} non-compliant, {exempt}{exposed}{old}{state}",
             account.account, account.users_evaluated, account.users_non_compliant
         )?;
     }
     total(result, result.accounts.iter().filter(|account| !is_listed(account)).count(), out)?;
+    for sentence in result.filter_sentences() {
+        writeln!(out, "{sentence}")?;
+    }
     if let Some(line) = left_out_line(&result.left_out) {
         writeln!(out, "{line}")?;
     }
@@ -97,6 +101,11 @@ pub(crate) fn write(result: &ScanResult, wide: bool, look: Look, out: &mut dyn W
     Ok(())
 }
 
+/// What the counts are about.
+fn counted(result: &ScanResult) -> &'static str {
+    if result.filtered.is_some() { "shown" } else { "evaluated" }
+}
+
 /// All accounts together, if there are several.
 fn total(result: &ScanResult, not_listed: usize, out: &mut dyn Write) -> io::Result<()> {
     let accounts = result.accounts.len();
@@ -104,7 +113,8 @@ fn total(result: &ScanResult, not_listed: usize, out: &mut dyn Write) -> io::Res
         return Ok(());
     }
     if not_listed > 0 {
-        writeln!(out, "{}: nobody in violation", count(not_listed, "other account"))?;
+        let shown = if result.filtered.is_some() { " whom the filter shows" } else { "" };
+        writeln!(out, "{}: nobody{shown} in violation", count(not_listed, "other account"))?;
     }
     let number = |counts: fn(&Finding) -> bool| result.findings.iter().filter(|finding| counts(finding)).count();
     let incomplete = result.accounts.iter().filter(|account| account.error.is_some()).count();
@@ -122,8 +132,9 @@ fn total(result: &ScanResult, not_listed: usize, out: &mut dyn Write) -> io::Res
     };
     writeln!(
         out,
-        "All {accounts} accounts{incomplete}: {} users evaluated, {} non-compliant, {known}, {} with a key due soon",
+        "All {accounts} accounts{incomplete}: {} users {}, {} non-compliant, {known}, {} with a key due soon",
         result.findings.len(),
+        counted(result),
         number(Finding::is_violation),
         number(|finding| finding.due_soon),
     )

@@ -5,6 +5,7 @@ use crate::{
     callers::key_history::Histories,
     findings::{
         board::{Entry, Place},
+        filtered::Filtered,
         finding::{Finding, Key, Terms},
     },
     output::aws_cli::command,
@@ -20,7 +21,8 @@ struct Document<'a> {
     terms: &'a Terms,
     incomplete: &'a [String],
     records_unknown: &'a [String],
-    owners_unknown: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filter: Option<&'a Filtered>,
     keys: Vec<OnBoard<'a>>,
     users: Vec<ToDo<'a>>,
     #[serde(rename = "where", skip_serializing_if = "Option::is_none")]
@@ -75,7 +77,7 @@ pub(super) fn write(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
         terms: &plan.terms,
         incomplete: &plan.incomplete,
         records_unknown: &plan.records_unknown,
-        owners_unknown: plan.owners_unknown,
+        filter: plan.filtered.as_ref(),
         keys: plan.entries().map(|(finding, key, entry)| on_board(finding, key, entry)).collect(),
         users: plan.findings.iter().filter_map(|finding| to_do(finding, plan)).collect(),
         histories: plan.histories.as_ref(),

@@ -37,8 +37,8 @@ pub(super) fn write(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
             escape(sentence)
         )?;
     }
-    if let Some(sentence) = plan.owners_unknown_sentence() {
-        writeln!(out, "**{sentence}**")?;
+    for sentence in plan.filter_sentences() {
+        writeln!(out, "**{}**", escape(&sentence))?;
     }
     if !plan.findings.is_empty() {
         board(plan, out)?;

@@ -44,7 +44,7 @@ pub(super) fn write(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     columns::write(&columns, rows.iter().map(|row| row.each_ref().map(|cell| Cow::from(cell.as_str())).into()), out)?;
     let violations = plan.violations().count();
     writeln!(out, "{}, {} in violation", count(rows.len(), "key"), count(violations, "user"))?;
-    let unknown = plan.records_unknown.iter().cloned().chain(plan.owners_unknown_sentence());
+    let unknown = plan.records_unknown.iter().cloned().chain(plan.filter_sentences());
     for sentence in
         unknown.chain(plan.incomplete.iter().map(|account| format!("{account} is incomplete. It may have more keys.")))
     {

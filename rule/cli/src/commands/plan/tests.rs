@@ -1,16 +1,19 @@
 //! The expected plans are in `tests/fixtures/plan`.
 
 use super::{
-    contents::{Plan, Wanted},
+    contents::Plan,
     markdown,
     rotation::opt_in,
     steps::{Step, steps},
 };
-use crate::findings::{
-    finding::{Finding, Key, Terms, Used, compliant},
-    record::{Record, State},
-    rotation::{Rotation, Stage},
-    scan_result::{AccountScan, ScanResult},
+use crate::{
+    args::filter::Filter,
+    findings::{
+        finding::{Finding, Key, Terms, Used, compliant},
+        record::{Record, State},
+        rotation::{Rotation, Stage},
+        scan_result::{AccountScan, ScanResult},
+    },
 };
 use chrono::TimeDelta;
 use policy::{
@@ -156,7 +159,7 @@ fn plan_without(incomplete: &[&str], findings: Vec<Finding>) -> Plan {
         let error = Some("denied".to_owned());
         result.add(AccountScan { account: (*account).to_owned(), error, ..AccountScan::default() });
     }
-    Plan::new(result, &Wanted::default())
+    Plan::new(result, &Filter::default()).0
 }
 
 fn plan() -> Plan {
@@ -426,9 +429,14 @@ fn a_plan_for_some_people_says_whom_it_leaves_out() {
         let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
         let mut result = ScanResult::new(Terms::by_default(), None);
         result.add(AccountScan { findings: findings(), ..AccountScan::default() });
-        let plan = Plan::new(result.finish(), &Wanted { user: texts(user), owner: texts(owner) });
+        let filter = Filter { user: texts(user), owner: texts(owner), ..Filter::default() };
+        let (plan, _) = Plan::new(result.finish(), &filter);
         let users: Vec<_> = plan.findings.iter().map(|finding| finding.user_name.as_str()).collect();
-        assert_eq!((users.as_slice(), plan.owners_unknown), (expected, unknown), "{user:?} {owner:?}");
+        assert_eq!(
+            (users.as_slice(), plan.filtered.as_ref().map_or(0, |filtered| filtered.users_unknown)),
+            (expected, unknown),
+            "{user:?} {owner:?}"
+        );
         assert_eq!(written(&plan).contains(" is left out"), unknown == 1);
     }
 }

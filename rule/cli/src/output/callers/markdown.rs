@@ -25,6 +25,9 @@ fn contents(histories: &Histories, heading: &str, out: &mut dyn Write) -> io::Re
         histories.days,
         histories.read_at.date_naive()
     )?;
+    for sentence in histories.filter_sentences() {
+        writeln!(out, "\n**{}**", escape(&sentence))?;
+    }
     for key in &histories.keys {
         writeln!(
             out,

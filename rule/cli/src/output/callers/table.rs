@@ -47,7 +47,8 @@ pub(crate) fn write(histories: &Histories, out: &mut dyn Write) -> io::Result<()
             writeln!(out, "  {}", on_one_line(&sentence))?;
         }
     }
-    writeln!(out, "{}", number(&histories.keys))
+    writeln!(out, "{}", number(&histories.keys))?;
+    histories.filter_sentences().iter().try_for_each(|sentence| writeln!(out, "{sentence}"))
 }
 
 fn row(caller: &Caller) -> [String; 9] {

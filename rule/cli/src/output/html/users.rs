@@ -6,6 +6,7 @@ use super::{
     totals::{Totals, UserState},
 };
 use crate::{
+    args::filter::Sort,
     findings::{
         board::{Board, Entry},
         finding::{Finding, Key, Since, Terms, Used},
@@ -35,8 +36,7 @@ pub(super) fn write_users(result: &ScanResult, totals: &Totals, out: &mut dyn Wr
         result.accounts.iter().map(|account| (account.account.as_str(), account.name.as_deref())).collect();
     let board = Board::of(result);
     for finding in &result.findings {
-        // Users who are not listed come last.
-        let Some(state) = UserState::of(finding) else { break };
+        let Some(state) = UserState::of(finding) else { continue };
         let account_name = accounts.get(finding.account.as_str()).copied().flatten();
         writeln!(out, "{}", user(finding, state, account_name, &result.terms, &board).into_string())?;
     }
@@ -63,13 +63,15 @@ fn users(result: &ScanResult, totals: &Totals) -> Markup {
         section aria-labelledby="users" {
             h2 #users { "Users" }
             p {
-                (compliant(totals))
+                @if result.filtered.is_some() && result.findings.is_empty() { "The filter shows nobody." } @else { (compliant(totals)) }
                 @if !complete { " More users are unknown, since the scan is incomplete." }
             }
             @if totals.listed() > 0 {
-                p {
+                @if result.sort == Sort::Priority {
+                    p {
                     "Exposed users come first, then violations. Among each, production comes first, then keys in use, then idle keys, \
                      and older keys before younger ones."
+                    }
                 }
                 (controls(result.comparison.is_some()))
                 (scrolling("Users", &table))

@@ -2,9 +2,10 @@
 
 use crate::{
     findings::{
-        board::{Board, Place},
+        board::Board,
         finding::{Finding, Key, Since, Terms},
         scan_result::ScanResult,
+        to_do::Do,
     },
     output::{
         columns::{self, Column, Row, Style, left, right},
@@ -19,63 +20,12 @@ use std::{
     io::{self, Write},
 };
 
-/// What to do about a key, in a word or two.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Do {
-    /// AWS found a key of the user in public: deactivate all of them now.
-    Exposed,
-    /// It is in use: create a new one, and switch to it.
-    Rotate,
-    /// Nothing uses it.
-    SwitchOff,
-    /// Its last use could not be read.
-    FindOut,
-    /// It is old, and nothing can use it.
-    Delete,
-    /// A rotation cannot go on.
-    Unblock,
-    /// It rotates by itself.
-    Wait,
-}
-
-impl Do {
-    fn as_str(self) -> &'static str {
-        match self {
-            Do::Exposed => "EXPOSED",
-            Do::Rotate => "rotate",
-            Do::SwitchOff => "switch off",
-            Do::FindOut => "find out",
-            Do::Delete => "delete",
-            Do::Unblock => "unblock",
-            Do::Wait => "wait",
-        }
-    }
-
-    fn style(self) -> Style {
-        match self {
-            Do::Exposed => Style::Alert,
-            Do::Rotate | Do::Unblock | Do::FindOut => Style::Warn,
-            Do::SwitchOff | Do::Delete => Style::Plain,
-            Do::Wait => Style::Faint,
-        }
-    }
-
-    /// `None` if nobody needs to do anything about the key.
-    pub(super) fn of(finding: &Finding, key: &Key, board: &Board, terms: &Terms) -> Option<Do> {
-        let is_violation = finding.violations.contains(&key.access_key_id);
-        match board.place(finding, key) {
-            Some(Place::Exposed) => Some(Do::Exposed),
-            Some(Place::Blocked) => Some(Do::Unblock),
-            Some(Place::Rotating | Place::Settling) => is_violation.then_some(Do::Wait),
-            Some(Place::OldInactive) => Some(Do::Delete),
-            _ if !is_violation => None,
-            _ if finding.takes_part() => Some(Do::Wait),
-            _ => Some(match key.is_in_use(terms.quiet_days, terms.scanned_at) {
-                None => Do::FindOut,
-                Some(true) => Do::Rotate,
-                Some(false) => Do::SwitchOff,
-            }),
-        }
+fn style(what: Do) -> Style {
+    match what {
+        Do::Exposed => Style::Alert,
+        Do::Rotate | Do::Unblock | Do::FindOut => Style::Warn,
+        Do::SwitchOff | Do::Delete => Style::Plain,
+        Do::Wait => Style::Faint,
     }
 }
 
@@ -107,7 +57,7 @@ fn rows<'a>(finding: &'a Finding, account_name: Option<String>, board: &Board, t
             owner(finding),
             if is_new { format!("{} (new)", what.as_str()).into() } else { what.as_str().into() },
         ];
-        Row { cells, style: what.style() }
+        Row { cells, style: style(what) }
     };
     let keys = finding.access_keys.iter();
     let rows: Vec<_> = keys.filter_map(|key| Some(row(Some(key), Do::of(finding, key, board, terms)?))).collect();

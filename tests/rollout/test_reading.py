@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from pages import MANUAL, NOT_THE_MANUAL, PAGES, REFERENCES
+from pages import MANUAL, NOT_THE_MANUAL, PAGES, REFERENCES, ROOT
 
 WORDS_A_MINUTE = 238
 
@@ -17,6 +17,11 @@ def words(text):
     text = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
     text = re.sub(r"<!-- generated: .*?<!-- end -->", "", text, flags=re.DOTALL)
     return [word for word in re.sub(r"\]\([^)]*\)", "]", text).split() if re.search(r"\w", word)]
+
+
+def test_no_page_is_left_out():
+    found = (path for folder in ("templates", "rule", "rule/cli") for path in (ROOT / folder).glob("*.md"))
+    assert {str(path.relative_to(ROOT)) for path in found} <= {*PAGES}
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page not in REFERENCES])

@@ -35,7 +35,7 @@ pub(super) fn steps(finding: &Finding, plan: &Plan) -> Option<Vec<Step>> {
     {
         for key in &finding.access_keys {
             if let Some((may, command)) = deletion_by_runbook(key, Some(user_id), plan.terms.grace_days) {
-                let what = format!("{} {may}. Start it then, to make room.", key.access_key_id);
+                let what = format!("{} {may}. Start it then: a user may have only two keys.", key.access_key_id);
                 steps.push(Step::change(what, command));
             }
         }

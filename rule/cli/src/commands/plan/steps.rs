@@ -101,7 +101,7 @@ fn by_hand(finding: &Finding, terms: &Terms) -> Vec<Step> {
         }
         steps.extend(retire(first));
         steps.push(Step::person(format!(
-            "After {other} is deleted, run plan again for {id}: then there is room for a new key."
+            "After {other} is deleted, run plan again for {id}: it then has the commands for a new key."
         )));
         return steps;
     }
@@ -144,16 +144,20 @@ fn switch(what: String, from: &Key) -> Step {
 fn make_room(finding: &Finding, key: &Key, id: &str, grace_days: u16) -> [Step; 3] {
     let status = key.status.as_str().to_lowercase();
     let delete = match deletion_by_runbook(key, finding.user_id.as_deref(), grace_days) {
-        Some((may, command)) => Step::change(format!("{id} {may}. Start it then, to make room."), command),
+        Some((may, command)) => {
+            Step::change(format!("{id} {may}. Start it then: a user may have only two keys."), command)
+        }
         None => Step::change(
-            format!("If {id} has been {status} for {grace_days} days and is not exempt, delete it to make room."),
+            format!(
+                "If {id} has been {status} for {grace_days} days and is not exempt, delete it: a user may have only two keys."
+            ),
             iam("delete-access-key", &finding.user_name, Some(id)),
         ),
     };
     [
         Step::look(format!("Check that nobody needs {id} any more. It is {status}."), id),
         delete,
-        Step::person(format!("Continue only after {id} is deleted.")),
+        Step::person(format!("Go on only after {id} is deleted.")),
     ]
 }
 

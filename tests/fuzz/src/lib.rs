@@ -14,6 +14,7 @@ mod annotation;
 mod credential_report;
 mod earlier_scan;
 mod event;
+mod exemption_file;
 mod parameters;
 #[cfg(test)]
 mod replay;
@@ -24,13 +25,14 @@ mod terms;
 pub type Target = fn(&[u8]) -> bool;
 
 /// All targets.
-pub const TARGETS: [(&str, Target); 6] = [
+pub const TARGETS: [(&str, Target); 7] = [
     ("event", event::event),
     ("parameters", parameters::parameters),
     ("tags", tags::tags),
     ("annotation", annotation::annotation),
     ("credential_report", credential_report::credential_report),
     ("earlier_scan", earlier_scan::earlier_scan),
+    ("exemption_file", exemption_file::exemption_file),
 ];
 
 // The command line is a program, not a library, so these are its own modules: those that read files, and those that they need.
@@ -70,3 +72,10 @@ mod output {
 #[cfg_attr(not(test), expect(dead_code, reason = "the targets call a part of it"))]
 #[path = "../../../rule/cli/src/command_result.rs"]
 mod command_result;
+
+#[expect(dead_code, reason = "the target calls a part of it")]
+#[path = "../../../rule/cli/src/commands/exempt"]
+mod exempt {
+    pub(crate) mod file;
+    pub(crate) mod yaml;
+}

@@ -120,3 +120,8 @@ fn credential_report() {
 fn earlier_scan() {
     replay("earlier_scan");
 }
+
+#[test]
+fn exemption_file() {
+    replay("exemption_file");
+}

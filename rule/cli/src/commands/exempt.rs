@@ -22,14 +22,12 @@ use crate::{
 use anyhow::{anyhow, bail};
 use chrono::{NaiveDate, TimeDelta, Utc};
 use clap::{ArgGroup, value_parser};
+use file::tag_value;
 use policy::{
     exemption::{EXEMPTION_TAGS, Exemption, day},
     user::Tags,
 };
 use std::path::PathBuf;
-
-/// The longest tag value that IAM accepts, in characters (`tagValueType` in its service model).
-const VALUE_LIMIT: usize = 256;
 
 /// Exempt a user until a day, end or list exemptions, or keep them in a file.
 ///
@@ -157,22 +155,4 @@ fn last_day(today: NaiveDate, most: u16) -> NaiveDate {
 fn last_day_given(text: &str) -> anyhow::Result<String> {
     let text = text.trim();
     day(text).map(|_| text.to_owned()).map_err(|why| anyhow!(why))
-}
-
-/// Parses a tag value that IAM accepts: `[\p{L}\p{Z}\p{N}_.:/=+\-@]*` ("Tag" in the IAM API reference).
-fn tag_value(text: &str) -> anyhow::Result<String> {
-    let text = text.trim();
-    let allowed = |c: char| c.is_alphanumeric() || c.is_whitespace() && !c.is_control() || "_.:/=+-@".contains(c);
-    if text.is_empty() {
-        bail!("the value is empty");
-    }
-    if let Some(other) = text.chars().find(|c| !allowed(*c)) {
-        bail!("IAM tags accept letters, digits, spaces and _.:/=+-@, but not {other:?}");
-    }
-    match text.chars().count() {
-        length if length > VALUE_LIMIT => {
-            bail!("the value has {length} characters, but IAM accepts at most {VALUE_LIMIT}")
-        }
-        _ => Ok(text.to_owned()),
-    }
 }

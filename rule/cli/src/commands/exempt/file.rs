@@ -1,10 +1,7 @@
 //! The file of exemptions, which people review: who may keep an old access key, until when, and who answers for it. CloudFormation
 //! Guard takes the same file with `--input-params`. templates/exemptions.schema.json describes it.
 
-use super::{
-    tag_value,
-    yaml::{self, Mistake, Place, Placed, START, Value, quoted},
-};
+use super::yaml::{self, Mistake, Place, Placed, START, Value, quoted};
 use access_key_rotation::aws::home::is_account_id;
 use anyhow::{Context, anyhow, bail};
 use chrono::NaiveDate;
@@ -32,10 +29,12 @@ const NEEDED: &str = "An entry has Account and User, or Address, or all three, w
 const LONGEST: u64 = 8 << 20;
 /// How many mistakes to name.
 const NAMED: usize = 100;
+/// The longest tag value that IAM accepts, in characters (`tagValueType` in its service model).
+const VALUE_LIMIT: usize = 256;
 
 /// An entry about a user. All of its texts are as IAM accepts them.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     pub(super) place: Place,
     fields: BTreeMap<&'static str, Placed<String>>,
 }
@@ -45,20 +44,20 @@ impl Entry {
         self.fields.get(field).map(|text| text.value.as_str()).unwrap_or_default()
     }
 
-    pub(super) fn account(&self) -> &str {
+    pub(crate) fn account(&self) -> &str {
         self.get(ACCOUNT)
     }
 
-    pub(super) fn user(&self) -> &str {
+    pub(crate) fn user(&self) -> &str {
         self.get(USER)
     }
 
-    pub(super) fn key(&self) -> Option<&str> {
+    pub(crate) fn key(&self) -> Option<&str> {
         self.fields.get(KEY).map(|key| key.value.as_str())
     }
 
     /// The last day of the exemption, in UTC.
-    pub(super) fn ends(&self) -> Option<NaiveDate> {
+    pub(crate) fn ends(&self) -> Option<NaiveDate> {
         day(self.get(UNTIL)).ok()
     }
 
@@ -68,7 +67,7 @@ impl Entry {
     }
 
     /// The tags that the entry stands for.
-    pub(super) fn tags(&self) -> Tags {
+    pub(crate) fn tags(&self) -> Tags {
         let tags = [(UNTIL, EXEMPT_UNTIL), (OWNER, EXEMPT_OWNER), (REASON, EXEMPT_REASON), (KEY, EXEMPT_KEY)];
         let tag = |(field, name): (&str, &str)| Some((name.to_owned(), self.fields.get(field)?.value.clone()));
         tags.into_iter().filter_map(tag).collect()
@@ -77,9 +76,9 @@ impl Entry {
 
 /// What a file says.
 #[derive(Clone, Debug)]
-pub(super) struct File {
+pub(crate) struct File {
     /// In the order of the file, each user once.
-    pub(super) entries: Vec<Entry>,
+    pub(crate) entries: Vec<Entry>,
     /// How many entries are about no user, but about code that Guard checks.
     pub(super) of_guard_alone: usize,
 }
@@ -116,7 +115,7 @@ pub(super) fn refused(path: &Path, mut mistakes: Vec<Mistake>, unread: Vec<Strin
 ///
 /// # Errors
 /// Every mistake; there is at least one.
-fn parse(bytes: &[u8]) -> Result<File, Vec<Mistake>> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<File, Vec<Mistake>> {
     let text = str::from_utf8(bytes).map_err(|error| vec![not_utf8(bytes, error.valid_up_to())])?;
     let Placed { place, value } = yaml::read(text)?;
     let mut reader = Reader::default();
@@ -276,6 +275,24 @@ fn check(field: &str, value: &str, of_user: bool) -> anyhow::Result<()> {
         UNTIL => day(value).map(|_| ()).map_err(|why| anyhow!("{why}. Write a day as YYYY-MM-DD")),
         OWNER | REASON if of_user => tag_value(value).map(|_| ()),
         _ => Ok(()),
+    }
+}
+
+/// Parses a tag value that IAM accepts: `[\p{L}\p{Z}\p{N}_.:/=+\-@]*` ("Tag" in the IAM API reference).
+pub(super) fn tag_value(text: &str) -> anyhow::Result<String> {
+    let text = text.trim();
+    let allowed = |c: char| c.is_alphanumeric() || c.is_whitespace() && !c.is_control() || "_.:/=+-@".contains(c);
+    if text.is_empty() {
+        bail!("the value is empty");
+    }
+    if let Some(other) = text.chars().find(|c| !allowed(*c)) {
+        bail!("IAM tags accept letters, digits, spaces and _.:/=+-@, but not {other:?}");
+    }
+    match text.chars().count() {
+        length if length > VALUE_LIMIT => {
+            bail!("the value has {length} characters, but IAM accepts at most {VALUE_LIMIT}")
+        }
+        _ => Ok(text.to_owned()),
     }
 }
 

@@ -13,9 +13,9 @@ pub(super) const START: Place = Place { line: 1, column: 1 };
 
 /// Where a value begins, both counted from 1, the column in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
-    pub(super) line: usize,
-    pub(super) column: usize,
+pub(crate) struct Place {
+    pub(crate) line: usize,
+    pub(crate) column: usize,
 }
 
 impl fmt::Display for Place {
@@ -32,9 +32,9 @@ impl From<&Marker> for Place {
 
 /// What is wrong at a place.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Mistake {
-    pub(super) place: Place,
-    pub(super) what: String,
+pub(crate) struct Mistake {
+    pub(crate) place: Place,
+    pub(crate) what: String,
 }
 
 impl fmt::Display for Mistake {
@@ -197,7 +197,7 @@ pub(super) fn quoted(text: &str) -> String {
 }
 
 /// Text as YAML: in double quotes, so that every reader of YAML takes it for text, and with what is not to be seen escaped.
-pub(super) fn written(text: &str) -> String {
+pub(crate) fn written(text: &str) -> String {
     let escaped = text.chars().map(|c| match c {
         '"' | '\\' => format!("\\{c}"),
         c if visible(&c.to_string(), 1) == c.to_string() => c.to_string(),

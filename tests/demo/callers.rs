@@ -40,8 +40,8 @@ pub(crate) fn seed(account: &mut Account, now: DateTime<Utc>) {
     let stale = account.users().flat_map(|user| &user.keys).filter(|key| is_stale(key, now));
     let used: Vec<_> = stale.filter_map(|key| Some((key.id.clone(), key.last_used.as_ref()?.clone()))).collect();
     for (n, (access_key_id, last_used)) in used.into_iter().enumerate() {
-        // The first key has all of them. Every fifth was used for data events, which are not in the history.
-        let callers = if n == 0 { &CALLERS[..] } else { &CALLERS[n % 4..(n % 4 + 1 + n % 2).min(4)] };
+        // The first key has three of them. Every fifth was used for data events, which are not in the history.
+        let callers = if n == 0 { &CALLERS[..3] } else { &CALLERS[n % 4..(n % 4 + 1 + n % 2).min(4)] };
         for (address, vpc_endpoint, agent, count, hours, error) in callers.iter().filter(|_| n % 5 < 4) {
             account.add_key_uses(KeyUses {
                 access_key_id: access_key_id.clone(),

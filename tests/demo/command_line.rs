@@ -61,7 +61,7 @@ impl CommandLine {
                 _ => Err(Error::other(format!("{} failed", self.0.display()))),
             }
         };
-        run(&[])?;
+        run(&["--top", "10"])?;
         run(&["--format", "html", "--output", PAGE])?;
         writeln!(
             stdout(),

@@ -1,6 +1,9 @@
 //! The demo, as a user runs it: both programs of a release, alone in a folder.
 
-use crate::cli::{command_line, said};
+use crate::{
+    cli::{command_line, said},
+    deployed::python,
+};
 use chrono::{TimeDelta, Utc};
 use serde_json::Value;
 use std::{
@@ -121,7 +124,7 @@ fn alone_in_a_folder_it_shows_findings_and_a_page_and_says_what_a_rotation_needs
         "  111122221111: 100 users, 5 with a stale key, ",
         "\nUSER ",
         "  rotate\n",
-        "All 2 accounts: 201 users evaluated, ",
+        "All 2 accounts: 10 users shown, ",
         "access-key-rotation-demo.html\n",
         "The runbooks need Python 3.11 or newer with boto3 in PATH",
     ] {
@@ -238,6 +241,20 @@ fn a_key_rotates_into_a_secret_at_once_and_the_old_one_goes_in_the_days_that_som
     let state = format!("holds {new}. Keys of shop-mailer: {new} (Active).");
     assert_said(&served.type_in("31", 3), &[&not_due, &deleted, &state]);
     assert_eq!(served.error(), "");
+}
+
+/// `INSTA_UPDATE=always` writes them, as it does with snapshots.
+#[test]
+fn the_picture_and_the_sample_page_are_what_the_programs_print() {
+    let folder = folder(&[demo(), command_line()]);
+    let mut command = python();
+    command.args(["-B", "tests/demo/picture.py"]).arg(folder.path());
+    if std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always") {
+        assert!(command.status().unwrap().success());
+    } else {
+        let output = command.arg("--check").output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
 }
 
 #[test]

@@ -74,7 +74,7 @@ impl CommandLine {
 /// Builds it from the same repository, into the folder that the demo is in.
 fn build(cargo: OsString) -> Result<(), Error> {
     let mut command = Command::new(cargo);
-    command.args(["build", "--quiet", "--locked", "--workspace", "--bin", "access-key-rotation"]);
+    command.args(["build", "--locked", "--workspace", "--bin", "access-key-rotation"]);
     if !cfg!(debug_assertions) {
         command.arg("--release");
     }

@@ -202,7 +202,7 @@ async fn another_limit_than_the_controls_is_said_and_wrong_usage_too() {
     }
     cli.deployment.clear_calls();
     for (arguments, status, said) in [
-        (&["--output", "same", "--data", "same"][..], 1, "name the same file"),
+        (&["--output", "same.html", "--data", "./same.html"][..], 1, "name the same file"),
         (&["--format", "csv"], 2, "html, json"),
         (&["--data", "."], 1, "not a file"),
     ] {

@@ -60,24 +60,62 @@ fn csv_says_what_json_says() {
     };
     let json: Value = serde_json::from_str(&format("json")).unwrap();
     let rows = csv_rows(&format("csv"));
-    let users = json["users"].as_array().unwrap();
-    assert_eq!(rows.len(), users.len());
-    for (row, user) in rows.iter().zip(users) {
-        for (column, cell) in row {
-            let field = match column.as_str() {
-                "user" => "userName".to_owned(),
-                name => name.split('_').map(|word| word[..1].to_uppercase() + &word[1..]).collect(),
-            };
-            let field = field[..1].to_lowercase() + &field[1..];
-            let expected = match &user[&field] {
+    let none = Value::Object(serde_json::Map::new());
+    let mut expected = Vec::new();
+    for user in json["users"].as_array().unwrap() {
+        let keys = user["accessKeys"].as_array().unwrap();
+        expected.extend(keys.iter().map(|key| (user, key)));
+        // A user without a key has a line too.
+        expected.extend(keys.is_empty().then_some((user, &none)));
+    }
+    assert!(rows.len() == expected.len() && rows.iter().any(|row| row["access_key_id"].is_empty()), "{rows:?}");
+    for (row, (user, key)) in rows.iter().zip(expected) {
+        let used = &key["lastUsed"];
+        for (column, value) in [
+            ("account", &user["account"]),
+            ("user", &user["userName"]),
+            ("user_id", &user["userId"]),
+            ("arn", &user["arn"]),
+            ("compliance", &user["compliance"]),
+            ("exempt", &user["exempt"]),
+            ("exposed", &user["exposed"]),
+            ("production", &user["production"]),
+            ("owner", &user["owner"]),
+            ("annotation", &user["annotation"]),
+            ("rotates_into", &user["rotatesInto"]),
+            ("access_key_id", &key["accessKeyId"]),
+            ("status", &key["status"]),
+            ("create_date", &key["createDate"]),
+            ("age_days", &key["ageDays"]),
+            ("description", &key["description"]),
+            ("last_used", &used["date"]),
+            ("last_used_service", &used["serviceName"]),
+            ("last_used_region", &used["region"]),
+        ] {
+            let expected = match value {
                 Value::Null => String::new(),
+                Value::String(text) if text == "N/A" => String::new(),
                 Value::String(text) => text.clone(),
-                Value::Array(items) => items.iter().map(|item| item.as_str().unwrap()).collect::<Vec<_>>().join(";"),
                 other => other.to_string(),
             };
-            assert_eq!(*cell, expected, "{column} of {user}");
+            assert_eq!(row[column], expected, "{column} of {user}");
         }
     }
+    let lines: Vec<_> = rows.iter().map(|row| format!("{row:?}")).collect();
+    let of = |user: &str, column: &str| {
+        let cells = rows.iter().filter(|row| row["user"] == user).map(|row| row[column].clone());
+        cells.collect::<Vec<_>>().join("|")
+    };
+    for (column, expected) in
+        [("state", "stale"), ("to_do", "rotate"), ("due", "2025-06-18"), ("in_use", "true"), ("priority", "in use")]
+    {
+        assert_eq!(of("backup", column), expected, "{column}: {lines:#?}");
+    }
+    assert_eq!(
+        ["state", "due", "to_do"].map(|column| of("replaced", column)),
+        ["old, inactive|current", "|2026-05-21", "delete|"]
+    );
+    assert_eq!([of("exactly-90-days", "state"), of("keyless", "to_do")], ["due soon", ""]);
 }
 
 #[test]
@@ -326,7 +364,7 @@ fn an_old_key_that_is_not_active_is_named_in_every_format() {
         let expected = match format {
             "table" => "replaced        111122223333  access key 1  790 d  inactive        ?      delete\n",
             "json" => "\"oldInactiveKeys\":[\"access key 1\"]",
-            "csv" => "111122223333,replaced,,COMPLIANT,false,,,,,,access key 1,",
+            "csv" => "access key 1,Inactive,\"old, inactive\",delete,2024-01-01T12:00:00Z,790,,",
             _ => ">aws iam list-access-keys --user-name=replaced<",
         };
         assert!(out.contains(expected), "{format}: {out}");

@@ -348,7 +348,7 @@ async fn an_output_that_is_no_file_is_not_replaced_by_one() {
     let mut transcript = Transcript::default().naming("directory", directory.path().to_str().unwrap());
     let fifo = directory.path().join("fifo");
     assert!(Command::new("mkfifo").arg(&fifo).status().await.unwrap().success());
-    let (status, _, error) = cli.scan(&["--output", fifo.to_str().unwrap()]).await;
+    let (status, _, error) = cli.scan(&["--format", "table", "--output", fifo.to_str().unwrap()]).await;
     assert_eq!(status, Some(1));
     transcript.add("scan --output fifo", "", &error);
     cli.deployment.clear_calls();
@@ -358,11 +358,11 @@ async fn an_output_that_is_no_file_is_not_replaced_by_one() {
     let (file, link) = (directory.path().join("file"), directory.path().join("link"));
     fs::write(&file, "earlier").unwrap();
     std::os::unix::fs::symlink(&file, &link).unwrap();
-    let (status, _, _) = cli.scan(&["--output", link.to_str().unwrap()]).await;
+    let (status, _, _) = cli.scan(&["--format", "table", "--output", link.to_str().unwrap()]).await;
     assert_eq!(status, Some(0));
     let dangling = directory.path().join("dangling");
     std::os::unix::fs::symlink("missing", &dangling).unwrap();
-    let (status, _, error) = cli.scan(&["--output", dangling.to_str().unwrap()]).await;
+    let (status, _, error) = cli.scan(&["--format", "table", "--output", dangling.to_str().unwrap()]).await;
     assert_eq!(status, Some(1));
     transcript.add("scan --output dangling", "", &error);
     insta::assert_snapshot!(transcript);

@@ -65,9 +65,11 @@ async fn each_record_is_shown_in_every_format() {
     let (_, out, error) = cli.scan(&["--format", "csv"]).await;
     assert_eq!(error, "");
     let rows = csv_rows(&out);
-    let column = |user: &str| rows.iter().find(|row| row["user"] == user).unwrap()["records"].clone();
-    assert_eq!(column("off"), format!("{off} deactivated {since}"));
-    assert_eq!(column("strange"), format!("{strange} unreadable"));
+    let record = |key: &str| {
+        let row = rows.iter().find(|row| row["access_key_id"] == key).unwrap();
+        (row["record"].as_str(), row["record_since"].as_str())
+    };
+    assert_eq!((record(&off), record(&strange)), (("deactivated", since.as_str()), ("unreadable", "")));
 
     let (_, page, _) = cli.scan(&["--format", "html"]).await;
     let (_, records) = page.split_once("<h2 id=\"records\">").unwrap();

@@ -3,14 +3,17 @@
 /// Options that several commands take.
 mod args {
     pub(crate) mod connection;
+    pub(crate) mod environment;
     pub(crate) mod filter;
     pub(crate) mod function;
     pub(crate) mod order;
+    pub(crate) mod outputs;
     mod profile;
     pub(crate) mod rule_options;
     pub(crate) mod runbook_days;
     pub(crate) mod scope;
     pub(crate) mod targets;
+    pub(crate) mod verbosity;
 }
 
 /// Who calls with an access key, as far as CloudTrail's events say so.
@@ -67,10 +70,15 @@ mod command_result;
 mod manual;
 mod output;
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use args::{
+    environment::{self, with_environment},
+    verbosity,
+};
+use clap::{CommandFactory, Error, FromArgMatches, Parser, Subcommand};
 use command_result::CommandResult;
 use commands::{coverage, doctor, evaluate, evidence, exempt, help, pack, plan, scan, where_used};
-use std::{io::Write, process::ExitCode};
+use output::messages::{self, Level};
+use std::{env, io::Write, process::ExitCode};
 use tokio::signal::ctrl_c;
 
 /// Find old IAM access keys, and see what to do about each. Only `exempt` changes anything in AWS.
@@ -103,9 +111,16 @@ enum Command {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let mut program = help::complete(Cli::command());
-    let arguments = program.get_matches_mut();
-    let Cli { command } = Cli::from_arg_matches(&arguments).unwrap_or_else(|error| error.format(&mut program).exit());
+    let mut program = with_environment(help::complete(Cli::command()));
+    let parsed = program.try_get_matches_from_mut(env::args_os()).and_then(|arguments| {
+        let (_, of_command) = arguments.subcommand().unzip();
+        messages::set(of_command.map_or(Level::Usual, verbosity::level));
+        Cli::from_arg_matches(&arguments).map_err(|error| error.format(&mut program))
+    });
+    let Cli { command } = match parsed {
+        Ok(cli) => cli,
+        Err(error) => return explained(&error),
+    };
     let run = async {
         match command {
             Command::Scan(args) => scan::run(args).await,
@@ -140,4 +155,14 @@ async fn main() -> ExitCode {
     } else {
         ExitCode::SUCCESS
     }
+}
+
+/// Prints the help, or what is wrong with the arguments and which of them come from the environment.
+fn explained(error: &Error) -> ExitCode {
+    // A closed standard error is no reason to panic.
+    let _ = error.print();
+    for note in environment::notes(error) {
+        let _ = writeln!(std::io::stderr(), "\n{note}");
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }

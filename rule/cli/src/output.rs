@@ -10,6 +10,7 @@ pub(crate) mod html;
 pub(crate) mod json;
 pub(crate) mod look;
 pub(crate) mod markdown;
+pub(crate) mod messages;
 pub(crate) mod population;
 pub(crate) mod shell;
 pub(crate) mod table;

@@ -44,7 +44,18 @@ pub struct Calls {
     /// If the rate is limited: the time between two calls, and when the next one may be made.
     rate: Option<(Duration, Mutex<Instant>)>,
     actions: Mutex<BTreeMap<&'static str, Action>>,
+    watched: Option<Watched>,
 }
+
+/// Who is told of each answer, and the account to name.
+#[derive(Debug)]
+struct Watched {
+    account: String,
+    tell: Tell,
+}
+
+/// Takes an account's id, an action such as `iam:ListUsers`, and what AWS answered to it.
+pub type Tell = fn(&str, &str, &str);
 
 /// How AWS has answered calls of one action. AWS throttles each action separately.
 #[derive(Debug, Default)]
@@ -131,6 +142,17 @@ impl Calls {
         Calls { rate: Some((interval, Mutex::new(Instant::now()))), ..Calls::default() }
     }
 
+    /// Tells of each answer, with the account.
+    pub fn watched(self, account: &str, tell: Tell) -> Calls {
+        Calls { watched: Some(Watched { account: account.to_owned(), tell }), ..self }
+    }
+
+    fn tell(&self, action: &str, answer: impl FnOnce() -> String) {
+        if let Some(Watched { account, tell }) = &self.watched {
+            tell(account, action, &answer());
+        }
+    }
+
     /// How many requests were sent, including retries.
     pub fn made(&self) -> u64 {
         self.made.load(Relaxed)
@@ -177,10 +199,12 @@ impl Calls {
             }
             self.made.fetch_add(1, Relaxed);
             let Ok(answer) = timeout_at(until, send()).await else {
+                self.tell(action, || "no answer in time".to_owned());
                 return fail(Failure::TimeUp, &last);
             };
             let error = match answer {
                 Ok(output) => {
+                    self.tell(action, || "answered".to_owned());
                     let mut actions = self.actions();
                     let state = actions.entry(action).or_default();
                     state.granted = true;
@@ -190,6 +214,7 @@ impl Calls {
                 Err(error) => error,
             };
             let (nature, code) = classify(&error);
+            self.tell(action, || code.clone());
             match nature {
                 Nature::Throttled => {
                     throttled += 1;
@@ -205,6 +230,7 @@ impl Calls {
                 return fail(Failure::TimeUp, &code);
             }
             last = code;
+            self.tell(action, || format!("again in {} ms", delay.as_millis()));
             sleep(delay).await;
         }
     }

@@ -48,6 +48,7 @@ mod args {
     pub(crate) mod runbook_days;
     pub(crate) mod scope;
     pub(crate) mod targets;
+    mod verbosity;
 }
 
 #[expect(dead_code, reason = "the targets call a part of it")]
@@ -64,8 +65,10 @@ mod findings {
     pub(crate) mod scan_result;
 }
 
+#[expect(dead_code, reason = "the targets call a part of it")]
 #[path = "../../../rule/cli/src/output"]
 mod output {
+    pub(crate) mod messages;
     pub(crate) mod visible;
 }
 

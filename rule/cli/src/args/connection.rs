@@ -1,6 +1,7 @@
 //! The credentials, the Region, and the role in other accounts.
 
-use super::profile::Profile;
+use super::{profile::Profile, verbosity::Verbosity};
+use crate::output::messages::{self, Level, detail};
 use access_key_rotation::aws::{
     account::{Account, Accounts, settings},
     client::Calls,
@@ -41,6 +42,8 @@ pub(crate) struct Connection {
     /// reads at most 18,000 users in a role's session of one hour
     #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = value_parser!(u32).range(5..=1000))]
     pub(crate) calls_per_second: u32,
+    #[command(flatten)]
+    pub(crate) verbosity: Verbosity,
 }
 
 /// A tested connection: the credentials work.
@@ -95,7 +98,7 @@ impl Connection {
     #[expect(clippy::disallowed_methods, reason = "a command's `now` is when it has its connection")]
     async fn identified(&self, config: SdkConfig, region: String, until: Instant) -> anyhow::Result<Session> {
         let sts = aws_sdk_sts::Client::new(&config);
-        let identity = Calls::default()
+        let identity = watched(Calls::default(), "the current account")
             .call("sts:GetCallerIdentity", until, || sts.get_caller_identity().send())
             .await
             .map_err(|error| {
@@ -126,9 +129,14 @@ impl Connection {
 }
 
 impl Session {
-    /// The calls to one account, with their limit.
+    /// The calls to the current account, with their limit.
     pub(crate) fn calls(&self) -> Calls {
-        Calls::at_most(self.calls_per_second)
+        self.calls_in(&self.home.account)
+    }
+
+    /// The calls to one account, with their limit.
+    pub(crate) fn calls_in(&self, account: &str) -> Calls {
+        watched(Calls::at_most(self.calls_per_second), account)
     }
 
     /// Reads accounts side by side, each at its own rate. The results are in the order of the accounts' ids.
@@ -157,6 +165,14 @@ impl Session {
     }
 }
 
+/// With --verbose, says each call.
+fn watched(calls: Calls, account: &str) -> Calls {
+    if !messages::is(Level::Verbose) {
+        return calls;
+    }
+    calls.watched(account, |account, action, answer| detail(&format!("{account}: {action}: {answer}")))
+}
+
 /// A session with these settings, as of this time.
 #[cfg(test)]
 pub(crate) async fn session(config: SdkConfig, now: DateTime<Utc>) -> Session {
@@ -165,6 +181,7 @@ pub(crate) async fn session(config: SdkConfig, now: DateTime<Utc>) -> Session {
         region: None,
         role_name: "access-key-rotation-evaluation".to_owned(),
         calls_per_second: 50,
+        verbosity: Verbosity::default(),
     };
     let (region, until) = (config.region().unwrap().to_string(), Instant::now() + LONGEST);
     Session { now, ..connection.identified(config, region, until).await.unwrap() }

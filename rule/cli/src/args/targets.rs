@@ -1,16 +1,16 @@
 //! The accounts that a command works on.
 
-use crate::args::connection::{Session, account_id};
+use crate::{
+    args::connection::{Session, account_id},
+    output::messages::note,
+};
 use access_key_rotation::aws::{
     client::Failure,
     organization::{Member, list_accounts},
 };
 use anyhow::{anyhow, bail};
 use serde::Serialize;
-use std::{
-    collections::BTreeMap,
-    io::{Write, stderr},
-};
+use std::collections::BTreeMap;
 
 /// The current account by default.
 #[derive(Clone, Debug, clap::Args)]
@@ -23,7 +23,7 @@ pub(crate) struct Targets {
     #[arg(long)]
     pub(crate) organization: bool,
     /// Leave out these accounts of the organization
-    #[arg(long, num_args = 1.., value_name = "ID", value_parser = account_id, requires = "organization")]
+    #[arg(long, num_args = 1.., value_name = "ID", value_parser = account_id, requires = "organization", conflicts_with = "account")]
     pub(crate) exclude: Vec<String>,
 }
 
@@ -57,8 +57,7 @@ pub(crate) fn left_out_line(left_out: &[LeftOut]) -> Option<String> {
 /// Says on standard error which accounts are left out, for an output that has no place for it.
 pub(crate) fn tell_left_out(left_out: &[LeftOut]) {
     if let Some(line) = left_out_line(left_out) {
-        // A closed standard error is no reason to fail.
-        let _ = writeln!(stderr(), "access-key-rotation: {line}");
+        note(&line);
     }
 }
 

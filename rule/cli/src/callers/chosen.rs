@@ -71,7 +71,7 @@ pub(crate) fn stale_keys_in_use<'a>(
 pub(crate) async fn of_users(session: &Session, accounts: Accounts, names: &[String]) -> Chosen {
     let all: Vec<_> = accounts.keys().cloned().collect();
     let found = session.read_accounts(accounts, async |id: String, _| {
-        let calls = session.calls();
+        let calls = session.calls_in(&id);
         let mut found = Chosen::default();
         let account = match session.open(&id, &calls).await {
             Ok(account) => account,
@@ -122,7 +122,7 @@ pub(crate) async fn by_id(session: &Session, targets: &Targets, accounts: Accoun
     let to_search = accounts.iter().filter(|(account, _)| !in_account(account).is_empty());
     let to_search = to_search.map(|(id, name)| (id.clone(), name.clone())).collect();
     let found = session.read_accounts(to_search, async |id: String, _| {
-        let calls = session.calls();
+        let calls = session.calls_in(&id);
         let mut found = Chosen::default();
         let account = match session.open(&id, &calls).await {
             Ok(account) => account,

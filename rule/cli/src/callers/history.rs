@@ -6,7 +6,10 @@ use super::{
     lookup::{Extent, Trail, Window},
     regions,
 };
-use crate::{args::connection::Session, findings::finding::Used};
+use crate::{
+    args::connection::Session,
+    findings::{finding::Used, progress::bar},
+};
 use access_key_rotation::aws::{
     account::Account,
     client::{CallError, Failure},
@@ -14,7 +17,7 @@ use access_key_rotation::aws::{
 };
 use chrono::TimeDelta;
 use futures_util::{StreamExt, future::join_all, stream};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressStyle;
 use serde_json::Value;
 use std::{
     cell::{OnceCell, RefCell},
@@ -40,8 +43,7 @@ pub(crate) async fn read(session: &Session, wanted: Vec<Wanted>, window: &Window
         by_account.entry(key.account.clone()).or_default().push(key);
     }
     let style = ProgressStyle::with_template("{bar:30} {pos} of {len} accounts, {elapsed}");
-    let bar =
-        ProgressBar::new(by_account.len() as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let bar = bar(by_account.len()).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar.tick();
     let accounts = by_account.keys().map(|id| (id.clone(), None)).collect();
     let by_account = &by_account;
@@ -59,7 +61,7 @@ pub(crate) async fn read(session: &Session, wanted: Vec<Wanted>, window: &Window
 }
 
 async fn read_account(session: &Session, id: &str, mut keys: Vec<Reading>, window: &Window) -> Vec<Reading> {
-    let calls = session.calls();
+    let calls = session.calls_in(id);
     let account = match session.open(id, &calls).await {
         Ok(account) => account,
         Err(error) => {

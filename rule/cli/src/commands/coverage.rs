@@ -4,6 +4,7 @@ use crate::{
     args::{
         connection::{Connection, Session},
         function::{function, function_arn},
+        outputs::Outputs,
         targets::{LeftOut, Resolved, Targets, left_out_line},
     },
     command_result::CommandResult,
@@ -11,7 +12,6 @@ use crate::{
     output::{
         Format,
         columns::{self, left, right},
-        destination::Output,
         one_of,
     },
 };
@@ -31,7 +31,6 @@ use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     io::{self, Write},
-    path::PathBuf,
 };
 
 const FORMATS: &[(Format, &str)] =
@@ -46,16 +45,13 @@ const FORMATS: &[(Format, &str)] =
 /// covered.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  access-key-rotation coverage --profile security --organization")]
+#[command(mut_arg("format", |arg| arg.value_parser(one_of(FORMATS))))]
 pub(crate) struct Args {
     /// The rule's function: a name in the current account, or an ARN
     #[arg(long, value_name = "NAME", default_value = "access-key-rotation", value_parser = function)]
     function_name: String,
-    /// Print in this format
-    #[arg(long, value_parser = one_of(FORMATS), default_value = "table")]
-    format: Format,
-    /// Write to this file instead of standard output
-    #[arg(long, short, value_name = "FILE")]
-    output: Option<PathBuf>,
+    #[command(flatten)]
+    outputs: Outputs,
     #[command(flatten)]
     targets: Targets,
     #[command(flatten)]
@@ -98,7 +94,7 @@ struct Users {
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
-    let output = Output::open(args.output.as_deref())?;
+    let outputs = args.outputs.open(FORMATS)?;
     let session = &args.connection.open().await?;
     let function = &function_arn(&session.home, &args.function_name);
     let Resolved { accounts: targets, left_out } = args.targets.resolve(session).await?;
@@ -109,12 +105,12 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
     let mut coverage = OrganizationCoverage { checked_at: session.now, accounts, left_out };
     coverage.leave_out(excluded);
     let command_result = coverage.command_result();
-    output.write(move |out| coverage.write(args.format, out)).await?;
+    outputs.write(move |format, out| coverage.write(format, out)).await?;
     Ok(command_result)
 }
 
 async fn read(session: &Session, id: String, name: Option<String>, function: &str) -> AccountCoverage {
-    let calls = session.calls();
+    let calls = session.calls_in(&id);
     let account = match session.open(&id, &calls).await {
         Ok(account) => account,
         Err(error) => {

@@ -13,18 +13,18 @@ use crate::{
     args::{
         connection::Connection,
         function::function_name,
+        outputs::Outputs,
         targets::{Resolved, Targets},
     },
     command_result::CommandResult,
     commands::pack::pack_name,
-    output::{Format, destination::Output, one_of},
+    output::one_of,
 };
 use account::Examiner;
 use function::Function;
 use futures_util::future::join3;
 use pack::Pack;
 use report::{Examined, Report};
-use std::path::PathBuf;
 
 /// Find out why the rule does not work in an account, and what to do.
 ///
@@ -37,6 +37,7 @@ use std::path::PathBuf;
     after_help = "Example:\n  access-key-rotation doctor --profile management --organization --before-rollout --role-name \
                   OrganizationAccountAccessRole"
 )]
+#[command(mut_arg("format", |arg| arg.value_parser(one_of(report::FORMATS))))]
 pub(crate) struct Args {
     /// Check only what must be right before the rollout: no role, runbook, function or conformance pack
     #[arg(long)]
@@ -47,12 +48,8 @@ pub(crate) struct Args {
     /// The name of the function in the current account
     #[arg(long, value_name = "NAME", default_value = "access-key-rotation", value_parser = function_name)]
     function_name: String,
-    /// Print in this format
-    #[arg(long, value_parser = one_of(report::FORMATS), default_value = "table")]
-    format: Format,
-    /// Write to this file instead of standard output
-    #[arg(long, short, value_name = "FILE")]
-    output: Option<PathBuf>,
+    #[command(flatten)]
+    outputs: Outputs,
     #[command(flatten)]
     targets: Targets,
     #[command(flatten)]
@@ -60,7 +57,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
-    let output = Output::open(args.output.as_deref())?;
+    let outputs = args.outputs.open(report::FORMATS)?;
     let session = args.connection.open().await?;
     let Resolved { accounts: targets, left_out } = args.targets.resolve(&session).await?;
     let mut checks = vec![pack::home_region(&session.home)];
@@ -92,6 +89,6 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
         left_out,
     };
     let command_result = report.command_result();
-    output.write(move |out| report.write(args.format, out)).await?;
+    outputs.write(move |format, out| report.write(format, out)).await?;
     Ok(command_result)
 }

@@ -3,7 +3,7 @@
 mod verify;
 
 use crate::{
-    args::{function::function, scope::Scope},
+    args::{function::function, outputs::Outputs, scope::Scope},
     command_result::CommandResult,
     findings::organization_scan::{Reader, scan_accounts},
     output::{Format, destination::Output, evidence::Evidence, html, json, one_of, population},
@@ -26,6 +26,7 @@ const FORMATS: &[(Format, &str)] =
     after_help = "Example:\n  access-key-rotation evidence --profile security --organization --output evidence.html --data evidence.json\n  \
                   access-key-rotation evidence --verify evidence.html evidence.json"
 )]
+#[command(mut_arg("format", |arg| arg.value_parser(one_of(FORMATS))))]
 pub(crate) struct Args {
     /// Show what is fixed, new and still open since this earlier document, or scan, in JSON
     #[arg(long, value_name = "EARLIER.json")]
@@ -33,12 +34,8 @@ pub(crate) struct Args {
     /// Find the rule in each account by this function: a name in the current account, or an ARN
     #[arg(long, value_name = "NAME", default_value = "access-key-rotation", value_parser = function)]
     function_name: String,
-    /// Print in this format
-    #[arg(long, value_parser = one_of(FORMATS), default_value = "html")]
-    format: Format,
-    /// Write to this file instead of standard output
-    #[arg(long, short, value_name = "FILE")]
-    output: Option<PathBuf>,
+    #[command(flatten)]
+    outputs: Outputs,
     /// Also write the data to this file as JSON. It has the hash that the page shows
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
@@ -53,19 +50,21 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
-    let Args { since, function_name, format, output, data, population, verify, scope } = args;
+    let Args { since, function_name, outputs, data, population, verify, scope } = args;
     if !verify.is_empty() {
         return verify::run(verify).await;
     }
-    let files = [("--output", &output), ("--data", &data), ("--population", &population)];
+    let outputs = outputs.open(FORMATS)?;
+    let [data, population] = [data, population].map(|path| path.map(|path| Output::open(Some(&path))).transpose());
+    let (data, population) = (data?, population?);
+    let named = outputs.iter().map(|output| ("--output", output));
+    let named = named.chain(data.iter().map(|output| ("--data", output)));
+    let files: Vec<_> = named.chain(population.iter().map(|output| ("--population", output))).collect();
     for (number, (option, file)) in files.iter().enumerate() {
-        if let Some((other, _)) = files[..number].iter().find(|(_, other)| file.is_some() && other == file) {
+        if let Some((other, _)) = files[..number].iter().find(|(_, other)| other.is_same_file(file)) {
             bail!("{other} and {option} name the same file. Name two files");
         }
     }
-    let output = Output::open(output.as_deref())?;
-    let [data, population] = [data, population].map(|path| path.map(|path| Output::open(Some(&path))).transpose());
-    let (data, population) = (data?, population?);
     let session = scope.connection.open().await?;
     let reader = Reader::Auditor { function: &function_name };
     let result = scan_accounts(&session, &scope, since.as_deref(), reader).await?;
@@ -79,8 +78,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
         let evidence = Arc::clone(&evidence);
         population.write(move |out| population::write(&evidence.result.findings, out)).await?;
     }
-    output
-        .write(move |out| match format {
+    outputs
+        .write(move |format, out| match format {
             Format::Json => json::write_evidence(&evidence, out),
             _ => html::write(&evidence.result, Some(&evidence), out),
         })

@@ -114,8 +114,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
     let session = args.connection.open().await?;
     let parameters = &args.rule.parameters;
     if let Some(user) = &args.user {
-        let calls = session.calls();
-        let account = session.open(args.account.as_deref().unwrap_or(&session.home.account), &calls).await?;
+        let id = args.account.as_deref().unwrap_or(&session.home.account);
+        let calls = session.calls_in(id);
+        let account = session.open(id, &calls).await?;
         write::write(&session, &account, parameters, user, new).await?;
         return Ok(CommandResult::default());
     }

@@ -9,14 +9,13 @@ mod steps;
 mod table;
 
 use crate::{
-    args::{filter::Filter, scope::Scope, targets::tell_left_out},
+    args::{filter::Filter, outputs::Outputs, scope::Scope, targets::tell_left_out},
     callers::{chosen::stale_keys_in_use, history, lookup::Window},
     command_result::CommandResult,
     findings::organization_scan::{Reader, scan_accounts},
-    output::{Format, destination::Output, one_of},
+    output::{Format, one_of},
 };
 use contents::Plan;
-use std::path::PathBuf;
 
 const FORMATS: &[(Format, &str)] = &[
     (Format::Markdown, "The board, and a checklist for each owner"),
@@ -36,13 +35,10 @@ const FORMATS: &[(Format, &str)] = &[
 #[command(after_help = "Example:\n  \
         access-key-rotation plan --organization --profile security --owner-tag team --output plan.md\n  \
         access-key-rotation plan --format table --user mailer")]
+#[command(mut_arg("format", |arg| arg.value_parser(one_of(FORMATS))))]
 pub(crate) struct Args {
-    /// Print in this format
-    #[arg(long, value_parser = one_of(FORMATS), default_value = "markdown")]
-    format: Format,
-    /// Write to this file instead of standard output
-    #[arg(long, short, value_name = "FILE")]
-    output: Option<PathBuf>,
+    #[command(flatten)]
+    outputs: Outputs,
     /// Show also who uses each stale key that is in use, by CloudTrail's events of the last 90 days
     #[arg(long = "where")]
     with_callers: bool,
@@ -56,7 +52,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
-    let output = Output::open(args.output.as_deref())?;
+    let outputs = args.outputs.open(FORMATS)?;
     let session = args.scope.connection.open().await?;
     let result = scan_accounts(&session, &args.scope, None, Reader::Plan).await?;
     tell_left_out(&result.left_out);
@@ -67,8 +63,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
         errors.extend(histories.missing());
         plan.histories = Some(histories);
     }
-    output
-        .write(move |out| match args.format {
+    outputs
+        .write(move |format, out| match format {
             Format::Table => table::write(&plan, out),
             Format::Json => json::write(&plan, out),
             _ => markdown::write(&plan, out),

@@ -3,6 +3,7 @@
 use crate::{
     args::{
         filter::{Filter, Urgency},
+        outputs::Outputs,
         scope::Scope,
         targets::tell_left_out,
     },
@@ -16,19 +17,15 @@ use crate::{
         to_do::is_to_do,
     },
     output::{
-        Format, csv,
-        destination::Output,
-        html, json,
+        Format, csv, html, json,
         look::{Color, Look},
+        messages::note,
         one_of, table,
     },
 };
 use anyhow::bail;
 use chrono::{DateTime, Datelike, Utc, format::ParseErrorKind};
-use std::{
-    io::{Write, stderr},
-    path::PathBuf,
-};
+use std::path::PathBuf;
 
 const FORMATS: &[(Format, &str)] = &[
     (Format::Table, "Violations, and a summary of each account"),
@@ -45,6 +42,7 @@ const FORMATS: &[(Format, &str)] = &[
 #[command(after_help = "Example:\n  \
         access-key-rotation scan --profile management --organization --role-name OrganizationAccountAccessRole\n  \
         access-key-rotation scan --profile security --organization --format html --output keys.html")]
+#[command(mut_arg("format", |arg| arg.value_parser(one_of(FORMATS))))]
 pub(crate) struct Args {
     /// Evaluate these credential reports offline. A report shows no exemptions and no key ids, a key that was switched off and
     /// on again looks new in it, and the results are as old as the report
@@ -56,18 +54,14 @@ pub(crate) struct Args {
     /// Show what is fixed, new and still open since an earlier scan, which you printed with --format json
     #[arg(long, value_name = "EARLIER.json")]
     since: Option<PathBuf>,
-    /// Print in this format
-    #[arg(long, value_parser = one_of(FORMATS), default_value = "table")]
-    format: Format,
     /// In the table, show each user with the rule's annotation instead of a line for each key
     #[arg(long)]
     wide: bool,
     /// Use colors in the table
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     color: Color,
-    /// Write to this file instead of standard output
-    #[arg(long, short, value_name = "FILE")]
-    output: Option<PathBuf>,
+    #[command(flatten)]
+    outputs: Outputs,
     /// Exit with 0 although there are violations
     #[arg(long)]
     exit_zero: bool,
@@ -79,7 +73,7 @@ pub(crate) struct Args {
 
 #[expect(clippy::disallowed_methods, reason = "without AWS, a scan's `now` is when it begins")]
 pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
-    let output = Output::open(args.output.as_deref())?;
+    let outputs = args.outputs.open(FORMATS)?;
     let (reports, since, filter) = (args.credential_report, args.since.as_deref(), args.filter);
     if !reports.is_empty()
         && let Some(urgency) =
@@ -95,19 +89,19 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
     };
     let (board, terms) = (Board::of(&result), result.terms.clone());
     filtered::apply(&filter, &mut result, |finding| is_to_do(finding, &board, &terms), |_| true);
-    if matches!(args.format, Format::Json | Format::Csv) {
+    if outputs.has(&[Format::Json, Format::Csv]) {
         for sentence in result.filter_sentences() {
-            let _ = writeln!(stderr(), "access-key-rotation: {sentence}");
+            note(&sentence);
         }
     }
-    if result.is_from_reports() && matches!(args.format, Format::Json | Format::Csv) {
-        // JSON and CSV have no place for this note. A closed standard error is no reason to fail.
-        let _ = writeln!(stderr(), "access-key-rotation: {LIMITS}");
+    if result.is_from_reports() && outputs.has(&[Format::Json, Format::Csv]) {
+        // JSON and CSV have no place for this.
+        note(LIMITS);
         for sentence in result.accounts.iter().flat_map(AccountSummary::root_sentences) {
-            let _ = writeln!(stderr(), "access-key-rotation: {sentence}");
+            note(&sentence);
         }
     }
-    if args.format == Format::Csv {
+    if outputs.has(&[Format::Csv]) {
         tell_left_out(&result.left_out);
         let accounts = result.accounts.iter();
         let sentences = accounts.flat_map(|account| {
@@ -117,13 +111,13 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
             records.chain(root).chain(account.credentials_sentence()).chain(account.unread_sentences())
         });
         for sentence in sentences {
-            let _ = writeln!(stderr(), "access-key-rotation: {sentence}");
+            note(&sentence);
         }
     }
     let CommandResult { errors, violations } = result.command_result();
-    let (wide, look) = (args.wide, Look::of(&output, args.color));
-    output
-        .write(move |out| match args.format {
+    let (wide, look) = (args.wide, Look::of(outputs.is_standard(), args.color));
+    outputs
+        .write(move |format, out| match format {
             Format::Table | Format::Markdown => table::write(&result, wide, look, out),
             Format::Json => json::write(&result, out),
             Format::Csv => csv::write(&result, out),

@@ -5,6 +5,7 @@ use crate::{
         connection::Connection,
         filter::Filter,
         order::Order,
+        outputs::Outputs,
         rule_options::RuleOptions,
         runbook_days::RunbookDays,
         scope::Scope,
@@ -25,14 +26,14 @@ use crate::{
     output::{
         Format,
         callers::{csv, markdown, table},
-        destination::Output,
-        html, one_of,
+        html,
+        messages::note,
+        one_of,
     },
 };
 use clap::{Arg, value_parser};
 use std::{
-    io::{self, Write, stderr},
-    path::PathBuf,
+    io::{self, Write},
     slice,
 };
 
@@ -57,6 +58,7 @@ const FORMATS: &[(Format, &str)] = &[
         access-key-rotation where AKIAIOSFODNN7EXAMPLE --profile security --account 111122223333\n  \
         access-key-rotation where --organization --profile security --format html --output callers.html")]
 #[command(mut_args(of_stale_keys))]
+#[command(mut_arg("format", |arg| arg.value_parser(one_of(FORMATS))))]
 pub(crate) struct Args {
     /// Look up these keys, by id
     #[arg(value_name = "KEY", value_parser = key_id, conflicts_with = "user")]
@@ -67,12 +69,8 @@ pub(crate) struct Args {
     /// Read at most this number of events of a key in each Region, the latest first (1 to 100000). A second reads 100
     #[arg(long, value_name = "NUMBER", default_value_t = MOST_EVENTS as u32, value_parser = value_parser!(u32).range(1..=100_000))]
     most_events: u32,
-    /// Print in this format
-    #[arg(long, value_parser = one_of(FORMATS), default_value = "table")]
-    format: Format,
-    /// Write to this file instead of standard output
-    #[arg(long, short, value_name = "FILE")]
-    output: Option<PathBuf>,
+    #[command(flatten)]
+    outputs: Outputs,
     #[command(flatten)]
     filter: Filter,
     #[command(flatten)]
@@ -92,11 +90,11 @@ fn of_stale_keys(arg: Arg) -> Arg {
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
-    let output = Output::open(args.output.as_deref())?;
-    let Args { filter, targets, rule, order, connection, .. } = args;
+    let Args { keys, days, most_events, outputs, filter, targets, rule, order, connection } = args;
+    let outputs = outputs.open(FORMATS)?;
     let session = connection.open().await?;
     let mut filtered = None;
-    let (keys, mut errors) = if args.keys.is_empty() && filter.user.is_empty() {
+    let (wanted, mut errors) = if keys.is_empty() && filter.user.is_empty() {
         let quiet_days = order.quiet_days;
         let scope = Scope { days: RunbookDays::DEFAULT, targets, rule, order, connection };
         let mut result = scan_accounts(&session, &scope, None, Reader::Where).await?;
@@ -110,23 +108,23 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
     } else {
         let resolved = targets.resolve(&session).await?;
         tell_left_out(&resolved.left_out);
-        let Chosen { keys, errors, .. } = if args.keys.is_empty() {
+        let Chosen { keys, errors, .. } = if keys.is_empty() {
             of_users(&session, resolved.accounts, &filter.user).await
         } else {
-            by_id(&session, &targets, resolved.accounts, &args.keys).await
+            by_id(&session, &targets, resolved.accounts, &keys).await
         };
         (keys, errors)
     };
-    if args.format == Format::Csv {
-        // It has no place for this. A closed standard error is no reason to fail.
+    if outputs.has(&[Format::Csv]) {
+        // It has no place for this.
         for sentence in filtered.iter().flat_map(Filtered::sentences) {
-            let _ = writeln!(stderr(), "access-key-rotation: {sentence}");
+            note(&sentence);
         }
     }
-    let window = Window { now: session.now, days: args.days, most_events: args.most_events as usize };
-    let histories = Histories { filtered, ..history::read(&session, keys, &window).await };
+    let window = Window { now: session.now, days, most_events: most_events as usize };
+    let histories = Histories { filtered, ..history::read(&session, wanted, &window).await };
     errors.extend(histories.missing());
-    output.write(move |out| write(&histories, args.format, out)).await?;
+    outputs.write(move |format, out| write(&histories, format, out)).await?;
     Ok(CommandResult { errors, violations: false })
 }
 

@@ -68,7 +68,7 @@ pub(crate) async fn scan_accounts(
     result.left_out = left_out;
     let progress = &Progress::of(accounts.len());
     let scans = session.read_accounts(accounts, async |id: String, name| {
-        let metrics = Arc::new(Metrics::with_calls(session.calls()));
+        let metrics = Arc::new(Metrics::with_calls(session.calls_in(&id)));
         progress.started(&id, &metrics);
         let scan = scan_account(session, &id, scope, terms, reader, &metrics).await;
         progress.done(&id, scan.findings.len(), scan.error.is_some());

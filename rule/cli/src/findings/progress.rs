@@ -1,5 +1,6 @@
 //! The progress of a scan: a bar on a terminal, nothing elsewhere.
 
+use crate::output::messages::{self, Level, detail};
 use access_key_rotation::metrics::Metrics;
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use std::{
@@ -9,6 +10,11 @@ use std::{
 };
 
 const TICK: Duration = Duration::from_millis(200);
+
+/// A bar, which hides itself if standard error is not a terminal, or has something else to show.
+pub(crate) fn bar(length: usize) -> ProgressBar {
+    if messages::is(Level::Usual) { ProgressBar::new(length as u64) } else { ProgressBar::hidden() }
+}
 
 /// Counts finished accounts and evaluated users.
 pub(crate) struct Progress {
@@ -32,7 +38,7 @@ impl Progress {
             _ => "{bar:30} {pos} of {len} accounts, {msg}",
         };
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        let bar = ProgressBar::new(accounts as u64).with_style(style);
+        let bar = bar(accounts).with_style(style);
         Progress { bar, state: Mutex::default() }
     }
 
@@ -42,11 +48,14 @@ impl Progress {
 
     /// Records the start of an account's scan, and the metrics that count its users.
     pub(crate) fn started(&self, account: &str, metrics: &Arc<Metrics>) {
+        detail(&format!("{account}: begins"));
         self.state().running.insert(account.to_owned(), Arc::clone(metrics));
     }
 
     /// Records the end of an account's scan, and its number of users.
     pub(crate) fn done(&self, account: &str, users: usize, failed: bool) {
+        let incomplete = if failed { ", incomplete" } else { "" };
+        detail(&format!("{account}: ends, {users} users evaluated{incomplete}"));
         let mut state = self.state();
         state.running.remove(account);
         state.failed += usize::from(failed);

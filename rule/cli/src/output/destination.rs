@@ -31,8 +31,10 @@ impl Output {
         if path.is_symlink() && !path.exists() {
             bail!("{}: a link to a file that does not exist", path.display());
         }
-        // Writing replaces the target of a link, not the link.
-        let path = canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let directory = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+        // Writing replaces the target of a link, not the link. Two names of one file that does not exist yet are the same.
+        let missing = || Some(canonicalize(directory).ok()?.join(path.file_name()?));
+        let path = canonicalize(path).ok().or_else(missing).unwrap_or_else(|| path.to_owned());
         let directory = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
         let temporary = NamedTempFile::new_in(directory).map_err(|error| {
             // tempfile adds its file's name, which says nothing to you.
@@ -41,6 +43,11 @@ impl Output {
         });
         let (file, temporary) = temporary?.into_parts();
         Ok(Output::File { path, file, temporary })
+    }
+
+    /// Whether both would write to one file.
+    pub(crate) fn is_same_file(&self, other: &Output) -> bool {
+        matches!((self, other), (Output::File { path, .. }, Output::File { path: other, .. }) if path == other)
     }
 
     /// Writes on a blocking thread, so that Ctrl-C works meanwhile. A closed pipe is not an error: the reader has seen enough.

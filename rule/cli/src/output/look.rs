@@ -1,6 +1,5 @@
 //! How wide a terminal is, and whether text in it has colors.
 
-use super::destination::Output;
 use clap::ValueEnum;
 use std::{
     env,
@@ -26,9 +25,9 @@ pub(crate) struct Look {
 }
 
 impl Look {
-    /// As the terminal has it, if the output goes there.
-    pub(crate) fn of(output: &Output, color: Color) -> Look {
-        let is_terminal = matches!(output, Output::Standard) && stdout().is_terminal();
+    /// As the terminal has it, if the output goes there. `is_standard`: to standard output, not to a file.
+    pub(crate) fn of(is_standard: bool, color: Color) -> Look {
+        let is_terminal = is_standard && stdout().is_terminal();
         let width = terminal_size().filter(|_| is_terminal).map(|(Width(width), _)| width.into());
         // Any text but an empty one, as https://no-color.org says.
         let is_unwanted = env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty());

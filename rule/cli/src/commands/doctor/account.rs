@@ -25,7 +25,7 @@ impl Examiner<'_> {
     /// All checks of an account. If the role cannot be assumed, only the hub's checks remain.
     pub(super) async fn examine(&self, id: &str) -> Vec<Check> {
         let Session { accounts, home, now, until, .. } = self.session;
-        let calls = self.session.calls();
+        let calls = self.session.calls_in(id);
         let mut checks = match accounts.open(id, home, *now, &calls, (*until).into()).await {
             Err(error) => vec![self.no_role(id, &error)],
             Ok(account) => self.inside(&account).await,

@@ -90,7 +90,7 @@ pub(super) async fn apply(
     session
         .read_accounts(open, async |id, _| {
             let Some(jobs) = accounts.get(&id) else { return };
-            let calls = session.calls();
+            let calls = session.calls_in(&id);
             match session.open(&id, &calls).await {
                 Ok(account) => jobs.run(&account, &progress).await,
                 Err(error) => progress.not_opened(&id, &error.to_string()),

@@ -94,7 +94,7 @@ pub(super) async fn compare<'a>(
     }
     let compared = session.read_accounts(accounts, async |id, _| {
         let entries: Vec<_> = file.entries.iter().filter(|entry| entry.account() == id).collect();
-        let calls = session.calls();
+        let calls = session.calls_in(&id);
         let compared = match session.open(&id, &calls).await {
             Ok(account) => compare_account(&account, &entries).await,
             Err(error) => Compared::unread(&id, &entries, &error.to_string()),

@@ -11,14 +11,13 @@ use crate::{
     },
     command_result::CommandResult,
     findings::exemptions::{Exempted, tagged_users},
-    output::destination,
+    output::{destination, messages::note},
 };
 use anyhow::bail;
 use policy::{
     parameters::Parameters,
     text::{count, visible},
 };
-use std::io::{Write, stderr};
 
 /// Writes a file of all valid exemptions, in the order of accounts and users, and names the others in comments.
 ///
@@ -33,7 +32,7 @@ pub(super) async fn export(
     tell_left_out(&left_out);
     let day = (session.now.date_naive(), parameters.max_exemption_days);
     let reads = session.read_accounts(accounts, async |id, _| {
-        let calls = session.calls();
+        let calls = session.calls_in(&id);
         let account = session.open(&id, &calls).await.map_err(|error| vec![error.to_string()]);
         let users = match &account {
             Ok(account) => tagged_users(account).await.map(|listed| listed.users),
@@ -58,11 +57,7 @@ pub(super) async fn export(
     destination::print(yaml(&exempted)).await?;
     if void > 0 {
         let left_out = count(void, "user");
-        // A closed standard error is no reason to fail.
-        let _ = writeln!(
-            stderr(),
-            "access-key-rotation: {left_out} with exemption tags that the rule does not accept: see the comments in the file"
-        );
+        note(&format!("{left_out} with exemption tags that the rule does not accept: see the comments in the file"));
     }
     Ok(CommandResult::default())
 }

@@ -46,7 +46,7 @@ pub(super) async fn list(
 }
 
 async fn read(session: &Session, id: &str, parameters: &Parameters) -> (Vec<Exempted>, Vec<String>) {
-    let calls = session.calls();
+    let calls = session.calls_in(id);
     let (users, unread) = match session.open(id, &calls).await {
         Ok(account) => read_exemptions(&account, parameters, session.now).await,
         Err(error) => (Vec::new(), vec![error.to_string()]),

@@ -5,7 +5,7 @@ use crate::{
         key_history::{Histories, KeyHistory},
         rows::Caller,
     },
-    output::{csv::io_error, visible::on_one_line},
+    output::csv::{cell, io_error},
 };
 use chrono::{DateTime, SecondsFormat, Utc};
 use std::{
@@ -73,10 +73,4 @@ fn row(key: &KeyHistory, caller: Option<&Caller>) -> [String; 18] {
         key.note.clone().unwrap_or_default(),
         key.replacement.clone().unwrap_or_default(),
     ]
-}
-
-/// Visible text that no spreadsheet takes for a formula ("CSV Injection", OWASP).
-fn cell(text: &str) -> String {
-    let text = on_one_line(text);
-    if text.trim_start().starts_with(['=', '+', '-', '@']) { format!("'{text}") } else { text }
 }

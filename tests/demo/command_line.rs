@@ -67,7 +67,7 @@ impl CommandLine {
             }
         };
         run(&["--top", "10"])?;
-        run(&["--format", "html", "--output", PAGE])?;
+        run(&["--output", PAGE])?;
         writeln!(
             stdout(),
             "\nOpen the page of the same scan in your browser:\n  {}",

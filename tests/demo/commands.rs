@@ -76,6 +76,7 @@ pub(crate) fn text(
         ("AWS_DEFAULT_REGION", REGION.to_owned()),
         ("AWS_ACCESS_KEY_ID", format!("AKIALOCAL{hub}")),
         ("AWS_SECRET_ACCESS_KEY", "any".to_owned()),
+        ("ACCESS_KEY_ROTATION_CALLS_PER_SECOND", "1000".to_owned()),
     ];
     let exemption = organization.in_violation(world).map_or_else(String::new, |user| {
         format!(
@@ -90,7 +91,8 @@ pub(crate) fn text(
         "\nTry more. AWS is up until you press Ctrl-C here. Open another terminal, and paste these lines first:\n  \
            {set}\n  \
            {name}\n\
-         They make you the administrator of account {hub}: an access key id here ends in the id of its account.\n\n\
+         They make you the administrator of account {hub}: an access key id here ends in the id of its account.\n\
+         The last one lets the command line hurry, since nobody else uses this IAM.\n\n\
          Scan every account of the organization:\n  \
            access-key-rotation scan --organization\n\
          See who uses the stale keys of your account, from where, and what could replace them:\n  \

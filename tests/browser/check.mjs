@@ -1,4 +1,4 @@
-// Opens a page of `scan --format html` or `evidence` in Chromium, as people do, and prints what is on it as JSON.
+// Opens a page of `scan`, `evidence` or `where` in Chromium, as people do, and prints what is on it as JSON.
 //
 // node check.mjs FILE.html [--screenshot OUT.png] [--pdf OUT.pdf]
 //
@@ -44,23 +44,23 @@ const browser = await chromium.launch({
 const requests = [];
 const errors = [];
 
-async function open(options) {
+async function open(options, hash = "") {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
   await context.route("**/*", (route) => {
-    requests.push(route.request().url());
-    return route.request().url() === address ? route.continue() : route.abort();
+    requests.push(route.request().url().split("#")[0]);
+    return route.request().url().split("#")[0] === address ? route.continue() : route.abort();
   });
   const page = await context.newPage();
   page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
   page.on("pageerror", (error) => errors.push(error.message));
   page.on("dialog", (dialog) => errors.push(`a dialog: ${dialog.message()}`));
-  await page.goto(address);
+  await page.goto(address + hash);
   return page;
 }
 
 // What a reader sees: of each user, the cells' text line by line.
 const users = (page) =>
-  page.locator("#findings > tbody").evaluateAll((bodies) =>
+  page.locator(".findings > tbody").evaluateAll((bodies) =>
     bodies
       .filter((body) => body.checkVisibility())
       .map((body) => [...body.rows].map((row) => [...row.cells].map((cell) => cell.innerText.replace(/\s*\n\s*/g, " | ")))),
@@ -68,6 +68,9 @@ const users = (page) =>
 const visible = (page, selector) => page.locator(selector).isVisible();
 const overflow = (page) =>
   page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+
+const callersOverflow = (page) =>
+  page.locator(".scrolling:has(.callers)").evaluateAll((boxes) => Math.max(0, ...boxes.map((box) => box.scrollWidth - box.clientWidth)));
 
 const broken = (page) =>
   page.locator("nav a").evaluateAll((links) => {
@@ -87,6 +90,7 @@ async function accessible(page, what) {
 }
 
 const plain = await open({ javaScriptEnabled: false });
+// Without scripts, users after the first 200 are in a second table.
 const all = await users(plain);
 assert(!(await plain.locator("#controls").count()) || !(await visible(plain, "#controls")), "controls without a script");
 assert.equal(await plain.locator("button:visible").count(), 0);
@@ -100,15 +104,18 @@ const page = await open({});
 if (all.length > 0) {
   await sorts(page);
   await filters(page);
+  await shares();
 }
+await copies();
 for (const colorScheme of ["light", "dark"]) {
   await page.emulateMedia({ colorScheme });
   await accessible(page, colorScheme);
 }
 await page.emulateMedia({ colorScheme: "light" });
-for (const width of [320, 375, 800, 1200]) {
+for (const width of [320, 390, 800, 1200]) {
   await page.setViewportSize({ width, height: 640 });
   assert.equal(await overflow(page), 0, `${width} pixels: the page scrolls sideways`);
+  assert.equal(await callersOverflow(page), 0, `${width} pixels: a table of callers scrolls sideways`);
   assert.deepEqual(await broken(page), [], `${width} pixels: links that take several lines`);
   await accessible(page, `${width} pixels`);
 }
@@ -154,7 +161,11 @@ async function sorts(page) {
   const names = (await users(page)).map(([[, name]]) => name);
   assert.deepEqual(names, [...names].sort(new Intl.Collator("en", { numeric: true }).compare));
   assert.deepEqual(await page.locator("th[aria-sort]").count(), 1, "one column at a time");
+  // The order is in the address.
   await page.reload();
+  assert.deepEqual((await users(page)).map(([[, name]]) => name), names);
+  await header("User").locator("button").click();
+  await header("User").locator("button").click();
   assert.deepEqual(await users(page), original);
 }
 
@@ -179,6 +190,7 @@ async function filters(page) {
     ["State", 2, ["non-compliant", "exempt", "due soon"]],
     ["Priority", 3, ["production", "in use", "idle"]],
     ["Account", 0, await page.getByLabel("Account", { exact: true }).locator("option:not(:first-child)").allInnerTexts()],
+    ["Owner", 4, await page.getByLabel("Owner", { exact: true }).locator("option:not(:first-child)").allInnerTexts()],
   ];
   seen.shown = {};
   for (const [label, column, options] of choices) {
@@ -186,10 +198,54 @@ async function filters(page) {
       await page.getByLabel(label, { exact: true }).selectOption({ label: option });
       const count = matching((cells) => cells[column].replace(" | ", " ").includes(option));
       await shown(count);
-      seen.shown[option] = count;
+      if (label !== "Owner") seen.shown[option] = count;
     }
     await page.getByRole("button", { name: "Show all" }).click();
     await shown(all.length);
+  }
+}
+
+// The address holds the filter and the order, and whoever made a link may have written anything there.
+async function shares() {
+  const page = await open({});
+  await page.getByLabel("Search").fill("AKIA");
+  await page.getByLabel("State", { exact: true }).selectOption("non-compliant");
+  await page.locator("#findings thead button", { hasText: "User" }).click();
+  await page.waitForFunction(() => location.hash.includes("search"));
+  const shared = await page.evaluate(() => location.hash);
+  assert.equal(shared, "#search=AKIA&state=non-compliant&ascending=User");
+  const expected = await users(page);
+  const other = await open({}, shared);
+  assert.deepEqual(await users(other), expected);
+  assert.equal(await other.getByLabel("State", { exact: true }).inputValue(), "non-compliant");
+  await other.getByRole("button", { name: "Show all" }).click();
+  await other.locator("#findings thead button", { hasText: "User" }).click();
+  await other.locator("#findings thead button", { hasText: "User" }).click();
+  await other.waitForFunction(() => location.hash === "");
+  assert.deepEqual(await users(other), all);
+
+  const hostile = "<img src=x onerror=alert(1)>";
+  const made = new URLSearchParams({ search: hostile, state: hostile, owner: "__proto__", ascending: "constructor", more: hostile });
+  const strange = await open({}, `#${made}`);
+  assert.equal(await strange.getByLabel("Search").inputValue(), hostile);
+  assert.equal(await strange.getByLabel("State", { exact: true }).inputValue(), "");
+  assert.equal(await strange.locator("img").count(), 0);
+  // A link of the page itself is no filter.
+  const anchor = await open({}, "#accounts");
+  assert.deepEqual(await users(anchor), all);
+}
+
+// With the clipboard, and in a browser that does not let a file use it.
+async function copies() {
+  for (const fallback of [false, true]) {
+    const page = await open({ permissions: ["clipboard-read", "clipboard-write"] });
+    if (!(await page.locator("code").count())) return;
+    if (fallback) await page.evaluate(() => Object.defineProperty(navigator, "clipboard", { value: undefined }));
+    const code = page.locator("code").last();
+    await page.getByRole("button", { name: `Copy ${await code.innerText()}`, exact: true }).last().press("Enter");
+    await page.locator("#copied", { hasText: "Copied: " }).waitFor();
+    const reader = fallback ? await open({ permissions: ["clipboard-read"] }) : page;
+    assert.equal(await reader.evaluate(() => navigator.clipboard.readText()), await code.innerText());
   }
 }
 
@@ -209,6 +265,7 @@ async function printed() {
     rows.filter((row) => getComputedStyle(row).breakInside !== "avoid").map((row) => row.innerText),
   );
   assert.deepEqual(split, [], "rows that a page break may split");
+  assert.equal(await page.locator(".copy:visible, #more:visible").count(), 0, "buttons on paper");
   // A4 on its side, in points, with nothing wider than the paper.
   const pdf = await page.pdf({ preferCSSPageSize: true, path: values.pdf });
   const [, width, height] = pdf.toString("latin1").match(/\/MediaBox ?\[0 0 ([\d.]+) ([\d.]+)\]/);

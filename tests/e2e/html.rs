@@ -3,7 +3,7 @@
 use crate::{board, cli::Cli, deployed::REPOSITORY, support::*, transcript::Transcript};
 use chrono::Utc;
 use fastrand::Rng;
-use local_aws::{Account, Fault, FaultKind, KeyStatus, World};
+use local_aws::{Account, Fault, FaultKind, KeyStatus, KeyUses, World};
 use policy::exemption::{EXEMPT_OWNER, EXEMPT_UNTIL};
 use serde_json::{Value, json};
 use std::{fs, path::Path};
@@ -89,9 +89,8 @@ async fn the_page_shows_who_is_to_act_on_what() {
     assert_eq!((status, out.as_str()), (Some(1), ""), "{error}");
 
     let page = browse(&file, &[]).await;
-    let (_, what, _) = cli.scan(&[&arguments[..6], &["--format", "json"]].concat()).await;
-    let what: Value = serde_json::from_str(&what).unwrap();
-    let what: Vec<_> = what["users"].as_array().unwrap().iter().map(|user| &user["annotation"]).collect();
+    let retire = "Deactivate it, then delete it.";
+    let replace = "Create a new key, switch to it, deactivate this one.";
     let used = used.date_naive();
     let unread = "not read";
     let none = "no use on record";
@@ -106,7 +105,7 @@ async fn the_page_shows_who_is_to_act_on_what() {
             key(&payments, "Active"),
             "400 days",
             format!("{used} | s3, eu-west-1"),
-            what[0]
+            replace
         ]],
         [[
             HUB,
@@ -117,15 +116,35 @@ async fn the_page_shows_who_is_to_act_on_what() {
             key(&ci, "Active"),
             "100 days",
             format!("{used} | us-east-1"),
-            what[1]
+            replace
         ]],
         [
-            [MEMBER, "backup", "non-compliant", "idle", "–", key(&backup, "Active"), "700 days", none, what[2]],
+            [MEMBER, "backup", "non-compliant", "idle", "–", key(&backup, "Active"), "700 days", none, retire],
             [key(&spare, "Inactive"), "200 days", unread]
         ],
-        [[MEMBER, "archive", "non-compliant", "idle", "–", key(&old, "Active"), "95 days", none, what[3]]],
-        [[MEMBER, "reports", "exempt", "–", "–", key(&reports, "Active"), "300 days", none, what[4]]],
-        [[MEMBER, "mailer", "due soon", "–", "nobody reads it", key(&soon, "Active"), "80 days", unread, what[5]]],
+        [[MEMBER, "archive", "non-compliant", "idle", "–", key(&old, "Active"), "95 days", none, retire]],
+        [[
+            MEMBER,
+            "reports",
+            "exempt",
+            "–",
+            "–",
+            key(&reports, "Active"),
+            "300 days",
+            none,
+            format!("Exempt until {} (owner: platform).", day(30))
+        ]],
+        [[
+            MEMBER,
+            "mailer",
+            "due soon",
+            "–",
+            "nobody reads it",
+            key(&soon, "Active"),
+            "80 days",
+            unread,
+            format!("Rotate it before {}.", day(10))
+        ]],
     ]);
     assert_eq!(page["users"], expected);
     let mut transcript = Transcript::by_the_clock().naming("version", env!("CARGO_PKG_VERSION"));
@@ -203,6 +222,44 @@ async fn a_page_without_findings_and_one_since_an_earlier_scan() {
     insta::assert_snapshot!(transcript);
     let names: Vec<_> = page["users"].as_array().unwrap().iter().map(|rows| &rows[0][1]).collect();
     assert_eq!(names, ["new new", "open", "later"]);
+}
+
+#[tokio::test]
+async fn the_page_of_callers_fits_a_phone_and_paper() {
+    let cli = Cli::start().await;
+    let keys = {
+        let mut world = cli.deployment.aws.world();
+        let account = world.account(HUB);
+        let uses = |key: &str| KeyUses { region: "eu-west-1".to_owned(), ..KeyUses::once(key, midnight() - days(1)) };
+        ["mailer", "a-name-that-is-as-long-as-names-of-users-may-be-in-iam-so-that-it-fills-the-line"].map(|name| {
+            let key = user_with_key(account, name, 400);
+            account.use_key(&key, midnight() - days(1), "eu-west-1", "secretsmanager");
+            for (address, agent) in [
+                (
+                    "2001:db8:85a3:1234:5678:8a2e:370:7334",
+                    "APN/1.0 HashiCorp/1.0 Terraform/1.9.5 (+https://www.terraform.io)",
+                ),
+                ("cloudformation.amazonaws.com", "cloudformation.amazonaws.com"),
+                ("10.1.2.3", "<script>alert(1)</script>\u{202e}"),
+            ] {
+                let error = Some("AccessDenied".to_owned());
+                account.add_key_uses(KeyUses {
+                    address: address.to_owned(),
+                    agent: agent.to_owned(),
+                    error,
+                    ..uses(&key)
+                });
+            }
+            key
+        })
+    };
+    let scratch = tempfile::tempdir().unwrap();
+    let file = scratch.path().join("callers.html");
+    let (status, _, error) = cli.run(&["where", "--format", "html", "--output", file.to_str().unwrap()]).await;
+    assert_eq!(status, Some(0), "{error}");
+    let page = browse(&file, &[]).await;
+    let text = page["text"].as_str().unwrap();
+    assert!(keys.iter().all(|key| text.contains(key.as_str())) && text.contains("<script>alert(1)</script>"), "{text}");
 }
 
 /// The picture on the first page: `cargo test --workspace --test e2e -- --ignored picture`.

@@ -52,6 +52,8 @@ fn without_any_name(annotation: &str) -> &str {
     named.map_or(annotation, |(_, said)| said)
 }
 
+pub(crate) const EXPOSURE_UNKNOWN: &str = "Exposure unknown.";
+
 const FOUND_IN_PUBLIC: &str = "Deactivate this user's keys now: AWS found one in public.";
 
 /// What to do first about an exposed user without a key in violation. AWS does not say which key it found.
@@ -88,24 +90,36 @@ pub(crate) fn violation(
         };
     }
     text += ".";
-    match exemption {
-        Exemption::Absent => {}
-        Exemption::Void(why) => text += &format!(" {why}."),
-        Exemption::Valid { key, .. } => {
-            text += &format!(" The exemption covers only {}.", key.as_deref().unwrap_or_default());
-        }
+    if let Some(why) = why_not_exempt(exemption) {
+        text += &format!(" {why}");
     }
     // Two keys and their last use leave about 40 characters.
     match (exposure, violations) {
         (Exposure::Exposed, [_]) => format!("{FOUND_IN_PUBLIC} {text}"),
         (Exposure::Exposed, _) => format!("One is public: deactivate all. {text}"),
-        (Exposure::Unknown, [_]) => format!("{text} Exposure unknown. {}", advice(violations, other)),
+        (Exposure::Unknown, [_]) => format!("{text} {EXPOSURE_UNKNOWN} {}", advice(violations, other, never_used)),
         (Exposure::Unknown, _) => format!("{text} Exposure unknown: rotate them now."),
-        (Exposure::NotExposed | Exposure::NotRead, _) => format!("{text} {}", advice(violations, other)),
+        (Exposure::NotExposed | Exposure::NotRead, _) => format!("{text} {}", advice(violations, other, never_used)),
+    }
+}
+
+/// Why an exemption does not cover a key in violation.
+pub(crate) fn why_not_exempt(exemption: &Exemption) -> Option<String> {
+    match exemption {
+        Exemption::Absent => None,
+        Exemption::Void(why) => Some(format!("{why}.")),
+        Exemption::Valid { key, .. } => {
+            Some(format!("The exemption covers only {}.", key.as_deref().unwrap_or_default()))
+        }
     }
 }
 
 const EXEMPT: &str = "Exempt until ";
+
+/// Until when a user is exempt, and who answers for it.
+pub(crate) fn exempt_until(until: NaiveDate, owner: &str) -> String {
+    format!("{EXEMPT}{until} (owner: {owner})")
+}
 
 /// Whether an annotation says that an exemption makes its user compliant.
 pub fn is_exemption(annotation: &str) -> bool {
@@ -115,7 +129,7 @@ pub fn is_exemption(annotation: &str) -> bool {
 /// For a user whose stale keys are all exempt. It leaves out their last use, which changes every day: AWS Config would record
 /// each change as another result.
 pub(crate) fn exempt(exposure: Exposure, until: NaiveDate, owner: &str, stale: &[&AccessKey], limit: u16) -> String {
-    let mut text = format!("{EXEMPT}{until} (owner: {owner}): ");
+    let mut text = format!("{}: ", exempt_until(until, owner));
     for (number, key) in stale.iter().enumerate() {
         let (created, due) = (day(key.created), day(key.due(limit)));
         text += &match number {
@@ -146,6 +160,14 @@ pub(crate) fn due_soon(due_soon: &[&AccessKey], limit: u16) -> String {
     format!("{text} (limit {}). Rotate {them} before then.", days(limit))
 }
 
+/// Until when to rotate keys that fall due soon.
+pub(crate) fn rotate_before(due_soon: &[&AccessKey], limit: u16) -> Option<String> {
+    let mut days: Vec<_> = due_soon.iter().map(|key| day(key.due(limit)).to_string()).collect();
+    days.dedup();
+    let them = if due_soon.len() == 1 { "it" } else { "them" };
+    (!days.is_empty()).then(|| format!("Rotate {them} before {}.", days.join(" and ")))
+}
+
 const NOTICE_NOT_SENT: &str = " Notice not sent yet.";
 
 pub(crate) fn with_notice_not_sent(annotation: &str) -> String {
@@ -174,12 +196,20 @@ pub(crate) fn old_inactive(old: &[&AccessKey], limit: u16) -> String {
     format!("Delete {keys} once nothing needs {them}. {they_are} older than {}.", days(limit))
 }
 
+/// Whether nobody ever used a key. An annotation stays true on later days, so it knows no other kind of unused.
+fn never_used(used: &LastUsed) -> bool {
+    used.at.is_none()
+}
+
 /// What to do. IAM's quota is two keys per user, so there is not always room for a new one. A key whose last use is unknown may
 /// be in use.
-fn advice(violations: &[&AccessKey], other: Option<(KeyStatus, KeyState)>) -> &'static str {
+pub(crate) fn advice(
+    violations: &[&AccessKey],
+    other: Option<(KeyStatus, KeyState)>,
+    is_unused: impl Fn(&LastUsed) -> bool,
+) -> &'static str {
     let uses: Vec<_> = violations.iter().map(|key| key.last_used.as_deref()).collect();
-    let is_unused = |used: &&Option<&LastUsed>| used.is_some_and(|used| used.at.is_none());
-    let unused = uses.iter().filter(is_unused).count();
+    let unused = uses.iter().filter(|used| used.is_some_and(&is_unused)).count();
     if violations.len() > 1 {
         // Two keys and their last use leave about 40 characters.
         return match unused {

@@ -4,7 +4,7 @@
 //! anything from keys.
 
 use crate::{
-    access_key::{AccessKey, KeyState, KeyStatus, description},
+    access_key::{AccessKey, KeyState, KeyStatus, LastUsed, description, was_used_within},
     annotation,
     exemption::Exemption,
     exposure::Exposure,
@@ -157,6 +157,41 @@ impl Assessment {
     /// The annotation without the user's name, for a place that shows the name anyway.
     pub fn said(&self) -> Option<&str> {
         self.verdict.annotation.as_deref().map(|said| annotation::without_name(said, &self.user.name))
+    }
+
+    /// What to do about the user, for a place that lists the keys with their dates: what the annotation says besides these. Unlike the
+    /// annotation, it is of today, so a key that nobody used within `quiet_days` is unused. Empty if there is nothing to do.
+    pub fn to_do(&self, limit: u16, quiet_days: u16, now: DateTime<Utc>) -> String {
+        let mut sentences = Vec::new();
+        let exposed = self.exposure == Exposure::Exposed;
+        if exposed {
+            let is_active = self.keys.iter().any(|key| key.key.status == KeyStatus::Active);
+            sentences.push(annotation::exposed(is_active).to_owned());
+        }
+        let violations = self.keys_in(KeyState::Violation);
+        if !violations.is_empty() {
+            sentences.extend(annotation::why_not_exempt(&self.exemption));
+            if self.exposure == Exposure::Unknown {
+                sentences.push(annotation::EXPOSURE_UNKNOWN.to_owned());
+            }
+            if !exposed {
+                let is_unused = |used: &LastUsed| !was_used_within(used.at, quiet_days, now);
+                sentences.push(annotation::advice(&violations, self.other_key(&violations), is_unused).to_owned());
+            }
+            return sentences.join(" ");
+        }
+        if let (Exemption::Valid { until, owner, reason, .. }, true) = (&self.exemption, self.has(KeyState::Exempt)) {
+            let reason = reason.as_deref().map(annotation::reason).unwrap_or_default();
+            sentences.push(format!("{}{reason}.", annotation::exempt_until(*until, owner)));
+            return sentences.join(" ");
+        }
+        sentences.extend(annotation::rotate_before(&self.keys_in(KeyState::DueSoon), limit));
+        sentences.extend(match self.keys_in(KeyState::OldInactive).len() {
+            0 => None,
+            1 => Some("Delete the old inactive key once nothing needs it.".to_owned()),
+            _ => Some("Delete the old inactive keys once nothing needs them.".to_owned()),
+        });
+        sentences.join(" ")
     }
 
     /// The milestones that were reached after the last notice, with their keys. Without one, no notice was sent yet.

@@ -39,6 +39,9 @@ pub(crate) struct Finding {
     pub(crate) arn: String,
     pub(crate) compliance: Compliance,
     pub(crate) annotation: Option<String>,
+    /// What the annotation says besides the keys' ids and dates, for a place that shows these; empty if there is nothing to do.
+    #[serde(skip)]
+    pub(crate) to_do: String,
     /// Whether an exemption makes the user compliant; `None` for a violation in a credential report, which shows no exemptions.
     pub(crate) exempt: Option<bool>,
     /// Whether a key of a compliant user is due soon (`--warn-before-days`).
@@ -228,6 +231,7 @@ impl Finding {
         let (exempt, due_soon) = (assessment.is_exempt(), assessment.is_due_soon());
         let in_use = assessment.is_in_use(terms.quiet_days, terms.scanned_at);
         let annotation = assessment.said().map(str::to_owned);
+        let to_do = assessment.to_do(terms.max_access_key_age, terms.quiet_days, terms.scanned_at);
         let exposed = assessment.exposure.is_exposed();
         let Assessment { user, verdict, exemption, keys, tags, .. } = assessment;
         Finding {
@@ -237,6 +241,7 @@ impl Finding {
             arn: user.arn,
             compliance: verdict.compliance,
             annotation,
+            to_do,
             exempt: exemptions_are_known.then_some(exempt),
             due_soon,
             exposed,
@@ -395,6 +400,7 @@ pub(crate) fn compliant(user_name: &str, access_keys: Vec<Key>) -> Finding {
         arn: format!("arn:aws:iam::111122223333:user/{user_name}"),
         compliance: Compliance::Compliant,
         annotation: None,
+        to_do: String::new(),
         exempt: Some(false),
         due_soon: false,
         exposed: Some(false),

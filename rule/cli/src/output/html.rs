@@ -54,7 +54,7 @@ pub(crate) fn write(result: &ScanResult, evidence: Option<&Evidence>, out: &mut 
         (credentials::unread(accounts))
         (totals.tiles(terms, accounts))
         @if let Some(comparison) = comparison { (since::changes(comparison)) }
-        div.charts { (due::section(result)) (ages::sections(result)) (states::section(result)) }
+        div.charts { (due::section(result)) div { (ages::sections(result)) (states::section(result)) } }
         (owners::section(result))
         (accounts::accounts(accounts))
         @if evidence.is_none() && let Some(line) = left_out_line(left_out) { p { (Theirs(&line)) } }

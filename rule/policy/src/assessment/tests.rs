@@ -1,6 +1,5 @@
 use super::*;
 use crate::{
-    access_key::LastUsed,
     annotation::{ANNOTATION_LIMIT, is_exemption},
     exemption::{EXEMPT_KEY, EXEMPT_OWNER, EXEMPT_REASON, EXEMPT_UNTIL},
 };
@@ -309,6 +308,45 @@ fn the_advice_fits_the_users_keys_and_their_last_use() {
     let assessment = of(&[other(), old()], &[(FIRST, recently())], &exempt);
     let text = says(Compliance::NonCompliant, &assessment);
     assert!(text.ends_with("Deactivate it as soon as nothing uses it."), "{text}");
+}
+
+#[test]
+fn what_to_do_is_of_today_and_repeats_neither_keys_nor_their_last_use() {
+    let to_do = |assessment: &Assessment| assessment.to_do(90, 45, now());
+    let recent = || used("2026-02-27T00:00:00Z");
+    let old = || used("2025-06-01T00:00:00Z");
+    let one = [active("A", 100)];
+    assert_eq!(to_do(&of(&one, &[("A", recent())], &[])), "Create a new key, switch to it, deactivate this one.");
+    for idle in [old(), unused()] {
+        assert_eq!(to_do(&of(&one, &[("A", idle)], &[])), "Deactivate it, then delete it.");
+    }
+    // The last use is unknown.
+    assert_eq!(to_do(&of(&one, &[], &[])), "Create a new key, switch to it, deactivate this one.");
+    let two = [active("A", 100), active("B", 200)];
+    assert_eq!(to_do(&of(&two, &[("A", recent()), ("B", old())], &[])), "Deactivate what is unused, rotate the rest.");
+    assert_eq!(to_do(&of(&two, &[("A", recent())], &[])), "Find out first which of them are in use.");
+    let void = to_do(&of(&one, &[("A", recent())], &[(EXEMPT_UNTIL, "soon"), (EXEMPT_OWNER, "web")]));
+    assert!(
+        void.contains("\"soon\"") && void.ends_with("Create a new key, switch to it, deactivate this one."),
+        "{void}"
+    );
+    let exempt = [(EXEMPT_UNTIL, "2026-04-01"), (EXEMPT_OWNER, "web"), (EXEMPT_REASON, "migration")];
+    assert_eq!(to_do(&of(&one, &[], &exempt)), "Exempt until 2026-04-01 (owner: web). Reason: migration.");
+    assert_eq!(to_do(&of(&[active("A", 80)], &[], &[])), "Rotate it before 2026-03-11.");
+    assert_eq!(
+        to_do(&of(&[active("A", 80), active("B", 85)], &[], &[])),
+        "Rotate them before 2026-03-06 and 2026-03-11."
+    );
+    assert_eq!(
+        to_do(&of(&[active("A", 80), inactive("B", 300)], &[], &[])),
+        "Rotate it before 2026-03-11. Delete the old inactive key once nothing needs it."
+    );
+    assert_eq!(to_do(&of(&[active("A", 1)], &[], &[])), "");
+    let mut leaked = of(&one, &[("A", recent())], &[]);
+    leaked.exposure = Exposure::Exposed;
+    assert_eq!(to_do(&leaked), "Deactivate this user's keys now: AWS found one in public.");
+    leaked.exposure = Exposure::Unknown;
+    assert_eq!(to_do(&leaked), "Exposure unknown. Create a new key, switch to it, deactivate this one.");
 }
 
 #[test]

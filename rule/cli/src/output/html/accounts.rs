@@ -9,7 +9,7 @@ use maud::{Markup, html};
 pub(super) fn accounts(accounts: &[AccountSummary]) -> Markup {
     let with_coverage = accounts.iter().any(|account| account.coverage.is_some());
     let table = html! {
-        table {
+        table.accounts.list.cards {
             thead {
                 tr {
                     (heads(&["Account", "Name"]))

@@ -51,7 +51,7 @@ fn section(key: &KeyHistory) -> Markup {
     html! {
         section aria-labelledby=(key.access_key_id) {
             h2 id=(key.access_key_id) {
-                span.id { (Theirs(&key.access_key_id)) } " of " bdi { (Theirs(user(key))) } " in " (Theirs(&key.account_id))
+                code { (Theirs(&key.access_key_id)) } " of " bdi { (Theirs(user(key))) } " in " (Theirs(&key.account_id))
             }
             p {
                 (Theirs(&last_use_as_sentence(key)))
@@ -66,20 +66,20 @@ fn section(key: &KeyHistory) -> Markup {
 
 fn table(callers: &[Caller]) -> Markup {
     html! {
-        table.callers {
+        table.callers.list.cards {
             thead { tr { (heads(&HEADS)) } }
             tbody {
                 @for caller in callers {
                     tr {
                         th scope="row" { span.id { bdi { (Theirs(&caller.source_ip)) } } }
                         td { (caller.address_class) }
-                        td.agent { (caller.agent_class) br; span.faint { bdi { (Theirs(&caller.user_agent)) } } }
+                        td.agent { (caller.agent_class) " " br; span.faint { bdi { (Theirs(&caller.user_agent)) } } }
                         td { (Theirs(&some(caller.services.iter()))) }
                         td { (Theirs(&some(caller.regions.iter()))) }
                         td.whole { (caller.first.date_naive()) }
                         td.whole { (caller.last.date_naive()) }
                         td.number { (grouped(caller.events)) }
-                        td.number { (errors(caller)) }
+                        td.number.whole { (errors(caller)) }
                     }
                 }
             }

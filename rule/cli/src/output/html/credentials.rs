@@ -41,7 +41,7 @@ pub(super) fn write_credentials(result: &ScanResult, out: &mut dyn Write) -> io:
         return Ok(());
     }
     let table = html! {
-        table {
+        table.list.cards {
             thead { tr { (heads(&["Account", "User", "Service", "Credential", "Status", "Age", "Expires"])) } }
             tbody { @for (account, credential) in &credentials { (row(account, credential)) "\n" } }
         }
@@ -68,7 +68,7 @@ fn row(account: &str, credential: &ServiceSpecificCredential) -> Markup {
             td { (Theirs(account)) }
             th scope="row" { bdi { (Theirs(&credential.user_name)) } }
             td { (Theirs(&credential.service_name)) }
-            td { span.id { (Theirs(&credential.service_specific_credential_id)) } }
+            td { code { (Theirs(&credential.service_specific_credential_id)) } }
             td { (credential.status.as_str()) }
             td { (number(credential.age_days, "day")) }
             td {

@@ -70,7 +70,9 @@ pub(super) fn section(result: &ScanResult) -> Markup {
             h2 #due { "The next " (WEEKS) " weeks" }
             (chart("When active access keys become stale, if nobody rotates them before", "Due", &groups))
             p.faint {
-                "Every active key that the scan read, also of compliant users. A key becomes stale after "
+                "Every active key "
+                @if result.filtered.is_some() { "of the users whom the filter shows" } @else { "that the scan read" }
+                ", also of compliant users. A key becomes stale after "
                 (number(terms.max_access_key_age, "day")) "."
                 @if rotates { " Some rotate by themselves: the scan knows that only of users whose tags it read." }
                 @if !complete { " Keys of users who could not be read are missing." }

@@ -109,7 +109,7 @@ fn left_out(evidence: &Evidence) -> Markup {
 
 fn controls() -> Markup {
     let table = html! {
-        table {
+        table.list.cards {
             thead { tr { (heads(&["Standard", "Control", "Text", "Source"])) } }
             tbody {
                 @for control in &CONTROLS {
@@ -143,7 +143,7 @@ pub(super) fn exemptions(evidence: &Evidence) -> Markup {
     // Unlike an exemption's last day, a sum with a long warning period cannot be out of range.
     let soon = result.terms.scanned_at.date_naive() + TimeDelta::days(result.terms.warn_before_days.into());
     let table = html! {
-        table {
+        table.list.cards {
             thead { tr { (heads(&["Account", "User", "Ends", "Owner", "Access key", "State", "Reason"])) } }
             tbody { @for user in &result.exemptions { (exemption(user, soon)) "\n" } }
         }

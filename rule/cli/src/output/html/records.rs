@@ -20,14 +20,14 @@ pub(super) fn write_records(result: &ScanResult, out: &mut dyn Write) -> io::Res
         return Ok(());
     }
     let table = html! {
-        table {
+        table.list.cards {
             thead { tr { (heads(&["Account", "User", "Access key", "Status", "Record"])) } }
             tbody {
                 @for (finding, key, line) in &recorded {
                     tr {
                         td { (Theirs(&finding.account)) }
                         th scope="row" { bdi { (Theirs(&finding.user_name)) } }
-                        td { span.id { (Theirs(&key.access_key_id)) } }
+                        td { code { (Theirs(&key.access_key_id)) } }
                         td {
                             (key.status.as_str())
                             @if let Some(place) = board.place(finding, key) {

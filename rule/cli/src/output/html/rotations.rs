@@ -15,14 +15,14 @@ pub(super) fn write_rotations(result: &ScanResult, out: &mut dyn Write) -> io::R
         return Ok(());
     }
     let table = html! {
-        table {
+        table.list.cards {
             thead { tr { (heads(&["Account", "User", "Access key", "State", "By itself", "From", "To do"])) } }
             tbody {
                 @for (finding, key, entry) in &rotations {
                     tr {
                         td { (Theirs(&finding.account)) }
                         th scope="row" { bdi { (Theirs(&finding.user_name)) } }
-                        td { span.id { (Theirs(&key.access_key_id)) } }
+                        td { code { (Theirs(&key.access_key_id)) } }
                         td { span class={ "mark " (style(entry.place)) } { (entry.place.as_str()) } }
                         td.text { bdi { (Theirs(entry.next.as_deref().unwrap_or("–"))) } }
                         td { @if let Some(day) = entry.on { (day) } @else { "–" } }

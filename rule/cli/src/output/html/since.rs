@@ -29,14 +29,14 @@ pub(super) fn changes(comparison: &Comparison) -> Markup {
 
 fn violations(what: &str, list: &[Violation]) -> Markup {
     let table = html! {
-        table {
+        table.list.cards {
             thead { tr { (heads(&["Account", "User", "Access key"])) } }
             tbody {
                 @for Violation { account, user_name, access_key_id, .. } in list {
                     tr {
                         td { (Theirs(account)) }
                         th scope="row" { bdi { (Theirs(user_name)) } }
-                        td.id { (Theirs(access_key_id)) }
+                        td { code { (Theirs(access_key_id)) } }
                     }
                     "\n"
                 }

@@ -18,46 +18,72 @@ use chrono::{DateTime, Utc};
 use maud::{Markup, PreEscaped, html};
 use policy::access_key::KeyStatus;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::{self, Write},
 };
 
 /// Marks the place of the users in the markup around them.
 const USERS: &str = "<!-- users -->";
+/// Marks the place of the rest of the users.
+const REST: &str = "<!-- rest -->";
 /// Marks the place of the keys in the markup around them.
 const KEYS: &str = "<!-- keys -->";
 
+/// How many users a browser lays out when it opens the page. It takes the rest as text, which costs it next to nothing: for people
+/// without scripts it is a second table, and for the script it is a place to fetch more from. The script knows this number.
+const SHOWN: usize = 200;
+
 /// Writes the listed users, the most urgent first. Holds one at a time.
 pub(super) fn write_users(result: &ScanResult, totals: &Totals, out: &mut dyn Write) -> io::Result<()> {
-    let around = users(result, totals).into_string();
-    let (before, after) = around.split_once(USERS).unwrap_or((&around, ""));
-    writeln!(out, "{before}")?;
     let accounts: BTreeMap<_, _> =
         result.accounts.iter().map(|account| (account.account.as_str(), account.name.as_deref())).collect();
+    let around = users(result, totals, &accounts).into_string();
+    let (before, after) = around.split_once(USERS).unwrap_or((&around, ""));
+    let (between, after) = after.split_once(REST).unwrap_or((after, ""));
+    writeln!(out, "{before}")?;
     let board = Board::of(result);
-    for finding in &result.findings {
-        let Some(state) = UserState::of(finding) else { continue };
+    for (number, (finding, state)) in listed(result).enumerate() {
+        if number == SHOWN {
+            let rest = totals.listed() - SHOWN;
+            let columns = columns().into_string();
+            writeln!(
+                out,
+                "{between}<noscript id=\"rest\" data-users=\"{rest}\"><table class=\"findings cards\">{columns}"
+            )?;
+        }
         let account_name = accounts.get(finding.account.as_str()).copied().flatten();
         writeln!(out, "{}", user(finding, state, account_name, &result.terms, &board).into_string())?;
     }
-    writeln!(out, "{after}")
+    writeln!(out, "{between}{}{after}", if totals.listed() > SHOWN { "</noscript>" } else { "" })
 }
 
-fn users(result: &ScanResult, totals: &Totals) -> Markup {
+/// The users on the list.
+fn listed(result: &ScanResult) -> impl Iterator<Item = (&Finding, UserState)> {
+    result.findings.iter().filter_map(|finding| Some((finding, UserState::of(finding)?)))
+}
+
+fn columns() -> Markup {
+    html! {
+        thead {
+            tr {
+                (heads(&["Account", "User", "State", "Priority", "Owner", "Access key"]))
+                th scope="col" data-sort="age" { "Age" }
+                th scope="col" data-sort="used" { "Last used" }
+                th scope="col" { "What to do" }
+            }
+        }
+    }
+}
+
+fn users(result: &ScanResult, totals: &Totals, accounts: &BTreeMap<&str, Option<&str>>) -> Markup {
     let complete = result.accounts.iter().all(|account| account.error.is_none());
     let table = html! {
-        table #findings {
+        table #findings.findings.cards {
             caption { (number(totals.listed(), "user")) ": violations, exposed keys, exemptions, keys due soon" }
-            thead {
-                tr {
-                    (heads(&["Account", "User", "State", "Priority", "Owner", "Access key"]))
-                    th scope="col" data-sort="age" { "Age" }
-                    th scope="col" data-sort="used" { "Last used" }
-                    th scope="col" { "What to do" }
-                }
-            }
+            (columns())
             (PreEscaped(USERS))
         }
+        (PreEscaped(REST))
     };
     html! {
         section aria-labelledby="users" {
@@ -73,8 +99,9 @@ fn users(result: &ScanResult, totals: &Totals) -> Markup {
                      and older keys before younger ones."
                     }
                 }
-                (controls(result.comparison.is_some()))
+                (controls(result, accounts))
                 (scrolling("Users", &table))
+                button #more type="button" hidden {}
             }
         }
     }
@@ -93,26 +120,39 @@ fn compliant(totals: &Totals) -> String {
     }
 }
 
-/// The controls are hidden until the script shows them and adds the accounts.
-fn controls(compared: bool) -> Markup {
+/// The controls are hidden until the script shows them.
+fn controls(result: &ScanResult, accounts: &BTreeMap<&str, Option<&str>>) -> Markup {
     let states =
         [UserState::NonCompliant, UserState::Exposed, UserState::Exempt, UserState::DueSoon].map(UserState::name);
-    let new: &[&str] = if compared { &["new"] } else { &[] };
+    let new: &[&str] = if result.comparison.is_some() { &["new"] } else { &[] };
+    let priorities = ["exposed", "production", "in use", "in use?", "idle"];
+    let plain =
+        |names: &[&str]| -> Vec<_> { names.iter().map(|name| ((*name).to_owned(), (*name).to_owned())).collect() };
+    let in_list: BTreeSet<_> = listed(result).map(|(finding, _)| finding.account.as_str()).collect();
+    let account = |id: &str| match accounts.get(id).copied().flatten() {
+        Some(name) => (id.to_owned(), format!("{id} {name}")),
+        None => (id.to_owned(), id.to_owned()),
+    };
+    let owners: BTreeSet<_> = listed(result).map(|(finding, _)| owner_name(finding)).collect();
     let choices = [
-        ("account", "Account", Vec::new()),
-        ("state", "State", [&states, new].concat()),
-        ("priority", "Priority", vec!["exposed", "production", "in use", "in use?", "idle"]),
+        ("account", "Account", in_list.into_iter().map(account).collect()),
+        ("state", "State", plain(&[&states, new].concat())),
+        ("priority", "Priority", plain(&priorities)),
+        ("owner", "Owner", plain(&owners.into_iter().collect::<Vec<_>>())),
     ];
     html! {
         search #controls hidden {
             form {
-                div { label for="search" { "Search" } input #search type="search" autocomplete="off" spellcheck="false"; }
+                div {
+                    label for="search" { "Search" }
+                    input #search name="search" type="search" autocomplete="off" spellcheck="false";
+                }
                 @for (name, label, options) in choices {
                     div {
                         label for={ "by-" (name) } { (label) }
                         select id={ "by-" (name) } name=(name) {
                             option value="" { "all" }
-                            @for option in options { option { (option) } }
+                            @for (value, option) in &options { option value=(Theirs(value)) { (Theirs(option)) } }
                         }
                     }
                 }
@@ -138,43 +178,40 @@ fn user(finding: &Finding, state: UserState, account_name: Option<&str>, terms: 
     let uses = finding.access_keys.iter().filter_map(|key| key.last_used.as_ref());
     let used = uses.map(|used| used.date.map_or(0, |date| date.timestamp())).max();
     let sorted = |value: Option<i64>| value.map(|value| value.to_string()).unwrap_or_default();
-    let rows = finding.access_keys.len();
+    let rows = Some(finding.access_keys.len()).filter(|rows| *rows > 1);
+    // Which of the user's keys a sentence is about.
+    let of = |key: &Key| rows.map(|_| format!("{}: ", key.access_key_id)).unwrap_or_default();
     let to_rotate =
         finding.access_keys.iter().filter(|key| key.status == KeyStatus::Active && state != UserState::Exempt);
-    let uses = to_rotate.filter_map(|key| Some((key, key.last_used.as_ref()?)));
     let smtp: Vec<_> =
-        uses.filter_map(|(key, used)| Some(format!("{}: {}", key.access_key_id, used.smtp_advice()?))).collect();
-    let records: Vec<_> = finding
-        .access_keys
-        .iter()
-        .filter_map(|key| Some(format!("{}: {}.", key.access_key_id, key.record_line()?)))
-        .collect();
+        to_rotate.filter_map(|key| Some(format!("{}{}", of(key), key.last_used.as_ref()?.smtp_advice()?))).collect();
+    let records: Vec<_> =
+        finding.access_keys.iter().filter_map(|key| Some(format!("{}{}.", of(key), key.record_line()?))).collect();
     let rotations = rotations(finding, board);
     html! {
-        tbody data-account=(Theirs(&finding.account)) data-state={ (state.name()) @if is_new { " new" } } data-priority=(priority)
-            data-age=(sorted(age)) data-used=(sorted(used)) {
+        tbody data-state={ (state.name()) @if is_new { " new" } } data-age=(sorted(age)) data-used=(sorted(used)) {
             @for (number, key) in finding.access_keys.iter().enumerate() {
                 tr {
                     @if number == 0 {
-                        td rowspan=(rows) {
+                        td rowspan=[rows] {
                             (Theirs(&finding.account))
                             @if let Some(name) = account_name { " " br; bdi { (Theirs(name)) } }
                         }
-                        th scope="rowgroup" rowspan=(rows) {
+                        th scope="rowgroup" rowspan=[rows] {
                             bdi { (Theirs(&finding.user_name)) }
                             @if is_new { " " span.mark.alert { "new" } }
                             @if finding.is_exposed() && state != UserState::Exposed { " " span.mark.alert { "exposed" } }
                         }
-                        td rowspan=(rows) { span class={ "mark " (state.style()) } { (state.name()) } }
-                        td rowspan=(rows) { (priority) }
-                        td rowspan=(rows) { (owner(finding)) }
+                        td rowspan=[rows] { span class={ "mark " (state.style()) } { (state.name()) } }
+                        td rowspan=[rows] { (priority) }
+                        td rowspan=[rows] { bdi { (Theirs(owner_name(finding))) } }
                     }
                     (access_key(key, finding.violations.contains(&key.access_key_id)))
                     @if number == 0 {
-                        td rowspan=(rows) {
+                        td rowspan=[rows] {
                             // Or it would ask for a rotation that comes by itself.
-                            @if rotations.is_empty() || state != UserState::DueSoon {
-                                bdi { (Theirs(finding.annotation.as_deref().unwrap_or_default())) }
+                            @if rotations.is_empty() || finding.is_exposed() || state == UserState::Exempt {
+                                bdi { (Theirs(&finding.to_do)) }
                             }
                             @for line in &rotations { p { bdi { (Theirs(line)) } } }
                             @for advice in &smtp { p { (Theirs(advice)) } }
@@ -189,23 +226,25 @@ fn user(finding: &Finding, state: UserState, account_name: Option<&str>, terms: 
 
 /// For each key that rotates by itself: where it stands, what comes next, and what to do.
 fn rotations(finding: &Finding, board: &Board) -> Vec<String> {
+    let one = finding.access_keys.len() == 1;
     let line = |(_, key, entry): (&Finding, &Key, Entry)| {
         let day = entry.on.map(|day| format!("From {day}.")).unwrap_or_default();
         let texts = [entry.next.unwrap_or_default(), day, entry.to_do.unwrap_or_default()];
         let texts: Vec<_> = texts.iter().filter(|text| !text.is_empty()).map(String::as_str).collect();
-        format!("{} ({}): {}", key.access_key_id, entry.place.as_str(), texts.join(" "))
+        let place = entry.place.as_str();
+        let of = if one { place.to_owned() } else { format!("{} ({place})", key.access_key_id) };
+        format!("{of}: {}", texts.join(" "))
     };
     board.rotations(std::slice::from_ref(finding)).into_iter().map(line).collect()
 }
 
-fn owner(finding: &Finding) -> Markup {
-    html! {
-        @match (&finding.owner, finding.production) {
-            (Some(owner), _) => bdi { (Theirs(owner)) },
-            // The tags were read, but name no owner.
-            (None, Some(_)) => "–",
-            (None, None) => span.faint { "not read" },
-        }
+/// What stands in the column of owners.
+fn owner_name(finding: &Finding) -> &str {
+    match &finding.owner {
+        Some(owner) => owner,
+        // The tags were read, but name no owner.
+        None if finding.tags_are_read() => "–",
+        None => "not read",
     }
 }
 
@@ -213,7 +252,7 @@ fn owner(finding: &Finding) -> Markup {
 fn access_key(key: &Key, in_violation: bool) -> Markup {
     html! {
         td {
-            span.id { (Theirs(&key.access_key_id)) } br; (key.status.as_str())
+            code { (Theirs(&key.access_key_id)) } " " br; (key.status.as_str())
             @if let Some(description) = &key.description { br; bdi { (Theirs(description)) } }
         }
         td class={ "age" @if in_violation { " stale" } } { (number(key.age_days, "day")) }
@@ -222,7 +261,7 @@ fn access_key(key: &Key, in_violation: bool) -> Markup {
                 None => span.faint { "not read" },
                 Some(Used { date: None, .. }) => "no use on record",
                 Some(Used { date: Some(date), service_name, region }) => {
-                    (date.date_naive()) br;
+                    (date.date_naive()) " " br;
                     (known_parts(&[service_name, region]))
                 },
             }
@@ -260,7 +299,7 @@ pub(super) fn write_old_keys(result: &ScanResult, out: &mut dyn Write) -> io::Re
 
 fn old_keys(count: usize, terms: &Terms) -> Markup {
     let table = html! {
-        table {
+        table.list.cards {
             thead { tr { (heads(&["Account", "User", "Access key", "Status", "Age", "Command"])) } }
             tbody { (PreEscaped(KEYS)) }
         }
@@ -283,12 +322,12 @@ fn old_key(finding: &Finding, key: &Key, terms: &Terms) -> Markup {
             td { (Theirs(&finding.account)) }
             th scope="row" { bdi { (Theirs(&finding.user_name)) } }
             td {
-                span.id { (Theirs(&key.access_key_id)) }
+                code { (Theirs(&key.access_key_id)) }
                 @if let Some(description) = &key.description { br; bdi { (Theirs(description)) } }
             }
             td { (key.status.as_str()) }
             td { (number(key.age_days, "day")) }
-            td.id { (Theirs(&deletion(&finding.user_name, key, terms))) }
+            td { code { (Theirs(&deletion(&finding.user_name, key, terms))) } }
         }
     }
 }

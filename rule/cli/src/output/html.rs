@@ -53,7 +53,7 @@ pub(crate) fn write(result: &ScanResult, evidence: Option<&Evidence>, out: &mut 
         (credentials::root_keys(accounts))
         (credentials::unread(accounts))
         (totals.tiles(terms, accounts))
-        @if let Some(comparison) = comparison { (since::changes(comparison)) }
+        @if let Some(comparison) = comparison { (since::changes(comparison, result.filtered.is_some())) }
         div.charts { (due::section(result)) div { (ages::sections(result)) (states::section(result)) } }
         (owners::section(result))
         (accounts::accounts(accounts))

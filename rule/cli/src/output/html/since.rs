@@ -5,7 +5,7 @@ use crate::findings::comparison::{Comparison, Violation};
 use maud::{Markup, html};
 
 /// The changes since an earlier scan.
-pub(super) fn changes(comparison: &Comparison) -> Markup {
+pub(super) fn changes(comparison: &Comparison, is_filtered: bool) -> Markup {
     let Comparison { scanned_at, fixed, exempt, new, open, unknown, new_accounts } = comparison;
     let counts = [("Fixed", fixed), ("Exempt now", exempt), ("New", new), ("Still open", open), ("Unknown", unknown)];
     // The list of users has those that are still open.
@@ -13,7 +13,11 @@ pub(super) fn changes(comparison: &Comparison) -> Markup {
     html! {
         section aria-labelledby="since" {
             h2 #since { "Since the scan on " (scanned_at.format("%Y-%m-%d at %H:%M")) " UTC" }
-            p { "Access keys in violation then or now." }
+            p {
+                "Access keys in violation then or now"
+                @if is_filtered { ", of all users: the filter leaves out none of them here" }
+                "."
+            }
             dl.tiles { @for (what, list) in counts { (tile(what, None, &html! { (grouped(list.len())) }, "")) } }
             @if !unknown.is_empty() { p { "Unknown: in violation then, but not evaluated now." } }
             @if !new_accounts.is_empty() {

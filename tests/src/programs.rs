@@ -24,6 +24,14 @@ pub fn build_command_line() -> io::Result<PathBuf> {
     cargo_build("access-key-rotation", &["--workspace"])
 }
 
+/// Builds the command line as it is released, unless it is up to date. Returns its path.
+///
+/// # Errors
+/// If cargo fails, with its output.
+pub fn build_released_command_line() -> io::Result<PathBuf> {
+    cargo_build("access-key-rotation", &["--release", "--package", "access-key-rotation-cli"])
+}
+
 /// Builds the demo, unless it is up to date. Returns its path.
 ///
 /// # Errors

@@ -11,7 +11,7 @@ use chrono::TimeDelta;
 use local_aws::{ComplianceType::*, FaultKind, events};
 use serde_json::{Value, json};
 
-const QUARANTINE: &str = "arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3";
+pub(crate) const QUARANTINE: &str = "arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3";
 const DO: &str = "Deactivate this user's keys now: AWS found one in public.";
 
 impl Deployment {

@@ -1,6 +1,6 @@
 //! The page of `scan --format html`, in a browser.
 
-use crate::{board, cli::Cli, deployed::REPOSITORY, support::*, transcript::Transcript};
+use crate::{board, cli::Cli, deployed::REPOSITORY, exposed::QUARANTINE, support::*, transcript::Transcript};
 use chrono::Utc;
 use fastrand::Rng;
 use local_aws::{Account, Fault, FaultKind, KeyStatus, KeyUses, World};
@@ -300,9 +300,13 @@ fn organization(world: &mut World) {
             tags.extend(exempt(60));
         }
         let tags: Vec<_> = tags.iter().map(|(tag, value)| (*tag, value.as_str())).collect();
-        let key = user(account, &format!("{}-{n:05}", JOBS[random.usize(0..JOBS.len())]), age, &tags);
+        let name = format!("{}-{n:05}", JOBS[random.usize(0..JOBS.len())]);
+        let key = user(account, &name, age, &tags);
         if random.u8(0..3) > 0 {
             account.use_key(&key, Utc::now() - days(random.i64(0..age.min(120))), "eu-west-1", "s3");
+        }
+        if n == 83 {
+            account.attach_policies(&name, &[QUARANTINE]);
         }
     }
 }

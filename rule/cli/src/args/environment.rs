@@ -28,14 +28,26 @@ const OPTIONS: [&str; 18] = [
 /// What chooses accounts. `exempt` writes to them, so there somebody says it.
 const ACCOUNTS: [&str; 3] = ["account", "exclude", "organization"];
 
+/// How to reach AWS, and which accounts. With `--credential-report`, a scan calls nothing.
+const OF_AWS: [&str; 8] =
+    ["account", "calls-per-second", "exclude", "function-name", "organization", "profile", "region", "role-name"];
+
 /// The program whose options also come from the environment.
 pub(crate) fn with_environment(program: Command) -> Command {
+    // It compares files, and takes no other option.
+    if is_given("--verify") {
+        return program;
+    }
+    let is_offline = is_given("--credential-report");
     program.mut_subcommands(|command| {
         let is_taken = {
             let command = command.get_name().to_owned();
             // The pack is deployed to all accounts, so its parameters stand in its command.
             move |option: &str| {
-                OPTIONS.contains(&option) && command != "pack" && (command != "exempt" || !ACCOUNTS.contains(&option))
+                let is_of_no_use = command == "pack"
+                    || command == "exempt" && ACCOUNTS.contains(&option)
+                    || is_offline && OF_AWS.contains(&option);
+                OPTIONS.contains(&option) && !is_of_no_use
             }
         };
         command.mut_args(|arg| match arg.get_long() {
@@ -43,6 +55,12 @@ pub(crate) fn with_environment(program: Command) -> Command {
             _ => arg,
         })
     })
+}
+
+/// Whether somebody passes an option that takes a value.
+fn is_given(option: &str) -> bool {
+    let is_it = |arg: &str| arg.strip_prefix(option).is_some_and(|rest| rest.is_empty() || rest.starts_with('='));
+    env::args_os().any(|arg| arg.to_str().is_some_and(is_it))
 }
 
 /// The variable of an option.
@@ -72,12 +90,7 @@ pub(crate) fn notes(error: &Error) -> Vec<String> {
     let text = error.to_string();
     let is_set = |name: &String| env::var_os(name).is_some_and(|value| !value.is_empty());
     let set = OPTIONS.into_iter().map(|option| (option, variable(option))).filter(|(_, name)| is_set(name));
-    let (named, others): (Vec<_>, Vec<_>) = set.partition(|(option, _)| text.contains(&format!("--{option}")));
-    // An option that stands alone conflicts with all others, and names none.
-    let is_unnamed = named.is_empty() && error.kind() == ErrorKind::ArgumentConflict;
-    let notes = if is_unnamed { others } else { named };
-    notes
-        .iter()
+    set.filter(|(option, _)| text.contains(&format!("--{option}")))
         .map(|(option, name)| format!("note: the environment has {name}, which stands for --{option}"))
         .collect()
 }

@@ -3,6 +3,7 @@
 use crate::output::messages::{self, Level, detail};
 use access_key_rotation::metrics::Metrics;
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use policy::text::count;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -55,7 +56,7 @@ impl Progress {
     /// Records the end of an account's scan, and its number of users.
     pub(crate) fn done(&self, account: &str, users: usize, failed: bool) {
         let incomplete = if failed { ", incomplete" } else { "" };
-        detail(&format!("{account}: ends, {users} users evaluated{incomplete}"));
+        detail(&format!("{account}: ends, {} evaluated{incomplete}", count(users, "user")));
         let mut state = self.state();
         state.running.remove(account);
         state.failed += usize::from(failed);
@@ -90,7 +91,7 @@ impl Progress {
             0 => String::new(),
             _ => format!(", {:#} left", HumanDuration(self.bar.eta())),
         };
-        format!("{users} users evaluated{failed}{left}")
+        format!("{} evaluated{failed}{left}", count(usize::try_from(users).unwrap_or(usize::MAX), "user"))
     }
 }
 

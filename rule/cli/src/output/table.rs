@@ -66,8 +66,10 @@ pub(crate) fn write(result: &ScanResult, wide: bool, look: Look, out: &mut dyn W
         let state = if account.error.is_some() { ", incomplete" } else { "" };
         writeln!(
             out,
-            "{}{name}: {} users {counted}, {} non-compliant, {exempt}{exposed}{old}{state}",
-            account.account, account.users_evaluated, account.users_non_compliant
+            "{}{name}: {} {counted}, {} non-compliant, {exempt}{exposed}{old}{state}",
+            account.account,
+            count(account.users_evaluated, "user"),
+            account.users_non_compliant
         )?;
     }
     total(result, result.accounts.iter().filter(|account| !is_listed(account)).count(), out)?;
@@ -132,8 +134,8 @@ fn total(result: &ScanResult, not_listed: usize, out: &mut dyn Write) -> io::Res
     };
     writeln!(
         out,
-        "All {accounts} accounts{incomplete}: {} users {}, {} non-compliant, {known}, {} with a key due soon",
-        result.findings.len(),
+        "All {accounts} accounts{incomplete}: {} {}, {} non-compliant, {known}, {} with a key due soon",
+        count(result.findings.len(), "user"),
         counted(result),
         number(Finding::is_violation),
         number(|finding| finding.due_soon),

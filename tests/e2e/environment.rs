@@ -6,7 +6,7 @@ use crate::{
     support::*,
     transcript::Transcript,
 };
-use local_aws::{FaultKind, World};
+use local_aws::{FaultKind, REGION, World};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use tokio::process::Command;
@@ -35,7 +35,11 @@ fn accounts(json: &str) -> Vec<String> {
 #[tokio::test]
 async fn what_a_pipeline_sets_once_comes_from_the_environment_and_an_option_wins() {
     let cli = start().await;
-    user_with_key(cli.deployment.aws.world().account(MEMBER), "bot", 60);
+    {
+        let mut world = cli.deployment.aws.world();
+        let key = user_with_key(world.account(MEMBER), "bot", 60);
+        world.account(MEMBER).use_key(&key, midnight(), REGION, "s3");
+    }
     let json = ["scan", "--format", "json"];
     let both = format!("{HUB},{MEMBER}");
     let variables = [("ACCOUNT", both.as_str()), ("MAX_ACCESS_KEY_AGE", "50"), ("ROLE_NAME", EVALUATION_ROLE)];

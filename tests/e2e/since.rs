@@ -89,7 +89,7 @@ async fn a_comparison_says_what_is_fixed_exempt_new_open_and_unknown() {
     let (_, out, error) = cli.scan(&scan).await;
     transcript.add("scan --since, and much has changed", &out, &error);
     let (_, out, _) = cli.scan(&[&scan[..], &["--format", "csv"]].concat()).await;
-    assert!(out.lines().any(|line| line.starts_with(&format!("{HUB},new,")) && line.contains(",new,")), "{out}");
+    assert!(out.lines().any(|line| line.starts_with(&format!("{HUB},,new,")) && line.contains(",new,")), "{out}");
 
     // Once everyone can be read, whoever is not there is gone.
     cli.deployment.aws.world().faults = Default::default();

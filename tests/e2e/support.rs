@@ -8,7 +8,7 @@ use local_aws::{
     AccessKey, Account, ComplianceType, Credentials, Fault, FaultKind, KeyStatus, LocalAws, REGION, User, World, events,
 };
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, thread};
 use tokio::sync::oneshot;
 
 pub(crate) use deployment::{EVALUATION_ROLE, FUNCTION_ROLE, RULE};
@@ -26,9 +26,23 @@ pub(crate) fn today() -> DateTime<Utc> {
     at("2026-03-01T12:00:00Z")
 }
 
+thread_local! {
+    /// A test has a thread of its own. One that goes by the system's clock begins after midnight rather than just before it.
+    static BEGUN: () = {
+        let rest = midnight_of(Utc::now()) + days(1) - Utc::now();
+        if rest < TimeDelta::seconds(90) {
+            thread::sleep(rest.to_std().unwrap_or_default());
+        }
+    };
+}
+
 /// When today began, by the system's clock: neither the age nor the date of what is so many days older changes while a test runs.
 pub(crate) fn midnight() -> DateTime<Utc> {
-    Utc::now().date_naive().and_time(NaiveTime::MIN).and_utc()
+    BEGUN.with(|()| midnight_of(Utc::now()))
+}
+
+fn midnight_of(time: DateTime<Utc>) -> DateTime<Utc> {
+    time.date_naive().and_time(NaiveTime::MIN).and_utc()
 }
 
 /// The day that begins so many days after this one, as arguments and tags say it.

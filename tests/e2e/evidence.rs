@@ -86,7 +86,7 @@ async fn the_page_and_the_data_answer_the_same_and_the_hash_can_be_recomputed() 
     let scratch = tempfile::tempdir().unwrap();
     let [page, data] = ["evidence.html", "evidence.json"].map(|name| scratch.path().join(name));
     let arguments = ["--organization", "--exclude", EXCLUDED, "--output", page.to_str().unwrap()];
-    let (status, out, error) = cli.evidence(&[&arguments[..], &["--data", data.to_str().unwrap()]].concat()).await;
+    let (status, out, error) = cli.evidence(&[&arguments[..], &["--output", data.to_str().unwrap()]].concat()).await;
     assert_eq!((status, out.as_str(), error.as_str()), (Some(3), "", ""));
 
     let json = parsed(&data);
@@ -202,9 +202,9 @@ async fn another_limit_than_the_controls_is_said_and_wrong_usage_too() {
     }
     cli.deployment.clear_calls();
     for (arguments, status, said) in [
-        (&["--output", "same.html", "--data", "./same.html"][..], 1, "name the same file"),
+        (&["--output", "same.json", "--population", "./same.json"][..], 1, "name the same file"),
         (&["--format", "csv"], 2, "html, json"),
-        (&["--data", "."], 1, "not a file"),
+        (&["--population", "."], 1, "not a file"),
     ] {
         let (code, out, error) = cli.evidence(arguments).await;
         assert_eq!((code, out.as_str()), (Some(status), ""));

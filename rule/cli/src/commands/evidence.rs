@@ -23,7 +23,7 @@ const FORMATS: &[(Format, &str)] =
 /// verified file is wrong.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Example:\n  access-key-rotation evidence --profile security --organization --output evidence.html --data evidence.json\n  \
+    after_help = "Example:\n  access-key-rotation evidence --profile security --organization --output evidence.html --output evidence.json\n  \
                   access-key-rotation evidence --verify evidence.html evidence.json"
 )]
 #[command(mut_arg("format", |arg| arg.value_parser(one_of(FORMATS))))]
@@ -36,9 +36,6 @@ pub(crate) struct Args {
     function_name: String,
     #[command(flatten)]
     outputs: Outputs,
-    /// Also write the data to this file as JSON. It has the hash that the page shows
-    #[arg(long, value_name = "FILE")]
-    data: Option<PathBuf>,
     /// Also write every user who was evaluated to this file as CSV, for an auditor's sample. The data has its hash
     #[arg(long, value_name = "FILE")]
     population: Option<PathBuf>,
@@ -50,30 +47,22 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
-    let Args { since, function_name, outputs, data, population, verify, scope } = args;
+    let Args { since, function_name, outputs, population, verify, scope } = args;
     if !verify.is_empty() {
         return verify::run(verify).await;
     }
     let outputs = outputs.open(FORMATS)?;
-    let [data, population] = [data, population].map(|path| path.map(|path| Output::open(Some(&path))).transpose());
-    let (data, population) = (data?, population?);
-    let named = outputs.iter().map(|output| ("--output", output));
-    let named = named.chain(data.iter().map(|output| ("--data", output)));
-    let files: Vec<_> = named.chain(population.iter().map(|output| ("--population", output))).collect();
-    for (number, (option, file)) in files.iter().enumerate() {
-        if let Some((other, _)) = files[..number].iter().find(|(_, other)| other.is_same_file(file)) {
-            bail!("{other} and {option} name the same file. Name two files");
-        }
+    let population = population.map(|path| Output::open(Some(&path))).transpose()?;
+    if let Some(population) = &population
+        && outputs.iter().any(|output| output.is_same_file(population))
+    {
+        bail!("--output and --population name the same file. Name two files");
     }
     let session = scope.connection.open().await?;
     let reader = Reader::Auditor { function: &function_name };
     let result = scan_accounts(&session, &scope, since.as_deref(), reader).await?;
     let command_result = result.command_result();
     let evidence = Arc::new(Evidence::new(result, &session, &scope, population.is_some())?);
-    if let Some(data) = data {
-        let evidence = Arc::clone(&evidence);
-        data.write(move |out| json::write_evidence(&evidence, out)).await?;
-    }
     if let Some(population) = population {
         let evidence = Arc::clone(&evidence);
         population.write(move |out| population::write(&evidence.result.findings, out)).await?;

@@ -137,7 +137,7 @@ fn compare_page(page: &BTreeMap<String, String>, all: &[(&str, &Data)]) -> Compa
     let (name, data) = match (of_the_same, all) {
         (Some(found), _) | (None, [found]) => found,
         (None, []) => {
-            return Err("there is no data to compare it with. Name the JSON file too, which --data wrote".to_owned());
+            return Err("there is no data to compare it with. Name the JSON file too".to_owned());
         }
         (None, _) => {
             let none = format!("it states the SHA-256 {}, which none of the JSON files has", short(stated("sha256")));
@@ -160,7 +160,7 @@ fn compare_page(page: &BTreeMap<String, String>, all: &[(&str, &Data)]) -> Compa
 fn compare_population(hash: &str, all: &[(&str, &Data)]) -> Compared {
     let named: Vec<_> = all.iter().filter_map(|(name, data)| Some((name, data.population.as_ref()?))).collect();
     if named.is_empty() {
-        return Err("no data that names a population. Name the JSON file too, which --data wrote".to_owned());
+        return Err("no data that names a population. Name the JSON file too".to_owned());
     }
     Ok(match named.iter().find(|(_, population)| *population == hash) {
         Some((name, _)) => (Vec::new(), format!("right, it is the population of {name}")),

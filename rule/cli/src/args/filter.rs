@@ -18,7 +18,7 @@ pub(crate) struct Filter {
     /// Only users with one of these priorities
     #[arg(long, num_args = 1.., value_name = "WHICH")]
     pub(crate) priority: Vec<Urgency>,
-    /// Only users with an access key, active or not, that is at least this number of days old
+    /// Only users with an access key, active or not, that is at least this many days old
     #[arg(long, value_name = "DAYS")]
     #[serde(rename = "minAgeDays")]
     pub(crate) min_age: Option<u16>,
@@ -39,9 +39,9 @@ pub(crate) enum Urgency {
     Exposed,
     /// The user has the production tag
     Production,
-    /// A key that is too old is in use, or its last use could not be read
+    /// A stale key is in use, or its last use could not be read
     InUse,
-    /// No key that is too old is in use
+    /// No stale key is in use
     Idle,
 }
 

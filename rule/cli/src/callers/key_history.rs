@@ -147,11 +147,6 @@ pub(crate) struct Histories {
 }
 
 impl Histories {
-    /// That users are left out, and of how many; nothing if nobody is.
-    pub(crate) fn filter_sentences(&self) -> Vec<String> {
-        self.filtered.as_ref().map(Filtered::sentences).unwrap_or_default()
-    }
-
     /// What could not be read: one line for each account and reason.
     pub(crate) fn missing(&self) -> Vec<String> {
         let mut accounts: BTreeMap<&str, BTreeSet<&NotRead>> = BTreeMap::new();

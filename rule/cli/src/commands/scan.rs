@@ -87,18 +87,14 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
     } else {
         scan_reports(&reports, args.as_of.unwrap_or_else(Utc::now), &args.scope, since)?
     };
-    let (board, terms) = (Board::of(&result), result.terms.clone());
-    filtered::apply(&filter, &mut result, |finding| is_to_do(finding, &board, &terms), |_| true);
+    let board = Board::of(&result);
+    filtered::apply(&filter, &mut result, |finding| is_to_do(finding, &board), |_| true);
     if outputs.has(&[Format::Json, Format::Csv]) {
-        for sentence in result.filter_sentences() {
-            note(&sentence);
-        }
-    }
-    if result.is_from_reports() && outputs.has(&[Format::Json, Format::Csv]) {
         // JSON and CSV have no place for this.
-        note(LIMITS);
-        for sentence in result.accounts.iter().flat_map(AccountSummary::root_sentences) {
-            note(&sentence);
+        filtered::sentences(result.filtered.as_ref()).iter().for_each(|sentence| note(sentence));
+        if result.is_from_reports() {
+            note(LIMITS);
+            result.accounts.iter().flat_map(AccountSummary::root_sentences).for_each(|sentence| note(&sentence));
         }
     }
     if outputs.has(&[Format::Csv]) {

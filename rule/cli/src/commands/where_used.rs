@@ -19,7 +19,7 @@ use crate::{
     },
     command_result::CommandResult,
     findings::{
-        filtered::{self, Filtered},
+        filtered,
         finding::Finding,
         organization_scan::{Reader, scan_accounts},
     },
@@ -117,7 +117,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<CommandResult> {
     };
     if outputs.has(&[Format::Csv]) {
         // It has no place for this.
-        for sentence in filtered.iter().flat_map(Filtered::sentences) {
+        for sentence in filtered::sentences(filtered.as_ref()) {
             note(&sentence);
         }
     }

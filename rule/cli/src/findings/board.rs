@@ -102,7 +102,7 @@ impl Entry {
 /// The board of a scan.
 #[derive(Debug)]
 pub(crate) struct Board {
-    terms: Terms,
+    pub(super) terms: Terms,
     /// The accounts whose records of rotations are unknown.
     unknown: BTreeSet<String>,
 }

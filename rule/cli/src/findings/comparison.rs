@@ -122,14 +122,14 @@ impl Earlier {
                 None if self.credential_report && finding.access_keys.iter().any(is_active) => {
                     &mut self.comparison.unknown
                 }
-                Some(key) if finding.violations.contains(&key.access_key_id) => &mut self.comparison.open,
+                Some(key) if finding.violates(key) => &mut self.comparison.open,
                 Some(key) if key.status == KeyStatus::Active => &mut self.comparison.exempt,
                 _ => &mut self.comparison.fixed,
             };
             list.push(violation.clone());
         }
         let is_new = |key: &&Key| {
-            finding.violations.contains(&key.access_key_id)
+            finding.violates(key)
                 && !before.iter().any(|violation| {
                     violation.access_key_id == key.access_key_id && violation.create_date == key.create_date
                 })

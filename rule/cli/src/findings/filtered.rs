@@ -172,6 +172,11 @@ fn any(facts: impl Iterator<Item = Option<bool>>) -> Option<bool> {
     if facts.contains(&Some(true)) { Some(true) } else { (!facts.contains(&None)).then_some(false) }
 }
 
+/// That users are left out, and of how many; nothing if nobody is.
+pub(crate) fn sentences(filtered: Option<&Filtered>) -> Vec<String> {
+    filtered.map(Filtered::sentences).unwrap_or_default()
+}
+
 impl Filtered {
     fn of(filter: &Filter, all: &[Finding]) -> Filtered {
         let is_there = |name: &&String| !all.iter().any(|finding| finding.user_name == **name);
@@ -191,7 +196,7 @@ impl Filtered {
     }
 
     /// The filter, of how many users it shows how many, and what is to be said of both.
-    pub(crate) fn sentences(&self) -> Vec<String> {
+    fn sentences(&self) -> Vec<String> {
         let Filtered { filter, users_evaluated, users_non_compliant, shown, shown_non_compliant, .. } = self;
         let of = count(*users_evaluated, "user");
         let counts = match shown {

@@ -268,6 +268,16 @@ impl Finding {
         self.old_inactive_keys.iter().filter_map(key)
     }
 
+    /// Whether the key is in violation.
+    pub(crate) fn violates(&self, key: &Key) -> bool {
+        self.violations.contains(&key.access_key_id)
+    }
+
+    /// The owner, or what stands for a user whose tags name none, and for one whose tags were not read.
+    pub(crate) fn owner_or<'a>(&'a self, nobody: &'a str, unread: &'a str) -> &'a str {
+        self.owner.as_deref().unwrap_or(if self.tags_are_read() { nobody } else { unread })
+    }
+
     /// Whether the user's tags were read, so that it is known whether they name an owner or a secret.
     pub(crate) fn tags_are_read(&self) -> bool {
         self.production.is_some()
@@ -289,11 +299,7 @@ impl Finding {
     /// The most urgent first, as [`Priority::rank`] has it. Among equals, older keys come before younger ones.
     pub(crate) fn rank(&self) -> Rank {
         let matters = |key: &&Key| {
-            if self.violations.is_empty() {
-                key.status == KeyStatus::Active
-            } else {
-                self.violations.contains(&key.access_key_id)
-            }
+            if self.violations.is_empty() { key.status == KeyStatus::Active } else { self.violates(key) }
         };
         let oldest = self.access_keys.iter().filter(matters).map(|key| key.create_date).min();
         (
@@ -387,6 +393,28 @@ impl Used {
             "Amazon SES used it last. If something sends mail by SMTP with it, the SMTP password changes with the key: derive the new \
              one from the new secret access key for {region}. The SMTP user name is the new access key id."
         ))
+    }
+}
+
+/// An active key of so many days, last used so many days ago; `None`: not read, a negative number: no use on record. Older than 90 days, it
+/// is in violation.
+#[cfg(test)]
+pub(crate) fn used_key(access_key_id: &str, age: i64, used: Option<i64>) -> Key {
+    let now = Terms::by_default().scanned_at;
+    Key {
+        access_key_id: access_key_id.to_owned(),
+        description: None,
+        status: KeyStatus::Active,
+        create_date: now - chrono::TimeDelta::days(age),
+        age_days: age,
+        last_used: used.map(|days| Used {
+            date: (days >= 0).then(|| now - chrono::TimeDelta::days(days)),
+            region: "us-east-1".to_owned(),
+            service_name: "s3".to_owned(),
+        }),
+        record: None,
+        state: if age > 90 { KeyState::Violation } else { KeyState::Current },
+        exempt_until: None,
     }
 }
 

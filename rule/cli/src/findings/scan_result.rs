@@ -11,6 +11,7 @@ use crate::{
         other_credentials::{OtherCredentials, ServiceSpecificCredential},
     },
 };
+use std::collections::BTreeMap;
 
 /// The accounts, sorted by [`ScanResult::finish`], and their users' findings.
 pub(crate) struct ScanResult {
@@ -126,9 +127,14 @@ impl ScanResult {
         self.terms.credential_report && (is_filtered || self.accounts.iter().any(says))
     }
 
-    /// That users are left out, and of how many; nothing if nobody is.
-    pub(crate) fn filter_sentences(&self) -> Vec<String> {
-        self.filtered.as_ref().map(Filtered::sentences).unwrap_or_default()
+    /// Whether every account could be read.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.accounts.iter().all(|account| account.error.is_none())
+    }
+
+    /// The names of accounts that have one, by id.
+    pub(crate) fn account_names(&self) -> BTreeMap<&str, &str> {
+        self.accounts.iter().filter_map(|account| Some((account.account.as_str(), account.name.as_deref()?))).collect()
     }
 
     /// The violations and all other exposed users.

@@ -2,7 +2,7 @@
 
 use crate::findings::{
     board::{Board, Place},
-    finding::{Finding, Key, Terms},
+    finding::{Finding, Key},
 };
 
 /// What to do about a key.
@@ -38,8 +38,8 @@ impl Do {
     }
 
     /// `None` if nobody needs to do anything about the key.
-    pub(crate) fn of(finding: &Finding, key: &Key, board: &Board, terms: &Terms) -> Option<Do> {
-        let is_violation = finding.violations.contains(&key.access_key_id);
+    pub(crate) fn of(finding: &Finding, key: &Key, board: &Board) -> Option<Do> {
+        let is_violation = finding.violates(key);
         match board.place(finding, key) {
             Some(Place::Exposed) => Some(Do::Exposed),
             Some(Place::Blocked) => Some(Do::Unblock),
@@ -47,7 +47,7 @@ impl Do {
             Some(Place::OldInactive) => Some(Do::Delete),
             _ if !is_violation => None,
             _ if finding.takes_part() => Some(Do::Wait),
-            _ => Some(match key.is_in_use(terms.quiet_days, terms.scanned_at) {
+            _ => Some(match key.is_in_use(board.terms.quiet_days, board.terms.scanned_at) {
                 None => Do::FindOut,
                 Some(true) => Do::Rotate,
                 Some(false) => Do::SwitchOff,
@@ -57,7 +57,7 @@ impl Do {
 }
 
 /// Whether there is something to do about the user or one of the keys.
-pub(crate) fn is_to_do(finding: &Finding, board: &Board, terms: &Terms) -> bool {
+pub(crate) fn is_to_do(finding: &Finding, board: &Board) -> bool {
     // Without an active key, the policy is still attached to an exposed user.
-    finding.is_exposed() || finding.access_keys.iter().any(|key| Do::of(finding, key, board, terms).is_some())
+    finding.is_exposed() || finding.access_keys.iter().any(|key| Do::of(finding, key, board).is_some())
 }

@@ -11,10 +11,7 @@ use crate::{
 };
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use policy::access_key::{KeyState, KeyStatus};
-use std::{
-    collections::BTreeMap,
-    io::{self, Write},
-};
+use std::io::{self, Write};
 
 /// What a line is about.
 struct Line<'a> {
@@ -46,8 +43,8 @@ const COLUMNS: [Column; 29] = [
     ("access_key_id", |line| Some(line.key?.access_key_id.clone())),
     ("status", |line| Some(line.key?.status.as_str().to_owned())),
     ("state", |line| Some(state(line.key?.state).to_owned())),
-    ("to_do", |Line { finding, key, board, terms, .. }| match key {
-        Some(key) => Do::of(finding, key, board, terms).map(|what| what.as_str().to_owned()),
+    ("to_do", |Line { finding, key, board, .. }| match key {
+        Some(key) => Do::of(finding, key, board).map(|what| what.as_str().to_owned()),
         None => finding.is_exposed().then(|| Do::Exposed.as_str().to_owned()),
     }),
     ("create_date", |line| Some(time(line.key?.create_date))),
@@ -66,7 +63,7 @@ const COLUMNS: [Column; 29] = [
     ("record", |line| Some(line.key?.record.as_ref()?.state.as_str().to_owned())),
     ("record_since", |line| line.key?.record.as_ref()?.since.map(time)),
     ("since", |Line { finding, key, .. }| {
-        let since = finding.since.filter(|_| key.is_some_and(|key| finding.violations.contains(&key.access_key_id)))?;
+        let since = finding.since.filter(|_| key.is_some_and(|key| finding.violates(key)))?;
         Some(if since == Since::New { "new" } else { "open" }.to_owned())
     }),
     ("description", |line| line.key?.description.clone()),
@@ -77,10 +74,9 @@ pub(crate) fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> 
     let mut writer = csv::WriterBuilder::new().from_writer(out);
     writer.write_record(COLUMNS.map(|(name, _)| name)).map_err(io_error)?;
     let (board, terms) = (&Board::of(result), &result.terms);
-    let names: BTreeMap<_, _> =
-        result.accounts.iter().map(|account| (account.account.as_str(), account.name.as_deref())).collect();
+    let names = result.account_names();
     for finding in &result.findings {
-        let account_name = names.get(finding.account.as_str()).copied().flatten();
+        let account_name = names.get(finding.account.as_str()).copied();
         let keys = finding.access_keys.iter().map(Some);
         // One line without a key, if there is none.
         let keys = keys.chain(finding.access_keys.is_empty().then_some(None));

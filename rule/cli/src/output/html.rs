@@ -22,6 +22,7 @@ mod users;
 use crate::{
     args::targets::left_out_line,
     findings::{
+        filtered,
         finding::{AccountSummary, Terms},
         scan_result::ScanResult,
     },
@@ -112,7 +113,7 @@ fn header(result: &ScanResult, is_evidence: bool) -> Markup {
     html! {
         header {
             h1 { @if is_evidence { "Evidence: " } "IAM access keys older than " (limit) }
-            @for sentence in result.filter_sentences() { p.lead { (Theirs(&sentence)) } }
+            @for sentence in filtered::sentences(result.filtered.as_ref()) { p.lead { (Theirs(&sentence)) } }
             @if result.filtered.is_none() || !result.findings.is_empty() { p.lead { (lead::sentences(result)) } }
             p { "Scanned on " (terms.scanned_at.format("%Y-%m-%d at %H:%M")) " UTC." }
             nav aria-label="On this page" {

@@ -7,6 +7,7 @@ use crate::{
     findings::{
         board::Board,
         comparison::{Comparison, Violation},
+        filtered,
         finding::{AccountSummary, Finding, Since},
         report_scan::LIMITS,
         scan_result::ScanResult,
@@ -73,7 +74,7 @@ pub(crate) fn write(result: &ScanResult, wide: bool, look: Look, out: &mut dyn W
         )?;
     }
     total(result, result.accounts.iter().filter(|account| !is_listed(account)).count(), out)?;
-    for sentence in result.filter_sentences() {
+    for sentence in filtered::sentences(result.filtered.as_ref()) {
         writeln!(out, "{sentence}")?;
     }
     if let Some(line) = left_out_line(&result.left_out) {

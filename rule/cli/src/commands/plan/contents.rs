@@ -73,9 +73,4 @@ impl Plan {
             Vec::new()
         }
     }
-
-    /// That users are left out, and of how many; nothing if nobody is.
-    pub(super) fn filter_sentences(&self) -> Vec<String> {
-        self.filtered.as_ref().map(Filtered::sentences).unwrap_or_default()
-    }
 }

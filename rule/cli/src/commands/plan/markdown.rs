@@ -6,7 +6,10 @@ use super::{
     steps::{Step, deletion_by_runbook},
 };
 use crate::{
-    findings::finding::{Finding, Key},
+    findings::{
+        filtered,
+        finding::{Finding, Key},
+    },
     output::{
         aws_cli::{before_deletion, command, delete_command},
         callers,
@@ -37,7 +40,7 @@ pub(super) fn write(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
             escape(sentence)
         )?;
     }
-    for sentence in plan.filter_sentences() {
+    for sentence in filtered::sentences(plan.filtered.as_ref()) {
         writeln!(out, "**{}**", escape(&sentence))?;
     }
     if !plan.findings.is_empty() {
@@ -66,7 +69,7 @@ fn board(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
          |---|---|---|---|---|---|---|---|"
     )?;
     for (finding, key, entry) in plan.entries() {
-        let owner = if finding.tags_are_read() { finding.owner.as_deref().unwrap_or_default() } else { "?" };
+        let owner = finding.owner_or("", "?");
         let from = entry.on.map(|day| day.to_string()).unwrap_or_default();
         let texts = [&finding.user_name, owner, &key.access_key_id, entry.place.as_str(), &from];
         let texts = texts

@@ -26,7 +26,7 @@ pub(super) fn steps(finding: &Finding, plan: &Plan) -> Option<Vec<Step>> {
         return None;
     }
     let entries = plan.board.entries(finding);
-    let stale = entries.iter().filter(|(key, _)| finding.violations.contains(&key.access_key_id));
+    let stale = entries.iter().filter(|(key, _)| finding.violates(key));
     let mut steps: Vec<_> = stale.clone().filter_map(|(_, entry)| entry.to_do.clone()).map(Step::person).collect();
     steps.dedup();
     let waits = |place| matches!(place, Place::Rotating | Place::Settling | Place::Unknown);

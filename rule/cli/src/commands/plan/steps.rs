@@ -69,8 +69,7 @@ pub(super) fn exposed(finding: &Finding) -> Vec<Step> {
 }
 
 fn by_hand(finding: &Finding, terms: &Terms) -> Vec<Step> {
-    let (mut stale, others): (Vec<_>, Vec<_>) =
-        finding.access_keys.iter().partition(|key| finding.violations.contains(&key.access_key_id));
+    let (mut stale, others): (Vec<_>, Vec<_>) = finding.access_keys.iter().partition(|key| finding.violates(key));
     // Unused keys go first, then the key whose last use is longest ago.
     stale.sort_by_key(|key| (last_use(key), key.create_date));
     let Some((last, first)) = stale.split_last() else {

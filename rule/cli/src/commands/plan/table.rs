@@ -1,10 +1,13 @@
 //! The board, for a terminal.
 
 use super::contents::Plan;
-use crate::output::{
-    callers,
-    columns::{self, left},
-    visible::on_one_line,
+use crate::{
+    findings::filtered,
+    output::{
+        callers,
+        columns::{self, left},
+        visible::on_one_line,
+    },
 };
 use policy::text::count;
 use std::{
@@ -27,7 +30,7 @@ pub(super) fn write(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
         .entries()
         .map(|(finding, key, entry)| {
             let text = |text: &Option<String>| on_one_line(text.as_deref().unwrap_or("-"));
-            let owner = if finding.tags_are_read() { text(&finding.owner) } else { "?".to_owned() };
+            let owner = on_one_line(finding.owner_or("-", "?"));
             let from = entry.on.map_or("-".to_owned(), |day| day.to_string());
             [
                 finding.account.clone(),
@@ -44,7 +47,7 @@ pub(super) fn write(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     columns::write(&columns, rows.iter().map(|row| row.each_ref().map(|cell| Cow::from(cell.as_str())).into()), out)?;
     let violations = plan.violations().count();
     writeln!(out, "{}, {} in violation", count(rows.len(), "key"), count(violations, "user"))?;
-    let unknown = plan.records_unknown.iter().cloned().chain(plan.filter_sentences());
+    let unknown = plan.records_unknown.iter().cloned().chain(filtered::sentences(plan.filtered.as_ref()));
     for sentence in
         unknown.chain(plan.incomplete.iter().map(|account| format!("{account} is incomplete. It may have more keys.")))
     {

@@ -1,14 +1,10 @@
 use super::*;
 use crate::findings::{
-    finding::{Key, Terms, compliant},
+    finding::{Terms, compliant, used_key},
     scan_result::AccountScan,
 };
-use chrono::TimeDelta;
 use clap::Parser;
-use policy::{
-    access_key::{KeyState, KeyStatus},
-    verdict::Compliance,
-};
+use policy::verdict::Compliance;
 
 #[derive(Parser)]
 struct Options {
@@ -22,24 +18,9 @@ fn filter(options: &str) -> Filter {
 
 /// A user with a key of so many days, used so many days ago; a negative number: no use on record. Older than 90 days, it is in violation.
 fn user(name: &str, age: i64, used: Option<i64>) -> Finding {
-    let now = Terms::by_default().scanned_at;
     let is_stale = age > 90;
     let id = format!("AKIA{name}");
-    let key = Key {
-        access_key_id: id.clone(),
-        description: None,
-        status: KeyStatus::Active,
-        create_date: now - TimeDelta::days(age),
-        age_days: age,
-        last_used: used.map(|days| Used {
-            date: (days >= 0).then(|| now - TimeDelta::days(days)),
-            region: "us-east-1".to_owned(),
-            service_name: "s3".to_owned(),
-        }),
-        record: None,
-        state: if is_stale { KeyState::Violation } else { KeyState::Current },
-        exempt_until: None,
-    };
+    let key = used_key(&id, age, used);
     Finding {
         compliance: if is_stale { Compliance::NonCompliant } else { Compliance::Compliant },
         violations: if is_stale { vec![id] } else { Vec::new() },
@@ -122,7 +103,7 @@ fn an_unknown_exposure_is_not_no_exposure() {
 fn the_counts_are_about_whom_the_filter_shows_and_it_says_of_how_many() {
     let result = filtered("--owner payments paymnts --min-age 6");
     assert_eq!(
-        result.filter_sentences(),
+        sentences(result.filtered.as_ref()),
         [
             "The filter --owner payments paymnts --min-age 6 shows 1 of 7 users, and 1 of 4 in violation.",
             "--owner paymnts: no user with something to do has this owner. Known owners: Platform, payments.",
@@ -136,7 +117,7 @@ fn the_counts_are_about_whom_the_filter_shows_and_it_says_of_how_many() {
     assert_eq!([counts(0), counts(1)], [(1, 1, Some(0), Some(0)), (0, 0, Some(0), Some(0))]);
     let nobody = filtered("--user nobody");
     assert_eq!(
-        nobody.filter_sentences(),
+        sentences(nobody.filtered.as_ref()),
         ["The filter --user nobody shows nobody of 7 users, of whom 4 are in violation."]
     );
     let result = nobody.command_result();

@@ -1,7 +1,7 @@
 //! Who uses keys, in Markdown.
 
 use super::{HEADS, advice, cells, creator, last_use_as_sentence, remarks, user};
-use crate::{callers::key_history::Histories, output::markdown::escape};
+use crate::{callers::key_history::Histories, findings::filtered, output::markdown::escape};
 use std::io::{self, Write};
 
 /// How much of an agent to show whose class is unknown.
@@ -25,7 +25,7 @@ fn contents(histories: &Histories, heading: &str, out: &mut dyn Write) -> io::Re
         histories.days,
         histories.read_at.date_naive()
     )?;
-    for sentence in histories.filter_sentences() {
+    for sentence in filtered::sentences(histories.filtered.as_ref()) {
         writeln!(out, "\n**{}**", escape(&sentence))?;
     }
     for key in &histories.keys {

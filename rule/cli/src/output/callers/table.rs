@@ -6,6 +6,7 @@ use crate::{
         key_history::{Histories, KeyHistory},
         rows::Caller,
     },
+    findings::filtered,
     output::{
         columns::{self, left, right},
         visible::on_one_line,
@@ -48,7 +49,7 @@ pub(crate) fn write(histories: &Histories, out: &mut dyn Write) -> io::Result<()
         }
     }
     writeln!(out, "{}", number(&histories.keys))?;
-    histories.filter_sentences().iter().try_for_each(|sentence| writeln!(out, "{sentence}"))
+    filtered::sentences(histories.filtered.as_ref()).iter().try_for_each(|sentence| writeln!(out, "{sentence}"))
 }
 
 fn row(caller: &Caller) -> [String; 9] {

@@ -1,6 +1,6 @@
 //! How old the active keys are, and which of the stale ones are in use.
 
-use super::parts::{Group, chart, grouped, number, scrolling};
+use super::parts::{Group, chart, count_cell, number, scrolling};
 use crate::findings::{
     finding::{Key, Terms},
     scan_result::ScanResult,
@@ -84,13 +84,7 @@ pub(super) fn sections(result: &ScanResult) -> Markup {
 fn by_use(ages: &Ages, edges: &[i64], stale: &[usize], terms: &Terms) -> Markup {
     let row = |bucket: &usize| ages.uses.get(bucket).copied().unwrap_or_default();
     let sums: [usize; USES.len()] = std::array::from_fn(|place| stale.iter().map(|bucket| row(bucket)[place]).sum());
-    let cells = |counts: [usize; USES.len()]| {
-        html! {
-            @for count in counts {
-                td.number { @if count == 0 { span.faint { "0" } } @else { (grouped(count)) } }
-            }
-        }
-    };
+    let cells = |counts: [usize; USES.len()]| html! { @for count in counts { (count_cell(count)) } };
     html! {
         table {
             caption {

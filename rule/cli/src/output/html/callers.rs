@@ -9,6 +9,7 @@ use crate::{
         key_history::{Histories, KeyHistory},
         rows::Caller,
     },
+    findings::filtered,
     output::callers::{HEADS, advice, errors, last_use_as_sentence, remarks, some, user},
 };
 use maud::{DOCTYPE, Markup, html};
@@ -27,7 +28,7 @@ pub(crate) fn write_callers(histories: &Histories, out: &mut dyn Write) -> io::R
                 ". An agent is what the caller says of itself. CloudTrail's history has neither data events, such as reads of S3 objects, \
                  nor mail that SES sends."
             }
-            @for sentence in histories.filter_sentences() { p { (Theirs(&sentence)) } }
+            @for sentence in filtered::sentences(histories.filtered.as_ref()) { p { (Theirs(&sentence)) } }
         }
     };
     writeln!(out, "{}\n<html lang=\"en\">\n{}\n<body>", DOCTYPE.into_string(), head(&title).into_string())?;

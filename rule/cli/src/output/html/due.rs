@@ -33,7 +33,7 @@ impl Due {
 
     fn add(&mut self, finding: &Finding, key: &Key, terms: &Terms) {
         let limit = TimeDelta::days(terms.max_access_key_age.into());
-        let count = if finding.violations.contains(&key.access_key_id) {
+        let count = if finding.violates(key) {
             &mut self.in_violation
         } else if terms.scanned_at - key.create_date > limit {
             &mut self.exempt
@@ -63,7 +63,6 @@ pub(super) fn section(result: &ScanResult) -> Markup {
         Group { name: "Overdue", style: "stale", rows: overdue },
         Group { name: "Due in the week from", style: "", rows: weeks },
     ];
-    let complete = result.accounts.iter().all(|account| account.error.is_none());
     let rotates = result.findings.iter().any(Finding::takes_part);
     html! {
         section aria-labelledby="due" {
@@ -75,7 +74,7 @@ pub(super) fn section(result: &ScanResult) -> Markup {
                 ", also of compliant users. A key becomes stale after "
                 (number(terms.max_access_key_age, "day")) "."
                 @if rotates { " Some rotate by themselves: the scan knows that only of users whose tags it read." }
-                @if !complete { " Keys of users who could not be read are missing." }
+                @if !result.is_complete() { " Keys of users who could not be read are missing." }
             }
         }
     }

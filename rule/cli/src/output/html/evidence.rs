@@ -139,7 +139,7 @@ fn controls() -> Markup {
 /// The table of exemptions.
 pub(super) fn exemptions(evidence: &Evidence) -> Markup {
     let result = &evidence.result;
-    let complete = result.accounts.iter().all(|account| account.error.is_none());
+    let complete = result.is_complete();
     // Unlike an exemption's last day, a sum with a long warning period cannot be out of range.
     let soon = result.terms.scanned_at.date_naive() + TimeDelta::days(result.terms.warn_before_days.into());
     let table = html! {

@@ -1,31 +1,23 @@
 //! The page in a sentence or two: how many users are compliant, and what to do about the others.
 
-use super::parts::{grouped, number};
+use super::{
+    owners::Open,
+    parts::{grouped, number},
+};
 use crate::findings::{
-    finding::{Finding, Key, Terms},
+    finding::{Finding, Terms},
     scan_result::ScanResult,
 };
 
-/// Keys in violation, by what is known of their use.
-#[derive(Default)]
-struct Keys {
-    in_use: usize,
-    idle: usize,
-    unknown: usize,
-    /// Days.
-    oldest: i64,
-}
-
 pub(super) fn sentences(result: &ScanResult) -> String {
     let users = result.findings.len();
-    let complete = result.accounts.iter().all(|account| account.error.is_none());
     let exposed = result.findings.iter().filter(|finding| finding.is_exposed()).count();
     let mut said = Vec::new();
     if exposed > 0 {
         said.push(format!("AWS found a key of {} in public.", number(exposed, "user")));
     }
     let violations: Vec<_> = result.findings.iter().filter(|finding| finding.is_violation()).collect();
-    let read = if complete { "" } else { ", as far as they were read" };
+    let read = if result.is_complete() { "" } else { ", as far as they were read" };
     match (users, violations.len()) {
         (0, _) => said.push("Nobody was evaluated.".to_owned()),
         (_, 0) => said.push(format!("Nobody of {} is in violation{read}.", number(users, "user"))),
@@ -44,17 +36,8 @@ fn share(part: usize, whole: usize) -> String {
 }
 
 fn keys(violations: &[&Finding], terms: &Terms) -> String {
-    let mut keys = Keys::default();
-    let is_stale = |finding: &Finding, key: &Key| finding.violations.contains(&key.access_key_id);
-    let stale = violations.iter().flat_map(|finding| finding.access_keys.iter().filter(|key| is_stale(finding, key)));
-    for key in stale {
-        match key.is_in_use(terms.quiet_days, terms.scanned_at) {
-            None => keys.unknown += 1,
-            Some(true) => keys.in_use += 1,
-            Some(false) => keys.idle += 1,
-        }
-        keys.oldest = keys.oldest.max(key.age_days);
-    }
+    let mut keys = Open::default();
+    violations.iter().for_each(|finding| keys.add(finding, terms));
     let users = violations.len();
     let mut parts = Vec::new();
     let are = |keys: usize| if keys == 1 { "is" } else { "are" };
@@ -75,33 +58,14 @@ fn keys(violations: &[&Finding], terms: &Terms) -> String {
 mod tests {
     use super::*;
     use crate::findings::{
-        finding::{Used, compliant},
+        finding::{compliant, used_key},
         scan_result::AccountScan,
     };
-    use chrono::TimeDelta;
-    use policy::{
-        access_key::{KeyState, KeyStatus},
-        verdict::Compliance,
-    };
+    use policy::verdict::Compliance;
 
     /// A user with a key of so many days that is in violation, used so many days ago; a negative number: no use on record.
     fn violator(name: &str, age: i64, used: Option<i64>) -> Finding {
-        let now = Terms::by_default().scanned_at;
-        let key = Key {
-            access_key_id: format!("AKIA{name}"),
-            description: None,
-            status: KeyStatus::Active,
-            create_date: now - TimeDelta::days(age),
-            age_days: age,
-            last_used: used.map(|days| Used {
-                date: (days >= 0).then(|| now - TimeDelta::days(days)),
-                region: "us-east-1".to_owned(),
-                service_name: "s3".to_owned(),
-            }),
-            record: None,
-            state: KeyState::Violation,
-            exempt_until: None,
-        };
+        let key = used_key(&format!("AKIA{name}"), age, used);
         let violations = vec![key.access_key_id.clone()];
         Finding { compliance: Compliance::NonCompliant, violations, ..compliant(name, vec![key]) }
     }

@@ -1,8 +1,8 @@
 //! Who has stale keys to replace, by the owner tag.
 
-use super::parts::{Theirs, grouped, number, scrolling};
+use super::parts::{Theirs, count_cell, number, scrolling};
 use crate::findings::{
-    finding::{Finding, Key, Terms},
+    finding::{Finding, Terms},
     scan_result::ScanResult,
 };
 use maud::{Markup, html};
@@ -17,22 +17,21 @@ enum Owner<'a> {
     Unread,
 }
 
-/// Keys in violation.
+/// Keys in violation, by what is known of their use.
 #[derive(Clone, Copy, Default)]
-struct Open {
+pub(super) struct Open {
     users: usize,
-    in_use: usize,
-    idle: usize,
-    unknown: usize,
+    pub(super) in_use: usize,
+    pub(super) idle: usize,
+    pub(super) unknown: usize,
     /// Days.
-    oldest: i64,
+    pub(super) oldest: i64,
 }
 
 impl Open {
-    fn add(&mut self, finding: &Finding, terms: &Terms) {
+    pub(super) fn add(&mut self, finding: &Finding, terms: &Terms) {
         self.users += 1;
-        let is_stale = |key: &&Key| finding.violations.contains(&key.access_key_id);
-        for key in finding.access_keys.iter().filter(is_stale) {
+        for key in finding.access_keys.iter().filter(|key| finding.violates(key)) {
             match key.is_in_use(terms.quiet_days, terms.scanned_at) {
                 Some(true) => self.in_use += 1,
                 Some(false) => self.idle += 1,
@@ -70,7 +69,6 @@ pub(super) fn section(result: &ScanResult) -> Markup {
 }
 
 fn table(owners: &[(Owner<'_>, Open)]) -> Markup {
-    let count = |count: usize| html! { td.number { @if count == 0 { span.faint { "0" } } @else { (grouped(count)) } } };
     html! {
         table.numbers {
             thead {
@@ -89,7 +87,7 @@ fn table(owners: &[(Owner<'_>, Open)]) -> Markup {
                                 Owner::Unread => span.faint { "tags not read" },
                             }
                         }
-                        (count(open.users)) (count(open.in_use)) (count(open.idle)) (count(open.unknown))
+                        @for count in [open.users, open.in_use, open.idle, open.unknown] { (count_cell(count)) }
                         td.number { (number(open.oldest, "day")) }
                     }
                     "\n"

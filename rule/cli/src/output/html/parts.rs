@@ -55,6 +55,11 @@ pub(super) fn known(count: usize, complete: bool) -> Markup {
     }
 }
 
+/// The cell of a table with a number, in which a zero does not stand out.
+pub(super) fn count_cell(count: usize) -> Markup {
+    html! { td.number { @if count == 0 { span.faint { "0" } } @else { (grouped(count)) } } }
+}
+
 /// A number with its name, for a list. `evidence --verify` finds the number by the `field` of the data that it repeats.
 pub(super) fn tile(name: &str, field: Option<&str>, value: &Markup, style: &str) -> Markup {
     html! { div class=(style) { dt { (name) } dd data-value=[field] { (value) } } }

@@ -35,9 +35,8 @@ const SHOWN: usize = 200;
 
 /// Writes the listed users, the most urgent first. Holds one at a time.
 pub(super) fn write_users(result: &ScanResult, totals: &Totals, out: &mut dyn Write) -> io::Result<()> {
-    let accounts: BTreeMap<_, _> =
-        result.accounts.iter().map(|account| (account.account.as_str(), account.name.as_deref())).collect();
-    let around = users(result, totals, &accounts).into_string();
+    let names = result.account_names();
+    let around = users(result, totals, &names).into_string();
     let (before, after) = around.split_once(USERS).unwrap_or((&around, ""));
     let (between, after) = after.split_once(REST).unwrap_or((after, ""));
     writeln!(out, "{before}")?;
@@ -51,7 +50,7 @@ pub(super) fn write_users(result: &ScanResult, totals: &Totals, out: &mut dyn Wr
                 "{between}<noscript id=\"rest\" data-users=\"{rest}\"><table class=\"findings cards\">{columns}"
             )?;
         }
-        let account_name = accounts.get(finding.account.as_str()).copied().flatten();
+        let account_name = names.get(finding.account.as_str()).copied();
         writeln!(out, "{}", user(finding, state, account_name, &result.terms, &board).into_string())?;
     }
     writeln!(out, "{between}{}{after}", if totals.listed() > SHOWN { "</noscript>" } else { "" })
@@ -75,8 +74,7 @@ fn columns() -> Markup {
     }
 }
 
-fn users(result: &ScanResult, totals: &Totals, accounts: &BTreeMap<&str, Option<&str>>) -> Markup {
-    let complete = result.accounts.iter().all(|account| account.error.is_none());
+fn users(result: &ScanResult, totals: &Totals, names: &BTreeMap<&str, &str>) -> Markup {
     let table = html! {
         table #findings.findings.cards {
             caption { (number(totals.listed(), "user")) ": violations, exposed keys, exemptions, keys due soon" }
@@ -90,7 +88,7 @@ fn users(result: &ScanResult, totals: &Totals, accounts: &BTreeMap<&str, Option<
             h2 #users { "Users" }
             p {
                 @if result.filtered.is_some() && result.findings.is_empty() { "The filter shows nobody." } @else { (compliant(totals)) }
-                @if !complete { " More users are unknown, since the scan is incomplete." }
+                @if !result.is_complete() { " More users are unknown, since the scan is incomplete." }
             }
             @if totals.listed() > 0 {
                 @if result.sort == Sort::Priority {
@@ -99,7 +97,7 @@ fn users(result: &ScanResult, totals: &Totals, accounts: &BTreeMap<&str, Option<
                      and older keys before younger ones."
                     }
                 }
-                (controls(result, accounts))
+                (controls(result, names))
                 (scrolling("Users", &table))
                 button #more type="button" hidden {}
             }
@@ -121,7 +119,7 @@ fn compliant(totals: &Totals) -> String {
 }
 
 /// The controls are hidden until the script shows them.
-fn controls(result: &ScanResult, accounts: &BTreeMap<&str, Option<&str>>) -> Markup {
+fn controls(result: &ScanResult, names: &BTreeMap<&str, &str>) -> Markup {
     let states =
         [UserState::NonCompliant, UserState::Exposed, UserState::Exempt, UserState::DueSoon].map(UserState::name);
     let new: &[&str] = if result.comparison.is_some() { &["new"] } else { &[] };
@@ -129,7 +127,7 @@ fn controls(result: &ScanResult, accounts: &BTreeMap<&str, Option<&str>>) -> Mar
     let plain =
         |names: &[&str]| -> Vec<_> { names.iter().map(|name| ((*name).to_owned(), (*name).to_owned())).collect() };
     let in_list: BTreeSet<_> = listed(result).map(|(finding, _)| finding.account.as_str()).collect();
-    let account = |id: &str| match accounts.get(id).copied().flatten() {
+    let account = |id: &str| match names.get(id) {
         Some(name) => (id.to_owned(), format!("{id} {name}")),
         None => (id.to_owned(), id.to_owned()),
     };
@@ -206,7 +204,7 @@ fn user(finding: &Finding, state: UserState, account_name: Option<&str>, terms: 
                         td rowspan=[rows] { (priority) }
                         td rowspan=[rows] { bdi { (Theirs(owner_name(finding))) } }
                     }
-                    (access_key(key, finding.violations.contains(&key.access_key_id)))
+                    (access_key(key, finding.violates(key)))
                     @if number == 0 {
                         td rowspan=[rows] {
                             // Or it would ask for a rotation that comes by itself.
@@ -240,12 +238,7 @@ fn rotations(finding: &Finding, board: &Board) -> Vec<String> {
 
 /// What stands in the column of owners.
 fn owner_name(finding: &Finding) -> &str {
-    match &finding.owner {
-        Some(owner) => owner,
-        // The tags were read, but name no owner.
-        None if finding.tags_are_read() => "–",
-        None => "not read",
-    }
+    finding.owner_or("–", "not read")
 }
 
 /// Id and status, age, and last use.

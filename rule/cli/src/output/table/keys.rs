@@ -3,7 +3,7 @@
 use crate::{
     findings::{
         board::Board,
-        finding::{Finding, Key, Since, Terms},
+        finding::{Finding, Key, Since},
         scan_result::ScanResult,
         to_do::Do,
     },
@@ -16,7 +16,6 @@ use crate::{
 use policy::access_key::KeyStatus;
 use std::{
     borrow::Cow,
-    collections::BTreeMap,
     io::{self, Write},
 };
 
@@ -32,22 +31,17 @@ fn style(what: Do) -> Style {
 /// Writes the keys, the most urgent first, or nothing if there are none. The columns that matter least go if the terminal is narrow.
 pub(super) fn write(result: &ScanResult, look: Look, out: &mut dyn Write) -> io::Result<()> {
     let board = Board::of(result);
-    let names: BTreeMap<_, _> = result
-        .accounts
-        .iter()
-        .filter_map(|account| Some((account.account.as_str(), account.name.as_deref()?)))
-        .collect();
+    let names = result.account_names();
     let account = |finding: &Finding| names.get(finding.account.as_str()).copied().map(on_one_line);
-    let rows = result.findings.iter().flat_map(|finding| rows(finding, account(finding), &board, &result.terms));
+    let rows = result.findings.iter().flat_map(|finding| rows(finding, account(finding), &board));
     columns::write_styled(&COLUMNS, rows, look, out)
 }
 
 /// The lines of a user. `account_name`: visible text, if the account has a name.
-fn rows<'a>(finding: &'a Finding, account_name: Option<String>, board: &Board, terms: &Terms) -> Vec<Row<'a>> {
+fn rows<'a>(finding: &'a Finding, account_name: Option<String>, board: &Board) -> Vec<Row<'a>> {
     let account = account_name.unwrap_or_else(|| finding.account.clone());
     let row = |key: Option<&'a Key>, what: Do| {
-        let is_new =
-            finding.since == Some(Since::New) && key.is_some_and(|key| finding.violations.contains(&key.access_key_id));
+        let is_new = finding.since == Some(Since::New) && key.is_some_and(|key| finding.violates(key));
         let cells = vec![
             finding.user_name.as_str().into(),
             account.clone().into(),
@@ -60,7 +54,7 @@ fn rows<'a>(finding: &'a Finding, account_name: Option<String>, board: &Board, t
         Row { cells, style: style(what) }
     };
     let keys = finding.access_keys.iter();
-    let rows: Vec<_> = keys.filter_map(|key| Some(row(Some(key), Do::of(finding, key, board, terms)?))).collect();
+    let rows: Vec<_> = keys.filter_map(|key| Some(row(Some(key), Do::of(finding, key, board)?))).collect();
     if rows.is_empty() && finding.is_exposed() {
         // No key is active, but the policy is still attached to the user.
         return vec![row(None, Do::Exposed)];
@@ -91,48 +85,20 @@ fn last_used(key: &Key) -> Cow<'static, str> {
 }
 
 fn owner(finding: &Finding) -> Cow<'static, str> {
-    match &finding.owner {
-        Some(owner) => on_one_line(owner).into(),
-        None if finding.tags_are_read() => "-".into(),
-        None => "?".into(),
-    }
+    on_one_line(finding.owner_or("-", "?")).into()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::findings::{
-        finding::{Used, compliant},
+        finding::{Terms, compliant, used_key},
         scan_result::AccountScan,
     };
-    use chrono::{DateTime, TimeDelta, Utc};
     use policy::{access_key::KeyState, verdict::Compliance};
 
-    fn now() -> DateTime<Utc> {
-        Terms::by_default().scanned_at
-    }
-
-    /// A key of so many days, last used so many days ago; `None`: not read, a negative number: no use on record.
-    fn key(id: &str, age: i64, used: Option<i64>) -> Key {
-        Key {
-            access_key_id: id.to_owned(),
-            description: None,
-            status: KeyStatus::Active,
-            create_date: now() - TimeDelta::days(age),
-            age_days: age,
-            last_used: used.map(|days| Used {
-                date: (days >= 0).then(|| now() - TimeDelta::days(days)),
-                region: "eu-west-1".to_owned(),
-                service_name: "s3".to_owned(),
-            }),
-            record: None,
-            state: if age > 90 { KeyState::Violation } else { KeyState::Current },
-            exempt_until: None,
-        }
-    }
-
     fn inactive(id: &str, age: i64) -> Key {
-        Key { status: KeyStatus::Inactive, state: KeyState::OldInactive, ..key(id, age, None) }
+        Key { status: KeyStatus::Inactive, state: KeyState::OldInactive, ..used_key(id, age, None) }
     }
 
     /// A user whose active keys of more than 90 days are in violation.
@@ -166,16 +132,22 @@ mod tests {
     #[test]
     fn each_key_has_one_line_that_says_what_to_do_and_fits_100_columns() {
         let findings = vec![
-            user("young", vec![key("AKIAYOUNG00000000001", 3, None)]),
-            user("in-use", vec![key("AKIAINUSE00000000001", 200, Some(1))]),
-            user("idle", vec![key("AKIAIDLE000000000001", 300, Some(46)), key("AKIAIDLE000000000002", 400, Some(-1))]),
-            user("not-read", vec![key("AKIANOTREAD000000001", 250, None)]),
-            user("deleted-soon", vec![inactive("AKIAINACTIVE00000001", 500), key("AKIACURRENT000000001", 9, None)]),
-            exposed(user("leaked", vec![key("AKIALEAKED0000000001", 3, Some(0))])),
+            user("young", vec![used_key("AKIAYOUNG00000000001", 3, None)]),
+            user("in-use", vec![used_key("AKIAINUSE00000000001", 200, Some(1))]),
+            user(
+                "idle",
+                vec![used_key("AKIAIDLE000000000001", 300, Some(46)), used_key("AKIAIDLE000000000002", 400, Some(-1))],
+            ),
+            user("not-read", vec![used_key("AKIANOTREAD000000001", 250, None)]),
+            user(
+                "deleted-soon",
+                vec![inactive("AKIAINACTIVE00000001", 500), used_key("AKIACURRENT000000001", 9, None)],
+            ),
+            exposed(user("leaked", vec![used_key("AKIALEAKED0000000001", 3, Some(0))])),
             exposed(user("leaked-off", Vec::new())),
             Finding {
                 rotates_into: Some("prod/mail".to_owned()),
-                ..user("rotates", vec![key("AKIAROTATES000000001", 91, Some(1))])
+                ..user("rotates", vec![used_key("AKIAROTATES000000001", 91, Some(1))])
             },
         ];
         let text = written(findings, Look::default());
@@ -203,7 +175,7 @@ deleted-soon  shop          AKIAINACTIVE00000001  500 d  inactive       payments
 
     #[test]
     fn a_narrow_terminal_has_fewer_columns_and_no_cut_cell() {
-        let findings = || vec![user("in-use", vec![key("AKIAINUSE00000000001", 200, Some(1))])];
+        let findings = || vec![user("in-use", vec![used_key("AKIAINUSE00000000001", 200, Some(1))])];
         let head = |width| {
             let text = written(findings(), Look { width, color: false });
             assert!(text.contains("AKIAINUSE00000000001") && text.contains("rotate"), "{text}");
@@ -220,7 +192,7 @@ deleted-soon  shop          AKIAINACTIVE00000001  500 d  inactive       payments
     fn colors_are_in_the_last_column_alone_and_nobody_elses_text_acts_on_a_terminal() {
         let hostile = Finding {
             owner: Some("\u{1b}[2Jme\n".to_owned()),
-            ..user("in-use", vec![key("AKIAINUSE00000000001", 200, Some(1))])
+            ..user("in-use", vec![used_key("AKIAINUSE00000000001", 200, Some(1))])
         };
         let plain = written(vec![hostile.clone()], Look::default());
         assert!(!plain.contains('\u{1b}') && plain.lines().count() == 2, "{plain:?}");
